@@ -1,0 +1,176 @@
+"""Arrays on their way in and gradients on their way out: the checks and conversions that all layers share."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InvalidTypeError, InvalidValueError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Array = NDArray[Any]
+    RNG = np.random.Generator | int | None
+
+
+def as_array(x: ArrayLike, where: object = "") -> Array:
+    """Return `x` as a plain array of real numbers, without a copy where none is needed.
+
+    Raises
+    ------
+    InvalidTypeError
+        For strings, objects, complex numbers, dates, and masked arrays, which would lose their mask.
+    InvalidValueError
+        For lists whose rows differ in length.
+
+    Examples
+    --------
+    >>> as_array([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    if type(x) is not np.ndarray:
+        if isinstance(x, np.ma.MaskedArray):
+            raise InvalidTypeError("got a masked array, whose mask would be lost", where=where, mend="Fill it first: x.filled(0).")
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise InvalidValueError(f"got something that is no array: {error}", where=where) from None
+    if x.dtype.kind not in "fiub":
+        what = "None" if x.dtype == object and x.ndim == 0 and x[()] is None else f"an array of {x.dtype}"
+        raise InvalidTypeError(f"got {what}, wanted real numbers", where=where, mend="Convert it with x.astype(np.float32).")
+    return x
+
+
+def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False) -> Array:
+    """Return `x` as a floating array: of `dtype`, or of its own floating type, or float32 for integers.
+
+    The result may be `x` itself unless `copy` asks for an array that nobody else holds.
+
+    Examples
+    --------
+    >>> as_floats([1, 2, 3]).dtype, as_floats(np.zeros(3)).dtype
+    (dtype('float32'), dtype('float64'))
+    """
+    if type(x) is not np.ndarray or x.dtype.kind != "f":
+        x = as_array(x, where)
+    if dtype is None:
+        dtype = np.dtype(np.float32) if x.dtype.kind != "f" else x.dtype if x.dtype.isnative else x.dtype.newbyteorder("=")
+    if copy or x.dtype != dtype:
+        return np.array(x, dtype=dtype, order="C")
+    return x
+
+
+def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]:
+    """Return `xs` as floating arrays of one type, NumPy's common type of those that are arrays.
+
+    Plain Python numbers give way to the arrays, as they do in NumPy's own arithmetic.
+
+    Examples
+    --------
+    >>> [a.dtype.name for a in as_common_floats([np.ones(2, np.float32), 2.0])]
+    ['float32', 'float32']
+    """
+    arrays = [as_floats(x, where=where) for x in xs]
+    first = arrays[0].dtype
+    if all(a.dtype == first for a in arrays):
+        return arrays
+    strong = [a.dtype for a, x in zip(arrays, xs, strict=True) if type(x) not in (int, float)]
+    common = np.result_type(*(strong or [a.dtype for a in arrays]))
+    return [as_floats(a, common) for a in arrays]
+
+
+def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
+    """Sum `dout` over the axes along which an operand of `shape` was broadcast.
+
+    Broadcasting copies a value to many places; the derivatives with respect to the copies add up. This is
+    Dᵀ·∂L/∂Y of the chapter's section 1.2.4, where D is the column of ones that Eq. (1.31) makes visible.
+
+    Returns
+    -------
+    ndarray of `shape`
+        `dout` itself where nothing was broadcast.
+
+    Examples
+    --------
+    >>> unbroadcast(np.ones((4, 3)), (3,))
+    array([4., 4., 4.])
+    """
+    if dout.shape == shape:
+        return dout
+    lead = dout.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and dout.shape[lead + i] != 1)
+    summed: Array = dout.sum(axis=axes).reshape(shape)
+    return summed
+
+
+def as_count(n: object, name: str, where: object = "", least: int = 0) -> int:
+    """Return `n` as an int, after refusing fractions, booleans and whatever is below `least`.
+
+    Examples
+    --------
+    >>> as_count(np.int64(3), "in_features")
+    3
+    """
+    try:
+        if isinstance(n, bool | np.bool_):
+            raise TypeError
+        count = operator.index(n)  # type: ignore[arg-type]  # that it may fail is the point
+    except TypeError:
+        raise InvalidTypeError(f"{name} is {n!r}, wanted a whole number", where=where) from None
+    if count < least:
+        raise InvalidValueError(f"{name} is {count}, wanted at least {least}", where=where)
+    return count
+
+
+def as_number(value: object, name: str, where: object = "", *, least: float = -np.inf, below: float = np.inf) -> float:
+    """Return `value` as a float with ``least <= value < below``; NaN is refused.
+
+    Examples
+    --------
+    >>> as_number(0.5, "p", least=0, below=1)
+    0.5
+    """
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where)
+    try:
+        number = float(value)  # type: ignore[arg-type]  # that it may fail is the point
+    except (TypeError, ValueError):
+        raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where) from None
+    if not least <= number < below:
+        bounds = f"in [{least:g}, {below:g})" if below < np.inf else f"at least {least:g}" if least > -np.inf else "a finite one"
+        raise InvalidValueError(f"{name} is {number:g}, wanted a number {bounds}", where=where)
+    return number
+
+
+def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
+    """Return a native floating dtype.
+
+    Examples
+    --------
+    >>> as_dtype("float64")
+    dtype('float64')
+    """
+    try:
+        result = np.dtype(dtype).newbyteorder("=")
+    except TypeError:
+        raise InvalidTypeError(f"dtype is {dtype!r}, which NumPy does not know", where=where) from None
+    if result.kind != "f":
+        raise InvalidTypeError(f"dtype is {result}, wanted a floating one", where=where, mend="Use float32 or float64.")
+    return result
+
+
+def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
+    """Return a generator of one's own: `rng` itself, one seeded with it, or a fresh one. NumPy's global state stays out.
+
+    Examples
+    --------
+    >>> as_rng(0).integers(10) == as_rng(0).integers(10)
+    True
+    """
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        rng = as_count(rng, "rng", where)
+    return np.random.default_rng(rng)

@@ -1,0 +1,89 @@
+"""What containers have in common: they say how they are wired, and the program runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..layer import Layer
+from .program import Program, n_gradients
+
+if TYPE_CHECKING:
+    from .program import Wiring
+
+
+class Container(Layer):
+    """A layer made of layers.
+
+    A subclass writes `wire`, a generator that yields, one after the other, a label, a layer and the slots of
+    its inputs, is sent the slots of its outputs, and returns the slots of the container's outputs; `structure`, an
+    object that is replaced by another whenever the wiring changes; `members`; and `text`, for ``repr``.
+    """
+
+    _program: Program | None = None
+
+    def wire(self, *sources: int) -> Wiring:
+        """Yield ``(label, layer, slots of its inputs)``, receive the slots of its outputs, return those of the container."""
+        raise NotImplementedError
+
+    def structure(self) -> object:
+        """Return an object whose identity stands for the present wiring."""
+        raise NotImplementedError
+
+    def program(self, n_inputs: int) -> Program:
+        """Return the flat program of this container and all inside it, wired anew only after a change."""
+        program = self._program
+        if program is None or not program.is_current(n_inputs):
+            program = self._program = Program(self, n_inputs)
+        return program
+
+    def forward(self, *inputs: Any) -> Any:
+        """Return the output for these inputs; a tuple of outputs where there are several."""
+        outputs = self.program(len(inputs)).forward(inputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def backward(self, dout: Any, input_gradient: bool = True) -> Any:
+        """Fill the ``grad`` of every parameter and return dL/d(input), a tuple where there are several inputs.
+
+        Parameters
+        ----------
+        dout : array_like, or tuple of them
+            dL/dy, one for each output.
+        input_gradient : bool
+            False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
+        """
+        program = self._program
+        if program is None or not program.is_current(program.n_inputs):
+            program = self.program(1 if program is None else program.n_inputs)
+        dx = program.backward(n_gradients(dout, len(program.outputs), self.short), input_gradient)
+        if not input_gradient:
+            return None
+        return dx[0] if len(dx) == 1 else tuple(dx)
+
+    def backward_parameters(self, dout: Any) -> None:
+        """Backward without dL/dx."""
+        self.backward(dout, input_gradient=False)
+
+    def text(self) -> list[str | Layer]:
+        """Return the call that made the container, in pieces: text, and layers that show themselves."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        pieces: list[str | Layer] = [self]
+        shown = []
+        while pieces:
+            piece = pieces.pop()
+            if isinstance(piece, Container):
+                pieces += reversed(piece.text())
+            else:
+                shown.append(piece if isinstance(piece, str) else repr(piece))
+        return "".join(shown)
+
+    @property
+    def short(self) -> str:
+        """The container in a word, for messages."""
+        return type(self).__name__
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_program"}
+
+

@@ -1,0 +1,219 @@
+"""The flat program that every container runs: which layer takes which values, in an order that works."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidTypeError, InvalidValueError, NetlibError, ShapeError
+from ..layer import Layer
+
+if TYPE_CHECKING:
+    from .container import Container
+
+    Slots = tuple[int, ...]
+    Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
+
+    class Place(tuple["Place | None", str]):
+        """Where a step stands: the place of the container around it, and its own label in there."""
+
+
+class Step:
+    """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
+
+    __slots__ = ("is_source_only", "label", "layer", "outer", "sources", "target")
+
+    def __init__(self, layer: Layer, sources: Slots, target: int, outer: Any, label: str) -> None:
+        self.layer = layer
+        self.sources = sources
+        self.target = target
+        self.outer = outer
+        self.label = label
+        self.is_source_only = False
+
+    @property
+    def path(self) -> str:
+        """The place for people: ``Sequential[1].Residual.layer``."""
+        labels, outer = [self.label], self.outer
+        while outer is not None:
+            outer, label = outer
+            labels.append(label)
+        return ".".join(reversed(labels))
+
+
+class Program:
+    """A container and all containers inside it, wired flat.
+
+    Values live in numbered slots: the inputs first, then the outputs of each step. Forward runs the steps in order;
+    backward runs them in reverse and adds up the gradients that meet at a slot, so a step is reached only when the
+    gradient of its output is complete.
+    """
+
+    def __init__(self, container: Container, n_inputs: int) -> None:
+        self.n_inputs = n_inputs
+        self.steps: list[Step] = []
+        self.parts: list[tuple[Container, object]] = []
+        self.n_slots = n_inputs
+        self._places: dict[int, Step] = {}
+        self.outputs = self._wire(container)
+        used = {slot for step in self.steps for slot in step.sources}.union(self.outputs)
+        self._unused = [slot for slot in range(n_inputs, self.n_slots) if slot not in used]
+        self._zeros: dict[int, Any] = {}
+        given = set(range(n_inputs))
+        for step in self.steps:
+            step.is_source_only = given.issuperset(step.sources)
+
+    def _wire(self, container: Container) -> Slots:
+        """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
+        self.parts.append((container, container.structure()))
+        stack: list[tuple[Wiring, Any]] = [(container.wire(*range(self.n_inputs)), None)]
+        slots: Slots | None = None
+        while True:
+            wiring, outer = stack[-1]
+            try:
+                label, layer, sources = wiring.send(slots)  # type: ignore[arg-type]  # None starts a generator
+            except StopIteration as end:
+                stack.pop()
+                slots = end.value
+                if not stack:
+                    return end.value  # type: ignore[no-any-return]
+                continue
+            step = Step(layer, sources, self.n_slots, outer, label)
+            twin = self._places.setdefault(id(layer), step)
+            if twin is not step:
+                raise same_object_twice(layer, twin.path, step.path)
+            inner = as_wirable(layer)
+            if inner is not None:
+                self.parts.append((inner, inner.structure()))
+                stack.append((inner.wire(*sources), (outer, label)))
+                slots = None
+            else:
+                self.steps.append(step)
+                slots = tuple(range(step.target, step.target + layer.n_outputs))
+                self.n_slots += layer.n_outputs
+
+    def is_current(self, n_inputs: int) -> bool:
+        """Whether no container has changed since the wiring, such as by `append`."""
+        if n_inputs != self.n_inputs:
+            return False
+        for container, structure in self.parts:
+            if container.structure() is not structure:
+                return False
+        return True
+
+    def forward(self, inputs: Sequence[Any]) -> list[Any]:
+        """Run the steps and return the outputs. What came in is never given back itself."""
+        values: list[Any] = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
+        step = None
+        try:
+            for step in self.steps:
+                layer = step.layer
+                y = layer.forward(*[values[slot] for slot in step.sources])
+                if layer.n_outputs == 1:
+                    values[step.target] = y
+                else:
+                    self._spread(y, step, values)
+        except Exception as error:
+            raise located(error, step)
+        for slot in self._unused:
+            self._zeros[slot] = np.zeros_like(values[slot])
+        return [np.array(values[slot]) if slot < self.n_inputs else values[slot] for slot in self.outputs]
+
+    def backward(self, douts: Sequence[Any], input_gradient: bool) -> list[Any]:
+        """Run the steps in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
+        grads: list[Any] = [None] * self.n_slots
+        for slot, zeros in self._zeros.items():
+            grads[slot] = zeros
+        for slot, dout in zip(self.outputs, douts, strict=True):
+            grads[slot] = (np.array(dout) if slot < self.n_inputs else dout) if grads[slot] is None else grads[slot] + dout
+        step = None
+        try:
+            for step in reversed(self.steps):
+                layer, target = step.layer, step.target
+                if layer.n_outputs == 1:
+                    dout = grads[target]
+                    if dout is None:
+                        continue
+                    grads[target] = None
+                else:
+                    dout = tuple(grads[target : target + layer.n_outputs])
+                    if all(d is None for d in dout):
+                        continue
+                if step.is_source_only and not input_gradient:
+                    layer.backward_parameters(dout)
+                    continue
+                dx = layer.backward(dout)
+                if type(dx) is not tuple:
+                    dx = (dx,)
+                if len(dx) + layer.n_constant_inputs != len(step.sources):
+                    raise ShapeError(f"backward returned {len(dx)} gradients for {len(step.sources)} inputs", where=layer)
+                for slot, d in zip(step.sources, dx, strict=False):
+                    if grads[slot] is None:
+                        grads[slot] = d
+                    elif d is not None:
+                        grads[slot] = grads[slot] + d
+        except Exception as error:
+            raise located(error, step)
+        return grads[: self.n_inputs]
+
+    @staticmethod
+    def _spread(y: Any, step: Step, values: list[Any]) -> None:
+        n = step.layer.n_outputs
+        if not isinstance(y, tuple) or len(y) != n:
+            raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {n} arrays", where=step.layer)
+        values[step.target : step.target + n] = y
+
+
+def located(error: Exception, step: Step | None) -> Exception:
+    """Write the place of `step` on an error that came out of it."""
+    if step is not None:
+        if isinstance(error, NetlibError):
+            error.inside(step.path)
+        else:
+            error.add_note(f"in {step.path} {step.layer!r}")
+    return error
+
+
+def as_wirable(layer: Layer) -> Container | None:
+    """Return `layer` as a container to be wired flat, or None for whatever must be called: all else, and overridden containers."""
+    from .container import Container
+
+    kind = type(layer)
+    if isinstance(layer, Container) and kind.forward is Container.forward and kind.backward is Container.backward:
+        return layer
+    return None
+
+
+def same_object_twice(layer: Layer, first: str, second: str) -> InvalidValueError:
+    """Return the error for one object at two places: the second forward would overwrite what the first keeps."""
+    return InvalidValueError(
+        f"the same object stands at {first} and at {second}; it keeps one forward only",
+        where=layer,
+        mend="Use layer.tied_copy() for the second place: a layer of its own over the same parameters.",
+    )
+
+
+def refuse_same_object_twice(layers: Sequence[tuple[str, Layer]]) -> None:
+    """Refuse layers of which two are, or hold, the same object. A single layer was checked when it was made."""
+    if len(layers) < 2:
+        return
+    places: dict[int, str] = {}
+    for place, layer in layers:
+        for _, each in layer.walk():
+            if id(each) in places:
+                raise same_object_twice(each, places[id(each)], place)
+            places[id(each)] = place
+
+
+def n_gradients(dout: Any, n_outputs: int, where: object) -> Sequence[Any]:
+    """Return `dout` as one gradient for each output."""
+    if n_outputs == 1:
+        return (dout,)
+    if not isinstance(dout, tuple | list) or len(dout) != n_outputs:
+        got = f"{len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__
+        raise ShapeError(f"got dout for {got} outputs, wanted a tuple of {n_outputs}", where=where)
+    return dout
+
+

@@ -1,0 +1,68 @@
+"""A layer and a way around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..arrays import Array
+from ..errors import ShapeError
+from ..layer import Layer, as_layer
+from ..layers.add import Add
+from .container import Container
+
+if TYPE_CHECKING:
+    from .program import Wiring
+
+
+class _Join(Add):
+    """The + of a residual block: it adds, and refuses to broadcast."""
+
+    def forward(self, x: Any, y: Any) -> Array:
+        if y.shape != x.shape:
+            mend = "Give the layer inside as many outputs as inputs."
+            raise ShapeError(f"the layer turns shape {x.shape} into {y.shape}, which cannot be added to its input", mend=mend)
+        return super().forward(x, y)
+
+
+class Residual(Container):
+    """``y = x + layer(x)``.
+
+    At the fan-out of x the gradients of both ways add up: dL/dx = dL/dy + (dL/dx through the layer).
+    He et al., "Deep residual learning for image recognition", 2016.
+
+    Parameters
+    ----------
+    layer : Layer
+        Its output has the shape of its input.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> block = Residual(nl.Affine.from_arrays([[2.0]]))
+    >>> block.forward(np.array([[5.0]])), block.backward(np.array([[1.0]]))
+    (array([[15.]]), array([[3.]]))
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = as_layer(layer, "Residual")
+        self._join = _Join()
+
+    def wire(self, *sources: int) -> Wiring:
+        """One source feeds both the layer and the +."""
+        if len(sources) != 1:
+            raise ShapeError(f"got {len(sources)} inputs, wanted one array", where=self.short)
+        inner = yield "Residual.layer", self.layer, sources
+        return (yield "Residual", self._join, (*sources, *inner))
+
+    def structure(self) -> object:
+        """Return the layer, which assigning replaces."""
+        return self.layer
+
+    def members(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layer."""
+        yield "layer", self.layer
+
+    def text(self) -> list[str | Layer]:
+        """Return the call that made it, in pieces."""
+        return ["Residual(", self.layer, ")"]

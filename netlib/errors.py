@@ -1,0 +1,70 @@
+"""What netlib says when it refuses: where, what came, what was wanted, and the mend."""
+
+from __future__ import annotations
+
+
+class NetlibError(Exception):
+    """Base class of every error netlib raises on its own account.
+
+    Containers write the path down as the error passes through them, so that the message begins with the place.
+
+    Parameters
+    ----------
+    message : str
+        What came and what was wanted.
+    where : object, optional
+        The object that refuses; its ``str`` is shown, so a layer may be handed over as it is.
+    mend : str, optional
+        What to write instead, where that is known.
+
+    Examples
+    --------
+    >>> error = NetlibError("got 3 features, wanted 4", where="Affine(4, 2)", mend="Use Affine(3, 2).")
+    >>> str(error.inside("Sequential[1]"))
+    'Sequential[1] Affine(4, 2): got 3 features, wanted 4. Use Affine(3, 2).'
+    """
+
+    def __init__(self, message: str, *, where: object = "", mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.mend = mend
+        self.path: list[str] = []
+
+    def inside(self, place: str) -> NetlibError:
+        """Return the error itself, after putting `place` before its path."""
+        self.path.insert(0, place)
+        return self
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (".".join(self.path), str(self.where)) if part)
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text.rstrip('.')}. {self.mend}" if self.mend else text
+
+
+class InvalidValueError(NetlibError, ValueError):
+    """An argument of the right kind with a value that cannot work."""
+
+
+class InvalidTypeError(NetlibError, TypeError):
+    """An argument of the wrong kind."""
+
+
+class ShapeError(NetlibError, ValueError):
+    """An array whose shape does not fit."""
+
+
+class FormatError(NetlibError, ValueError):
+    """A file that is not what it should be."""
+
+
+class OrderError(NetlibError, RuntimeError):
+    """Calls in an order that cannot work, such as backward before forward."""
+
+
+class MissingError(NetlibError, KeyError, IndexError):
+    """A name or a number that nothing goes by."""
+
+
+class NonFiniteError(NetlibError, ArithmeticError):
+    """Training met a NaN or an infinity."""

@@ -1,0 +1,2 @@
+from .add import Add
+__all__=["Add"]

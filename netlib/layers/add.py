@@ -1,0 +1,52 @@
+"""The + node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import Array, as_common_floats, unbroadcast
+from ..layer import Layer
+from .broadcasting import refuse_nothing, refuse_unfit
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Add(Layer):
+    """``y = x1 + x2 + …``, any number of inputs, broadcast as NumPy does.
+
+    Eqs. (1.1) and (1.2): ∂y/∂x1 = ∂y/∂x2 = 1, so the + node sends dL/dy on as it is, to each input;
+    where an input was broadcast, its copies' gradients add up (section 1.2.4).
+
+    Raises
+    ------
+    ShapeError
+        For shapes that do not broadcast, and for no inputs.
+
+    Examples
+    --------
+    >>> add = Add()
+    >>> add.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([10.0, 20.0]))
+    array([[11., 22.],
+           [13., 24.]])
+    >>> dx1, dx2 = add.backward(np.ones((2, 2)))
+    >>> dx2
+    array([2., 2.])
+    """
+
+    def forward(self, *inputs: ArrayLike) -> Array:
+        """Return the sum, of the inputs' broadcast shape and common floating type."""
+        refuse_nothing(inputs, self)
+        xs = as_common_floats(inputs, self)
+        refuse_unfit(xs, self)
+        y = sum(xs[1:], start=np.array(xs[0]))
+        self._remember(y, [x.shape for x in xs])
+        return y
+
+    def backward(self, dout: ArrayLike) -> Array | tuple[Array, ...]:
+        """Return dL/d(input) for each input."""
+        dout, shapes = self._recall(dout)
+        dx = tuple(np.array(unbroadcast(dout, shape)) for shape in shapes)
+        return dx if len(dx) > 1 else dx[0]

@@ -1,0 +1,87 @@
+"""The symbolic nodes that a graph is written with, before any number flows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidTypeError
+
+if TYPE_CHECKING:
+    from .layer import Layer
+
+
+class Call:
+    """One use of a layer in a graph: the layer, the nodes it takes, and the name it was given."""
+
+    __slots__ = ("layer", "name", "sources")
+
+    def __init__(self, layer: Layer, sources: tuple[Node, ...], name: str | None) -> None:
+        self.layer = layer
+        self.sources = sources
+        self.name = name
+
+
+class Node:
+    """A value in a graph, known by where it comes from: output number `index` of a call, or of none for an input.
+
+    Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on nodes, and from arithmetic
+    with ``+ - * / @``, which stands for the layers `Add`, `Subtract`, `Multiply`, `Divide` and `MatMul`.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, w = nl.Input("X"), nl.Weight("W", [[1.0, 2.0]])
+    >>> nl.MatMul()(x, w, name="XW"), x @ w
+    (Node('XW'), Node(MatMul()))
+    """
+
+    __slots__ = ("call", "index", "name")
+    __array_ufunc__ = None  # so that `array + node` comes here and is refused in words
+
+    def __init__(self, call: Call | None, name: str | None = None, index: int = 0) -> None:
+        self.call = call
+        self.name = name
+        self.index = index
+
+    @staticmethod
+    def of_call(layer: Layer, inputs: Sequence[Any], name: str | None = None) -> Any:
+        """Return the node that `layer` makes of `inputs`; a tuple of nodes for a layer with several outputs."""
+        for x in inputs:
+            if not isinstance(x, Node):
+                raise InvalidTypeError(
+                    f"got nodes together with {type(x).__name__}", where=layer, mend="Make the array a node: nl.Constant('name', array)."
+                )
+        call = Call(layer, tuple(inputs), name)
+        if layer.n_outputs == 1:
+            return Node(call, name)
+        return tuple(Node(call, f"{name}[{i}]" if name else None, i) for i in range(layer.n_outputs))
+
+    def __add__(self, other: Any) -> Any:
+        from .layers import Add
+
+        return Add()(self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        from .layers import Subtract
+
+        return Subtract()(self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        from .layers import Multiply
+
+        return Multiply()(self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        from .layers import Divide
+
+        return Divide()(self, other)
+
+    def __matmul__(self, other: Any) -> Any:
+        from .layers import MatMul
+
+        return MatMul()(self, other)
+
+    def __repr__(self) -> str:
+        what = repr(self.name) if self.name or self.call is None else repr(self.call.layer)
+        return f"{type(self).__name__}({what})"

@@ -1,0 +1,46 @@
+"""How an object is shown: as the call that made it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def call_text(thing: object) -> str:
+    """Return the call that makes `thing`, read off its constructor's signature and the attributes of the same names.
+
+    Arguments that still have their default are left out; so are optional ones that were used up and not kept, such as
+    ``rng``. A required one that was not kept shows as ``…``.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> nl.Affine(2, 3, bias=False)
+    Affine(2, 3, bias=False)
+    """
+    import inspect
+
+    parts = []
+    for name, parameter in inspect.signature(type(thing).__init__).parameters.items():
+        if name == "self" or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        if not hasattr(thing, name):
+            parts += ["…"] if parameter.default is parameter.empty else []
+            continue
+        value = getattr(thing, name)
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            parts += [_value_text(each) for each in value]
+        elif parameter.default is parameter.empty:
+            parts.append(_value_text(value))
+        elif not _same(value, parameter.default):
+            parts.append(f"{name}={_value_text(value)}")
+    return f"{type(thing).__name__}({', '.join(parts)})"
+
+
+def _value_text(value: object) -> str:
+    return repr(value.name if isinstance(value, np.dtype) else value)
+
+
+def _same(value: object, default: object) -> bool:
+    if isinstance(value, np.dtype):
+        return bool(value == default)
+    return type(value) is type(default) and bool(value == default)

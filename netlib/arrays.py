@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .errors import InvalidTypeError, InvalidValueError
+from .errors import InvalidTypeError, InvalidValueError, ShapeError
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+Array: TypeAlias = NDArray[Any]
+RNG: TypeAlias = "np.random.Generator | int | None"
+Shape: TypeAlias = tuple[int, ...]
 
-    Array = NDArray[Any]
-    RNG = np.random.Generator | int | None
+__all__ = [
+    "RNG",
+    "Array",
+    "ArrayLike",
+    "DTypeLike",
+    "Shape",
+    "as_array",
+    "as_common_floats",
+    "as_count",
+    "as_counts",
+    "as_dtype",
+    "as_features",
+    "as_floats",
+    "as_matrix",
+    "as_number",
+    "as_rng",
+    "as_rows",
+    "unbroadcast",
+    "with_rows_of",
+]
 
 
 def as_array(x: ArrayLike, where: object = "") -> Array:
@@ -64,6 +85,57 @@ def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = 
     return x
 
 
+def as_matrix(x: ArrayLike, where: object = "") -> Array:
+    """Return `x` as a floating array with two axes.
+
+    Examples
+    --------
+    >>> as_matrix([[1, 2, 3]]).shape
+    (1, 3)
+    """
+    x = as_floats(x, where=where)
+    if x.ndim != 2:
+        raise ShapeError(f"got an array of shape {x.shape}, wanted a matrix (in, out)", where=where)
+    return x
+
+
+def with_rows_of(y: Array, x: Array) -> Array:
+    """Return the matrix `y`, made of the rows of `x`, with x's leading axes again.
+
+    Examples
+    --------
+    >>> with_rows_of(np.zeros((6, 5)), np.zeros((2, 3, 4))).shape
+    (2, 3, 5)
+    """
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object) -> Array:
+    """Return a copy of `x` in `dtype`, after refusing any last axis but one of `features`.
+
+    Examples
+    --------
+    >>> as_features([1, 2, 3], 3, np.dtype("float64"), "Affine(3, 2)")
+    array([1., 2., 3.])
+    """
+    x = x.copy() if type(x) is np.ndarray and x.dtype is dtype else as_floats(x, dtype, where, copy=True)
+    if x.shape[-1:] != (features,):
+        mend = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
+        raise ShapeError(f"got x of shape {x.shape}, wanted (…, {features})", where=where, mend=mend)
+    return x
+
+
+def as_rows(x: Array) -> Array:
+    """Return `x` as a matrix: its last axis, and all leading axes as one; a view where possible.
+
+    Examples
+    --------
+    >>> as_rows(np.zeros((2, 3, 4))).shape, as_rows(np.zeros(4)).shape
+    ((6, 4), (1, 4))
+    """
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]:
     """Return `xs` as floating arrays of one type, NumPy's common type of those that are arrays.
 
@@ -102,8 +174,8 @@ def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
     if dout.shape == shape:
         return dout
     lead = dout.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and dout.shape[lead + i] != 1)
-    summed: Array = dout.sum(axis=axes).reshape(shape)
+    axes = *range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and dout.shape[lead + i] != 1)
+    summed: Array = np.add.reduce(dout, axis=axes).reshape(shape)
     return summed
 
 
@@ -124,6 +196,17 @@ def as_count(n: object, name: str, where: object = "", least: int = 0) -> int:
     if count < least:
         raise InvalidValueError(f"{name} is {count}, wanted at least {least}", where=where)
     return count
+
+
+def as_counts(where: object, **counts: object) -> Shape:
+    """Return several counts, each checked under its name.
+
+    Examples
+    --------
+    >>> as_counts("Affine", in_features=2, out_features=3)
+    (2, 3)
+    """
+    return tuple(as_count(n, name, where) for name, n in counts.items())
 
 
 def as_number(value: object, name: str, where: object = "", *, least: float = -np.inf, below: float = np.inf) -> float:
@@ -168,7 +251,7 @@ def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
 
     Examples
     --------
-    >>> as_rng(0).integers(10) == as_rng(0).integers(10)
+    >>> int(as_rng(0).integers(10)) == int(as_rng(0).integers(10))
     True
     """
     if rng is not None and not isinstance(rng, np.random.Generator):

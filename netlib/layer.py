@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .arrays import as_array, as_floats
+from .arrays import Array, ArrayLike, as_array, as_floats
 from .errors import InvalidTypeError, OrderError, ShapeError
 from .node import Node
 from .representation import call_text
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .arrays import Array
     from .summary import Summary
 
 
@@ -121,6 +118,15 @@ class Parameter:
             self._grad_is_stale = False
         else:
             self._grad += a @ b
+
+    def add_grad_sum(self, d: Array) -> None:
+        """``grad += d``, summed over the leading axes that `d` has beyond those of grad: Dᵀ·d for the ones column D of Eq. (1.31)."""
+        axes = tuple(range(d.ndim - self._grad.ndim)) if d.ndim != self._grad.ndim + 1 else 0
+        if self._grad_is_stale:
+            np.add.reduce(d, axis=axes, out=self._grad)
+            self._grad_is_stale = False
+        else:
+            self._grad += np.add.reduce(d, axis=axes)
 
     def move_to(self, value: Array, grad: Array) -> None:
         """Live in this memory from now on; the numbers come along."""
@@ -298,19 +304,21 @@ class Layer:
 
         return summarize(self, input_shape)
 
-    def _remember(self, y: Array, *kept: Any) -> None:
-        """Keep what backward needs, with the shape and type that dout must have."""
+    def _remember(self, y: Array, *kept: Any) -> Array:
+        """Keep what backward needs, with the shape and type that dout must have, and return `y`."""
         self._cache = y.shape, y.dtype, kept
+        return y
 
-    def _recall(self, dout: ArrayLike) -> tuple[Any, ...]:
+    def _recall(self, dout: ArrayLike) -> tuple[Array, *tuple[Any, ...]]:
         """Return `dout`, checked and in the type of y, followed by what forward kept."""
         if self._cache is None:
             raise OrderError("backward came before any forward", where=self, mend="Call forward first: backward needs what it keeps.")
         shape, dtype, kept = self._cache
-        dout = as_floats(dout, dtype, self)
+        if type(dout) is not np.ndarray or dout.dtype is not dtype:
+            dout = as_floats(dout, dtype, self)
         if dout.shape != shape:
             raise ShapeError(f"dout has shape {dout.shape}, wanted that of the output, {shape}", where=self)
-        return dout, *kept
+        return (dout, *kept)
 
     def __repr__(self) -> str:
         return call_text(self)
@@ -331,5 +339,7 @@ def as_layer(thing: object, where: object) -> Layer:
     if isinstance(thing, Layer):
         return thing
     if isinstance(thing, type) and issubclass(thing, Layer):
-        raise InvalidTypeError(f"got the class {thing.__name__}, wanted a layer", where=where, mend=f"Write {thing.__name__}(…), with parentheses.")
-    raise InvalidTypeError(f"got {thing!r}, wanted a layer", where=where, mend="A layer is an instance of a class derived from netlib.Layer.")
+        mend = f"Write {thing.__name__}(…), with parentheses."
+        raise InvalidTypeError(f"got the class {thing.__name__}, wanted a layer", where=where, mend=mend)
+    mend = "A layer is an instance of a class derived from netlib.Layer."
+    raise InvalidTypeError(f"got {thing!r}, wanted a layer", where=where, mend=mend)

@@ -24,9 +24,11 @@ def call_text(thing: object) -> str:
         if name == "self" or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if not hasattr(thing, name):
-            parts += ["…"] if parameter.default is parameter.empty else []
+            parts += ["…"] if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL else []
             continue
         value = getattr(thing, name)
+        if isinstance(parameter.default, bool):
+            value = value is not None and value is not False  # an optional part, like a bias, is there or is not
         if parameter.kind is parameter.VAR_POSITIONAL:
             parts += [_value_text(each) for each in value]
         elif parameter.default is parameter.empty:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import as_array
+from ..errors import OrderError
 from ..layer import Layer
-from .program import Program, n_gradients
+from .program import Program, as_gradients
 
 if TYPE_CHECKING:
     from .program import Wiring
@@ -38,7 +40,8 @@ class Container(Layer):
 
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
-        outputs = self.program(len(inputs)).forward(inputs)
+        arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
+        outputs = self.program(len(inputs)).forward(arrays)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
@@ -52,9 +55,9 @@ class Container(Layer):
             False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
         """
         program = self._program
-        if program is None or not program.is_current(program.n_inputs):
-            program = self.program(1 if program is None else program.n_inputs)
-        dx = program.backward(n_gradients(dout, len(program.outputs), self.short), input_gradient)
+        if program is None or program.output_shapes is None or not program.is_current(program.n_inputs):
+            raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
+        dx = program.backward(as_gradients(dout, program.output_shapes, self.short), input_gradient)
         if not input_gradient:
             return None
         return dx[0] if len(dx) == 1 else tuple(dx)
@@ -85,5 +88,3 @@ class Container(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_program"}
-
-

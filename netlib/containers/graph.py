@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..arrays import as_floats
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
@@ -119,10 +119,10 @@ class Graph(Container):
     >>> x, w = Input("X"), Weight("W", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     >>> d, b = Constant("D", [[1.0], [1.0]]), Weight("B", [[0.1, 0.2, 0.3]])
     >>> graph = Graph(inputs=[x], outputs=[x @ w + d @ b])
-    >>> graph.forward(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> graph.forward([[1.0, 0.0], [0.0, 1.0]])
     array([[1.1, 2.2, 3.3],
            [4.1, 5.2, 6.3]])
-    >>> graph.backward(np.ones((2, 3)))
+    >>> graph.backward([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     array([[ 6., 15.],
            [ 6., 15.]])
     >>> graph.parameters()["B"].grad

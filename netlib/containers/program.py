@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import Array, Shape, as_floats
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError, ShapeError
 from ..layer import Layer
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Step:
     """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
 
-    __slots__ = ("is_source_only", "label", "layer", "outer", "sources", "target")
+    __slots__ = ("is_source_only", "label", "layer", "n_outputs", "outer", "sources", "target")
 
     def __init__(self, layer: Layer, sources: Slots, target: int, outer: Any, label: str) -> None:
         self.layer = layer
@@ -31,6 +32,7 @@ class Step:
         self.target = target
         self.outer = outer
         self.label = label
+        self.n_outputs = layer.n_outputs
         self.is_source_only = False
 
     @property
@@ -61,6 +63,8 @@ class Program:
         used = {slot for step in self.steps for slot in step.sources}.union(self.outputs)
         self._unused = [slot for slot in range(n_inputs, self.n_slots) if slot not in used]
         self._zeros: dict[int, Any] = {}
+        self.output_shapes: list[Shape] | None = None
+        """Of the last forward; None before any."""
         given = set(range(n_inputs))
         for step in self.steps:
             step.is_source_only = given.issuperset(step.sources)
@@ -91,17 +95,12 @@ class Program:
                 slots = None
             else:
                 self.steps.append(step)
-                slots = tuple(range(step.target, step.target + layer.n_outputs))
-                self.n_slots += layer.n_outputs
+                slots = tuple(range(step.target, step.target + step.n_outputs))
+                self.n_slots += step.n_outputs
 
     def is_current(self, n_inputs: int) -> bool:
         """Whether no container has changed since the wiring, such as by `append`."""
-        if n_inputs != self.n_inputs:
-            return False
-        for container, structure in self.parts:
-            if container.structure() is not structure:
-                return False
-        return True
+        return n_inputs == self.n_inputs and all(container.structure() is structure for container, structure in self.parts)
 
     def forward(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the steps and return the outputs. What came in is never given back itself."""
@@ -109,36 +108,46 @@ class Program:
         step = None
         try:
             for step in self.steps:
-                layer = step.layer
-                y = layer.forward(*[values[slot] for slot in step.sources])
-                if layer.n_outputs == 1:
+                sources = step.sources
+                if len(sources) == 1:  # the common case, without a list
+                    y = step.layer.forward(values[sources[0]])
+                else:
+                    y = step.layer.forward(*[values[slot] for slot in sources])
+                if step.n_outputs == 1:
                     values[step.target] = y
                 else:
                     self._spread(y, step, values)
         except Exception as error:
-            raise located(error, step)
+            locate(error, step)
+            raise
         for slot in self._unused:
             self._zeros[slot] = np.zeros_like(values[slot])
-        return [np.array(values[slot]) if slot < self.n_inputs else values[slot] for slot in self.outputs]
+        outputs = [np.array(values[slot]) if slot < self.n_inputs else values[slot] for slot in self.outputs]
+        self.output_shapes = [np.shape(y) for y in outputs]
+        return outputs
 
-    def backward(self, douts: Sequence[Any], input_gradient: bool) -> list[Any]:
+    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
         """Run the steps in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
         grads: list[Any] = [None] * self.n_slots
         for slot, zeros in self._zeros.items():
             grads[slot] = zeros
-        for slot, dout in zip(self.outputs, douts, strict=True):
-            grads[slot] = (np.array(dout) if slot < self.n_inputs else dout) if grads[slot] is None else grads[slot] + dout
+        for slot, given in zip(self.outputs, douts, strict=True):
+            if grads[slot] is not None:
+                grads[slot] = grads[slot] + given
+            else:
+                grads[slot] = np.array(given) if slot < self.n_inputs else given
         step = None
+        dout: Any
         try:
             for step in reversed(self.steps):
                 layer, target = step.layer, step.target
-                if layer.n_outputs == 1:
+                if step.n_outputs == 1:
                     dout = grads[target]
                     if dout is None:
                         continue
                     grads[target] = None
                 else:
-                    dout = tuple(grads[target : target + layer.n_outputs])
+                    dout = tuple(grads[target : target + step.n_outputs])
                     if all(d is None for d in dout):
                         continue
                 if step.is_source_only and not input_gradient:
@@ -155,25 +164,25 @@ class Program:
                     elif d is not None:
                         grads[slot] = grads[slot] + d
         except Exception as error:
-            raise located(error, step)
+            locate(error, step)
+            raise
         return grads[: self.n_inputs]
 
     @staticmethod
     def _spread(y: Any, step: Step, values: list[Any]) -> None:
-        n = step.layer.n_outputs
+        n = step.n_outputs
         if not isinstance(y, tuple) or len(y) != n:
             raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {n} arrays", where=step.layer)
         values[step.target : step.target + n] = y
 
 
-def located(error: Exception, step: Step | None) -> Exception:
+def locate(error: Exception, step: Step | None) -> None:
     """Write the place of `step` on an error that came out of it."""
     if step is not None:
         if isinstance(error, NetlibError):
             error.inside(step.path)
         else:
             error.add_note(f"in {step.path} {step.layer!r}")
-    return error
 
 
 def as_wirable(layer: Layer) -> Container | None:
@@ -207,13 +216,17 @@ def refuse_same_object_twice(layers: Sequence[tuple[str, Layer]]) -> None:
             places[id(each)] = place
 
 
-def n_gradients(dout: Any, n_outputs: int, where: object) -> Sequence[Any]:
-    """Return `dout` as one gradient for each output."""
-    if n_outputs == 1:
-        return (dout,)
-    if not isinstance(dout, tuple | list) or len(dout) != n_outputs:
-        got = f"{len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__
-        raise ShapeError(f"got dout for {got} outputs, wanted a tuple of {n_outputs}", where=where)
-    return dout
-
-
+def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Array]:
+    """Return `dout` as one array for each output, of the output's shape."""
+    n = len(shapes)
+    if n == 1:
+        dout = (dout,)
+    elif not isinstance(dout, tuple | list) or len(dout) != n:
+        got = f"a list of {len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__
+        raise ShapeError(f"got {got} for dout, wanted a tuple of {n} arrays, one for each output", where=where)
+    arrays = [as_floats(d, where=where) for d in dout]
+    for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        if array.shape != shape:
+            which = f" of output {i}" if n > 1 else ""
+            raise ShapeError(f"dout{which} has shape {array.shape}, wanted that of the output, {shape}", where=where)
+    return arrays

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..arrays import Array
 from ..errors import ShapeError
 from ..layer import Layer, as_layer
 from ..layers.add import Add
 from .container import Container
 
 if TYPE_CHECKING:
+    from ..arrays import Array
     from .program import Wiring
 
 
 class _Join(Add):
     """The + of a residual block: it adds, and refuses to broadcast."""
 
-    def forward(self, x: Any, y: Any) -> Array:
+    def forward(self, *inputs: Any) -> Array:
+        x, y = inputs
         if y.shape != x.shape:
             mend = "Give the layer inside as many outputs as inputs."
             raise ShapeError(f"the layer turns shape {x.shape} into {y.shape}, which cannot be added to its input", mend=mend)
-        return super().forward(x, y)
+        return super().forward(*inputs)
 
 
 class Residual(Container):
@@ -40,7 +41,7 @@ class Residual(Container):
     --------
     >>> import netlib as nl
     >>> block = Residual(nl.Affine.from_arrays([[2.0]]))
-    >>> block.forward(np.array([[5.0]])), block.backward(np.array([[1.0]]))
+    >>> block.forward([[5.0]]), block.backward([[1.0]])
     (array([[15.]]), array([[3.]]))
     """
 

@@ -1,17 +1,8 @@
-"""The + node."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..arrays import Array, as_common_floats, unbroadcast
+from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_nothing, refuse_unfit
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 class Add(Layer):
@@ -20,13 +11,6 @@ class Add(Layer):
     Eqs. (1.1) and (1.2): ∂y/∂x1 = ∂y/∂x2 = 1, so the + node sends dL/dy on as it is, to each input;
     where an input was broadcast, its copies' gradients add up (section 1.2.4).
 
-    Raises
-    ------
-    ShapeError
-        For shapes that do not broadcast, and for no inputs.
-
-    Examples
-    --------
     >>> add = Add()
     >>> add.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([10.0, 20.0]))
     array([[11., 22.],

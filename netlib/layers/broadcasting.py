@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Array
 from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from ..arrays import Array
 
 
 def refuse_nothing(inputs: Sequence[object], where: object) -> None:
@@ -25,4 +28,5 @@ def refuse_unfit(xs: Sequence[Array], where: object) -> None:
         np.broadcast_shapes(*(x.shape for x in xs))
     except ValueError:
         shapes = " and ".join(str(x.shape) for x in xs)
-        raise ShapeError(f"got shapes {shapes}, wanted shapes that broadcast: equal, or 1, on each axis from the right", where=where) from None
+        mend = "Seen from the right, each axis must be equal, or 1."
+        raise ShapeError(f"got shapes {shapes}, which do not broadcast", where=where, mend=mend) from None

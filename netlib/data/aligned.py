@@ -1,0 +1,33 @@
+"""Arrays whose rows belong together: the one check that splitting and batching share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..arrays import as_array
+from ..errors import InvalidValueError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..arrays import Array
+
+
+def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
+    """Return `arrays` as arrays, after refusing those without rows and those whose numbers of rows differ.
+
+    Examples
+    --------
+    >>> [a.shape for a in as_aligned([[[1, 2], [3, 4]], [0, 1]])]
+    [(2, 2), (2,)]
+    """
+    if not arrays:
+        raise InvalidValueError("got no arrays, wanted at least one", where=where)
+    rows = [as_array(a, where) for a in arrays]
+    shapes = [a.shape for a in rows]
+    if () in shapes:
+        raise ShapeError(f"array {shapes.index(())} is a single number, wanted rows along axis 0", where=where)
+    if len({shape[0] for shape in shapes}) > 1:
+        raise ShapeError(f"got arrays of shapes {', '.join(map(str, shapes))}, wanted as many rows in each", where=where)
+    return rows

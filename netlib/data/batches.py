@@ -1,0 +1,74 @@
+"""Minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays import as_count, as_rng
+from ..errors import InvalidValueError
+from .aligned import as_aligned
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..arrays import RNG, Array
+
+
+def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG = None) -> Iterator[Any]:
+    """Go through the rows of arrays once, some at a time.
+
+    Parameters
+    ----------
+    *arrays : array_like (N, ...)
+        Rows of the same number belong together and stay together.
+    batch_size : int
+        Rows per batch. The last batch has those that are left, which may be fewer.
+    shuffle : bool
+        Whether the order is one of chance instead of the arrays' own.
+    rng : int or Generator, optional
+        Where the chance of `shuffle` comes from. A seed gives the same order on every call, so a training loop makes one
+        Generator before its first epoch and hands it over in each.
+
+    Yields
+    ------
+    ndarray, or tuple of ndarray where there are several arrays
+        Copies of at most `batch_size` rows.
+
+    Raises
+    ------
+    ShapeError
+        Where the arrays differ in their number of rows: at the call, as for all errors here, not at the first batch.
+    InvalidValueError
+        Where `batch_size` is below 1, or `rng` is given without `shuffle`.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> for x, t in nl.data.batches([[1.0], [2.0], [3.0]], [0, 1, 0], batch_size=2):
+    ...     print(x.tolist(), t.tolist())
+    [[1.0], [2.0]] [0, 1]
+    [[3.0]] [0]
+    >>> rng = np.random.default_rng(0)
+    >>> for epoch in range(2):
+    ...     print([x.tolist() for x in nl.data.batches([1, 2, 3], batch_size=2, shuffle=True, rng=rng)])
+    [[3, 1], [2]]
+    [[3, 2], [1]]
+    """
+    where = "batches"
+    rows = as_aligned(arrays, where)
+    size = as_count(batch_size, "batch_size", where, least=1)
+    if rng is not None and not shuffle:
+        raise InvalidValueError("got an rng without shuffle, so it would do nothing", where=where, mend="Pass shuffle=True.")
+    rng = as_rng(rng, where)
+    n = len(rows[0])
+    order = rng.permutation(n) if shuffle else np.arange(n)
+    return _batches(rows, order, size)
+
+
+def _batches(rows: list[Array], order: Array, size: int) -> Iterator[Any]:
+    for start in range(0, len(order), size):
+        batch = tuple(a[order[start : start + size]] for a in rows)
+        yield batch if len(batch) > 1 else batch[0]

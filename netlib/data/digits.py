@@ -1,0 +1,48 @@
+"""The handwritten digits that come with the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..arrays import Array
+
+
+def digits() -> tuple[Array, Array]:
+    """Return 1,797 handwritten digits, 8 by 8 grey pixels each.
+
+    Returns
+    -------
+    x : float32 array (1797, 64)
+        The pixels row by row, from 0 (paper) to 1 (ink). ``x.reshape(-1, 8, 8)`` gives images.
+    t : int64 array (1797,)
+        The digits, 0 to 9. Both arrays are new on every call.
+
+    Notes
+    -----
+    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998: the test part, under
+    CC BY 4.0. `DIGITS.md` beside the file has the address and the licence.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.digits()
+    >>> x.shape, t[:5]
+    ((1797, 64), array([0, 1, 2, 3, 4]))
+    >>> for row in x[0].reshape(8, 8):
+    ...     print("".join(" .:+#"[int(4 * pixel)] for pixel in row).rstrip())
+      .+:
+      ++:+.
+      +  ::
+     .+  ::
+     .:  ::
+     .:  +.
+      +.:+
+      .+:
+    """
+    from importlib.resources import files
+
+    with files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return archive["pixels"].astype(np.float32) / 16, archive["labels"].astype(np.int64)

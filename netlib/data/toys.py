@@ -1,0 +1,260 @@
+"""Toy sets: small problems in the plane and on the line, drawn from a seed.
+
+Every row is drawn on its own, so any part of the rows is a fair sample. Classes take turns: row i is of class ``i % classes``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import as_count, as_floats, as_number, as_rng
+from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..arrays import RNG, Array
+
+
+def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
+    """Return the corners of the unit square; the class is the exclusive or of the two coordinates.
+
+    Parameters
+    ----------
+    n : int
+        Points. They go round the four corners; the default takes each once.
+    noise : float
+        Standard deviation of the Gaussian noise on each coordinate.
+    rng : int or Generator, optional
+        Where the noise comes from.
+
+    Returns
+    -------
+    x : float32 array (n, 2)
+    t : int64 array (n,)
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.xor()
+    >>> x.tolist(), t.tolist()
+    ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
+    """
+    n, noise, rng = _checked("xor", n, noise, rng)
+    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])[np.arange(n) % 4]
+    return _noisy(corners, noise, rng), corners[:, 0] ^ corners[:, 1]
+
+
+def spirals(n: int = 300, classes: int = 3, noise: float = 0.03, rng: RNG = None) -> tuple[Array, Array]:
+    """Return points on spiral arms, one arm a class, that wind about the origin within the unit circle.
+
+    Parameters
+    ----------
+    n : int
+        Points, of all arms together.
+    classes : int
+        Arms.
+    noise : float
+        Standard deviation of the Gaussian noise on each coordinate.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x : float32 array (n, 2)
+    t : int64 array (n,)
+
+    Notes
+    -----
+    At radius r, arm k has the angle ``4 r + 2 pi k / classes``.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.spirals(6, classes=3, rng=0)
+    >>> x.shape, t
+    ((6, 2), array([0, 1, 2, 0, 1, 2]))
+    """
+    n, noise, rng = _checked("spirals", n, noise, rng)
+    t = np.arange(n) % as_count(classes, "classes", "spirals", least=1)
+    radius = rng.uniform(size=n)
+    return _noisy(_on_circle(4 * radius + 2 * np.pi * t / classes, radius), noise, rng), t
+
+
+def moons(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
+    """Return points on two half circles that reach into each other.
+
+    Parameters
+    ----------
+    n : int
+        Points, of both classes together.
+    noise : float
+        Standard deviation of the Gaussian noise on each coordinate.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x : float32 array (n, 2)
+    t : int64 array (n,)
+
+    Notes
+    -----
+    Class 0 is the upper half of the unit circle about (0, 0), class 1 the lower half of the one about (1, 0.5).
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.moons(4, rng=0)
+    >>> x.shape, t
+    ((4, 2), array([0, 1, 0, 1]))
+    """
+    n, noise, rng = _checked("moons", n, noise, rng)
+    t = np.arange(n) % 2
+    points = _on_circle(np.pi * (rng.uniform(size=n) + t))
+    return _noisy(points + np.outer(t, (1, 0.5)), noise, rng), t
+
+
+def circles(n: int = 200, noise: float = 0.05, rng: RNG = None) -> tuple[Array, Array]:
+    """Return points on two circles about the origin: class 0 has radius 1, class 1 has radius 1/2.
+
+    Parameters
+    ----------
+    n : int
+        Points, of both classes together.
+    noise : float
+        Standard deviation of the Gaussian noise on each coordinate.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x : float32 array (n, 2)
+    t : int64 array (n,)
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.circles(4, noise=0, rng=0)
+    >>> np.hypot(x[:, 0], x[:, 1]).round(6), t
+    (array([1. , 0.5, 1. , 0.5], dtype=float32), array([0, 1, 0, 1]))
+    """
+    n, noise, rng = _checked("circles", n, noise, rng)
+    t = np.arange(n) % 2
+    return _noisy(_on_circle(2 * np.pi * rng.uniform(size=n), 1 - t / 2), noise, rng), t
+
+
+def blobs(n: int = 300, classes: int = 3, features: int = 2, noise: float = 1.0, rng: RNG = None) -> tuple[Array, Array]:
+    """Return points scattered about a centre for each class; the centres are uniform between -10 and 10.
+
+    Parameters
+    ----------
+    n : int
+        Points, of all classes together.
+    classes : int
+        Centres.
+    features : int
+        Coordinates.
+    noise : float
+        Standard deviation of the Gaussian scatter on each coordinate.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x : float32 array (n, features)
+    t : int64 array (n,)
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.blobs(5, classes=2, features=3, rng=0)
+    >>> x.shape, t
+    ((5, 3), array([0, 1, 0, 1, 0]))
+    """
+    n, noise, rng = _checked("blobs", n, noise, rng)
+    classes = as_count(classes, "classes", "blobs", least=1)
+    features = as_count(features, "features", "blobs", least=1)
+    t = np.arange(n) % classes
+    centres = rng.uniform(-10, 10, (classes, features))
+    return _noisy(centres[t], noise, rng), t
+
+
+def sine(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
+    """Return ``t = sin x + noise`` for x uniform between -pi and pi.
+
+    Parameters
+    ----------
+    n : int
+        Points.
+    noise : float
+        Standard deviation of the Gaussian noise on t.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x, t : float32 arrays (n, 1)
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.sine(100, noise=0, rng=0)
+    >>> bool(np.allclose(t, np.sin(x), atol=1e-6))
+    True
+    """
+    n, noise, rng = _checked("sine", n, noise, rng)
+    x = rng.uniform(-np.pi, np.pi, (n, 1))
+    return x.astype(np.float32), _noisy(np.sin(x), noise, rng)
+
+
+def linear(n: int = 200, weight: ArrayLike = (2.0, -3.0), bias: float = 1.0, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
+    """Return ``t = x @ weight + bias + noise`` for x from the standard normal distribution.
+
+    Parameters
+    ----------
+    n : int
+        Points.
+    weight : array_like (features,)
+        What a regression should find.
+    bias : float
+        The same.
+    noise : float
+        Standard deviation of the Gaussian noise on t.
+    rng : int or Generator, optional
+        Where chance comes from.
+
+    Returns
+    -------
+    x : float32 array (n, features)
+    t : float32 array (n, 1)
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> x, t = nl.data.linear(100, weight=(1, 2, 3), bias=4, noise=0, rng=0)
+    >>> bool(np.allclose(t[:, 0], x @ (1, 2, 3) + 4, atol=1e-5))
+    True
+    """
+    n, noise, rng = _checked("linear", n, noise, rng)
+    w = as_floats(weight, np.dtype(np.float64), "linear")
+    if w.ndim != 1:
+        raise ShapeError(f"weight has shape {w.shape}, wanted (features,)", where="linear")
+    b = as_number(bias, "bias", "linear")
+    x = rng.normal(size=(n, len(w)))
+    return x.astype(np.float32), _noisy((x @ w + b)[:, None], noise, rng)
+
+
+def _checked(where: str, n: int, noise: float, rng: RNG) -> tuple[int, float, np.random.Generator]:
+    return as_count(n, "n", where), as_number(noise, "noise", where, least=0), as_rng(rng, where)
+
+
+def _on_circle(angle: Array, radius: Array | float = 1.0) -> Array:
+    points: Array = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return points
+
+
+def _noisy(exact: Array, noise: float, rng: np.random.Generator) -> Array:
+    return (exact + noise * rng.normal(size=exact.shape)).astype(np.float32)

@@ -1,0 +1,69 @@
+"""The Jacobian of a layer, row by row out of its backward."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike
+from ..errors import MissingError, ShapeError
+from ..layer import Layer
+
+
+def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
+    """Return the exact Jacobian of ``layer.forward(*inputs)``, as its backward has it.
+
+    Backward is a product with the transposed Jacobian, so a dout that is one at element i and zero elsewhere brings
+    row i: ∂y_i/∂x_j of Eqs. (1.11), (1.14), (1.16) and, for a weight, the tensor of Eq. (1.21).
+
+    Parameters
+    ----------
+    layer : Layer
+        Left as it is, gradients, caches and random state too: a copy is asked.
+    *inputs : array_like
+        What forward takes.
+    wrt : int or str
+        The number of an input, or the path of a parameter.
+
+    Returns
+    -------
+    ndarray of shape ``y.shape + wrt.shape``
+        In the dtype of the gradient.
+
+    Raises
+    ------
+    MissingError
+        For an input or a path that the layer does not have.
+
+    Examples
+    --------
+    Eq. (1.19): ∂Y/∂X = Wᵀ.
+
+    >>> import netlib as nl
+    >>> affine = nl.Affine.from_arrays([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> jacobian(affine, np.array([1.0, 2.0]))
+    array([[1., 4.],
+           [2., 5.],
+           [3., 6.]])
+    """
+    layer = copy.deepcopy(layer)
+    parameters = layer.parameters()
+    n_differentiable = len(inputs) - layer.n_constant_inputs
+    known = [*range(n_differentiable), *parameters]
+    if wrt not in known or isinstance(wrt, bool):
+        raise MissingError(f"there is nothing called {wrt!r} to differentiate by, only: {', '.join(map(repr, known))}", where=layer)
+    if layer.n_outputs != 1:
+        raise ShapeError(f"has {layer.n_outputs} outputs, wanted a layer with one", where=layer, mend="Make a Graph with the one output.")
+    y = np.asarray(layer.forward(*inputs))
+    rows = []
+    for i in range(max(y.size, 1)):
+        dout = np.zeros(y.size, y.dtype)
+        dout[i : i + 1] = 1
+        layer.zero_grad()
+        dx = layer.backward(dout.reshape(y.shape))
+        if isinstance(wrt, str):
+            rows.append(parameters[wrt].grad.copy())
+        else:
+            rows.append(np.array(dx[wrt] if isinstance(dx, tuple) else dx))
+    return np.array(rows[: y.size]).reshape(*y.shape, *rows[0].shape)

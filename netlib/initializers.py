@@ -1,0 +1,184 @@
+"""How weights begin. An initializer is an object that is called with a shape ``(in, out)`` and a generator.
+
+He et al., "Delving deep into rectifiers", 2015; Glorot and Bengio, "Understanding the difficulty of training deep feedforward
+neural networks", 2010; LeCun et al., "Efficient BackProp", 1998; Saxe et al., "Exact solutions to the nonlinear dynamics of
+learning in deep linear neural networks", 2014.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .arrays import as_dtype, as_number, as_rng
+from .errors import InvalidTypeError
+from .representation import call_text
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from .arrays import RNG, Array
+
+
+class Initializer:
+    """Base class: ``initializer(shape, rng)`` returns a float64 array of `shape`, whose first axes are the fan-in.
+
+    Examples
+    --------
+    >>> Normal(std=0.1)((2, 3), np.random.default_rng(0)).shape
+    (2, 3)
+    """
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return an array of `shape` drawn from `rng`."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return call_text(self)
+
+
+class Zeros(Initializer):
+    """All zeros.
+
+    Examples
+    --------
+    >>> Zeros()((2,), np.random.default_rng(0))
+    array([0., 0.])
+    """
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return zeros of `shape`."""
+        return np.zeros(shape)
+
+
+class Normal(Initializer):
+    """Normal with mean zero and standard deviation `std`.
+
+    Examples
+    --------
+    >>> Normal(0.02)
+    Normal(std=0.02)
+    """
+
+    def __init__(self, std: float = 0.01) -> None:
+        self.std = as_number(std, "std", "Normal", least=0)
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return normal numbers of `shape`."""
+        return rng.normal(0.0, self.std, shape)
+
+
+class Uniform(Initializer):
+    """Uniform in [-`bound`, `bound`).
+
+    Examples
+    --------
+    >>> Uniform(0.5)
+    Uniform(bound=0.5)
+    """
+
+    def __init__(self, bound: float = 0.05) -> None:
+        self.bound = as_number(bound, "bound", "Uniform", least=0)
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return uniform numbers of `shape`."""
+        return rng.uniform(-self.bound, self.bound, shape)
+
+
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al.).
+
+    Examples
+    --------
+    >>> w = Orthogonal()((3, 2), np.random.default_rng(0))
+    >>> bool(np.allclose(w.T @ w, np.eye(2)))
+    True
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = as_number(gain, "gain", "Orthogonal")
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return a matrix drawn evenly from all orthogonal ones: QR of a normal matrix, with the signs of R taken out."""
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        result: Array = self.gain * (q if rows >= columns else q.T).reshape(shape)
+        return result
+
+
+class VarianceScaling(Initializer):
+    """Normal or uniform with a variance that follows from the fans: the common base of `He`, `Glorot` and `LeCun`."""
+
+    def __init__(self, uniform: bool = False) -> None:
+        self.uniform = bool(uniform)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return the variance of one weight."""
+        raise NotImplementedError
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return numbers of `shape` with the variance of its fans."""
+        std = math.sqrt(self.variance(max(math.prod(shape[:-1]), 1), max(shape[-1], 1)))
+        return rng.uniform(-math.sqrt(3) * std, math.sqrt(3) * std, shape) if self.uniform else rng.normal(0.0, std, shape)
+
+
+class He(VarianceScaling):
+    """Variance 2 / fan_in, for layers followed by ReLU (He et al.).
+
+    Examples
+    --------
+    >>> He().variance(8, 3)
+    0.25
+    """
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return 2 / fan_in."""
+        return 2.0 / fan_in
+
+
+class Glorot(VarianceScaling):
+    """Variance 2 / (fan_in + fan_out), for layers followed by tanh or sigmoid (Glorot and Bengio). Also called Xavier.
+
+    Examples
+    --------
+    >>> Glorot().variance(3, 5)
+    0.25
+    """
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return 2 / (fan_in + fan_out)."""
+        return 2.0 / (fan_in + fan_out)
+
+
+class LeCun(VarianceScaling):
+    """Variance 1 / fan_in (LeCun et al.).
+
+    Examples
+    --------
+    >>> LeCun().variance(4, 3)
+    0.25
+    """
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return 1 / fan_in."""
+        return 1.0 / fan_in
+
+
+Xavier = Glorot
+
+
+def drawn(init: object, shape: tuple[int, ...], dtype: DTypeLike, rng: RNG, where: object) -> Array:
+    """Return what `init` draws, in `dtype`, after refusing what is no initializer."""
+    if not isinstance(init, Initializer):
+        mend = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
+        raise InvalidTypeError(f"init is {init!r}, wanted an initializer", where=where, mend=mend)
+    return init(shape, as_rng(rng, where)).astype(as_dtype(dtype, where))

@@ -1,0 +1,37 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_common_floats
+from ..errors import ShapeError
+from ..layer import Layer
+from .broadcasting import refuse_nothing
+
+
+class Concatenate(Layer):
+    """The inputs, any number of them, one after the other along `axis`.
+
+    Each element of y is one element of one input, so dL/d(input) is the piece of dL/dy that stands where the input stood.
+
+    >>> concatenate = Concatenate()
+    >>> concatenate.forward([[1.0, 2.0]], [[3.0]]), concatenate.backward([[4.0, 5.0, 6.0]])
+    (array([[1., 2., 3.]]), (array([[4., 5.]]), array([[6.]])))
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, *inputs: ArrayLike) -> Array:
+        """Return the inputs side by side."""
+        refuse_nothing(inputs, self)
+        xs = as_common_floats(inputs, self)
+        try:
+            y = np.concatenate(xs, axis=self.axis)
+        except (ValueError, TypeError):
+            shapes = " and ".join(str(x.shape) for x in xs)
+            raise ShapeError(f"got shapes {shapes}, wanted equal ones but along axis {self.axis!r}", where=self) from None
+        return self._remember(y, np.cumsum([x.shape[self.axis] for x in xs])[:-1])
+
+    def backward(self, dout: ArrayLike) -> Array | tuple[Array, ...]:
+        """Return dL/d(input) for each input."""
+        dout, ends = self._recall(dout)
+        dx = tuple(piece.copy() for piece in np.split(dout, ends, axis=self.axis))
+        return dx if len(dx) > 1 else dx[0]

@@ -1,0 +1,28 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
+from ..layer import Layer
+from .broadcasting import refuse_unfit
+
+
+class Divide(Layer):
+    """``y = a / b`` element by element, broadcast as NumPy does; division by zero is as NumPy has it.
+
+    ∂y/∂a = 1 / b and ∂y/∂b = -a / b² = -y / b; broadcast copies add up.
+
+    >>> divide = Divide()
+    >>> divide.forward([2.0, 6.0], 2.0), divide.backward([1.0, 1.0])
+    (array([1., 3.]), (array([0.5, 0.5]), np.float64(-2.0)))
+    """
+
+    def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
+        """Return the quotient, of the inputs' broadcast shape and common floating type."""
+        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        refuse_unfit((a, b), self)
+        return self._remember(a / b, a, b)
+
+    def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
+        """Return dL/da and dL/db."""
+        dout, a, b = self._recall(dout)
+        da = dout / b
+        return unbroadcast(da, a.shape), unbroadcast(-da * (a / b), b.shape)

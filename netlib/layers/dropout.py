@@ -1,0 +1,35 @@
+import numpy as np
+
+from ..arrays import RNG, Array, ArrayLike, as_floats, as_number, as_rng
+from ..layer import Layer
+
+
+class Dropout(Layer):
+    """In training ``y = x * mask / (1 - p)`` with a fresh mask of zeros (each with probability p) and ones; in evaluation ``y = x``.
+
+    ∂y/∂x = mask / (1 - p), with the mask of the forward. Dividing by 1 - p keeps the mean of y that of x (inverted dropout,
+    Srivastava et al., 2014). `rng` is a seed or a generator of the masks.
+
+    >>> dropout = Dropout(0.5, rng=0)
+    >>> dropout.forward(np.ones(5)), dropout.backward(np.ones(5))
+    (array([2., 2., 2., 0., 0.]), array([2., 2., 2., 0., 0.]))
+    >>> dropout.eval().forward(np.ones(5))
+    array([1., 1., 1., 1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: RNG = None) -> None:
+        self.p = as_number(p, "p", "Dropout", least=0, below=1)
+        self.rng = as_rng(rng, "Dropout")
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape."""
+        x = as_floats(x, where=self)
+        scale = np.ones((), x.dtype)
+        if self.training and self.p > 0:
+            scale = (self.rng.random(x.shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
+        return self._remember(x * scale, scale)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, scale = self._recall(dout)
+        return dout * scale  # type: ignore[no-any-return]

@@ -1,0 +1,30 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_floats, as_number
+from ..layer import Layer
+
+
+class ELU(Layer):
+    """``y = x`` where x > 0, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al., 2016).
+
+    ∂y/∂x is 1 where x > 0 and alpha · exp(x) elsewhere; exp sees min(x, 0), so it cannot overflow.
+
+    >>> elu = ELU()
+    >>> elu.forward([-1e4, 0.0, 2.0]), elu.backward([5.0, 5.0, 5.0])
+    (array([-1.,  0.,  2.]), array([0., 5., 5.]))
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = as_number(alpha, "alpha", "ELU")
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape."""
+        x = as_floats(x, where=self)
+        below = np.minimum(x, 0)
+        slope = np.where(x > 0, x.dtype.type(1), self.alpha * np.exp(below))
+        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(below)), slope)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, slope = self._recall(dout)
+        return dout * slope  # type: ignore[no-any-return]

@@ -1,0 +1,29 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_floats, as_number
+from ..layer import Layer
+
+
+class LeakyReLU(Layer):
+    """``y = x`` where x > 0, ``negative_slope * x`` elsewhere (Maas et al., 2013).
+
+    ∂y/∂x is 1 where x > 0 and negative_slope elsewhere, at the kink x = 0 too.
+
+    >>> leaky = LeakyReLU(0.1)
+    >>> leaky.forward([-1.0, 2.0]), leaky.backward([5.0, 5.0])
+    (array([-0.1,  2. ]), array([0.5, 5. ]))
+    """
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = as_number(negative_slope, "negative_slope", "LeakyReLU")
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape."""
+        x = as_floats(x, where=self)
+        slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
+        return self._remember(x * slope, slope)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, slope = self._recall(dout)
+        return dout * slope  # type: ignore[no-any-return]

@@ -1,0 +1,50 @@
+import math
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, Shape, as_common_floats, unbroadcast
+from ..errors import ShapeError
+from ..layer import Layer
+
+
+class MatMul(Layer):
+    """``y = a @ b``, the dot node, with batches, broadcasting and vectors as `numpy.matmul` has them.
+
+    Eqs. (1.20) and (1.30): ∂L/∂A = ∂L/∂Y Bᵀ and ∂L/∂B = Aᵀ ∂L/∂Y. A vector a is a row, a vector b a column, while
+    it counts; where a batch axis was broadcast, the gradients of its copies add up.
+
+    >>> dot = MatMul()
+    >>> dot.forward([[1.0, 2.0]], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    array([[ 9., 12., 15.]])
+    >>> da, db = dot.backward([[1.0, 0.0, 0.0]])
+    >>> da, db
+    (array([[1., 4.]]), array([[1., 0., 0.],
+           [2., 0., 0.]]))
+    """
+
+    def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
+        """Return the matrix product, of a's and b's common floating type."""
+        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        try:
+            y: Array = a @ b
+        except ValueError:
+            mend = "The last axis of a must be as long as the last but one of b; a number multiplies with Multiply."
+            raise ShapeError(f"got shapes {a.shape} @ {b.shape}, which do not fit", where=self, mend=mend) from None
+        return self._remember(y, a, b)
+
+    def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
+        """Return ∂L/∂A and ∂L/∂B."""
+        dout, a, b = self._recall(dout)
+        row, column = (a[np.newaxis] if a.ndim == 1 else a), (b[:, np.newaxis] if b.ndim == 1 else b)
+        dout = dout.reshape(*dout.shape[: max(a.ndim, b.ndim) - 2], row.shape[-2], column.shape[-1])
+        da, db = dout @ column.swapaxes(-1, -2), row.swapaxes(-1, -2) @ dout
+        return unbroadcast(da, row.shape).reshape(a.shape), unbroadcast(db, column.shape).reshape(b.shape)
+
+    def multiply_adds(self, *shapes: Shape) -> int:
+        """Return batch · rows · inner · columns."""
+        a, b = shapes
+        batch = np.broadcast_shapes(a[:-2], b[:-2])
+        return math.prod(batch) * math.prod(a[-2:]) * (b[-1] if len(b) > 1 else 1)
+
+
+Dot = MatMul

@@ -1,0 +1,27 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
+from ..layer import Layer
+from .broadcasting import refuse_unfit
+
+
+class Multiply(Layer):
+    """``y = a * b`` element by element, broadcast as NumPy does.
+
+    ∂y/∂a = b and ∂y/∂b = a: the × node sends dL/dy on times the other input; broadcast copies add up.
+
+    >>> multiply = Multiply()
+    >>> multiply.forward([1.0, 2.0], 3.0), multiply.backward([1.0, 1.0])
+    (array([3., 6.]), (array([3., 3.]), np.float64(3.0)))
+    """
+
+    def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
+        """Return the product, of the inputs' broadcast shape and common floating type."""
+        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        refuse_unfit((a, b), self)
+        return self._remember(a * b, a, b)
+
+    def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
+        """Return dL/da and dL/db."""
+        dout, a, b = self._recall(dout)
+        return unbroadcast(dout * b, a.shape), unbroadcast(dout * a, b.shape)

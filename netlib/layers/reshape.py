@@ -1,0 +1,36 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, Shape, as_floats
+from ..errors import ShapeError
+from ..layer import Layer
+
+
+class Reshape(Layer):
+    """The same numbers in another `shape`, as `numpy.reshape` has it: the whole shape, with one -1 for what is left.
+
+    Every element goes somewhere unchanged, so dL/dx is dL/dy in x's shape.
+
+    >>> reshape = Reshape((-1, 2))
+    >>> reshape.forward([1.0, 2.0, 3.0, 4.0])
+    array([[1., 2.],
+           [3., 4.]])
+    >>> reshape.backward([[1.0, 2.0], [3.0, 4.0]])
+    array([1., 2., 3., 4.])
+    """
+
+    def __init__(self, shape: int | Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return a copy of x in the new shape."""
+        x = as_floats(x, where=self, copy=True)
+        try:
+            y = x.reshape(self.shape)
+        except (ValueError, TypeError) as error:
+            raise ShapeError(f"got x of shape {x.shape}, which {error}", where=self) from None
+        return self._remember(y, x.shape)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x, of x's shape."""
+        dout, shape = self._recall(dout)
+        return np.array(dout).reshape(shape)

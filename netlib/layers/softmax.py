@@ -1,0 +1,36 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_floats
+from ..layer import Layer
+from .axes import refuse_axis
+
+
+class Softmax(Layer):
+    """``y = exp(x) / sum(exp(x))`` along `axis`; the largest x is subtracted first, which changes nothing but overflow.
+
+    ∂y_i/∂x_j = y_i (δ_ij - y_j), so ∂L/∂x = y (∂L/∂y - Σ_j y_j ∂L/∂y_j): not diagonal, every x moves every y.
+
+    >>> softmax = Softmax()
+    >>> softmax.forward([[0.0, 0.0], [-1e4, 1e4]])
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    >>> softmax.backward([[1.0, 0.0], [1.0, 0.0]])
+    array([[ 0.25, -0.25],
+           [ 0.  ,  0.  ]])
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape."""
+        x = as_floats(x, where=self)
+        refuse_axis(x, self.axis, self)
+        y = np.exp(x - x.max(axis=self.axis, keepdims=True))
+        y /= y.sum(axis=self.axis, keepdims=True)
+        return self._remember(y, y.copy())
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, y = self._recall(dout)
+        return y * (dout - (dout * y).sum(axis=self.axis, keepdims=True))  # type: ignore[no-any-return]

@@ -1,0 +1,26 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_floats
+from ..layer import Layer
+from .sigmoid import sigmoid
+
+
+class Softplus(Layer):
+    """``y = log(1 + exp(x))``, computed as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
+
+    ∂y/∂x = exp(x) / (1 + exp(x)) = sigmoid(x).
+
+    >>> softplus = Softplus()
+    >>> softplus.forward([-1e4, 1e4]), softplus.backward([4.0, 4.0])
+    (array([    0., 10000.]), array([0., 4.]))
+    """
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape."""
+        x = as_floats(x, where=self)
+        return self._remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, slope = self._recall(dout)
+        return dout * slope  # type: ignore[no-any-return]

@@ -1,0 +1,25 @@
+from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
+from ..layer import Layer
+from .broadcasting import refuse_unfit
+
+
+class Subtract(Layer):
+    """``y = a - b``, broadcast as NumPy does.
+
+    ∂y/∂a = 1 and ∂y/∂b = -1, so dL/dy goes on as it is to a and negated to b; broadcast copies add up.
+
+    >>> subtract = Subtract()
+    >>> subtract.forward([3.0, 5.0], 1.0), subtract.backward([1.0, 1.0])
+    (array([2., 4.]), (array([1., 1.]), np.float64(-2.0)))
+    """
+
+    def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
+        """Return the difference, of the inputs' broadcast shape and common floating type."""
+        a, b = as_common_floats((a, b), self)
+        refuse_unfit((a, b), self)
+        return self._remember(a - b, a.shape, b.shape)
+
+    def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
+        """Return dL/da and dL/db."""
+        dout, a, b = self._recall(dout)
+        return unbroadcast(dout, a).copy(), unbroadcast(-dout, b)

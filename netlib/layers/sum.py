@@ -1,0 +1,38 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike, Shape, as_floats
+from ..errors import ShapeError
+from ..layer import Layer
+from .axes import kept
+
+
+class Sum(Layer):
+    """The sum over `axis`: an axis, several, or all (None), as `numpy.sum` has it.
+
+    ∂y/∂x = 1 for every x that y sums: the gradient is spread back over the summed axes, the mirror of broadcasting.
+
+    >>> total = Sum(axis=0)
+    >>> total.forward([[1.0, 2.0], [3.0, 4.0]])
+    array([4., 6.])
+    >>> total.backward([5.0, 7.0])
+    array([[5., 7.],
+           [5., 7.]])
+    """
+
+    def __init__(self, axis: int | Shape | None = None, keepdims: bool = False) -> None:
+        self.axis = axis
+        self.keepdims = keepdims
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return the sum."""
+        x = as_floats(x, where=self)
+        try:
+            y = x.sum(axis=self.axis, keepdims=self.keepdims)
+        except (ValueError, TypeError) as error:
+            raise ShapeError(f"cannot sum shape {x.shape} over axis {self.axis!r}: {error}", where=self) from None
+        return self._remember(y, x.shape)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        dout, shape = self._recall(dout)
+        return np.array(np.broadcast_to(dout.reshape(kept(shape, self.axis)), shape))

@@ -1,0 +1,28 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike
+from ..errors import InvalidValueError
+from .loss import Loss, same_shape
+
+
+class Hinge(Loss):
+    """``max(0, 1 - t y)`` for scores y and targets t of -1 or +1, of equal shapes (Cortes and Vapnik, 1995).
+
+    The derivative is -t where t y < 1 and 0 elsewhere, at the kink t y = 1 too.
+
+    >>> loss = Hinge()
+    >>> loss.forward([0.5, 3.0], [1, 1]), loss.backward()
+    (0.25, array([-0.5,  0. ]))
+    """
+
+    def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
+        """Return the losses and the derivatives."""
+        t = same_shape(y, t, self)
+        if not (np.abs(t) == 1).all():
+            raise InvalidValueError("got targets other than -1 and +1", where=self, mend="Turn zeros and ones into them with 2 * t - 1.")
+        margin = 1 - t * y
+        return np.maximum(margin, 0), np.where(margin > 0, -t, 0)
+
+    def derivative(self, slope: Array) -> Array:
+        """Return -t where the margin is missed."""
+        return slope.copy()

@@ -1,0 +1,75 @@
+"""What losses have in common: targets of the very shape, and the reduction to a number."""
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_floats
+from ..errors import InvalidValueError, ShapeError
+from ..layer import Layer
+
+
+class Loss(Layer):
+    """A layer at the end: ``forward(y, t)`` is the loss, ``backward(dout=1.0)`` is dL/dy. Targets have no gradient.
+
+    A subclass writes `terms` and `derivative`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the terms: their mean or their sum, a float, or nothing: an array of terms.
+
+    Raises
+    ------
+    InvalidValueError
+        For an unknown reduction.
+    ShapeError
+        For targets that would have to be broadcast, and for the mean of no terms.
+    """
+
+    n_constant_inputs = 1
+
+    def __init__(self, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum", "none"):
+            where = type(self).__name__
+            raise InvalidValueError(f"reduction is {reduction!r}, wanted 'mean', 'sum' or 'none'", where=where)
+        self.reduction = reduction
+
+    def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
+        """Return the loss of each term, followed by new arrays that `derivative` needs."""
+        raise NotImplementedError
+
+    def derivative(self, *kept: Any) -> Array:
+        """Return, in y's shape, the derivative with respect to y of the term that it belongs to."""
+        raise NotImplementedError
+
+    def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
+        """Return the loss: a float, or for ``reduction="none"`` an array with one number for each term."""
+        y = as_floats(y, where=self)
+        terms, *kept = self.terms(y, t)
+        if self.reduction == "none":
+            return self._remember(terms, 1, *kept)
+        if self.reduction == "mean" and terms.size == 0:
+            mend = "Leave empty batches out, or use reduction='sum'."
+            raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, mend=mend)
+        n = terms.size if self.reduction == "mean" else 1
+        self._cache = (), y.dtype, (n, *kept)
+        return float(np.add.reduce(terms, axis=None, dtype=np.float64)) / n
+
+    def backward(self, dout: ArrayLike = 1.0) -> Array:
+        """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
+        if self.reduction == "none" and self._cache is not None and np.ndim(dout) == 0:
+            dout = np.full(self._cache[0], dout)
+        dout, n, *kept = self._recall(dout)
+        dy = self.derivative(*kept)
+        dy *= (dout / n).reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
+        return dy
+
+
+def same_shape(y: Array, t: ArrayLike, where: object) -> Array:
+    """Return `t` in y's type, after refusing any shape but y's: NumPy would broadcast it and train towards nonsense."""
+    t = as_floats(t, y.dtype, where)
+    if t.shape != y.shape:
+        mend = f"Give t the shape {y.shape}, for instance with t.reshape({y.shape})." if t.size == y.size else ""
+        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal shapes", where=where, mend=mend)
+    return t

@@ -1,0 +1,24 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike
+from .loss import Loss, same_shape
+
+
+class MeanAbsoluteError(Loss):
+    """``|y - t|`` for every element, then the mean over all of them, their sum, or none.
+
+    ∂/∂y |y - t| = sign(y - t), and 0 at the kink y = t.
+
+    >>> loss = MeanAbsoluteError()
+    >>> loss.forward([[1.0, 2.0]], [[0.0, 4.0]]), loss.backward()
+    (1.5, array([[ 0.5, -0.5]]))
+    """
+
+    def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
+        """Return the distances and the differences."""
+        difference = y - same_shape(y, t, self)
+        return np.abs(difference), difference
+
+    def derivative(self, difference: Array) -> Array:
+        """Return sign(y - t)."""
+        return np.sign(difference)

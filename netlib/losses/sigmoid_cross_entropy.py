@@ -1,0 +1,29 @@
+import numpy as np
+
+from ..arrays import Array, ArrayLike
+from ..errors import InvalidValueError
+from ..layers.sigmoid import sigmoid
+from .loss import Loss, same_shape
+
+
+class SigmoidCrossEntropy(Loss):
+    """``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(y)``, for logits y and targets t in [0, 1], of equal shapes.
+
+    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y, which stays exact where p rounds to
+    0 or 1. ∂/∂y = sigmoid(y) - t.
+
+    >>> loss = SigmoidCrossEntropy(reduction="sum")
+    >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()
+    (1000.0, array([-1.,  0.]))
+    """
+
+    def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
+        """Return the losses, y and t."""
+        t = same_shape(y, t, self)
+        if not ((t >= 0) & (t <= 1)).all():
+            raise InvalidValueError("got targets outside [0, 1]", where=self, mend="Targets are probabilities, or zeros and ones.")
+        return np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), y.copy(), t.copy()
+
+    def derivative(self, y: Array, t: Array) -> Array:
+        """Return sigmoid(y) - t."""
+        return sigmoid(y) - t

@@ -1,0 +1,86 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import as_number
+from ..errors import InvalidTypeError
+from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..arrays import Array
+    from .parameters import Parameters
+    from .schedules import Rate
+
+
+class Adam(Optimizer):
+    """Adaptive moment estimation (Kingma and Ba, 2015).
+
+    ::
+
+        m ← b1·m + (1 − b1)·g,    v ← b2·v + (1 − b2)·g²
+        w ← w − lr · m/(1 − b1ᵗ) / (√(v/(1 − b2ᵗ)) + eps)
+
+    Kept are the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which saves two passes. With
+    c² = (1 − b2) / (1 − b2ᵗ) the step is then lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c): the same numbers, all
+    constants in two scalars.
+
+    Parameters
+    ----------
+    parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
+    lr : float or schedule
+    betas : pair of float
+        How much of the mean and of the mean square is kept at a step, each in [0, 1).
+    eps : float
+        Keeps the quotient finite.
+    weight_decay : float
+        Adds ``weight_decay * w`` to g. `AdamW` keeps it apart from the moments.
+
+    Examples
+    --------
+    >>> from netlib import Parameter
+    >>> weight = Parameter([1.0, 2.0])
+    >>> optimizer = Adam(weight, lr=0.5)
+    >>> weight.grad += [10.0, -0.1]
+    >>> optimizer.step()
+    >>> weight.value.round(4)
+    array([0.5, 2.5])
+    """
+
+    slots = ("total", "squares")
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float | Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        name = type(self).__name__
+        try:
+            b1, b2 = betas
+        except (TypeError, ValueError):
+            raise InvalidTypeError(f"betas is {betas!r}, wanted a pair of numbers", where=name) from None
+        self.betas = as_number(b1, "betas[0]", name, least=0, below=1), as_number(b2, "betas[1]", name, least=0, below=1)
+        self.eps = as_number(eps, "eps", name, least=0)
+        super().__init__(parameters, lr, weight_decay)
+
+    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, total: Array, squares: Array) -> None:
+        """Divide the running mean of the gradient by its running root mean square."""
+        b1, b2 = self.betas
+        c = sqrt((1 - b2) / (1 - b2**t))
+        total *= b1
+        total += grad
+        squares *= b2
+        grad *= grad
+        squares += grad
+        np.sqrt(squares, out=grad)
+        grad += self.eps / c
+        np.divide(total, grad, out=grad)
+        grad *= rate * (1 - b1) / (1 - b1**t) / c
+        value -= grad

@@ -1,0 +1,110 @@
+"""Gradients kept to a length."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import as_number
+from ..errors import NonFiniteError
+from .optimizer import Optimizer
+from .parameters import as_parameters
+
+if TYPE_CHECKING:
+    from ..arrays import Array
+    from ..layer import Parameter
+    from .parameters import Parameters
+
+_LEAST = 1e-30
+"""A sum of squares below this may have lost numbers whose squares are too small for 32 bits."""
+
+
+def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float:
+    """Scale the gradients down to the length `max_norm`, all together, where they are longer.
+
+    Call it between ``backward`` and ``step``. Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+
+    Parameters
+    ----------
+    parameters : Layer, dict of str to Parameter, iterable of Parameter, Parameter, or Optimizer
+        Those that are not trainable do not count and are not scaled. The optimizer is the quickest to hand over.
+    max_norm : float
+        The length, at least 0.
+
+    Returns
+    -------
+    float
+        The length before.
+
+    Raises
+    ------
+    NonFiniteError
+        Where a gradient is NaN or infinite; nothing is scaled then.
+
+    Examples
+    --------
+    >>> from netlib import Parameter
+    >>> weight = Parameter([0.0, 0.0])
+    >>> weight.grad += [3, 4]
+    >>> clip_grad_norm(weight, 1.0), weight.grad
+    (5.0, array([0.6, 0.8]))
+    """
+    max_norm = as_number(max_norm, "max_norm", "clip_grad_norm", least=0)
+    grads = _gradients(parameters, "clip_grad_norm")
+    norm = _norm(grads)
+    if not isfinite(norm):
+        raise NonFiniteError(f"the norm of the gradients is {norm}{_first_not_finite(parameters)}", where="clip_grad_norm")
+    if norm > max_norm:
+        for grad in grads:
+            scale = np.asarray(max_norm / norm, np.result_type(grad.dtype, np.float32))
+            np.multiply(grad, scale, out=grad, casting="same_kind")
+    return norm
+
+
+def grad_norm(parameters: Parameters | Optimizer) -> float:
+    """Return the length of all gradients together, √Σg², over the trainable parameters.
+
+    Examples
+    --------
+    >>> from netlib import Parameter
+    >>> weight = Parameter([0.0, 0.0])
+    >>> weight.grad += [3, 4]
+    >>> grad_norm(weight)
+    5.0
+    """
+    return _norm(_gradients(parameters, "grad_norm"))
+
+
+def _gradients(parameters: Parameters | Optimizer, where: str) -> list[Array]:
+    if isinstance(parameters, Optimizer):
+        return parameters.gradients()
+    return [p.current_grad() for p in as_parameters(parameters, where).values() if p.trainable]
+
+
+def _norm(grads: list[Array]) -> float:
+    total = 0.0
+    with np.errstate(over="ignore"):
+        for grad in grads:
+            flat = grad.ravel() if grad.itemsize > 2 else grad.ravel().astype(np.float32)
+            total += float(np.dot(flat, flat))
+    return sqrt(total) if _LEAST < total < inf else _norm_of_extremes(grads)
+
+
+def _norm_of_extremes(grads: list[Array]) -> float:
+    """Return the norm of numbers whose squares are too large or too small for their type."""
+    peak = float(np.max([np.abs(grad).max() for grad in grads if grad.size] or 0.0))
+    if peak == 0 or not isfinite(peak):
+        return peak
+    return peak * sqrt(sum(float(np.square(grad.astype(np.float64) / peak).sum()) for grad in grads))
+
+
+def _first_not_finite(parameters: Parameters | Optimizer) -> str:
+    named: dict[str, Parameter] = (
+        parameters.parameters() if isinstance(parameters, Optimizer) else as_parameters(parameters, "clip_grad_norm")
+    )
+    for path, parameter in named.items():
+        if parameter.trainable and not np.isfinite(parameter.current_grad()).all():
+            return f", and that of {path!r} is the first that is not finite"
+    return ""

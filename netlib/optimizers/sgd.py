@@ -1,0 +1,71 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import as_number
+from ..errors import InvalidValueError
+from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..arrays import Array
+    from .parameters import Parameters
+    from .schedules import Rate
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if asked for.
+
+    ::
+
+        w ← w − lr·g                                    plain
+        v ← momentum·v + g,   w ← w − lr·v              with momentum (Polyak, 1964)
+        v ← momentum·v + g,   w ← w − lr·(g + momentum·v)   with Nesterov's (as in Sutskever et al., 2013)
+
+    Parameters
+    ----------
+    parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
+    lr : float or schedule
+    momentum : float
+        In [0, 1).
+    nesterov : bool
+        Look ahead along the velocity; needs a momentum.
+    weight_decay : float
+        Adds ``weight_decay * w`` to g.
+
+    Examples
+    --------
+    >>> from netlib import Parameter
+    >>> weight = Parameter([1.0, 2.0])
+    >>> optimizer = SGD(weight, lr=0.1)
+    >>> weight.grad += [10.0, -10.0]
+    >>> optimizer.step()
+    >>> weight.value
+    array([0., 3.])
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self, parameters: Parameters, lr: float | Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+    ) -> None:
+        name = type(self).__name__
+        self.momentum = as_number(momentum, "momentum", name, least=0, below=1)
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise InvalidValueError("nesterov looks ahead along a momentum, and momentum is 0", where=name, mend="Say momentum=0.9.")
+        super().__init__(parameters, lr, weight_decay)
+
+    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array) -> None:
+        """Step along the gradient or the velocity."""
+        if self.momentum:
+            velocity *= self.momentum
+            velocity += grad
+            np.multiply(velocity, rate * self.momentum if self.nesterov else rate, out=scratch)
+            value -= scratch
+        if self.nesterov or not self.momentum:
+            grad *= rate
+            value -= grad

@@ -1,0 +1,57 @@
+"""Running a model without leaving a trace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .layer import Layer
+
+
+@contextmanager
+def preserved(*layers: Layer) -> Iterator[None]:
+    """Give every layer, and all inside it, back the attributes it had: caches, modes, whatever a user's layer keeps.
+
+    So a prediction may come between a forward and its backward, and holds on to no memory afterwards. Arrays are not copied: a
+    layer that writes into one it holds, as running statistics do, is not undone.
+
+    Examples
+    --------
+    >>> import numpy as np, netlib as nl
+    >>> add = nl.Add()
+    >>> y = add.forward(np.ones((2, 3)), np.ones(3))
+    >>> with preserved(add):
+    ...     y = add.eval().forward(1.0, 2.0)
+    >>> add.training, [dx.shape for dx in add.backward(np.ones((2, 3)))]
+    (True, [(2, 3), (3,)])
+    """
+    kept = [(each, dict(vars(each))) for layer in layers for _, each in layer.walk()]
+    try:
+        yield
+    finally:
+        for each, attributes in kept:
+            vars(each).clear()
+            vars(each).update(attributes)
+
+
+@contextmanager
+def preserved_modes(model: Layer) -> Iterator[None]:
+    """Give every layer inside `model` back the mode, training or evaluation, that it had.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> frozen, model = nl.Add().eval(), nl.Sequential(nl.Add())
+    >>> with preserved_modes(frozen):
+    ...     frozen.train().training
+    True
+    >>> frozen.training
+    False
+    """
+    modes = [(each, each.training) for _, each in model.walk()]
+    try:
+        yield
+    finally:
+        for each, mode in modes:  # outer before inner, since assigning reaches inwards
+            if each.training is not mode:
+                each.training = mode

@@ -1,0 +1,8 @@
+"""Training: the loop, what it measures, what it remembers, and what may be hooked into it."""
+
+from .callbacks import Callback, EarlyStopping
+from .history import History
+from .metrics import accuracy, confusion_matrix, mean_absolute_error, r2_score
+from .trainer import Trainer
+
+__all__ = ["Callback", "EarlyStopping", "History", "Trainer", "accuracy", "confusion_matrix", "mean_absolute_error", "r2_score"]

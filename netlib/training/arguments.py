@@ -1,0 +1,49 @@
+"""What a trainer is made of, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import InvalidTypeError, InvalidValueError
+from ..layer import Layer
+from ..optimizers import Optimizer
+from .callbacks import Callback
+
+Metric = Callable[[Any, Any], float]
+RESERVED = ("epoch", "loss", "lr", "seconds")
+
+
+def as_optimizer_of(model: Layer, optimizer: Any, where: str) -> Optimizer:
+    """Return `optimizer`, after refusing what is none, and one over another model, with which training would change nothing."""
+    mend = "Make one over the model: nl.Adam(model)."
+    if not isinstance(optimizer, Optimizer):
+        raise InvalidTypeError(f"got {optimizer!r}, wanted an optimizer", where=where, mend=mend)
+    if not set(map(id, optimizer.parameters().values())) & set(map(id, model.parameters().values())):
+        raise InvalidValueError("the optimizer holds no parameter of the model", where=where, mend=mend)
+    return optimizer
+
+
+def as_metrics(metrics: Any, where: str) -> dict[str, Metric]:
+    """Return the functions by name, after refusing names that other columns of the history have."""
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        raise InvalidTypeError(f"metrics is {metrics!r}, wanted a dict", where=where, mend="Name them: {'accuracy': nl.accuracy}.")
+    for name, metric in metrics.items():
+        if not callable(metric):
+            raise InvalidTypeError(f"the metric {name!r} is {metric!r}, wanted a function of y and t", where=where)
+        if not isinstance(name, str) or name in RESERVED or name.startswith("val_"):
+            raise InvalidValueError(f"a metric cannot be named {name!r}, as other columns are", where=where)
+    return dict(metrics)
+
+
+def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
+    """Return the callbacks, also where a single one came."""
+    given = [callbacks] if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable) else list(callbacks)
+    for callback in given:
+        if not isinstance(callback, Callback):
+            raise InvalidTypeError(
+                f"got {callback!r} among the callbacks, wanted a Callback", where=where, mend="Derive it from nl.Callback."
+            )
+    return given

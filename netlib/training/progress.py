@@ -1,0 +1,74 @@
+"""What training shows while it runs: a bar on a terminal, and a line for each epoch."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from typing import Any, Self
+
+SECONDS_BETWEEN_UPDATES = 0.25
+UNSHOWN = ("epoch", "lr", "seconds")
+
+
+class Progress:
+    """A bar over all batches of a training, and a line an epoch; neither, if not `shown`.
+
+    Examples
+    --------
+    >>> with Progress(shown=True, epochs=20, batches=100) as progress:
+    ...     progress.epoch_done({"epoch": 3, "loss": 0.1234, "lr": 0.01, "seconds": 0.21})
+    epoch  3/20  loss 0.1234  0.21 s
+    """
+
+    def __init__(self, shown: bool, epochs: int, batches: int) -> None:
+        self._shown = shown
+        self._epochs = epochs
+        self._bar: Any = None
+        self._done = 0
+        self._due = 0.0
+        if shown and batches and sys.stderr is not None and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=batches, unit="batch", leave=False, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def batch_done(self, loss: float) -> None:
+        """Move the bar on, now and then."""
+        if self._bar is None:
+            return
+        self._done += 1
+        now = perf_counter()
+        if now >= self._due:
+            self._due = now + SECONDS_BETWEEN_UPDATES
+            self._bar.set_postfix_str(f"loss {number_text(loss)}", refresh=False)
+            self._bar.update(self._done - self._bar.n)
+
+    def epoch_done(self, row: dict[str, float]) -> None:
+        """Show the row of an epoch."""
+        number = f"{row['epoch']:>{len(str(self._epochs))}}/{self._epochs}"
+        parts = [f"{name} {number_text(value)}" for name, value in row.items() if name not in UNSHOWN]
+        self.say("  ".join(["epoch " + number, *parts, f"{row['seconds']:.2f} s"]))
+
+    def say(self, line: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(line)
+        elif self._shown:
+            print(line)
+
+
+def number_text(number: float) -> str:
+    """Return four digits after the point, or the power of ten where those would say nothing.
+
+    Examples
+    --------
+    >>> number_text(0.97123), number_text(0.0000123)
+    ('0.9712', '1.23e-05')
+    """
+    return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e6 else f"{number:.3g}"

@@ -1,0 +1,230 @@
+"""Every layer with shapes it takes: the rows that the generic tests in tests/layers/test_table.py go through."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import netlib as nl
+
+Shape = tuple[int, ...]
+
+
+class Row(NamedTuple):
+    """A layer and the shapes of its inputs."""
+
+    make: Callable[[Any], nl.Layer]  # takes a dtype, which layers without parameters ignore, and returns the same layer every time
+    shapes: tuple[Shape, ...]
+    batched: tuple[int, ...]  # the inputs whose first axis counts samples that do not meet each other, and so does the output's
+
+    def __str__(self) -> str:
+        return f"{self.make(np.float64)} {' '.join(map(str, self.shapes))}".replace("netlib.", "")
+
+    @property
+    def inputs(self) -> tuple[np.ndarray, ...]:
+        """Return the same new float64 inputs every time: of both signs and away from zero, so from kinks and poles."""
+        rng = np.random.default_rng(7)
+        return tuple(np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape)) for shape in self.shapes)
+
+
+def fixed(make, *shapes, batched=()):
+    """Return a row of a layer without parameters."""
+    return Row(lambda dtype: make(), shapes, batched)
+
+
+def _elementwise():
+    makers = [
+        nl.Identity,
+        nl.ReLU,
+        nl.LeakyReLU,
+        lambda: nl.LeakyReLU(0.2),
+        nl.ELU,
+        lambda: nl.ELU(0.5),
+        nl.GELU,
+        nl.SiLU,
+        nl.Sigmoid,
+        nl.Tanh,
+        nl.Softplus,
+        lambda: nl.Dropout(0.3, rng=0),
+    ]
+    return [fixed(make, shape, batched=(0,) if shape else ()) for make in makers for shape in [(), (5,), (4, 3), (2, 3, 2)]]
+
+
+def _along_an_axis():
+    return [
+        fixed(lambda make=make, axis=axis: make(axis), shape, batched=batched)
+        for make in (nl.Softmax, nl.LogSoftmax)
+        for axis, shape, batched in [
+            (-1, (5,), ()),
+            (-1, (4, 3), (0,)),
+            (-1, (2, 3, 2), (0,)),
+            (0, (4, 3), ()),
+            (1, (2, 3, 2), (0,)),
+            (-3, (2, 3, 2), ()),
+            (2, (2, 2, 3, 2), (0,)),
+        ]
+    ]
+
+
+def _reductions():
+    return [
+        fixed(lambda make=make, options=options: make(**options), shape, batched=batched)
+        for make in (nl.Sum, nl.Mean)
+        for options, shape, batched in [
+            ({}, (), ()),
+            ({}, (4, 3), ()),
+            ({"keepdims": True}, (2, 3, 2), ()),
+            ({"axis": 0}, (5,), ()),
+            ({"axis": 0}, (4, 3), ()),
+            ({"axis": -1}, (4, 3), (0,)),
+            ({"axis": 1, "keepdims": True}, (4, 3), (0,)),
+            ({"axis": (0, 2)}, (2, 3, 2), ()),
+            ({"axis": (-1, 1)}, (2, 3, 2), (0,)),
+            ({"axis": (1,), "keepdims": True}, (2, 3, 2), (0,)),
+            ({"axis": ()}, (2, 3), (0,)),
+            ({"axis": 1}, (3, 1), (0,)),
+        ]
+    ]
+
+
+def _movers():
+    return [
+        fixed(lambda: nl.Reshape((-1, 2, 3)), (4, 6), batched=(0,)),
+        fixed(lambda: nl.Reshape(-1), (2, 3)),
+        fixed(lambda: nl.Reshape((3, 2)), (6,)),
+        fixed(lambda: nl.Reshape(()), (1, 1)),
+        fixed(nl.Flatten, (4, 3), batched=(0,)),
+        fixed(nl.Flatten, (2, 3, 2), batched=(0,)),
+        fixed(lambda: nl.Flatten(0), (2, 3)),
+        fixed(lambda: nl.Flatten(2), (2, 3, 2, 2), batched=(0,)),
+        fixed(nl.Transpose, ()),
+        fixed(nl.Transpose, (5,)),
+        fixed(nl.Transpose, (4, 3)),
+        fixed(nl.Transpose, (2, 3, 2)),
+        fixed(lambda: nl.Transpose((0, 2, 1)), (2, 3, 2), batched=(0,)),
+        fixed(lambda: nl.Transpose((-1, 0, 1)), (2, 3, 4)),
+        fixed(nl.Concatenate, (4, 3), batched=(0,)),
+        fixed(nl.Concatenate, (2,), (3,)),
+        fixed(nl.Concatenate, (4, 3), (4, 2), batched=(0, 1)),
+        fixed(nl.Concatenate, (1, 3), (1, 1), (1, 2), batched=(0, 1, 2)),
+        fixed(lambda: nl.Concatenate(0), (2, 3), (1, 3)),
+        fixed(lambda: nl.Concatenate(1), (2, 1, 2), (2, 3, 2), batched=(0, 1)),
+    ]
+
+
+def _sums():
+    return [
+        fixed(nl.Add, (4, 3), batched=(0,)),
+        fixed(nl.Add, (4, 3), (4, 3), (4, 3), batched=(0, 1, 2)),
+        fixed(nl.Add, (4, 3), (3,), (4, 1), batched=(0, 2)),
+        fixed(nl.Add, (1, 3), (1, 3), batched=(0, 1)),
+    ]
+
+
+def _pairs():
+    return [
+        fixed(make, a, b, batched=batched)
+        for make in (nl.Add, nl.Subtract, nl.Multiply, nl.Divide)
+        for a, b, batched in [
+            ((), (), ()),
+            ((5,), (5,), (0, 1)),
+            ((4, 3), (4, 3), (0, 1)),
+            ((4, 3), (3,), (0,)),
+            ((3,), (4, 3), (1,)),
+            ((4, 3), (1, 3), (0,)),
+            ((4, 3), (4, 1), (0, 1)),
+            ((4, 3), (), (0,)),
+            ((), (2, 3), (1,)),
+            ((4, 1), (1, 3), (0,)),
+            ((2, 1, 3), (4, 1), (0,)),
+        ]
+    ]
+
+
+def _products():
+    return [
+        fixed(nl.MatMul, a, b, batched=batched)
+        for a, b, batched in [
+            ((3,), (3,), ()),
+            ((3,), (3, 2), ()),
+            ((4, 3), (3,), (0,)),
+            ((4, 3), (3, 2), (0,)),
+            ((1, 3), (3, 1), (0,)),
+            ((2, 4, 3), (2, 3, 2), (0, 1)),
+            ((2, 4, 3), (3, 2), (0,)),
+            ((4, 3), (2, 3, 2), (1,)),
+            ((2, 4, 3), (3,), (0,)),
+            ((3,), (2, 3, 2), (1,)),
+            ((2, 1, 2, 3), (2, 3, 2), (0,)),
+            ((1, 2, 3), (4, 3, 2), (1,)),
+        ]
+    ]
+
+
+def _affine():
+    return [
+        Row(lambda dtype: nl.Affine(3, 2, rng=0, dtype=dtype), ((3,),), ()),
+        Row(lambda dtype: nl.Affine(3, 2, rng=0, dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.Affine(3, 2, rng=0, dtype=dtype), ((2, 2, 3),), (0,)),
+        Row(lambda dtype: nl.Affine(3, 2, bias=False, rng=0, dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.Affine(3, 2, bias=False, rng=0, dtype=dtype), ((3,),), ()),
+        Row(lambda dtype: nl.Affine(1, 1, rng=0, dtype=dtype), ((1, 1),), (0,)),
+        Row(lambda dtype: nl.Affine(0, 2, rng=0, dtype=dtype), ((4, 0),), (0,)),
+        Row(lambda dtype: nl.Affine(3, 0, rng=0, dtype=dtype), ((4, 3),), (0,)),
+    ]
+
+
+def _network(dtype):
+    return nl.Sequential(("hidden", nl.Affine(3, 4, rng=0, dtype=dtype)), nl.Tanh(), nl.Sequential(nl.Affine(4, 2, rng=1, dtype=dtype)))
+
+
+def _joined(dtype):
+    return nl.Sequential(nl.Concatenate(), nl.Affine(5, 2, rng=0, dtype=dtype), nl.SiLU())
+
+
+def _block(dtype):
+    return nl.Residual(nl.Sequential(nl.Affine(3, 3, rng=0, dtype=dtype), nl.Sigmoid()))
+
+
+def _square(dtype):
+    x = nl.Input("x")
+    return nl.Graph([x], [x @ x])
+
+
+def _diamond(dtype):
+    x = nl.Input("x")
+    w, c = nl.Weight("w", np.array([[1.0, -0.5], [0.25, 2.0], [-1.5, 0.75]], dtype)), nl.Constant("c", np.array([0.5, -2.0], dtype))
+    h = nl.Tanh()(x @ w)
+    return nl.Graph([x], [h * h + nl.Affine(3, 2, rng=0, dtype=dtype)(x) - h / c])
+
+
+def _two_in_two_out(dtype):
+    x, z = nl.Input("x"), nl.Input("z")
+    h = nl.Affine(3, 2, rng=0, dtype=dtype)(x)
+    return nl.Graph([x, z], [h * z, nl.Softplus()(h)])
+
+
+def _containers():
+    return [
+        Row(_network, ((3,),), ()),
+        Row(_network, ((4, 3),), (0,)),
+        Row(_joined, ((4, 3), (4, 2)), (0, 1)),
+        Row(_block, ((3,),), ()),
+        Row(_block, ((2, 2, 3),), (0,)),
+        Row(_square, ((3, 3),), ()),
+        Row(_diamond, ((4, 3),), (0,)),
+        Row(_two_in_two_out, ((4, 3), (4, 1)), (0, 1)),
+    ]
+
+
+ROWS = [
+    *_elementwise(),
+    *_along_an_axis(),
+    *_reductions(),
+    *_movers(),
+    *_sums(),
+    *_pairs(),
+    *_products(),
+    *_affine(),
+    *_containers(),
+]

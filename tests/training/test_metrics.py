@@ -1,0 +1,146 @@
+"""How good a prediction is, by hand-worked numbers."""
+
+import math
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib import InvalidTypeError, InvalidValueError, ShapeError
+from netlib.training import accuracy, confusion_matrix, mean_absolute_error, r2_score
+
+SCORES = [[3.0, 1.0, 2.0], [0.0, 0.5, 0.1], [1.0, 2.0, 9.0], [5.0, 4.0, 0.0]]  # classes 0, 1, 2, 0
+
+
+def test_accuracy_is_the_share_of_largest_scores_at_the_right_class():
+    assert accuracy(SCORES, [0, 1, 2, 1]) == 0.75
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+def test_class_numbers_may_have_any_integer_type(dtype):
+    assert accuracy(np.array(SCORES, np.float32), np.array([0, 1, 2, 1], dtype)) == 0.75
+
+
+def test_one_hot_and_probability_targets_count_by_their_largest():
+    assert accuracy(SCORES, np.eye(3)[[0, 1, 2, 1]]) == 0.75
+    assert accuracy(SCORES[:1], [[0.5, 0.3, 0.2]]) == 1.0
+
+
+def test_targets_are_told_apart_by_dimension_not_by_size():
+    square = [[9.0, 0.0], [9.0, 0.0]]
+    assert accuracy(square, [0, 1]) == 0.5
+    assert accuracy(square, [[1, 0], [0, 1]]) == 0.5
+
+
+def test_one_logit_a_sample_means_class_1_above_0():
+    assert accuracy([-2.0, 0.0, 0.1, 3.0], [0, 0, 1, 0]) == 0.75
+    assert accuracy([[-2.0], [0.1]], [[0.0], [1.0]]) == 1.0
+
+
+def test_leading_axes_all_count_as_samples():
+    y = np.array(SCORES).reshape(2, 2, 3)
+    assert accuracy(y, [[0, 1], [2, 1]]) == 0.75
+
+
+@pytest.mark.parametrize("metric", [accuracy, confusion_matrix])
+@pytest.mark.parametrize(
+    ("y_shape", "t_shape"), [((4, 3), (3,)), ((4, 1), (4,)), ((4,), (4, 1)), ((4, 3), (4, 1)), ((4, 3), (4, 2)), ((0, 3), (0,)), ((), ())]
+)
+def test_shapes_that_do_not_fit_are_refused(metric, y_shape, t_shape):
+    with pytest.raises(ShapeError):
+        metric(np.zeros(y_shape), np.zeros(t_shape, int))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, -1, 2, 1]])
+def test_class_numbers_out_of_range_are_refused(labels):
+    with pytest.raises(InvalidValueError, match="0 to 2"):
+        accuracy(SCORES, labels)
+
+
+def test_fractional_class_numbers_are_refused():
+    with pytest.raises(InvalidTypeError, match="integers"):
+        accuracy(SCORES, [0.0, 1.0, 2.0, 1.0])
+
+
+def test_targets_of_one_logit_are_0_or_1():
+    with pytest.raises(InvalidValueError, match="neither 0 nor 1"):
+        accuracy([0.5, 2.0], [1, 2])
+
+
+def test_the_confusion_matrix_has_true_classes_in_rows_and_predicted_ones_in_columns():
+    matrix = confusion_matrix(SCORES, [0, 1, 2, 1])
+    assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert matrix.dtype.kind == "i"
+
+
+def test_the_confusion_matrix_of_class_numbers_is_as_large_as_they_show_or_as_is_said():
+    assert confusion_matrix([0, 2], [1, 2]).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
+    assert confusion_matrix([0, 2], [1, 2], classes=4).shape == (4, 4)
+
+
+def test_the_confusion_matrix_of_logits_is_two_by_two():
+    assert confusion_matrix([-1.0, 1.0, 2.0], [0, 0, 1]).tolist() == [[1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(("y", "t", "classes"), [([0, 3], [0, 1], 3), ([0, -3], [0, 1], None), (SCORES, [0, 1, 2, 1], 2), ([0], [0], 0)])
+def test_more_classes_than_there_may_be_are_refused(y, t, classes):
+    with pytest.raises(InvalidValueError):
+        confusion_matrix(y, t, classes)
+
+
+def test_class_numbers_that_are_no_integers_are_refused_in_a_confusion_matrix():
+    with pytest.raises(InvalidTypeError):
+        confusion_matrix([0, 1], [0.0, np.nan])
+
+
+def test_mean_absolute_error_is_the_mean_distance():
+    assert mean_absolute_error([[1.0, 2.0], [3.0, 4.0]], [[0.0, 4.0], [3.0, 8.0]]) == 1.75
+
+
+def test_mean_absolute_error_of_unsigned_integers_does_not_wrap_around():
+    assert mean_absolute_error(np.array([1], np.uint8), np.array([2], np.uint8)) == 1.0
+
+
+def test_r2_by_hand():
+    # targets 1, 2, 3, 6 with mean 3: Σ(t - 3)² = 14; residuals 1, 0, 0, -1: 1 - 2/14
+    assert r2_score([2.0, 2.0, 3.0, 5.0], [1.0, 2.0, 3.0, 6.0]) == pytest.approx(1 - 2 / 14, abs=1e-15)
+
+
+def test_r2_of_several_outputs_is_the_mean_of_theirs():
+    y = [[2.0, 1.0], [2.0, 2.0], [3.0, 3.0], [5.0, 6.0]]
+    t = [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [6.0, 6.0]]
+    assert r2_score(y, t) == pytest.approx((1 - 2 / 14 + 1) / 2, abs=1e-15)
+
+
+def test_r2_of_constant_targets_is_1_if_met_and_0_if_not():
+    assert r2_score([2.0, 2.0], [2.0, 2.0]) == 1.0
+    assert r2_score([2.0, 3.0], [2.0, 2.0]) == 0.0
+
+
+def test_r2_of_a_single_sample_is_nan():
+    assert math.isnan(r2_score([1.0], [2.0]))
+
+
+@pytest.mark.parametrize("metric", [mean_absolute_error, r2_score])
+@pytest.mark.parametrize(("y", "t"), [(np.zeros(3), np.zeros((3, 1))), (np.zeros((3, 2)), np.zeros(2)), (np.zeros(0), np.zeros(0))])
+def test_arrays_that_would_broadcast_and_empty_ones_are_refused(metric, y, t):
+    with pytest.raises(ShapeError):
+        metric(y, t)
+
+
+def test_r2_of_single_numbers_is_refused():
+    with pytest.raises(ShapeError):
+        r2_score(1.0, 1.0)
+
+
+@pytest.mark.parametrize("metric", [accuracy, confusion_matrix, mean_absolute_error, r2_score])
+def test_strings_are_refused_and_inputs_stay_as_they_are(metric):
+    with pytest.raises(InvalidTypeError):
+        metric(["a", "b"], [0, 1])
+    y, t = np.array([0.5, -2.0, 1.0]), np.array([1, 0, 1])
+    metric(y, t)
+    assert (y.tolist(), t.tolist()) == ([0.5, -2.0, 1.0], [1, 0, 1])
+
+
+def test_metrics_are_public():
+    assert (nl.accuracy, nl.confusion_matrix, nl.mean_absolute_error, nl.r2_score) == (accuracy, confusion_matrix, mean_absolute_error, r2_score)

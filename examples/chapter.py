@@ -209,8 +209,9 @@ def whole_graph(walk: Walk, X: Array, W: Array, B: Array) -> None:
 
 
 def tenths(rng: np.random.Generator, *shape: int) -> Array:
-    """Return numbers such as -0.7 that are easy to follow by hand."""
-    return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 10, shape) / 10
+    """Return numbers such as -0.7, easy to follow by hand, no two of the same size."""
+    sizes = rng.permutation(9)[: int(np.prod(shape))].reshape(shape) + 1
+    return rng.choice([-1.0, 1.0], shape) * sizes / 10
 
 
 def main() -> int:

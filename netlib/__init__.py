@@ -1,5 +1,8 @@
 """Neural networks out of explicit layers: a backward pass that can be read, checked and seen.
 
+Names are imported when they are first used, so that ``import netlib`` costs nothing; `__init__.pyi` lists the same names for
+type checkers and editors.
+
 Examples
 --------
 >>> import netlib as nl
@@ -8,140 +11,42 @@ Examples
 (5, 10)
 """
 
-from . import data
-from .containers import Constant, Graph, Input, Residual, Sequential, Weight
-from .derivatives import jacobian
-from .errors import (
-    FormatError,
-    InvalidTypeError,
-    InvalidValueError,
-    MissingError,
-    NetlibError,
-    NonFiniteError,
-    OrderError,
-    ShapeError,
-)
-from .initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal, Uniform, Xavier, Zeros
-from .layer import Layer, Parameter
-from .layers import (
-    ELU,
-    GELU,
-    Add,
-    Affine,
-    Concatenate,
-    Divide,
-    Dot,
-    Dropout,
-    Flatten,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    MatMul,
-    Mean,
-    Multiply,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Subtract,
-    Sum,
-    Tanh,
-    Transpose,
-)
-from .losses import Hinge, Huber, Loss, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from .node import Node
-from .optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, grad_norm, schedules
-from .training import (
-    Callback,
-    EarlyStopping,
-    History,
-    Trainer,
-    accuracy,
-    confusion_matrix,
-    mean_absolute_error,
-    r2_score,
-)
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SGD",
-    "AdaGrad",
-    "Adam",
-    "AdamW",
-    "Add",
-    "Affine",
-    "Callback",
-    "Concatenate",
-    "Constant",
-    "Divide",
-    "Dot",
-    "Dropout",
-    "EarlyStopping",
-    "Flatten",
-    "FormatError",
-    "Glorot",
-    "Graph",
-    "He",
-    "Hinge",
-    "History",
-    "Huber",
-    "Identity",
-    "Initializer",
-    "Input",
-    "InvalidTypeError",
-    "InvalidValueError",
-    "Layer",
-    "LeCun",
-    "LeakyReLU",
-    "LogSoftmax",
-    "Loss",
-    "MatMul",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "MissingError",
-    "Multiply",
-    "NetlibError",
-    "Node",
-    "NonFiniteError",
-    "Normal",
-    "Optimizer",
-    "OrderError",
-    "Orthogonal",
-    "Parameter",
-    "RMSProp",
-    "ReLU",
-    "Reshape",
-    "Residual",
-    "Sequential",
-    "ShapeError",
-    "SiLU",
-    "Sigmoid",
-    "SigmoidCrossEntropy",
-    "Softmax",
-    "SoftmaxCrossEntropy",
-    "Softplus",
-    "Subtract",
-    "Sum",
-    "Tanh",
-    "Trainer",
-    "Transpose",
-    "Uniform",
-    "Weight",
-    "Xavier",
-    "Zeros",
-    "accuracy",
-    "clip_grad_norm",
-    "confusion_matrix",
-    "data",
-    "grad_norm",
-    "jacobian",
-    "mean_absolute_error",
-    "r2_score",
-    "schedules",
-]
+_HOMES = {
+    "containers": "Constant Graph Input Residual Sequential Weight",
+    "derivatives": "jacobian",
+    "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
+    "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
+    "layer": "Layer Parameter",
+    "layers": (
+        "Add Affine Concatenate Divide Dot Dropout ELU Flatten GELU Identity LeakyReLU LogSoftmax MatMul Mean Multiply "
+        "ReLU Reshape SiLU Sigmoid Softmax Softplus Subtract Sum Tanh Transpose"
+    ),
+    "losses": "Hinge Huber Loss MeanAbsoluteError MeanSquaredError SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "node": "Node",
+    "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
+    "training": "Callback EarlyStopping History Trainer accuracy confusion_matrix mean_absolute_error r2_score",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "training")
+
+__all__ = [*_HOME, "data"]  # noqa: PLE0604 - names are strings; they come out of the table above
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        return import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'netlib' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_MODULES})

@@ -190,7 +190,7 @@ class Layer:
     """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
     n_constant_inputs: int = 0
     """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
-    _cache: tuple[tuple[int, ...], np.dtype[Any], tuple[Any, ...]] | None = None
+    _cache: tuple[Any, Any, tuple[Any, ...]] | None = None
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:
         """``forward(*inputs)``; on the symbolic nodes of a graph, a node, which may be given a name."""

@@ -9,7 +9,7 @@ def call_text(thing: object) -> str:
     """Return the call that makes `thing`, read off its constructor's signature and the attributes of the same names.
 
     Arguments that still have their default are left out; so are optional ones that were used up and not kept, such as
-    ``rng``. A required one that was not kept shows as ``…``.
+    ``init``; and random generators, which no text can make. A required one that was not kept shows as ``…``.
 
     Examples
     --------
@@ -27,6 +27,8 @@ def call_text(thing: object) -> str:
             parts += ["…"] if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL else []
             continue
         value = getattr(thing, name)
+        if hasattr(value, "bit_generator"):
+            continue
         if isinstance(parameter.default, bool):
             value = value is not None and value is not False  # an optional part, like a bias, is there or is not
         if parameter.kind is parameter.VAR_POSITIONAL:

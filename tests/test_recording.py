@@ -120,19 +120,19 @@ def test_backward_works_while_watched_and_afterwards():
     assert model.backward(np.array([1.0])).tolist() == [6.0]
 
 
+def with_an_output_that_nobody_uses():
+    x = nl.Input("X")
+    first, _ = SplitInTwo()(x)
+    return nl.Graph(inputs=[x], outputs=[nl.Tanh()(first)])
+
+
 MODELS = {
     "affine": lambda: nl.Affine(4, 4, dtype="float64", rng=0),
     "chain": lambda: nl.Sequential(nl.Affine(4, 3, rng=0, dtype="float64"), nl.Tanh(), nl.Dropout(0.5, rng=0)),
     "residual": lambda: nl.Residual(nl.Affine(4, 4, rng=0, dtype="float64")),
     "users": lambda: nl.Sequential(Twice(), Scale(0.5)),
-    "several outputs": lambda: _with_an_output_that_nobody_uses(),
+    "several outputs": with_an_output_that_nobody_uses,
 }
-
-
-def _with_an_output_that_nobody_uses():
-    x = nl.Input("X")
-    first, _ = SplitInTwo()(x)
-    return nl.Graph(inputs=[x], outputs=[nl.Tanh()(first)])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -161,9 +161,14 @@ def test_nothing_is_kept_of_a_forward_that_is_not_to_leave_a_trace(name):
 def test_attributes_come_back_after_an_error_too():
     layer = Scale(2.0)
     layer.forward(np.array([5.0]))
-    with pytest.raises(ZeroDivisionError), preserved(layer):
-        layer.x = None
-        raise ZeroDivisionError
+
+    def broken_off():
+        with preserved(layer):
+            layer.x = None
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken_off()
     assert layer.x.tolist() == [5.0]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays import as_array
 from ..errors import OrderError
 from ..layer import Layer
@@ -41,7 +43,9 @@ class Container(Layer):
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
         arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
-        outputs = self.program(len(inputs)).forward(arrays)
+        program = self.program(len(inputs))
+        outputs, zeros = program.forward(arrays)
+        self._cache = [np.shape(y) for y in outputs], program, zeros
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
@@ -54,10 +58,10 @@ class Container(Layer):
         input_gradient : bool
             False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
         """
-        program = self._program
-        if program is None or program.output_shapes is None or not program.is_current(program.n_inputs):
+        shapes, program, zeros = self._cache or ([], None, ())
+        if program is None or not program.is_current(program.n_inputs):
             raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
-        dx = program.backward(as_gradients(dout, program.output_shapes, self.short), input_gradient)
+        dx = program.backward(as_gradients(dout, shapes, self.short), zeros, input_gradient)
         if not input_gradient:
             return None
         return dx[0] if len(dx) == 1 else tuple(dx)
@@ -87,4 +91,4 @@ class Container(Layer):
         return type(self).__name__
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_program"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_program", "_cache")}

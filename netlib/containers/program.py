@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from .container import Container
 
     Slots = tuple[int, ...]
+    Zeros = tuple[tuple[int, Array], ...]
     Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
-
-    class Place(tuple["Place | None", str]):
-        """Where a step stands: the place of the container around it, and its own label in there."""
-
 
 class Step:
     """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
@@ -62,9 +59,6 @@ class Program:
         self.outputs = self._wire(container)
         used = {slot for step in self.steps for slot in step.sources}.union(self.outputs)
         self._unused = [slot for slot in range(n_inputs, self.n_slots) if slot not in used]
-        self._zeros: dict[int, Any] = {}
-        self.output_shapes: list[Shape] | None = None
-        """Of the last forward; None before any."""
         given = set(range(n_inputs))
         for step in self.steps:
             step.is_source_only = given.issuperset(step.sources)
@@ -102,8 +96,8 @@ class Program:
         """Whether no container has changed since the wiring, such as by `append`."""
         return n_inputs == self.n_inputs and all(container.structure() is structure for container, structure in self.parts)
 
-    def forward(self, inputs: Sequence[Any]) -> list[Any]:
-        """Run the steps and return the outputs. What came in is never given back itself."""
+    def forward(self, inputs: Sequence[Any]) -> tuple[list[Any], Zeros]:
+        """Run the steps; return the outputs, never an input itself, and the gradients of what nobody uses: zeros by slot."""
         values: list[Any] = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
         step = None
         try:
@@ -120,17 +114,14 @@ class Program:
         except Exception as error:
             locate(error, step)
             raise
-        for slot in self._unused:
-            self._zeros[slot] = np.zeros_like(values[slot])
         outputs = [np.array(values[slot]) if slot < self.n_inputs else values[slot] for slot in self.outputs]
-        self.output_shapes = [np.shape(y) for y in outputs]
-        return outputs
+        return outputs, tuple((slot, np.zeros_like(values[slot])) for slot in self._unused)
 
-    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
+    def backward(self, douts: Sequence[Array], zeros: Zeros, input_gradient: bool) -> list[Any]:
         """Run the steps in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
         grads: list[Any] = [None] * self.n_slots
-        for slot, zeros in self._zeros.items():
-            grads[slot] = zeros
+        for slot, nothing in zeros:
+            grads[slot] = nothing
         for slot, given in zip(self.outputs, douts, strict=True):
             if grads[slot] is not None:
                 grads[slot] = grads[slot] + given

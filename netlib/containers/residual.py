@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .program import Wiring
 
 
-class _Join(Add):
+class ResidualAdd(Add):
     """The + of a residual block: it adds, and refuses to broadcast."""
 
     def forward(self, *inputs: Any) -> Array:
@@ -47,22 +47,23 @@ class Residual(Container):
 
     def __init__(self, layer: Layer) -> None:
         self.layer = as_layer(layer, "Residual")
-        self._join = _Join()
+        self.add = ResidualAdd()
 
     def wire(self, *sources: int) -> Wiring:
         """One source feeds both the layer and the +."""
         if len(sources) != 1:
             raise ShapeError(f"got {len(sources)} inputs, wanted one array", where=self.short)
         inner = yield "Residual.layer", self.layer, sources
-        return (yield "Residual", self._join, (*sources, *inner))
+        return (yield "Residual.add", self.add, (*sources, *inner))
 
     def structure(self) -> object:
         """Return the layer, which assigning replaces."""
         return self.layer
 
     def members(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the layer."""
+        """Yield the layer and the +."""
         yield "layer", self.layer
+        yield "add", self.add
 
     def text(self) -> list[str | Layer]:
         """Return the call that made it, in pieces."""

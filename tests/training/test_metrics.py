@@ -143,4 +143,9 @@ def test_strings_are_refused_and_inputs_stay_as_they_are(metric):
 
 
 def test_metrics_are_public():
-    assert (nl.accuracy, nl.confusion_matrix, nl.mean_absolute_error, nl.r2_score) == (accuracy, confusion_matrix, mean_absolute_error, r2_score)
+    assert (nl.accuracy, nl.confusion_matrix, nl.mean_absolute_error, nl.r2_score) == (
+        accuracy,
+        confusion_matrix,
+        mean_absolute_error,
+        r2_score,
+    )

@@ -22,7 +22,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=500, help="training steps, each on all points (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=0.5, help="learning rate (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.steps < 0:
+        parser.error(f"--steps is {args.steps}, wanted 0 or more")
+    return args
 
 
 def main() -> None:

@@ -26,8 +26,6 @@ def preserved(*layers: Layer) -> Iterator[None]:
     (True, [(2, 3), (3,)])
     """
     kept = [(each, dict(vars(each))) for layer in layers for _, each in layer.walk()]
-    for each, _ in kept:
-        vars(each).pop("_program", None)  # a container's program remembers its last run, so it stays out of this one
     try:
         yield
     finally:

@@ -139,4 +139,5 @@ def _shape(given: Any) -> Shape:
 
 
 def _shortened(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -460,10 +460,15 @@ def test_figure_1_8_a_one_sent_to_f_puts_the_chapters_gradient_on_every_edge(rng
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-def test_figure_1_8_an_affine_is_the_same_graph_in_one_layer(rng, rows):
+@pytest.mark.parametrize("discarded", [0, 1])
+def test_figure_1_8_an_affine_is_the_same_graph_in_one_layer(rng, rows, discarded):
     X, W, B = rng.normal(size=(rows, 2)), rng.normal(size=(2, 3)), rng.normal(size=3)
     affine, f = nl.Affine.from_arrays(W, B), nl.MeanSquaredError(reduction="sum")
     target = rng.normal(size=(rows, 3))
+    for _ in range(discarded):
+        affine.forward(X)
+        affine.backward(target)
+        affine.zero_grad()
     f.forward(affine.forward(X), target)
     to_x = affine.backward(f.backward(1.0))
 

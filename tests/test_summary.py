@@ -106,6 +106,14 @@ class Named(Layer):
         return dout
 
 
+def test_a_layer_that_shows_itself_on_several_lines_takes_one():
+    class Lines(Named):
+        def __repr__(self):
+            return "Lines([1,\n       2])"
+
+    assert str(Lines("x").summary((3,))).splitlines()[2].startswith("Lines([1, 2])  (3,)")
+
+
 def test_long_layers_are_shortened():
     header, _, line, *_ = str(Named("x" * 200).summary((3,))).splitlines()
     assert line.startswith("Named('xxx")

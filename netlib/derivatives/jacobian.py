@@ -66,4 +66,4 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
             rows.append(parameters[wrt].grad.copy())
         else:
             rows.append(np.array(dx[wrt] if isinstance(dx, tuple) else dx))
-    return np.array(rows[: y.size]).reshape(*y.shape, *rows[0].shape)
+    return np.array(rows[: y.size]).reshape((*y.shape, *rows[0].shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..arrays import as_count, as_number
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, MissingError
 from ..representation import call_text
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ class EarlyStopping(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Forget an earlier training, and refuse a column that there is not."""
-        _ = trainer.history[self.monitor]
+        if self.monitor not in trainer.history:
+            mend = "Pass validation to fit." if self.monitor.startswith("val_") else ""
+            raise MissingError(f"there is no column {self.monitor!r}, only: {', '.join(trainer.history.columns)}", where=self, mend=mend)
         self.best, self.best_epoch = None, 0
         self._weights = {}
         self._lowest = self._to_beat = float("inf")

@@ -8,8 +8,8 @@ import netlib as nl
 class Scale(nl.Layer):
     """y = x * weight, with nothing but what the documentation asks for."""
 
-    def __init__(self, *weight):
-        self.weight = nl.Parameter(np.array(weight))
+    def __init__(self, weight):
+        self.weight = nl.Parameter(np.atleast_1d(weight))
 
     def forward(self, x):
         self.x = x

@@ -15,7 +15,7 @@ with_a_batch = pytest.mark.parametrize("row", [row for row in ROWS if row.batche
 every_float = pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 
 LAYOUTS = {
-    "Fortran order": np.asfortranarray,
+    "Fortran order": lambda x: x.copy(order="F"),
     "every second element": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
     "reversed strides": lambda x: np.flip(np.flip(x).copy()),
     "transposed": lambda x: x.T.copy().T,
@@ -198,8 +198,8 @@ def test_a_later_pass_does_not_touch_earlier_results(row):
     ys = outputs(layer, inputs)
     dxs = gradients(layer, douts_for(ys))
     before = [np.array(a) for a in (*ys, *dxs)]
-    ys = outputs(layer, [2 * x for x in inputs]) and ys
-    gradients(layer, [2 * d for d in douts_for(ys)] if layer.n_outputs == 1 else tuple(2 * d for d in douts_for(ys)))
+    outputs(layer, [2 * x for x in inputs])
+    gradients(layer, tuple(2 * d for d in douts_for(ys)))
     assert_same([*ys, *dxs], before)
 
 
@@ -358,7 +358,7 @@ def test_two_layers_of_one_kind_do_not_meet(row):
     assert_same(got_larger, run(row.make(np.float64).eval(), larger))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not isinstance(row.make(np.float64), nl.Graph)], ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if not isinstance(row.make(np.float64), nl.Graph | nl.Dropout)], ids=str)
 def test_the_repr_is_a_call_that_makes_such_a_layer(row):
     layer = row.make(np.float64)
     made = eval(repr(layer), vars(nl).copy())
@@ -379,11 +379,8 @@ def test_train_and_eval_set_the_mode_of_the_layer_and_of_all_inside(row):
 
 @every_row
 def test_calling_a_layer_is_its_forward(row):
-    assert_same([np.array(y) for y in _as_tuple(row.make(np.float64)(*row.inputs))], outputs(row.make(np.float64), row.inputs))
-
-
-def _as_tuple(y):
-    return y if isinstance(y, tuple) else (y,)
+    y = row.make(np.float64)(*row.inputs)
+    assert_same(y if isinstance(y, tuple) else (y,), outputs(row.make(np.float64), row.inputs))
 
 
 @every_row

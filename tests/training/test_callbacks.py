@@ -185,18 +185,21 @@ def test_a_value_that_is_nan_is_never_the_best():
 
 def test_an_unknown_column_is_refused_before_any_step_with_those_there_are():
     stopping = trainer(EarlyStopping("val_loss"))
-    with pytest.raises(MissingError, match=r"'val_loss'.*epoch, loss, lr, seconds"):
+    with pytest.raises(MissingError, match=r"'val_loss'.*epoch, loss, lr, seconds.*validation"):
         fit(stopping)
     assert stopping.optimizer.steps == 0
 
 
 def test_the_best_of_an_earlier_training_is_forgotten():
-    stopping = EarlyStopping("loss")
+    stopping = EarlyStopping(patience=2)
     walking = trainer(Walk([1.9, 1.0]), stopping)
-    fit(walking)
-    walking.callbacks[0].path = [1.0]
-    fit(walking)
-    assert weight(walking) == 1.0
+    fit(walking, epochs=2, validation=(X, 2 * X))
+    walking.callbacks[0].path = [1.0, 1.2, 0.0]
+    history = fit(walking, epochs=3, validation=(X, 2 * X))
+    assert len(history) == 3
+    assert weight(walking) == 1.2
+    assert stopping.best == history["val_loss"][1]
+    assert stopping.best_epoch == 2
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,20 @@ def test_users_layers_that_stand_alone_are_named_without_a_path():
         fit(Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.1)))
 
 
+def test_looking_for_the_layer_leaves_no_trace_in_the_model():
+    class Counting(nl.Identity):
+        forwards = 0
+
+        def forward(self, x):
+            self.forwards += 1
+            return super().forward(x)
+
+    counting = Counting()
+    with pytest.raises(NonFiniteError):
+        fit(trainer(counting, Poison(at=3)))
+    assert counting.forwards == 3
+
+
 def test_modes_are_back_after_the_error():
     stopped = trainer(nl.Dropout(0.5, rng=0).eval(), Poison(at=1))
     modes = [layer.training for _, layer in stopped.model.walk()]

@@ -228,6 +228,16 @@ def test_frozen_parameters_stay_and_collect_no_gradient():
     assert not frozen.grad.any()
 
 
+def test_parameters_that_the_optimizer_does_not_hold_stay_and_collect_no_gradient():
+    model = nl.Sequential(nl.Affine(3, 3, rng=0), *linear("float32"))
+    outside = model[0].parameters()
+    before = outside["weight"].value.copy()
+    partial = Trainer(model, nl.MeanSquaredError(), nl.SGD(model[1], lr=0.1), seed=0)
+    fit(partial, epochs=2)
+    assert np.array_equal(outside["weight"].value, before)
+    assert all(not p.grad.any() for p in outside.values())
+
+
 def test_training_runs_in_training_mode_validation_in_evaluation_mode_and_the_modes_come_back():
     watch = Watch()
     model = nl.Sequential(watch, nl.Sequential(nl.Dropout(0.5, rng=0), *linear())).eval()

@@ -1,0 +1,31 @@
+import math
+
+import numpy as np
+import pytest
+
+import netlib as nl
+
+X = np.concatenate([np.linspace(-8, 8, 801), [-30.0, -20.0, 20.0, 30.0]])
+
+
+def normal_below(x):
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+def test_it_is_x_times_the_share_of_the_normal_distribution_below_x():
+    assert np.allclose(nl.GELU().forward(X), [x * normal_below(x) for x in X], rtol=1e-13, atol=0)
+
+
+def test_its_slope_is_the_share_below_plus_x_times_the_density():
+    layer = nl.GELU()
+    layer.forward(X)
+    wanted = [normal_below(x) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi) for x in X]
+    assert np.allclose(layer.backward(np.ones_like(X)), wanted, rtol=1e-11, atol=1e-16)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float16, 2e-3), (np.float32, 1e-6)])
+def test_short_types_are_exact_to_a_few_roundings(dtype, tolerance):
+    x = np.linspace(-3, 3, 301).astype(dtype)
+    y = nl.GELU().forward(x)
+    assert y.dtype == dtype
+    assert np.allclose(y, [float(v) * normal_below(float(v)) for v in x], rtol=tolerance, atol=0)

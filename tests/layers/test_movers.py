@@ -1,0 +1,106 @@
+"""The layers that only move numbers: Reshape, Flatten, Transpose, Concatenate."""
+
+import numpy as np
+import pytest
+
+import netlib as nl
+
+X = np.arange(24.0).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (-1, 2), -1, 24, (2, -1, 2), (24, 1), [3, 8]])
+def test_reshape_is_numpys_and_back(shape):
+    layer = nl.Reshape(shape)
+    y = layer.forward(X)
+    assert np.array_equal(y, X.reshape(shape))
+    assert np.array_equal(layer.backward(y), X)
+
+
+def test_reshape_takes_a_fortran_array_in_the_order_of_its_indices():
+    layer = nl.Reshape((4, 6))
+    y = layer.forward(np.asfortranarray(X))
+    assert np.array_equal(y, X.reshape(4, 6))
+    assert np.array_equal(layer.backward(np.asfortranarray(y)), X)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (-1, 5), (-1, -1), "flat", 2.5, None, (2, "x")])
+def test_reshape_refuses_a_shape_that_does_not_hold_the_array(shape):
+    with pytest.raises(nl.NetlibError) as caught:
+        nl.Reshape(shape).forward(X)
+    assert isinstance(caught.value, TypeError | ValueError)
+    assert "(2, 3, 4)" in str(caught.value)
+
+
+@pytest.mark.parametrize(("start_axis", "shape"), [(0, (24,)), (1, (2, 12)), (2, (2, 3, 4))])
+def test_flatten_makes_one_axis_of_all_from_the_first_one_on(start_axis, shape):
+    layer = nl.Flatten(start_axis)
+    y = layer.forward(X)
+    assert y.shape == shape
+    assert np.array_equal(y.ravel(), X.ravel())
+    assert np.array_equal(layer.backward(y), X)
+
+
+def test_flatten_of_an_empty_batch_keeps_its_width():
+    layer = nl.Flatten()
+    assert layer.forward(np.ones((0, 3, 4))).shape == (0, 12)
+    assert layer.backward(np.ones((0, 12))).shape == (0, 3, 4)
+
+
+@pytest.mark.parametrize(("start_axis", "shape"), [(1, (3,)), (0, ()), (2, (2, 3))])
+def test_flatten_refuses_an_array_without_its_first_axis(start_axis, shape):
+    with pytest.raises(nl.ShapeError, match=f"no axis {start_axis}"):
+        nl.Flatten(start_axis).forward(np.ones(shape))
+
+
+@pytest.mark.parametrize(("start_axis", "error"), [(-1, ValueError), (1.0, TypeError), (True, TypeError), (None, TypeError)])
+def test_flatten_refuses_a_first_axis_that_is_none(start_axis, error):
+    with pytest.raises(error, match="start_axis") as caught:
+        nl.Flatten(start_axis)
+    assert isinstance(caught.value, nl.NetlibError)
+
+
+@pytest.mark.parametrize("axes", [None, (0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1), (-1, 0, 1), (0, -1, -2)])
+def test_transpose_is_numpys_and_back(axes):
+    layer = nl.Transpose(axes)
+    y = layer.forward(X)
+    assert np.array_equal(y, X.transpose(axes))
+    assert np.array_equal(layer.backward(y), X)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0, 0, 1), (0, 1, 3), (0, 1, 2, 3), "abc", (0, 1.5, 2)])
+def test_transpose_refuses_axes_that_are_no_order_of_the_arrays(axes):
+    with pytest.raises(nl.NetlibError) as caught:
+        nl.Transpose(axes).forward(X)
+    assert isinstance(caught.value, TypeError | ValueError)
+    assert "(2, 3, 4)" in str(caught.value)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+def test_concatenate_is_numpys_and_backward_its_pieces(axis):
+    parts = [np.moveaxis(np.full((n, 3, 2), float(n)), 0, axis) for n in (2, 1, 0, 4)]
+    layer = nl.Concatenate(axis)
+    y = layer.forward(*parts)
+    assert np.array_equal(y, np.concatenate(parts, axis))
+    for dx, part in zip(layer.backward(y), parts, strict=True):
+        assert np.array_equal(dx, part)
+
+
+def test_concatenate_takes_the_common_type():
+    layer = nl.Concatenate()
+    y = layer.forward(np.ones(2, np.float32), np.ones(1, np.float64), [1, 2])
+    assert y.dtype == np.float64
+    assert y.tolist() == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("shapes", "axis"), [([(2, 3), (3, 3)], -1), ([(2, 3), (2,)], -1), ([(2, 3), (2, 3)], 2), ([(2, 3), (2, 3)], -3), ([(), ()], 0), ([(2, 3)], "columns")]
+)
+def test_concatenate_refuses_shapes_that_do_not_join(shapes, axis):
+    with pytest.raises(nl.ShapeError) as caught:
+        nl.Concatenate(axis).forward(*map(np.ones, shapes))
+    assert str(shapes[-1]) in str(caught.value)
+
+
+def test_concatenate_refuses_no_inputs():
+    with pytest.raises(nl.ShapeError, match="no inputs"):
+        nl.Concatenate().forward()

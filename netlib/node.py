@@ -83,5 +83,6 @@ class Node:
         return MatMul()(self, other)
 
     def __repr__(self) -> str:
-        what = repr(self.name) if self.name or self.call is None else repr(self.call.layer)
-        return f"{type(self).__name__}({what})"
+        if self.name or self.call is None:
+            return f"{type(self).__name__}({self.name!r})"
+        return f"Node({getattr(self.call.layer, 'short', self.call.layer)})"  # a container in a word, however deep it is

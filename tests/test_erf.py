@@ -14,7 +14,9 @@ def relative_error(x, dtype):
     return (np.abs(erfc(x).astype(np.float64) - wanted) / wanted).max()
 
 
-@pytest.mark.parametrize("x", [np.linspace(-6, 6, 20001), np.linspace(6, 26.5, 5001), np.linspace(-0.5, 0.5, 5001), np.linspace(3.9, 4.1, 2001)])
+@pytest.mark.parametrize(
+    "x", [np.linspace(-6, 6, 20001), np.linspace(6, 26.5, 5001), np.linspace(-0.5, 0.5, 5001), np.linspace(3.9, 4.1, 2001)]
+)
 def test_in_float64_it_is_exact_to_1e_15_of_its_size_far_into_the_tail(x):
     assert relative_error(x, np.float64) < 1e-15
 

@@ -84,6 +84,9 @@ class _Learned(Layer):
         self.parameter.add_grad(dout)
         return ()
 
+    def __repr__(self) -> str:
+        return f"Weight{self.parameter.shape}"
+
 
 class _Fixed(Layer):
     def __init__(self, value: Array) -> None:
@@ -94,6 +97,9 @@ class _Fixed(Layer):
 
     def backward(self, dout: Array) -> tuple[()]:
         return ()
+
+    def __repr__(self) -> str:
+        return f"Constant{self.value.shape}"
 
 
 class Graph(Container):

@@ -66,7 +66,10 @@ def test_without_a_bias_there_is_only_a_weight():
 
 def test_it_begins_with_a_weight_in_by_out_and_a_bias_of_zeros_in_float32():
     affine = nl.Affine(3, 2)
-    assert {path: (p.shape, p.dtype) for path, p in affine.parameters().items()} == {"weight": ((3, 2), np.float32), "bias": ((2,), np.float32)}
+    assert {path: (p.shape, p.dtype) for path, p in affine.parameters().items()} == {
+        "weight": ((3, 2), np.float32),
+        "bias": ((2,), np.float32),
+    }
     assert not affine.bias.value.any()
     assert affine.weight.value.any()
 
@@ -118,7 +121,14 @@ def test_from_arrays_turns_whole_numbers_into_float32_and_leaves_the_bias_out_wh
 
 @pytest.mark.parametrize(
     ("weight", "bias"),
-    [([1.0, 2.0], None), (np.ones((2, 2, 2)), None), (1.0, None), (np.ones((2, 3)), np.ones(2)), (np.ones((2, 3)), np.ones((1, 3))), (np.ones((2, 3)), 1.0)],
+    [
+        ([1.0, 2.0], None),
+        (np.ones((2, 2, 2)), None),
+        (1.0, None),
+        (np.ones((2, 3)), np.ones(2)),
+        (np.ones((2, 3)), np.ones((1, 3))),
+        (np.ones((2, 3)), 1.0),
+    ],
 )
 def test_from_arrays_refuses_shapes_that_are_not_a_matrix_and_a_row_of_its_width(weight, bias):
     with pytest.raises(nl.ShapeError, match="wanted"):

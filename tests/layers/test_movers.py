@@ -23,7 +23,7 @@ def test_reshape_takes_a_fortran_array_in_the_order_of_its_indices():
     assert np.array_equal(layer.backward(np.asfortranarray(y)), X)
 
 
-@pytest.mark.parametrize("shape", [(5, 5), (-1, 5), (-1, -1), "flat", 2.5, None, (2, "x")])
+@pytest.mark.parametrize("shape", [(5, 5), (-1, 5), (-1, -1), "flat", 2.5, (2, "x")])
 def test_reshape_refuses_a_shape_that_does_not_hold_the_array(shape):
     with pytest.raises(nl.NetlibError) as caught:
         nl.Reshape(shape).forward(X)
@@ -89,11 +89,12 @@ def test_concatenate_takes_the_common_type():
     layer = nl.Concatenate()
     y = layer.forward(np.ones(2, np.float32), np.ones(1, np.float64), [1, 2])
     assert y.dtype == np.float64
-    assert y.tolist() == [1] * 5
+    assert y.tolist() == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
-    ("shapes", "axis"), [([(2, 3), (3, 3)], -1), ([(2, 3), (2,)], -1), ([(2, 3), (2, 3)], 2), ([(2, 3), (2, 3)], -3), ([(), ()], 0), ([(2, 3)], "columns")]
+    ("shapes", "axis"),
+    [([(2, 3), (3, 3)], -1), ([(2, 3), (2,)], -1), ([(2, 3), (2, 3)], 2), ([(2, 3), (2, 3)], -3), ([(), ()], 0), ([(2, 3)], "columns")],
 )
 def test_concatenate_refuses_shapes_that_do_not_join(shapes, axis):
     with pytest.raises(nl.ShapeError) as caught:

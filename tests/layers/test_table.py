@@ -304,7 +304,9 @@ def test_a_dout_that_is_no_array_of_real_numbers_is_refused(row, bad):
 
 
 @every_row
-@pytest.mark.parametrize("bad", [None, "x", ["a", "b"], 1j, [1 + 1j], [object()], [[1.0], [1.0, 2.0]], np.ma.masked_array([1.0], mask=[True])], ids=str)
+@pytest.mark.parametrize(
+    "bad", [None, "x", ["a", "b"], 1j, [1 + 1j], [object()], [[1.0], [1.0, 2.0]], np.ma.masked_array([1.0], mask=[True])], ids=str
+)
 def test_an_input_that_is_no_array_of_real_numbers_is_refused(row, bad):
     layer = row.make(np.float64)
     for i in range(len(row.inputs)):

@@ -54,6 +54,10 @@ class ShapeError(NetlibError, ValueError):
     """An array whose shape does not fit."""
 
 
+class GradientShapeError(ShapeError):
+    """A dout whose shape is not that of the output: whoever made it is to blame, not the layer that refuses it."""
+
+
 class FormatError(NetlibError, ValueError):
     """A file that is not what it should be."""
 

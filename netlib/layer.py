@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .arrays import Array, ArrayLike, as_array, as_floats
-from .errors import InvalidTypeError, OrderError, ShapeError
+from .errors import GradientShapeError, InvalidTypeError, OrderError, ShapeError
 from .node import Node
 from .representation import call_text
 
@@ -317,7 +317,7 @@ class Layer:
         if type(dout) is not np.ndarray or dout.dtype is not dtype:
             dout = as_floats(dout, dtype, self)
         if dout.shape != shape:
-            raise ShapeError(f"dout has shape {dout.shape}, wanted that of the output, {shape}", where=self)
+            raise GradientShapeError(f"dout has shape {dout.shape}, wanted that of the output, {shape}", where=self)
         return (dout, *kept)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import Array, Shape, as_floats
-from ..errors import InvalidTypeError, InvalidValueError, NetlibError, ShapeError
+from ..errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, ShapeError
 from ..layer import Layer
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Slots = tuple[int, ...]
     Zeros = tuple[tuple[int, Array], ...]
     Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
+
 
 class Step:
     """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
@@ -146,6 +147,8 @@ class Program:
                     continue
                 dx = layer.backward(dout)
                 if type(dx) is not tuple:
+                    if dx is None and not step.is_source_only:
+                        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
                     dx = (dx,)
                 if len(dx) + layer.n_constant_inputs != len(step.sources):
                     raise ShapeError(f"backward returned {len(dx)} gradients for {len(step.sources)} inputs", where=layer)
@@ -156,8 +159,15 @@ class Program:
                         grads[slot] = grads[slot] + d
         except Exception as error:
             locate(error, step)
+            if isinstance(error, GradientShapeError) and step is not None:
+                error.mend = self._who_made_the_gradient_of(step)
             raise
         return grads[: self.n_inputs]
+
+    def _who_made_the_gradient_of(self, step: Step) -> str:
+        slots = range(step.target, step.target + step.n_outputs)
+        makers = [f"{each.path} {each.layer!r}" for each in self.steps if any(slot in slots for slot in each.sources)]
+        return f"It came out of the backward of {' and '.join(makers)}." if makers else ""
 
     @staticmethod
     def _spread(y: Any, step: Step, values: list[Any]) -> None:

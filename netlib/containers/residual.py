@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..layer import Layer, as_layer
 from ..layers.add import Add
@@ -19,10 +21,11 @@ class ResidualAdd(Add):
     """The + of a residual block: it adds, and refuses to broadcast."""
 
     def forward(self, *inputs: Any) -> Array:
-        x, y = inputs
-        if y.shape != x.shape:
+        """Return x + y."""
+        x, y = map(np.shape, inputs)
+        if x != y:
             mend = "Give the layer inside as many outputs as inputs."
-            raise ShapeError(f"the layer turns shape {x.shape} into {y.shape}, which cannot be added to its input", mend=mend)
+            raise ShapeError(f"the layer inside turns shape {x} into {y}, which cannot be added", where="Residual", mend=mend)
         return super().forward(*inputs)
 
 

@@ -1,0 +1,67 @@
+"""JAX as a second referee: of the nodes that broadcast, and of the activations that PyTorch defines otherwise or rounds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import table
+
+import netlib as nl
+
+THEIRS = {
+    nl.ReLU: lambda layer: jax.nn.relu,
+    nl.LeakyReLU: lambda layer: lambda x: jax.nn.leaky_relu(x, layer.negative_slope),
+    nl.ELU: lambda layer: lambda x: jax.nn.elu(x, layer.alpha),
+    nl.GELU: lambda layer: lambda x: jax.nn.gelu(x, approximate=False),
+    nl.SiLU: lambda layer: jax.nn.silu,
+    nl.Sigmoid: lambda layer: jax.nn.sigmoid,
+    nl.Tanh: lambda layer: jnp.tanh,
+    nl.Softplus: lambda layer: jax.nn.softplus,
+    nl.Softmax: lambda layer: lambda x: jax.nn.softmax(x, layer.axis),
+    nl.LogSoftmax: lambda layer: lambda x: jax.nn.log_softmax(x, layer.axis),
+    nl.Sum: lambda layer: lambda x: jnp.sum(x, layer.axis, keepdims=layer.keepdims),
+    nl.Mean: lambda layer: lambda x: jnp.mean(x, layer.axis, keepdims=layer.keepdims),
+    nl.Reshape: lambda layer: lambda x: jnp.reshape(x, layer.shape),
+    nl.Transpose: lambda layer: lambda x: jnp.transpose(x, layer.axes),
+    nl.Concatenate: lambda layer: lambda *xs: jnp.concatenate(xs, layer.axis),
+    nl.Add: lambda layer: lambda *xs: sum(xs[1:], start=xs[0]),
+    nl.Subtract: lambda layer: jnp.subtract,
+    nl.Multiply: lambda layer: jnp.multiply,
+    nl.Divide: lambda layer: jnp.divide,
+    nl.MatMul: lambda layer: jnp.matmul,
+}
+ROWS = [row for row in table.ROWS if type(row.make(np.float64)) in THEIRS]
+LOSSES = [nl.MeanSquaredError, nl.SigmoidCrossEntropy]
+
+
+def assert_equal_jax(layer, inputs):
+    function = THEIRS[type(layer)](layer)
+    with jax.enable_x64(True):
+        y, pull_back = jax.vjp(function, *map(jnp.asarray, inputs))
+        dout = np.array(np.random.default_rng(6).normal(size=y.shape))
+        wanted = pull_back(jnp.asarray(dout))
+    assert np.shape(layer.forward(*inputs)) == y.shape
+    assert np.allclose(layer.forward(*inputs), y, rtol=1e-9, atol=1e-12)
+    dx = layer.backward(dout)
+    for ours, theirs in zip(dx if isinstance(dx, tuple) else (dx,), wanted, strict=True):
+        assert np.shape(ours) == theirs.shape
+        assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_forward_and_input_gradients_equal_jaxs(row):
+    assert_equal_jax(row.make(np.float64), row.inputs)
+
+
+@pytest.mark.parametrize(
+    "kind", [nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus, nl.Softmax, nl.LogSoftmax]
+)
+@pytest.mark.parametrize("scale", [10.0, 40.0, 1e3, 1e4])
+def test_far_out_an_activation_equals_jaxs(kind, scale):
+    assert_equal_jax(kind(), [scale * np.linspace(-1, 1, 400)])
+
+
+def test_softplus_has_no_threshold_above_which_it_would_be_x():
+    x = np.linspace(15, 36, 500)  # PyTorch's turns into x at 20
+    assert_equal_jax(nl.Softplus(), [x])
+    assert (nl.Softplus().forward(x) > x).all()

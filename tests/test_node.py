@@ -1,0 +1,87 @@
+"""Symbolic nodes: what a graph is written with."""
+
+import operator
+
+import numpy as np
+import pytest
+
+import netlib as nl
+
+A, B = np.array([[6.0, 8.0], [1.0, 2.0]]), np.array([[2.0, 4.0], [5.0, 0.5]])
+
+
+@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
+def test_arithmetic_on_nodes_is_numpys(op):
+    a, b = nl.Input("a"), nl.Input("b")
+    model = nl.Graph([a, b], [op(a, b)])
+    assert model.forward(A, B).tolist() == op(A, B).tolist()
+
+
+def test_calling_a_layer_on_nodes_gives_a_node_and_on_arrays_an_array():
+    x, layer = nl.Input("x"), nl.ReLU()
+    assert isinstance(layer(x), nl.Node)
+    assert layer(np.array([-1.0, 1.0])).tolist() == [0.0, 1.0]
+
+
+def test_a_layer_of_several_outputs_gives_as_many_nodes():
+    a, b = nl.Input("a"), nl.Input("b")
+    both = nl.Graph([a, b], [a + b, a - b])
+    x, y = nl.Input("x"), nl.Input("y")
+    made = both(x, y)
+    assert isinstance(made, tuple)
+    assert len(made) == 2
+    model = nl.Graph([x, y], [made[1]])
+    assert model.forward(A, B).tolist() == (A - B).tolist()
+
+
+def test_nodes_show_their_names_or_what_makes_them():
+    x = nl.Input("X")
+    assert repr(x) == "Input('X')"
+    assert repr(nl.Weight("W", [1.0])) == "Weight('W')"
+    assert repr(nl.Constant("C", [1.0])) == "Constant('C')"
+    assert repr(nl.Affine(2, 3)(x)) == "Node(Affine(2, 3))"
+    assert repr(nl.Affine(2, 3)(x, name="Y")) == "Node('Y')"
+
+
+@pytest.mark.parametrize("other", [1.0, 2, np.ones(2), [1.0], np.float64(3.0), None])
+@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
+def test_a_node_beside_an_array_is_refused_with_the_way_out_on_either_side(op, other):
+    x = nl.Input("x")
+    for left, right in [(x, other), (other, x)]:
+        with pytest.raises(nl.InvalidTypeError, match=r"got nodes together with .*nl\.Constant\('name', array\)"):
+            op(left, right)
+
+
+def test_a_layer_of_nodes_and_arrays_is_refused_by_the_layers_name():
+    x = nl.Input("x")
+    for args in [(x, np.ones(2)), (np.ones(2), x)]:
+        with pytest.raises(nl.InvalidTypeError, match=r"^Add\(\): got nodes together with ndarray"):
+            nl.Add()(*args)
+
+
+def test_a_node_is_no_array():
+    x = nl.Input("x")
+    for forward in (nl.ReLU().forward, nl.Sequential(nl.ReLU()).forward, nl.Affine(2, 2).forward):
+        with pytest.raises(nl.InvalidTypeError):
+            forward(x)
+
+
+@pytest.mark.parametrize("make", [nl.Input, lambda name: nl.Weight(name, [1.0]), lambda name: nl.Constant(name, [1.0])])
+@pytest.mark.parametrize("name", ["", "a.b", 3, None, ["x"]])
+def test_a_name_is_a_word_without_dots(make, name):
+    with pytest.raises(nl.InvalidValueError, match="cannot name a node"):
+        make(name)
+
+
+@pytest.mark.parametrize("make", [nl.Weight, nl.Constant])
+@pytest.mark.parametrize("value", [["a"], [[1.0], [1.0, 2.0]], None, [1j]])
+def test_the_value_of_a_weight_or_constant_is_made_of_real_numbers(make, value):
+    with pytest.raises(nl.NetlibError):
+        make("W", value)
+
+
+def test_a_node_belongs_to_as_many_graphs_as_name_it():
+    x = nl.Input("x")
+    h = nl.Tanh()(x)
+    inner, outer = nl.Graph([x], [h]), nl.Graph([x], [h * h])
+    assert outer.forward(A).tolist() == (inner.forward(A) ** 2).tolist()

@@ -29,6 +29,7 @@ _HOMES = {
     "losses": "Hinge Huber Loss MeanAbsoluteError MeanSquaredError SigmoidCrossEntropy SoftmaxCrossEntropy",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
+    "passes": "accelerator",
     "training": "Callback EarlyStopping History Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

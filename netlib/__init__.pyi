@@ -49,6 +49,7 @@ from .layers import (
 from .losses import Hinge, Huber, Loss, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .node import Node
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, grad_norm, schedules
+from .passes import accelerator
 from .training import (
     Callback,
     EarlyStopping,
@@ -131,6 +132,7 @@ __all__ = [
     "Weight",
     "Xavier",
     "Zeros",
+    "accelerator",
     "accuracy",
     "clip_grad_norm",
     "confusion_matrix",

@@ -33,6 +33,7 @@ __all__ = [
     "as_number",
     "as_rng",
     "as_rows",
+    "as_shaped",
     "unbroadcast",
     "with_rows_of",
 ]
@@ -79,7 +80,7 @@ def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = 
     if type(x) is not np.ndarray or x.dtype.kind != "f":
         x = as_array(x, where)
     if dtype is None:
-        dtype = np.dtype(np.float32) if x.dtype.kind != "f" else x.dtype if x.dtype.isnative else x.dtype.newbyteorder("=")
+        dtype = np.dtype(np.float32) if x.dtype.kind != "f" else x.dtype if x.dtype.isnative else np.dtype(x.dtype.type)
     if copy or x.dtype != dtype:
         return np.array(x, dtype=dtype, order="C")
     return x
@@ -108,6 +109,20 @@ def with_rows_of(y: Array, x: Array) -> Array:
     (2, 3, 5)
     """
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+def as_shaped(x: ArrayLike, shape: Shape, where: object) -> Array:
+    """Return `x` as an array, after refusing any shape but `shape`.
+
+    Examples
+    --------
+    >>> as_shaped([1, 2], (2,), "Parameter.value")
+    array([1, 2])
+    """
+    x = as_array(x, where)
+    if x.shape != shape:
+        raise ShapeError(f"got an array of shape {x.shape}, wanted {shape}", where=where)
+    return x
 
 
 def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object) -> Array:
@@ -152,7 +167,7 @@ def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]
         return arrays
     strong = [a.dtype for a, x in zip(arrays, xs, strict=True) if type(x) not in (int, float)]
     common = np.result_type(*(strong or [a.dtype for a in arrays]))
-    return [as_floats(a, common) for a in arrays]
+    return [as_floats(x, common) for x in xs]
 
 
 def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
@@ -175,8 +190,7 @@ def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
         return dout
     lead = dout.ndim - len(shape)
     axes = *range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and dout.shape[lead + i] != 1)
-    summed: Array = np.add.reduce(dout, axis=axes).reshape(shape)
-    return summed
+    return np.asarray(np.add.reduce(dout, axis=axes)).reshape(shape)
 
 
 def as_count(n: object, name: str, where: object = "", least: int = 0) -> int:
@@ -221,9 +235,11 @@ def as_number(value: object, name: str, where: object = "", *, least: float = -n
         raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where)
     try:
         number = float(value)  # type: ignore[arg-type]  # that it may fail is the point
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError):
         raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where) from None
-    if not least <= number < below:
+    if not (math.isfinite(number) and least <= number < below):
         bounds = f"in [{least:g}, {below:g})" if below < np.inf else f"at least {least:g}" if least > -np.inf else "a finite one"
         raise InvalidValueError(f"{name} is {number:g}, wanted a number {bounds}", where=where)
     return number
@@ -238,7 +254,7 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
     dtype('float64')
     """
     try:
-        result = np.dtype(dtype).newbyteorder("=")
+        result = np.dtype(np.dtype(dtype).type)  # native, and the very object that arrays of it have
     except TypeError:
         raise InvalidTypeError(f"dtype is {dtype!r}, which NumPy does not know", where=where) from None
     if result.kind != "f":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, as_array, as_floats
-from .errors import GradientShapeError, InvalidTypeError, OrderError, ShapeError
+from .arrays import Array, ArrayLike, as_floats, as_shaped
+from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, OrderError
 from .node import Node
 from .representation import call_text
 
@@ -57,7 +57,7 @@ class Parameter:
     @value.setter
     def value(self, new: ArrayLike) -> None:
         if new is not self._value:
-            self._value[...] = self._fitting(new, "value")
+            self._value[...] = as_shaped(new, self.shape, "Parameter.value")
 
     @property
     def grad(self) -> Array:
@@ -68,7 +68,7 @@ class Parameter:
     @grad.setter
     def grad(self, new: ArrayLike) -> None:
         if new is not self._grad:
-            self._grad[...] = self._fitting(new, "grad")
+            self._grad[...] = as_shaped(new, self.shape, "Parameter.grad")
             self._grad_is_stale = False
 
     @property
@@ -133,12 +133,6 @@ class Parameter:
         value[...] = self._value
         grad[...] = self.current_grad()
         self._value, self._grad, self._grad_is_lent = value, grad, False
-
-    def _fitting(self, new: ArrayLike, what: str) -> Array:
-        array = as_array(new, where=f"Parameter{self.shape}.{what}")
-        if array.shape != self.shape:
-            raise ShapeError(f"got an array of shape {array.shape}, wanted {self.shape}", where=f"Parameter.{what}")
-        return array
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)
@@ -207,7 +201,7 @@ class Layer:
 
     def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
         """Yield the name and the object of each layer and parameter held directly, in the order of assignment."""
-        return _layers_and_parameters("", self.__dict__)
+        return layers_and_parameters(self.__dict__)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
         """Yield the path and the object of this layer (path "") and of every layer inside it, outer before inner, each once."""
@@ -229,7 +223,12 @@ class Layer:
             for name, member in layer.members():
                 if isinstance(member, Parameter):
                     found.setdefault(id(member), (f"{path}.{name}" if path else name, member))
-        return dict(found.values())
+        parameters = dict(found.values())
+        if len(parameters) < len(found):
+            paths = [path for path, _ in found.values()]
+            twice = next(path for path in paths if paths.count(path) > 1)
+            raise InvalidValueError(f"two parameters go by the path {twice!r}", where=type(self).__name__, mend="Rename one.")
+        return parameters
 
     def zero_grad(self) -> None:
         """Discard the gradient of every parameter. A loop with an optimizer needs no call: ``step()`` does it."""
@@ -324,14 +323,15 @@ class Layer:
         return call_text(self)
 
 
-def _layers_and_parameters(prefix: str, held: dict[Any, Any]) -> Iterator[tuple[str, Layer | Parameter]]:
+def layers_and_parameters(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Layer | Parameter]]:
+    """Yield the name and the object of each layer and parameter in `held`, also inside lists, tuples and dicts."""
     for key, value in held.items():
         if isinstance(value, Layer | Parameter):
             yield f"{prefix}{key}", value
         elif isinstance(value, list | tuple) and key != "_cache":
-            yield from _layers_and_parameters(f"{prefix}{key}.", dict(enumerate(value)))
+            yield from layers_and_parameters(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
-            yield from _layers_and_parameters(f"{prefix}{key}.", value)
+            yield from layers_and_parameters(value, f"{prefix}{key}.")
 
 
 def as_layer(thing: object, where: object) -> Layer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidTypeError
+from .errors import InvalidTypeError, InvalidValueError
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -20,6 +20,17 @@ class Call:
         self.layer = layer
         self.sources = sources
         self.name = name
+
+
+def _operators(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return what a binary operator does with a node at its left and at its right: it calls a new layer of that name."""
+
+    def at_left(self: Any, other: Any) -> Any:
+        from . import layers
+
+        return getattr(layers, name)()(self, other)
+
+    return at_left, lambda self, other: at_left(other, self)
 
 
 class Node:
@@ -52,37 +63,25 @@ class Node:
                 raise InvalidTypeError(
                     f"got nodes together with {type(x).__name__}", where=layer, mend="Make the array a node: nl.Constant('name', array)."
                 )
-        call = Call(layer, tuple(inputs), name)
+        call = Call(layer, tuple(inputs), None if name is None else as_name(name))
         if layer.n_outputs == 1:
             return Node(call, name)
         return tuple(Node(call, f"{name}[{i}]" if name else None, i) for i in range(layer.n_outputs))
 
-    def __add__(self, other: Any) -> Any:
-        from .layers import Add
-
-        return Add()(self, other)
-
-    def __sub__(self, other: Any) -> Any:
-        from .layers import Subtract
-
-        return Subtract()(self, other)
-
-    def __mul__(self, other: Any) -> Any:
-        from .layers import Multiply
-
-        return Multiply()(self, other)
-
-    def __truediv__(self, other: Any) -> Any:
-        from .layers import Divide
-
-        return Divide()(self, other)
-
-    def __matmul__(self, other: Any) -> Any:
-        from .layers import MatMul
-
-        return MatMul()(self, other)
+    __add__, __radd__ = _operators("Add")
+    __sub__, __rsub__ = _operators("Subtract")
+    __mul__, __rmul__ = _operators("Multiply")
+    __truediv__, __rtruediv__ = _operators("Divide")
+    __matmul__, __rmatmul__ = _operators("MatMul")
 
     def __repr__(self) -> str:
         if self.name or self.call is None:
             return f"{type(self).__name__}({self.name!r})"
         return f"Node({getattr(self.call.layer, 'short', self.call.layer)})"  # a container in a word, however deep it is
+
+
+def as_name(name: object) -> str:
+    """Return `name`, after refusing what could not stand in a path."""
+    if not isinstance(name, str) or not name or "." in name:
+        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", mend="Use a word without dots.")
+    return name

@@ -32,7 +32,7 @@ def call_text(thing: object) -> str:
         if isinstance(parameter.default, bool):
             value = value is not None and value is not False  # an optional part, like a bias, is there or is not
         if parameter.kind is parameter.VAR_POSITIONAL:
-            parts += [_value_text(each) for each in value]
+            parts += [_value_text(each) for each in (value if isinstance(value, list | tuple) else [value])]
         elif parameter.default is parameter.empty:
             parts.append(_value_text(value))
         elif not _same(value, parameter.default):
@@ -47,4 +47,6 @@ def _value_text(value: object) -> str:
 def _same(value: object, default: object) -> bool:
     if isinstance(value, np.dtype):
         return bool(value == default)
+    if isinstance(value, np.ndarray):
+        return np.array_equal(value, default)  # type: ignore[arg-type]
     return type(value) is type(default) and bool(value == default)

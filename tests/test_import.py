@@ -39,6 +39,19 @@ def test_import_brings_nothing_that_is_dear(brought):
     assert not [name for name in brought if name.startswith(("numpy.random", "numpy.testing", "numpy.linalg"))]
 
 
+def test_using_every_public_name_brings_nothing_else_either():
+    brought = run(
+        "import sys, json, numpy; before = set(sys.modules); import netlib as nl; everything = [getattr(nl, name) for name in nl.__all__]\n"
+        "model = nl.Sequential(nl.Affine(2, 2, rng=0)); trainer = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.1), seed=0)\n"
+        "trainer.fit(numpy.ones((4, 2)), numpy.ones((4, 2)), epochs=1, batch_size=2, progress=False)\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))",
+        NETLIB_ACCELERATOR="numpy",
+    )
+    roots = {name.partition(".")[0] for name in brought}
+    assert "netlib.training" in brought
+    assert {root for root in roots if "cython" not in root} - set(sys.stdlib_module_names) <= {"netlib", "numpy"}  # numpy.random is Cython
+
+
 def test_every_public_name_is_there_once_in_order_and_says_what_it_is():
     names, mute, listed = run(
         "import json, netlib as nl\n"
@@ -53,7 +66,8 @@ def test_every_public_name_is_there_once_in_order_and_says_what_it_is():
 def test_making_a_model_with_a_seed_leaves_numpys_global_state_alone():
     same = run(
         "import json, numpy as np; state = np.random.get_state()[1].tolist()\n"
-        "import netlib as nl; model = nl.Sequential(nl.Affine(3, 3), nl.Dropout(0.5), nl.Affine(3, 3, rng=1)); model.forward(np.ones((4, 3)))\n"
+        "import netlib as nl; model = nl.Sequential(nl.Affine(3, 3), nl.Dropout(0.5), nl.Affine(3, 3, rng=1))\n"
+        "model.forward(np.ones((4, 3)))\n"
         "print(json.dumps(np.random.get_state()[1].tolist() == state))"
     )
     assert same is True
@@ -67,7 +81,8 @@ def test_parameters_have_one_order_and_one_start_whatever_the_hash_seed():
         "        self.zeta, self.alpha = nl.Parameter([1.0]), nl.Parameter([2.0])\n"
         "        self.parts = {name: nl.Affine(2, 2, rng=0) for name in ('one', 'two', 'three')}\n"
         "x = nl.Input('x')\n"
-        "graph = nl.Graph([x], [nl.Affine(2, 2, rng=1)(x, name='left') + nl.Affine(2, 2, rng=2)(x, name='right') * nl.Weight('w', [1.0])])\n"
+        "left, right = nl.Affine(2, 2, rng=1)(x, name='left'), nl.Affine(2, 2, rng=2)(x, name='right')\n"
+        "graph = nl.Graph([x], [left + right * nl.Weight('w', [1.0])])\n"
         "model = nl.Sequential(('own', Own()), graph, nl.Residual(nl.Affine(2, 2, rng=3)))\n"
         "print(json.dumps([(path, p.value.tolist()) for path, p in model.parameters().items()]))"
     )

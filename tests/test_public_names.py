@@ -27,5 +27,5 @@ def test_dir_lists_every_public_name():
 
 
 def test_a_name_that_netlib_lacks_is_an_attribute_error_that_says_so():
-    with pytest.raises(AttributeError, match="netlib.*'Afine'"):
+    with pytest.raises(AttributeError, match=r"netlib.*'Afine'"):
         nl.Afine

@@ -84,11 +84,11 @@ def test_users_layers_show_what_is_in_them_and_every_parameter_is_counted():
 
 def test_a_summary_leaves_no_trace():
     model = nl.Sequential(nl.Affine(3, 2), nl.Dropout(0.5, rng=0))
-    state = model[1].rng.bit_generator.state
+    state = model[1]._rng.bit_generator.state
     before = [dict(vars(layer)) for _, layer in model.walk()]
     model.summary((3,))
     assert [dict(vars(layer)) for _, layer in model.walk()] == before
-    assert model[1].rng.bit_generator.state == state
+    assert model[1]._rng.bit_generator.state == state
 
 
 def test_zeros_that_a_layer_divides_by_give_no_warning():

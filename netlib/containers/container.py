@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class Container(Layer):
     """
 
     _program: Program | None = None
+    _cache: Any = None
 
     def wire(self, *sources: int) -> Wiring:
         """Yield ``(label, layer, slots of its inputs)``, receive the slots of its outputs, return those of the container."""
@@ -36,7 +38,7 @@ class Container(Layer):
     def program(self, n_inputs: int) -> Program:
         """Return the flat program of this container and all inside it, wired anew only after a change."""
         program = self._program
-        if program is None or not program.is_current(n_inputs):
+        if program is None or program.n_inputs != n_inputs or not program.is_current():
             program = self._program = Program(self, n_inputs)
         return program
 
@@ -44,8 +46,10 @@ class Container(Layer):
         """Return the output for these inputs; a tuple of outputs where there are several."""
         arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
         program = self.program(len(inputs))
-        outputs, zeros = program.forward(arrays)
-        self._cache = [np.shape(y) for y in outputs], program, zeros
+        runner = (program.plan_for(arrays) if self.training else None) or program
+        self._cache = None  # what a refused forward leaves is a part of it
+        outputs, zeros = runner.forward(arrays)
+        self._cache = [np.shape(y) for y in outputs], runner, zeros
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
@@ -58,17 +62,20 @@ class Container(Layer):
         input_gradient : bool
             False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
         """
-        shapes, program, zeros = self._cache or ([], None, ())
-        if program is None or not program.is_current(program.n_inputs):
+        shapes, runner, zeros = self._cache or ([], None, ())
+        if runner is None or not runner.is_current():
             raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
-        dx = program.backward(as_gradients(dout, shapes, self.short), zeros, input_gradient)
+        dx = runner.backward(as_gradients(dout, shapes, self.short), zeros, input_gradient)
         if not input_gradient:
             return None
         return dx[0] if len(dx) == 1 else tuple(dx)
 
     def backward_parameters(self, dout: Any) -> None:
-        """Backward without dL/dx."""
-        self.backward(dout, input_gradient=False)
+        """Backward without dL/dx; all of it where a subclass has a backward of its own, which may be a plain one."""
+        if type(self).backward is Container.backward:
+            self.backward(dout, input_gradient=False)
+        else:
+            self.backward(dout)
 
     def text(self) -> list[str | Layer]:
         """Return the call that made the container, in pieces: text, and layers that show themselves."""
@@ -92,3 +99,10 @@ class Container(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("_program", "_cache")}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        for _, layer in reversed([*self.walk()]):  # inner before outer, so that depth costs no recursion
+            if isinstance(layer, Container) and id(layer) not in memo:
+                memo[id(layer)] = twin = object.__new__(type(layer))
+                vars(twin).update(copy.deepcopy(layer.__getstate__(), memo))
+        return memo[id(self)]  # type: ignore[no-any-return]

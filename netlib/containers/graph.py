@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..arrays import as_floats
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import Layer, Parameter
-from ..node import Call, Node
+from ..node import Call, Node, as_name
 from .container import Container
 from .program import refuse_same_object_twice
 
@@ -32,7 +32,7 @@ class Input(Node):
     __slots__ = ()
 
     def __init__(self, name: str) -> None:
-        super().__init__(None, _as_name(name))
+        super().__init__(None, as_name(name))
 
 
 class Weight(Node):
@@ -55,7 +55,7 @@ class Weight(Node):
 
     def __init__(self, name: str, value: ArrayLike) -> None:
         self.parameter = Parameter(value)
-        super().__init__(Call(_Learned(self.parameter), (), _as_name(name)), name)
+        super().__init__(Call(_Learned(self.parameter), (), as_name(name)), name)
 
 
 class Constant(Node):
@@ -70,7 +70,7 @@ class Constant(Node):
     __slots__ = ()
 
     def __init__(self, name: str, value: ArrayLike) -> None:
-        super().__init__(Call(_Fixed(as_floats(value, where=name, copy=True)), (), _as_name(name)), name)
+        super().__init__(Call(_Fixed(as_floats(value, where=name, copy=True)), (), as_name(name)), name)
 
 
 class _Learned(Layer):
@@ -136,10 +136,11 @@ class Graph(Container):
     """
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
+        outputs = _as_nodes(outputs, "outputs")
+        self._calls = _in_order(outputs)  # first, since copies and pickles go this way: in order, depth costs no recursion
         self.inputs = _as_nodes(inputs, "inputs")
-        self.outputs = _as_nodes(outputs, "outputs")
+        self.outputs = outputs
         self.n_outputs = len(self.outputs)
-        self._calls = _in_order(self.outputs)
         self._names = _names(self._calls)
         self._refuse_what_cannot_work()
 
@@ -163,9 +164,11 @@ class Graph(Container):
         return self._calls
 
     def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
-        """Yield the layers by the names of their nodes, and the parameter of each weight."""
+        """Yield the layers by the names of their nodes, the parameter of each weight, and what a subclass holds besides."""
         for call, name in zip(self._calls, self._names, strict=True):
-            yield name, call.layer.parameter if isinstance(call.layer, _Learned) else call.layer
+            if not isinstance(call.layer, _Fixed):
+                yield name, call.layer.parameter if isinstance(call.layer, _Learned) else call.layer
+        yield from super().members()
 
     def text(self) -> list[str | Layer]:
         """Return the call that made it, in pieces."""
@@ -195,12 +198,6 @@ class Graph(Container):
             if id(node) not in given and id(node.call) not in reached:
                 raise InvalidValueError(f"no input reaches the output {node!r}", where=self.short)
         refuse_same_object_twice([(f"Graph[{name!r}]", call.layer) for call, name in zip(self._calls, self._names, strict=True)])
-
-
-def _as_name(name: object) -> str:
-    if not isinstance(name, str) or not name or "." in name:
-        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", mend="Use a word without dots.")
-    return name
 
 
 def _as_nodes(nodes: object, what: str) -> tuple[Node, ...]:

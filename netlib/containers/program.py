@@ -10,12 +10,14 @@ import numpy as np
 from ..arrays import Array, Shape, as_floats
 from ..errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, ShapeError
 from ..layer import Layer
+from ..layers.identity import Identity
 
 if TYPE_CHECKING:
     from .container import Container
+    from .plan import Plan
 
     Slots = tuple[int, ...]
-    Zeros = tuple[tuple[int, Array], ...]
+    Zeros = dict[int, Array]
     Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
 
 
@@ -34,13 +36,23 @@ class Step:
         self.is_source_only = False
 
     @property
+    def targets(self) -> range:
+        """The slots its outputs go to."""
+        return range(self.target, self.target + self.n_outputs)
+
+    @property
     def path(self) -> str:
         """The place for people: ``Sequential[1].Residual.layer``."""
-        labels, outer = [self.label], self.outer
-        while outer is not None:
-            outer, label = outer
-            labels.append(label)
-        return ".".join(reversed(labels))
+        return path_of((self.outer, self.label))
+
+
+def path_of(place: Any) -> str:
+    """Return the labels from the outermost container to `place`, joined by dots."""
+    labels = []
+    while place is not None:
+        place, label = place
+        labels.append(label)
+    return ".".join(reversed(labels))
 
 
 class Program:
@@ -52,17 +64,21 @@ class Program:
     """
 
     def __init__(self, container: Container, n_inputs: int) -> None:
+        from .plan import Plans
+
         self.n_inputs = n_inputs
         self.steps: list[Step] = []
         self.parts: list[tuple[Container, object]] = []
         self.n_slots = n_inputs
         self._places: dict[int, Step] = {}
-        self.outputs = self._wire(container)
-        used = {slot for step in self.steps for slot in step.sources}.union(self.outputs)
-        self._unused = [slot for slot in range(n_inputs, self.n_slots) if slot not in used]
+        self.outputs = self._as_own(self._wire(container), container.short)
+        self._shared_steps = [slot for step in self.steps if step.n_outputs > 1 for slot in step.targets]
         given = set(range(n_inputs))
         for step in self.steps:
             step.is_source_only = given.issuperset(step.sources)
+        is_chain = n_inputs == 1 and self.outputs == (len(self.steps),)
+        is_chain = is_chain and all((step.sources, step.n_outputs) == ((i,), 1) for i, step in enumerate(self.steps))
+        self._plans = Plans(self) if is_chain and self.steps else None
 
     def _wire(self, container: Container) -> Slots:
         """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
@@ -79,9 +95,13 @@ class Program:
                 if not stack:
                     return end.value  # type: ignore[no-any-return]
                 continue
+            except NetlibError as error:
+                if outer is not None:
+                    error.inside(path_of(outer))
+                raise
             step = Step(layer, sources, self.n_slots, outer, label)
             twin = self._places.setdefault(id(layer), step)
-            if twin is not step:
+            if twin is not step and sources:  # a weight or a constant keeps no forward
                 raise same_object_twice(layer, twin.path, step.path)
             inner = as_wirable(layer)
             if inner is not None:
@@ -93,9 +113,25 @@ class Program:
                 slots = tuple(range(step.target, step.target + step.n_outputs))
                 self.n_slots += step.n_outputs
 
-    def is_current(self, n_inputs: int) -> bool:
+    def plan_for(self, inputs: Sequence[Any]) -> Plan | None:
+        """Return the plan by which to run `inputs`, if this is a chain and their shape has come by before."""
+        return None if self._plans is None else self._plans.find(inputs[0])
+
+    def _as_own(self, outputs: Slots, label: str) -> Slots:
+        """Return `outputs` with a copy in place of each that is an input, or an output already: what is returned is the caller's."""
+        own: list[int] = []
+        for slot in outputs:
+            if slot >= self.n_inputs and slot not in own:
+                own.append(slot)
+            else:
+                self.steps.append(Step(Identity(), (slot,), self.n_slots, None, label))
+                own.append(self.n_slots)
+                self.n_slots += 1
+        return tuple(own)
+
+    def is_current(self) -> bool:
         """Whether no container has changed since the wiring, such as by `append`."""
-        return n_inputs == self.n_inputs and all(container.structure() is structure for container, structure in self.parts)
+        return all(container.structure() is structure for container, structure in self.parts)
 
     def forward(self, inputs: Sequence[Any]) -> tuple[list[Any], Zeros]:
         """Run the steps; return the outputs, never an input itself, and the gradients of what nobody uses: zeros by slot."""
@@ -115,19 +151,13 @@ class Program:
         except Exception as error:
             locate(error, step)
             raise
-        outputs = [np.array(values[slot]) if slot < self.n_inputs else values[slot] for slot in self.outputs]
-        return outputs, tuple((slot, np.zeros_like(values[slot])) for slot in self._unused)
+        return [values[slot] for slot in self.outputs], {slot: np.zeros_like(values[slot]) for slot in self._shared_steps}
 
     def backward(self, douts: Sequence[Array], zeros: Zeros, input_gradient: bool) -> list[Any]:
         """Run the steps in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
         grads: list[Any] = [None] * self.n_slots
-        for slot, nothing in zeros:
-            grads[slot] = nothing
         for slot, given in zip(self.outputs, douts, strict=True):
-            if grads[slot] is not None:
-                grads[slot] = grads[slot] + given
-            else:
-                grads[slot] = np.array(given) if slot < self.n_inputs else given
+            grads[slot] = given
         step = None
         dout: Any
         try:
@@ -139,16 +169,16 @@ class Program:
                         continue
                     grads[target] = None
                 else:
-                    dout = tuple(grads[target : target + step.n_outputs])
-                    if all(d is None for d in dout):
+                    if all(grads[slot] is None for slot in step.targets):
                         continue
+                    dout = tuple(zeros[slot].copy() if grads[slot] is None else grads[slot] for slot in step.targets)
                 if step.is_source_only and not input_gradient:
                     layer.backward_parameters(dout)
                     continue
                 dx = layer.backward(dout)
                 if type(dx) is not tuple:
                     if dx is None and not step.is_source_only:
-                        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
+                        raise no_gradient(layer)
                     dx = (dx,)
                 if len(dx) + layer.n_constant_inputs != len(step.sources):
                     raise ShapeError(f"backward returned {len(dx)} gradients for {len(step.sources)} inputs", where=layer)
@@ -158,16 +188,9 @@ class Program:
                     elif d is not None:
                         grads[slot] = grads[slot] + d
         except Exception as error:
-            locate(error, step)
-            if isinstance(error, GradientShapeError) and step is not None:
-                error.mend = self._who_made_the_gradient_of(step)
+            locate(error, step, self.steps)
             raise
         return grads[: self.n_inputs]
-
-    def _who_made_the_gradient_of(self, step: Step) -> str:
-        slots = range(step.target, step.target + step.n_outputs)
-        makers = [f"{each.path} {each.layer!r}" for each in self.steps if any(slot in slots for slot in each.sources)]
-        return f"It came out of the backward of {' and '.join(makers)}." if makers else ""
 
     @staticmethod
     def _spread(y: Any, step: Step, values: list[Any]) -> None:
@@ -177,13 +200,32 @@ class Program:
         values[step.target : step.target + n] = y
 
 
-def locate(error: Exception, step: Step | None) -> None:
-    """Write the place of `step` on an error that came out of it."""
-    if step is not None:
-        if isinstance(error, NetlibError):
-            error.inside(step.path)
-        else:
-            error.add_note(f"in {step.path} {step.layer!r}")
+def locate(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> None:
+    """Write the place of `step` on an error that came out of it; on one about dout, also which of `steps` made that."""
+    if step is None:
+        return
+    if not isinstance(error, NetlibError):
+        error.add_note(f"in {step.path} {step.layer!r}")
+        return
+    error.inside(step.path)
+    if isinstance(error, GradientShapeError):
+        slots = range(step.target, step.target + step.n_outputs)
+        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in slots for slot in each.sources)]
+        error.mend = f"It came out of the backward of {' and '.join(makers)}." if makers else ""
+
+
+def only_gradient(dx: Any, layer: Layer) -> Any:
+    """Return the one gradient in what a backward returned, None where nothing flows."""
+    if dx is None:
+        raise no_gradient(layer)
+    if len(dx) + layer.n_constant_inputs != 1:
+        raise ShapeError(f"backward returned {len(dx)} gradients for 1 inputs", where=layer)
+    return dx[0]
+
+
+def no_gradient(layer: Layer) -> InvalidTypeError:
+    """Return the error for a backward that returns nothing, though layers before it wait for a gradient."""
+    return InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
 
 
 def as_wirable(layer: Layer) -> Container | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ..arrays import as_floats
 from ..errors import ShapeError
 from ..layer import Layer, as_layer
 from ..layers.add import Add
@@ -21,12 +19,13 @@ class ResidualAdd(Add):
     """The + of a residual block: it adds, and refuses to broadcast."""
 
     def forward(self, *inputs: Any) -> Array:
-        """Return x + y."""
-        x, y = map(np.shape, inputs)
-        if x != y:
+        """Return x + y, in the type of what the layer gives."""
+        y = as_floats(inputs[1], where="Residual")
+        x = as_floats(inputs[0], y.dtype, "Residual")
+        if x.shape != y.shape:
             mend = "Give the layer inside as many outputs as inputs."
-            raise ShapeError(f"the layer inside turns shape {x} into {y}, which cannot be added", where="Residual", mend=mend)
-        return super().forward(*inputs)
+            raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", mend=mend)
+        return super().forward(x, y)
 
 
 class Residual(Container):
@@ -62,11 +61,6 @@ class Residual(Container):
     def structure(self) -> object:
         """Return the layer, which assigning replaces."""
         return self.layer
-
-    def members(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the layer and the +."""
-        yield "layer", self.layer
-        yield "add", self.add
 
     def text(self) -> list[str | Layer]:
         """Return the call that made it, in pieces."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import InvalidValueError, MissingError, ShapeError
-from ..layer import Layer, as_layer
+from ..layer import Layer, Parameter, as_layer, layers_and_parameters
 from .container import Container
 from .program import refuse_same_object_twice
 
@@ -50,7 +50,7 @@ class Sequential(Container):
         if any(name == old for old, _ in self._layers):
             raise InvalidValueError(f"two layers are named {name!r}", where=self.short)
         for i, (_, old) in enumerate(self._layers):
-            if new is old:
+            if new is old or (isinstance(old, Container) and any(each is new for _, each in old.walk())):
                 refuse_same_object_twice([(self._label(i), old), (self._label(len(self)), new)])
         if any(isinstance(member, Layer) for _, member in new.members()):
             refuse_same_object_twice([(self._label(i), each) for i, each in enumerate([*self, new])])
@@ -72,9 +72,10 @@ class Sequential(Container):
         """Return the tuple of layers, which `append` replaces."""
         return self._layers
 
-    def members(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the name and the object of each layer; the name is the number where none was given."""
-        return iter(self._layers)
+    def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
+        """Yield each layer by its name, which is its number where none was given, and what a subclass holds besides."""
+        yield from self._layers
+        yield from layers_and_parameters({key: held for key, held in vars(self).items() if key != "_layers"})
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -88,7 +89,9 @@ class Sequential(Container):
     def __getitem__(self, key: slice) -> Sequential: ...
     def __getitem__(self, key: int | str | slice) -> Layer | Sequential:
         if isinstance(key, slice):
-            return Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in self._layers[key]))
+            part = Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in self._layers[key]))
+            vars(part)["_training"] = self.training  # its own mode alone: the layers have theirs
+            return part
         for i, (name, layer) in enumerate(self._layers):
             if key in (i, i - len(self), name):
                 return layer

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike
 from ..errors import MissingError, ShapeError
-from ..layer import Layer
+from ..layer import Layer, as_layer
 
 
 def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
@@ -47,7 +47,7 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
            [2., 5.],
            [3., 6.]])
     """
-    layer = copy.deepcopy(layer)
+    layer = copy.deepcopy(as_layer(layer, "jacobian"))
     parameters = layer.parameters()
     n_differentiable = len(inputs) - layer.n_constant_inputs
     known = [*range(n_differentiable), *parameters]
@@ -62,8 +62,8 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
         dout[i : i + 1] = 1
         layer.zero_grad()
         dx = layer.backward(dout.reshape(y.shape))
-        if isinstance(wrt, str):
-            rows.append(parameters[wrt].grad.copy())
-        else:
-            rows.append(np.array(dx[wrt] if isinstance(dx, tuple) else dx))
+        gradient = parameters[wrt].grad if isinstance(wrt, str) else dx[wrt] if isinstance(dx, tuple) else dx
+        if gradient is None:
+            raise MissingError(f"no gradient flows to input {wrt}", where=layer)
+        rows.append(np.array(gradient))
     return np.array(rows[: y.size]).reshape((*y.shape, *rows[0].shape))

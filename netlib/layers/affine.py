@@ -1,6 +1,6 @@
 import numpy as np
 
-from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_features, as_matrix, as_rows, with_rows_of
+from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_features, as_matrix, as_rows, as_shaped, with_rows_of
 from ..initializers import He, Initializer, Zeros, drawn
 from ..layer import Layer, Parameter
 
@@ -30,7 +30,7 @@ class Affine(Layer):
         layer = cls(weight.shape[0], weight.shape[1], bias is not None, init=Zeros(), dtype=weight.dtype)
         layer.weight.value = weight
         if layer.bias is not None and bias is not None:
-            layer.bias.value = bias
+            layer.bias.value = as_shaped(bias, layer.bias.shape, "Affine.from_arrays, bias")
         return layer
 
     def forward(self, x: ArrayLike) -> Array:

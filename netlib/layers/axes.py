@@ -1,24 +1,42 @@
 """Axes as NumPy has them, checked."""
 
-from ..arrays import Array, Shape
-from ..errors import InvalidTypeError, ShapeError
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from ..arrays import Array, Shape, as_count
+from ..errors import ShapeError
+
+
+def as_axis(axis: object, where: object) -> int:
+    """Return `axis` as an int; NumPy's arrays have at most 64.
+
+    >>> as_axis(-1, "Softmax")
+    -1
+    """
+    return as_count(axis, "axis", where, least=-64)
 
 
 def refuse_axis(x: Array, axis: int, where: object) -> None:
     """Refuse an `axis` that `x` lacks, or one without elements, along which nothing can be a maximum."""
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise InvalidTypeError(f"axis is {axis!r}, wanted a whole number", where=where)
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"got x of shape {x.shape}, which has no axis {axis}", where=where)
     if x.shape[axis] == 0:
         raise ShapeError(f"got x of shape {x.shape}, with nothing along axis {axis}", where=where)
 
 
-def kept(shape: Shape, axis: int | Shape | None) -> Shape:
-    """Return `shape` after a reduction over `axis` with ``keepdims=True``.
+def as_axes(x: Array, axis: int | Shape | None, where: object) -> Shape:
+    """Return the numbers of the axes of `x` that `axis` names: one, several, or all (None)."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    try:
+        return normalize_axis_tuple(axis, x.ndim)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"got x of shape {x.shape} and axis {axis!r}: {error}", where=where) from None
 
-    >>> kept((2, 3), 0), kept((2, 3), None)
-    ((1, 3), (1, 1))
+
+def kept(shape: Shape, axes: Shape) -> Shape:
+    """Return `shape` after a reduction over `axes` with ``keepdims=True``.
+
+    >>> kept((2, 3), (0,))
+    (1, 3)
     """
-    axes = range(len(shape)) if axis is None else {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))

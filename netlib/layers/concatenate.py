@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_common_floats
 from ..errors import ShapeError
 from ..layer import Layer
+from .axes import as_axis
 from .broadcasting import refuse_nothing
 
 
@@ -17,7 +18,7 @@ class Concatenate(Layer):
     """
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = as_axis(axis, "Concatenate")
 
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the inputs side by side."""

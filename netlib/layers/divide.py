@@ -12,7 +12,7 @@ class Divide(Layer):
 
     >>> divide = Divide()
     >>> divide.forward([2.0, 6.0], 2.0), divide.backward([1.0, 1.0])
-    (array([1., 3.]), (array([0.5, 0.5]), np.float64(-2.0)))
+    (array([1., 3.]), (array([0.5, 0.5]), array(-2.)))
     """
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:

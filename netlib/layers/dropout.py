@@ -19,14 +19,14 @@ class Dropout(Layer):
 
     def __init__(self, p: float = 0.5, *, rng: RNG = None) -> None:
         self.p = as_number(p, "p", "Dropout", least=0, below=1)
-        self.rng = as_rng(rng, "Dropout")
+        self._rng = as_rng(rng, "Dropout")
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         scale = np.ones((), x.dtype)
         if self.training and self.p > 0:
-            scale = (self.rng.random(x.shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
+            scale = (self._rng.random(x.shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
         return self._remember(x * scale, scale)
 
     def backward(self, dout: ArrayLike) -> Array:

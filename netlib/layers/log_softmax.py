@@ -2,22 +2,11 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
-from .axes import refuse_axis
-
-
-def log_softmax(x: Array, axis: int) -> Array:
-    """Return x - log(sum(exp(x))) along `axis`, with the largest x taken out of the sum first.
-
-    >>> log_softmax(np.array([1e4, 0.0]), axis=0)
-    array([     0., -10000.])
-    """
-    x = x - np.maximum.reduce(x, axis=axis, keepdims=True)
-    x -= np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
-    return x
+from .axes import as_axis, refuse_axis
 
 
 class LogSoftmax(Layer):
-    """``y = x - log(sum(exp(x)))`` along `axis`.
+    """``y = x - log(sum(exp(x)))`` along `axis`; the largest x is subtracted first, which changes nothing but overflow.
 
     ∂y_i/∂x_j = δ_ij - softmax(x)_j, so ∂L/∂x = ∂L/∂y - exp(y) Σ_i ∂L/∂y_i.
 
@@ -27,13 +16,14 @@ class LogSoftmax(Layer):
     """
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = as_axis(axis, "LogSoftmax")
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         refuse_axis(x, self.axis, self)
-        y = log_softmax(x, self.axis)
+        y = x - x.max(axis=self.axis, keepdims=True)
+        y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
         return self._remember(y, y.copy())
 
     def backward(self, dout: ArrayLike) -> Array:

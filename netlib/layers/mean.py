@@ -1,8 +1,8 @@
 import math
 
-from ..arrays import Array, ArrayLike, Shape, as_floats
+from ..arrays import Array, ArrayLike, as_floats
 from ..errors import ShapeError
-from .axes import kept
+from .axes import as_axes
 from .sum import Sum
 
 
@@ -22,15 +22,13 @@ class Mean(Sum):
     def forward(self, x: ArrayLike) -> Array:
         """Return the mean."""
         x = as_floats(x, where=self)
-        total = super().forward(x)
-        if self._count(x.shape) == 0:
+        axes = as_axes(x, self.axis, self)
+        if any(x.shape[i] == 0 for i in axes):
             raise ShapeError(f"got x of shape {x.shape}, of which a mean would be of nothing", where=self)
-        return total / self._count(x.shape)
+        return self._remember(x.mean(axis=axes, keepdims=self.keepdims), x.shape, axes)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dx = super().backward(dout)
-        return dx / max(self._count(dx.shape), 1)
-
-    def _count(self, shape: Shape) -> int:
-        return math.prod(n for n, left in zip(shape, kept(shape, self.axis), strict=True) if left == 1)
+        n = math.prod(dx.shape[i] for i in as_axes(dx, self.axis, self))
+        return dx * (1 / n)  # type: ignore[no-any-return]

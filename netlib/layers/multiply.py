@@ -12,7 +12,7 @@ class Multiply(Layer):
 
     >>> multiply = Multiply()
     >>> multiply.forward([1.0, 2.0], 3.0), multiply.backward([1.0, 1.0])
-    (array([3., 6.]), (array([3., 3.]), np.float64(3.0)))
+    (array([3., 6.]), (array([3., 3.]), array(3.)))
     """
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:

@@ -2,7 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
-from .axes import refuse_axis
+from .axes import as_axis, refuse_axis
 
 
 class Softmax(Layer):
@@ -20,7 +20,7 @@ class Softmax(Layer):
     """
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = as_axis(axis, "Softmax")
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

@@ -10,7 +10,7 @@ class Subtract(Layer):
 
     >>> subtract = Subtract()
     >>> subtract.forward([3.0, 5.0], 1.0), subtract.backward([1.0, 1.0])
-    (array([2., 4.]), (array([1., 1.]), np.float64(-2.0)))
+    (array([2., 4.]), (array([1., 1.]), array(-2.)))
     """
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:

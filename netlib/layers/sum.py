@@ -1,9 +1,8 @@
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Shape, as_floats
-from ..errors import ShapeError
 from ..layer import Layer
-from .axes import kept
+from .axes import as_axes, kept
 
 
 class Sum(Layer):
@@ -26,13 +25,10 @@ class Sum(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the sum."""
         x = as_floats(x, where=self)
-        try:
-            y = x.sum(axis=self.axis, keepdims=self.keepdims)
-        except (ValueError, TypeError) as error:
-            raise ShapeError(f"cannot sum shape {x.shape} over axis {self.axis!r}: {error}", where=self) from None
-        return self._remember(y, x.shape)
+        axes = as_axes(x, self.axis, self)
+        return self._remember(x.sum(axis=axes, keepdims=self.keepdims), x.shape, axes)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, shape = self._recall(dout)
-        return np.array(np.broadcast_to(dout.reshape(kept(shape, self.axis)), shape))
+        dout, shape, axes = self._recall(dout)
+        return np.array(np.broadcast_to(dout.reshape(kept(shape, axes)), shape))

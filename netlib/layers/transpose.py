@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
+from .axes import as_axes
 
 
 class Transpose(Layer):
@@ -23,13 +24,12 @@ class Transpose(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return a copy of x, transposed."""
         x = as_floats(x, where=self)
-        try:
-            y = x.transpose(self.axes)
-        except (ValueError, TypeError) as error:
-            raise ShapeError(f"got x of shape {x.shape}, axes {self.axes!r}: {error}", where=self) from None
-        return self._remember(np.array(y, order="C"))
+        order = tuple(range(x.ndim))[::-1] if self.axes is None else as_axes(x, self.axes, self)
+        if len(order) != x.ndim:
+            raise ShapeError(f"got x of shape {x.shape}, wanted one axis for each of {self.axes!r}", where=self)
+        return self._remember(np.array(x.transpose(order), order="C"), np.argsort(order))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x, of x's shape."""
-        (dout,) = self._recall(dout)
-        return np.array(dout.transpose(None if self.axes is None else np.argsort([a % dout.ndim for a in self.axes])), order="C")
+        dout, back = self._recall(dout)
+        return np.array(dout.transpose(back), order="C")

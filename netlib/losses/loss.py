@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_floats
+from ..arrays import Array, ArrayLike, as_array, as_floats
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
 
@@ -58,11 +58,12 @@ class Loss(Layer):
 
     def backward(self, dout: ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
-        if self.reduction == "none" and self._cache is not None and np.ndim(dout) == 0:
+        dout = as_array(dout, self)
+        if self.reduction == "none" and self._cache is not None and dout.ndim == 0:
             dout = np.full(self._cache[0], dout)
         dout, n, *kept = self._recall(dout)
         dy = self.derivative(*kept)
-        dy *= (dout / n).reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
+        dy *= (dout * (1 / n)).reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
         return dy
 
 

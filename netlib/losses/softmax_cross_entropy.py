@@ -1,8 +1,8 @@
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_array, as_number
+from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layers.log_softmax import log_softmax
+from ..passes import passes_for
 from .loss import Loss, same_shape
 
 
@@ -38,42 +38,36 @@ class SoftmaxCrossEntropy(Loss):
         if not y.ndim or not y.shape[-1]:
             raise ShapeError(f"got y of shape {y.shape}, wanted (…, classes)", where=self)
         t = as_array(t, self)
-        log_p = log_softmax(y, -1)
+        passes = passes_for(y.dtype)
+        log_p: Array = passes.log_softmax(y)
         if t.ndim == y.ndim:
-            t = self._smooth(same_shape(y, t, self))
-            return -np.add.reduce(t * log_p, axis=-1), log_p, t
-        t = self._labels(y, t)
-        loss = -log_p.take(t)
+            p: Array = (1 - self.label_smoothing) * same_shape(y, t, self) + self.label_smoothing / y.shape[-1]
+            return -np.add.reduce(p * log_p, axis=-1), log_p, p
+        labels = self._as_labels(y, t)
+        terms = np.empty(labels.size, y.dtype)
+        if not passes.negative_log_likelihood(as_rows(log_p), labels, terms):
+            worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
+            raise InvalidValueError(f"got the label {worst}, wanted 0 to {y.shape[-1] - 1}", where=self)
         if self.label_smoothing:
-            loss = (1 - self.label_smoothing) * loss - self.label_smoothing * log_p.mean(axis=-1)
-        return loss, log_p, t
+            terms = (1 - self.label_smoothing) * terms - self.label_smoothing * as_rows(log_p).mean(axis=-1)
+        return terms.reshape(t.shape), log_p, labels
 
     def derivative(self, log_p: Array, t: Array) -> Array:
         """Return p Σt - t."""
         p: Array = np.exp(log_p)
-        if t.ndim == p.ndim:
+        if t.shape == p.shape:
             p *= t.sum(axis=-1, keepdims=True)
             p -= t
             return p
         if self.label_smoothing:
             p -= self.label_smoothing / p.shape[-1]
-        p.reshape(-1)[t] -= 1 - self.label_smoothing
+        passes_for(p.dtype).subtract_labels(as_rows(p), t, 1 - self.label_smoothing)
         return p
 
-    def _smooth(self, t: Array) -> Array:
-        smooth: Array = (1 - self.label_smoothing) * t + self.label_smoothing / t.shape[-1]
-        return smooth
-
-    def _labels(self, y: Array, t: Array) -> Array:
-        """Return where the right class of each sample stands in y, counted through all of y."""
+    def _as_labels(self, y: Array, t: Array) -> Array:
         if t.shape != y.shape[:-1]:
             wanted = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
             raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted {wanted}", where=self)
         if t.dtype.kind not in "iu":
             raise InvalidTypeError(f"got labels of {t.dtype}, wanted whole numbers", where=self, mend="Convert them with t.astype(int).")
-        labels = t.astype(np.intp)
-        if labels.size and np.maximum.reduce(labels.view(np.uintp), axis=None) >= y.shape[-1]:  # as unsigned, a negative one is huge
-            worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
-            raise InvalidValueError(f"got the label {worst}, wanted 0 to {y.shape[-1] - 1}", where=self)
-        starts: Array = np.arange(0, y.size, y.shape[-1]).reshape(t.shape)
-        return starts + labels
+        return t.astype(np.int64).reshape(-1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..arrays import as_number
 from ..errors import InvalidTypeError
+from ..passes import passes_for
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -74,13 +73,4 @@ class Adam(Optimizer):
         """Divide the running mean of the gradient by its running root mean square."""
         b1, b2 = self.betas
         c = sqrt((1 - b2) / (1 - b2**t))
-        total *= b1
-        total += grad
-        squares *= b2
-        grad *= grad
-        squares += grad
-        np.sqrt(squares, out=grad)
-        grad += self.eps / c
-        np.divide(total, grad, out=grad)
-        grad *= rate * (1 - b1) / (1 - b1**t) / c
-        value -= grad
+        passes_for(value.dtype).adam(value, grad, scratch, total, squares, b1, b2, self.eps / c, rate * (1 - b1) / (1 - b1**t) / c)

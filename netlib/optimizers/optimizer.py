@@ -11,6 +11,7 @@ from ..arrays import as_count, as_floats, as_number
 from ..containers.container import Container
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
 from ..layer import Layer, Parameter
+from ..passes import load_compiled
 from .flat import Flat
 from .parameters import Parameters, as_parameters
 from .schedules import as_rate
@@ -81,6 +82,7 @@ class Optimizer:
         self.lr = lr
         self._flats: list[Flat] = []
         self._wiring: list[tuple[Container, object]] = []
+        load_compiled()
         self._lay_out()
         self._settle()
 

@@ -12,12 +12,25 @@ import netlib as nl
 DEEP = 10_000
 
 
+class Times(nl.Layer):
+    """A user's layer: y = factor x."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+    def backward(self, dout):
+        return self.factor * dout
+
+
 def weight():
     return nl.Affine.from_arrays([[1.5]])
 
 
-def chain():
-    return nl.Sequential(weight(), *(nl.Identity() for _ in range(DEEP)))
+def chain(n):
+    return nl.Sequential(weight(), *(nl.Identity() for _ in range(n)))
 
 
 def nested(container, layer, n):
@@ -31,7 +44,7 @@ def graph_around(layer):
     return nl.Graph([x], [layer(x)])
 
 
-def one_graph(n=DEEP):
+def one_graph(n):
     first = value = nl.Input("x")
     value = weight()(value, name="first")
     for _ in range(n):
@@ -40,17 +53,18 @@ def one_graph(n=DEEP):
 
 
 MODELS = {
-    "layers in a row": (chain, "0.weight"),
-    "sequentials in sequentials": (lambda: nested(nl.Sequential, weight(), DEEP), "0." * DEEP + "weight"),
-    "graphs in graphs": (lambda: nested(graph_around, weight(), 2000), "Graph_1." * 1999 + "Affine_1.weight"),
-    "one graph": (one_graph, "first.weight"),
+    "layers in a row": (chain, DEEP, lambda n: "0.weight"),
+    "sequentials in sequentials": (lambda n: nested(nl.Sequential, weight(), n), DEEP, lambda n: "0." * n + "weight"),
+    "residuals in residuals": (lambda n: nl.Sequential(weight(), nested(nl.Residual, Times(1 - n), n)), 2000, lambda n: "0.weight"),
+    "graphs in graphs": (lambda n: nested(graph_around, weight(), n), 2000, lambda n: "Graph_1." * (n - 1) + "Affine_1.weight"),
+    "one graph": (one_graph, DEEP, lambda n: "first.weight"),
 }
 
 
 @pytest.mark.parametrize("case", MODELS)
 def test_depth_meets_no_recursion_limit(case):
-    make, path = MODELS[case]
-    model, x = make(), np.array([[2.0]])
+    make, n, path = MODELS[case]
+    model, x, path = make(n), np.array([[2.0]]), path(n)
     assert model.forward(x).tolist() == [[3.0]]
     assert model.backward([[10.0]]).tolist() == [[15.0]]
     assert list(model.parameters()) == [path]
@@ -91,8 +105,8 @@ def test_the_same_object_at_the_bottom_is_found():
 
 @pytest.mark.parametrize("case", MODELS)
 def test_copies_of_deep_models_meet_no_recursion_limit(case):
-    make, path = MODELS[case]
-    model, x = make(), np.array([[2.0]])
+    make, _, path = MODELS[case]
+    model, x, path = make(1000), np.array([[2.0]]), path(1000)
     tied = model.tied_copy()
     assert tied.forward(x).tolist() == [[3.0]]
     assert tied.parameters()[path] is model.parameters()[path]
@@ -109,5 +123,5 @@ def test_a_graph_of_a_thousand_nodes_survives_pickling():
 
 def test_the_recursion_limit_is_left_as_it_is():
     before = sys.getrecursionlimit()
-    chain().forward(np.array([[2.0]]))
+    chain(DEEP).forward(np.array([[2.0]]))
     assert sys.getrecursionlimit() == before

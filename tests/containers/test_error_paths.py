@@ -84,7 +84,7 @@ def test_errors_of_backward_name_the_place_too():
 
     model = nl.Sequential(nl.Affine(2, 2), nl.Sequential(Wrong()))
     model.forward(np.ones((3, 2)))
-    with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(2, 2\): dout has shape \(3, 1\), wanted that of the output, \(3, 2\)"):
+    with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(2, 2\): dout has shape \(3, 1\), wanted .*\(3, 2\)"):
         model.backward(np.ones((3, 2)))
 
 

@@ -195,13 +195,20 @@ def test_an_unused_output_gets_zeros():
     assert model.backward(np.ones((3, 1))).tolist() == [[0.0, 1.0]] * 3
 
 
+def test_the_first_of_two_outputs_alone_is_an_array_at_every_step():
+    model = graph(lambda x: Halves()(x)[0], "x")
+    for _ in range(3):
+        assert model.forward(np.array([[1.0, 2.0]])).tolist() == [[1.0]]
+        assert model.backward(np.array([[5.0]])).tolist() == [[5.0, 0.0]]
+
+
 def test_an_output_from_which_no_gradient_comes_back_gets_zeros():
     class Index(nl.Layer):
         def forward(self, x):
             return np.round(x)
 
         def backward(self, dout):
-            return None
+            return (None,)
 
     halves = Halves()
 
@@ -359,6 +366,20 @@ def test_leaving_out_the_input_gradient_gives_none_and_the_same_parameter_gradie
     assert all(g.any() for g in grads(one).values())
 
 
+def test_no_layer_that_takes_inputs_alone_works_out_the_gradient_that_nobody_asked_for():
+    class Dear(Scale):
+        def backward(self, dout):
+            raise AssertionError("dL/dx was not asked for")
+
+        def backward_parameters(self, dout):
+            self.weight.grad += (dout * self.x).sum()
+
+    model = graph(lambda x, z: Dear(2.0)(x, name="a") * Dear(3.0)(z, name="b") + Dear(1.0)(x, name="c"), "x", "z")
+    model.forward(np.array([5.0]), np.array([7.0]))
+    assert model.backward(np.array([1.0]), input_gradient=False) is None
+    assert {path: g.tolist() for path, g in grads(model).items()} == {"a.weight": [105.0], "b.weight": [70.0], "c.weight": [5.0]}
+
+
 def test_a_loss_in_a_graph_has_a_gradient_for_the_prediction_alone():
     model = graph(lambda x, t: nl.MeanSquaredError()(nl.ReLU()(x), t), "x", "t")
     assert model.forward(np.array([1.0, 3.0]), np.array([0.0, 1.0])) == 2.5
@@ -445,12 +466,20 @@ def refusals():
     twice, inner = nl.Affine(1, 1), nl.ReLU()
     h = nl.ReLU()(x, name="H")
     return {
-        "an output that no input reaches": (lambda: nl.Graph([x], [h, w * w]), nl.InvalidValueError, r"no input reaches the output Node\(Multiply"),
-        "a weight for an output": (lambda: nl.Graph([x], [h, w]), nl.InvalidValueError, r"no input reaches the output Weight\('W'\)"),
+        "an output that no input reaches": (
+            lambda: nl.Graph([x], [h, w * w]),
+            nl.InvalidValueError,
+            r"no input reaches .*Node\(Multiply",
+        ),
+        "a weight for an output": (lambda: nl.Graph([x], [h, w]), nl.InvalidValueError, r"no input reaches .*Weight\('W'\)"),
         "an input nobody uses": (lambda: nl.Graph([x, z], [h]), nl.InvalidValueError, "nobody uses the input 'Z'"),
         "an input not listed": (lambda: nl.Graph([x], [nl.Add()(h, z, name="S")]), nl.InvalidValueError, r"'S' needs Input\('Z'\)"),
         "an output that is an input not listed": (lambda: nl.Graph([x], [h, z]), nl.InvalidValueError, r"Input\('Z'\)"),
-        "a node among the inputs": (lambda: nl.Graph([x, h], [h + x]), nl.InvalidTypeError, r"Node\('H'\) is among the inputs.*nl\.Input\(name\)"),
+        "a node among the inputs": (
+            lambda: nl.Graph([x, h], [h + x]),
+            nl.InvalidTypeError,
+            r"Node\('H'\) is among .*nl\.Input\(name\)",
+        ),
         "a weight among the inputs": (lambda: nl.Graph([x, w], [x * w]), nl.InvalidTypeError, r"Weight\('W'\) is among the inputs"),
         "two inputs of one name": (lambda: nl.Graph([x, y := nl.Input("X")], [x + y]), nl.InvalidValueError, "2 nodes are named 'X'"),
         "an input twice": (lambda: nl.Graph([x, x], [h]), nl.InvalidValueError, "2 nodes are named 'X'"),

@@ -72,7 +72,7 @@ def test_the_mode_and_zero_grad_reach_all_that_a_users_layer_holds():
     assert not any(g.any() for g in grads(model).values())
 
 
-@pytest.mark.parametrize("make", [lambda own: nl.Sequential(own), lambda own: nl.Sequential(nl.Sequential(own), nl.Identity()), nl.Residual])
+@pytest.mark.parametrize("make", [nl.Sequential, lambda own: nl.Sequential(nl.Sequential(own), nl.Identity()), nl.Residual])
 def test_a_plain_backward_works_where_no_input_gradient_is_asked_for(make):
     own = Scale([1.0, 2.0, 3.0])
     model = make(own)
@@ -115,22 +115,34 @@ def test_where_none_comes_back_no_gradient_flows():
     assert di is None
     assert {path: g.tolist() for path, g in grads(model).items()} == {"before_x.weight": [757.0], "before_i.weight": [0.0]}
 
-    class Stop(Noop):
-        def backward(self, dout):
-            return None
 
+class Stop(Noop):
+    def backward(self, dout):
+        return (None,)
+
+
+def test_a_layer_through_which_nothing_flows_ends_backward_there():
     chain = nl.Sequential(Scale([3.0]), Stop(), Scale([2.0]))
     chain.forward(np.array([1.0]))
     assert chain.backward(np.array([1.0])) is None
     assert [g.tolist() for g in grads(chain).values()] == [[0.0], [3.0]]
-    assert nl.Residual(Stop())(np.array([1.0])).tolist() == [2.0]
+    block = nl.Residual(Stop())
+    assert block.forward(np.array([1.0])).tolist() == [2.0]
+    assert block.backward(np.array([5.0])).tolist() == [5.0]
+
+
+def test_a_forgotten_return_is_refused_by_the_layers_name():
+    class Forgets(Noop):
+        def backward(self, dout):
+            pass
+
+    chain = nl.Sequential(Scale([3.0]), Forgets())
+    chain.forward(np.array([1.0]))
+    with pytest.raises(nl.InvalidTypeError, match=r"^Sequential\[1\] Forgets\(\): backward returned None.*return"):
+        chain.backward(np.array([1.0]))
 
 
 def test_of_two_ways_the_one_that_stops_takes_no_part():
-    class Stop(Noop):
-        def backward(self, dout):
-            return None
-
     for first in (Stop(), nl.Identity()):
         x = nl.Input("x")
         ways = [first, nl.Identity() if isinstance(first, Stop) else Stop()]

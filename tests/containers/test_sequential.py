@@ -65,7 +65,7 @@ def test_layers_are_found_by_number_from_both_ends_and_by_name():
 @pytest.mark.parametrize("key", [3, -4, "none"])
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(key):
     model = small()
-    with pytest.raises(nl.MissingError, match="Sequential: has no layer .*only: hidden, 1, 2") as caught:
+    with pytest.raises(nl.MissingError, match=r"Sequential: has no layer .*only: hidden, 1, 2") as caught:
         model[key]
     assert isinstance(caught.value, KeyError)
     assert isinstance(caught.value, IndexError)
@@ -380,6 +380,20 @@ def test_a_subclass_that_overrides_forward_is_honoured_where_it_stands():
         assert model.forward(np.array([5.0])).tolist() == [30.0 + 5 * extra]
         assert model.backward(np.array([1.0])).tolist() == [6.0 + extra]
         assert inner[0].weight.grad.tolist() == [10.0]
+
+
+def test_a_subclass_that_overrides_forward_alone_is_honoured_too():
+    seen = []
+
+    class Watched(nl.Sequential):
+        def forward(self, x):
+            seen.append(x.tolist())
+            return super().forward(x)
+
+    model = nl.Sequential(Scale(2.0), nl.Sequential(Watched(Scale(3.0))))
+    assert model.forward(np.array([5.0])).tolist() == [30.0]
+    assert model.backward(np.array([1.0])).tolist() == [6.0]
+    assert seen == [[10.0]]
 
 
 def test_a_subclass_keeps_its_plain_backward_where_no_input_gradient_is_asked_for():

@@ -96,7 +96,7 @@ def test_of_a_loss_it_is_the_gradient_by_the_prediction_alone():
     assert nl.jacobian(nl.MeanSquaredError(), y, t).tolist() == [1.0, 2.0]
     assert nl.jacobian(nl.MeanSquaredError(reduction="none"), y, t).tolist() == [[2.0, 0.0], [0.0, 4.0]]
     assert nl.jacobian(nl.SoftmaxCrossEntropy(), np.zeros((1, 2)), [1]).tolist() == [[0.5, -0.5]]
-    with pytest.raises(nl.MissingError, match="nothing called 1 .*only: 0"):
+    with pytest.raises(nl.MissingError, match=r"nothing called 1 .*only: 0"):
         nl.jacobian(nl.MeanSquaredError(), y, t, wrt=1)
 
 
@@ -121,7 +121,7 @@ def test_no_outputs_or_no_inputs_give_empty_jacobians():
     assert nl.jacobian(nl.Sum(axis=0), np.ones((0, 2))).shape == (2, 0, 2)
 
 
-@pytest.mark.parametrize("wrt", ["", "weight", "0.weigth", "1", 1, -1, True, None])
+@pytest.mark.parametrize("wrt", ["", "weight", "0.weigth", "1", 1, -1, True, None, 0.5])
 def test_what_it_does_not_know_is_refused_with_what_there_is(wrt):
     model = nl.Sequential(affine(3, 2), nl.ReLU(), ("out", affine(2, 1)))
     with pytest.raises(nl.MissingError, match=r"only: 0, '0\.weight', '0\.bias', 'out\.weight', 'out\.bias'") as caught:
@@ -137,21 +137,21 @@ def test_what_is_no_layer_is_refused(thing):
 
 def test_several_outputs_are_refused_with_the_way_out():
     x = nl.Input("x")
-    with pytest.raises(nl.ShapeError, match="2 outputs, wanted a layer with one.*Graph"):
+    with pytest.raises(nl.ShapeError, match=r"2 outputs, wanted a layer with one.*Graph"):
         nl.jacobian(nl.Graph([x], [x, nl.ReLU()(x)]), np.ones(3))
 
 
 def test_an_error_of_the_layer_comes_through_and_leaves_it_alone():
     model = nl.Sequential(affine(3, 2))
     model[0].weight.grad += 1
-    with pytest.raises(nl.ShapeError, match=r"Sequential\[0\] Affine\(3, 2\)"):
+    with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(3, 2, dtype='float64'\): got x of shape \(4,\)"):
         nl.jacobian(model, np.ones(4))
     assert (model[0].weight.grad == 1).all()
 
 
 def test_the_layer_stays_as_it_was_bit_for_bit():
-    dropout, own = nl.Dropout(0.5, rng=3), Scale()
-    model = nl.Sequential(affine(3, 2), dropout, own, nl.Tanh())
+    rng, own = np.random.default_rng(3), Scale()
+    model = nl.Sequential(affine(3, 2), nl.Dropout(0.5, rng=rng), own, nl.Tanh())
     x = RNG.normal(size=(4, 3))
     model.forward(x)
     model.backward(np.ones((4, 2)))
@@ -161,13 +161,13 @@ def test_the_layer_stays_as_it_was_bit_for_bit():
     expected = model.backward(np.ones((4, 2)))
     for path, p in model.parameters().items():
         p.grad = np.frombuffer(gradients[path]).reshape(p.shape)
-    state, cached = dropout.rng.bit_generator.state, own.x
+    state, cached = rng.bit_generator.state, own.x
     for wrt in (0, "0.weight", "2.parts.0"):
         nl.jacobian(model, 7 * np.ones((2, 3)), wrt=wrt)
     assert {path: p.value.tobytes() for path, p in model.parameters().items()} == values
     assert {path: p.grad.tobytes() for path, p in model.parameters().items()} == gradients
     assert model[0].weight.grad is held
-    assert dropout.rng.bit_generator.state == state
+    assert rng.bit_generator.state == state
     assert own.x is cached
     assert model.training is True
     assert model.backward(np.ones((4, 2))).tolist() == expected.tolist()

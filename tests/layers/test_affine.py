@@ -196,3 +196,10 @@ def test_a_refused_forward_leaves_the_last_one_in_place():
         affine.forward(np.ones((4, 2)))
     assert affine.backward(np.ones((4, 2))).shape == (4, 3)
     assert (affine.bias.grad == 4).all()
+
+
+def test_a_bias_that_does_not_fit_is_refused_under_its_own_name():
+    with pytest.raises(nl.ShapeError, match=r"Affine.*bias"):
+        nl.Affine.from_arrays(np.ones((2, 3)), np.ones(2))
+    with pytest.raises(nl.InvalidTypeError, match=r"Affine.*bias"):
+        nl.Affine.from_arrays(np.ones((2, 3)), "x")

@@ -107,3 +107,7 @@ def test_numpys_global_random_state_stays():
     before = np.random.get_state()[1].tolist()  # noqa: NPY002  # the state that must not change is the legacy one
     nl.Dropout().forward(np.ones(100))
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_the_repr_of_a_dropout_is_a_call():
+    assert repr(nl.Dropout(0.3, rng=0)) == "Dropout(p=0.3)"

@@ -94,7 +94,13 @@ def test_concatenate_takes_the_common_type():
 
 @pytest.mark.parametrize(
     ("shapes", "axis"),
-    [([(2, 3), (3, 3)], -1), ([(2, 3), (2,)], -1), ([(2, 3), (2, 3)], 2), ([(2, 3), (2, 3)], -3), ([(), ()], 0), ([(2, 3)], "columns")],
+    [
+        ([(2, 3), (3, 3)], -1),
+        ([(2, 3), (2,)], -1),
+        ([(2, 3), (2, 3)], 2),
+        ([(2, 3), (2, 3)], -3),
+        ([(), ()], 0),
+    ],
 )
 def test_concatenate_refuses_shapes_that_do_not_join(shapes, axis):
     with pytest.raises(nl.ShapeError) as caught:
@@ -105,3 +111,18 @@ def test_concatenate_refuses_shapes_that_do_not_join(shapes, axis):
 def test_concatenate_refuses_no_inputs():
     with pytest.raises(nl.ShapeError, match="no inputs"):
         nl.Concatenate().forward()
+
+
+@pytest.mark.parametrize("axis", [None, "columns", 1.0])
+def test_concatenate_refuses_an_axis_that_is_no_whole_number(axis):
+    with pytest.raises(nl.NetlibError):
+        nl.Concatenate(axis).forward([[1.0]], [[2.0]])
+
+
+def test_transpose_of_a_vector_by_a_bare_number_works_both_ways_or_is_refused():
+    layer = nl.Transpose(0)
+    try:
+        layer.forward(np.ones(3))
+    except nl.NetlibError:
+        return
+    assert layer.backward(np.ones(3)).shape == (3,)

@@ -46,3 +46,36 @@ def test_the_mean_of_nothing_is_refused_without_a_warning(shape, axis):
 
 def test_a_mean_over_no_elements_of_several_rows_is_not_one_of_nothing():
     assert nl.Mean(axis=-1).forward(np.ones((0, 3))).shape == (0,)
+
+
+def test_the_mean_of_300_000_half_precision_numbers_does_not_overflow():
+    layer = nl.Mean()
+    assert layer.forward(np.ones(300_000, np.float16)) == 1
+    assert np.allclose(layer.backward(1.0).astype(float), 1 / 300_000, rtol=0.05)
+
+
+def test_a_refused_mean_leaves_the_last_one_in_place():
+    layer = nl.Mean(0)
+    layer.forward(np.ones((2, 3)))
+    with pytest.raises(nl.ShapeError):
+        layer.forward(np.ones((0, 3)))
+    assert layer.backward(np.ones(3)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("kind", [nl.Sum, nl.Mean])
+@pytest.mark.parametrize("axis", [np.int64(0), (np.int64(0),)])
+def test_numpys_whole_numbers_are_axes_like_any(kind, axis):
+    layer = kind(axis)
+    assert layer.forward(np.ones((2, 3))).shape == (3,)
+    assert layer.backward(np.ones(3)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("kind", [nl.Sum, nl.Mean])
+@pytest.mark.parametrize("axis", [0, -1, (0,)])
+def test_an_axis_of_a_bare_number_is_refused_or_works_both_ways(kind, axis):
+    layer = kind(axis)
+    try:
+        layer.forward(3.0)
+    except nl.ShapeError:
+        return
+    assert layer.backward(2.0) == 2

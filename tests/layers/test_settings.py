@@ -1,5 +1,7 @@
 """The numbers that activations are made with."""
 
+import math
+
 import pytest
 
 import netlib as nl
@@ -16,4 +18,11 @@ def test_what_is_no_number_is_a_type_error_that_names_it(kind, name, bad):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_what_is_not_finite_is_a_value_error_that_names_it(kind, name, bad):
     with pytest.raises(nl.InvalidValueError, match=f"{kind.__name__}: {name} is"):
+        kind(bad)
+
+
+@pytest.mark.parametrize("kind", [nl.ELU, nl.LeakyReLU])
+@pytest.mark.parametrize("bad", [-math.inf, 10**400], ids=["-inf", "beyond all floats"])
+def test_a_setting_that_is_not_finite_is_refused(kind, bad):
+    with pytest.raises(nl.InvalidValueError):
         kind(bad)

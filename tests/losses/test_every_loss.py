@@ -341,3 +341,23 @@ def test_at_its_kinks_a_loss_takes_the_slope_that_its_text_names():
 def test_a_hinge_target_other_than_minus_and_plus_1_is_refused(t):
     with pytest.raises(nl.InvalidValueError, match="Hinge"):
         nl.Hinge().forward([1.0, 1.0], [1.0, t])
+
+
+def test_the_gradient_of_a_mean_over_300_000_half_precision_rows_does_not_overflow():
+    y = np.full((300_000, 2), 2.0, np.float16)
+    loss = nl.SoftmaxCrossEntropy()
+    loss.forward(y, np.zeros(300_000, int))
+    dy = loss.backward()
+    assert dy.dtype == np.float16
+    assert np.allclose(dy[0] * np.float64(300_000), [-0.5, 0.5], rtol=0.05)  # as near as half precision comes
+    loss = nl.MeanSquaredError()
+    loss.forward(y, np.zeros_like(y))
+    assert np.allclose(loss.backward()[0] * np.float64(600_000), [4, 4], rtol=0.05)
+
+
+@pytest.mark.parametrize("reduction", ["none"])
+def test_a_ragged_dout_is_refused_in_netlibs_words(reduction):
+    loss = nl.MeanSquaredError(reduction=reduction)
+    loss.forward([1.0, 2.0], [0.0, 0.0])
+    with pytest.raises(nl.InvalidValueError):
+        loss.backward([[1.0], [1.0, 2.0]])

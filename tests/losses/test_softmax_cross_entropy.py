@@ -171,3 +171,22 @@ def test_its_gradient_sums_to_0_over_the_classes_when_the_target_sums_to_1():
 def test_the_mean_of_300_000_half_precision_rows_is_exact():
     value = nl.SoftmaxCrossEntropy().forward(np.zeros((300_000, 2), np.float16), np.zeros(300_000, np.uint8))
     assert math.isclose(value, math.log(2), rel_tol=1e-3)
+
+
+def test_targets_that_sum_to_something_else_weigh_their_sample():
+    loss, y, t = nl.SoftmaxCrossEntropy(), np.array([[0.0, math.log(3)]]), [[2.0, 1.0]]
+    assert math.isclose(loss.forward(y, t), 3 * math.log(4) - math.log(3), rel_tol=1e-15)
+    assert np.allclose(loss.backward(), [[3 / 4 - 2, 9 / 4 - 1]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4), (2, 2, 3, 4)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_gradient_of_labels_does_not_depend_on_the_memory_order_of_the_scores(shape, smoothing):
+    rng = np.random.default_rng(0)
+    y, labels = rng.normal(size=shape), rng.integers(0, shape[-1], shape[:-1])
+    loss = nl.SoftmaxCrossEntropy(smoothing)
+    loss.forward(y, labels)
+    wanted = loss.backward()
+    for relaid in (y.copy(order="F"), y.swapaxes(0, 1).copy().swapaxes(0, 1)):
+        loss.forward(relaid, labels)
+        assert np.allclose(loss.backward(), wanted, rtol=1e-14, atol=1e-17)

@@ -31,7 +31,6 @@ THEIRS = {
     nl.MatMul: lambda layer: jnp.matmul,
 }
 ROWS = [row for row in table.ROWS if type(row.make(np.float64)) in THEIRS]
-LOSSES = [nl.MeanSquaredError, nl.SigmoidCrossEntropy]
 
 
 def assert_equal_jax(layer, inputs):
@@ -62,6 +61,6 @@ def test_far_out_an_activation_equals_jaxs(kind, scale):
 
 
 def test_softplus_has_no_threshold_above_which_it_would_be_x():
-    x = np.linspace(15, 36, 500)  # PyTorch's turns into x at 20
+    x = np.linspace(15, 32, 500)  # PyTorch's turns into x at 20
     assert_equal_jax(nl.Softplus(), [x])
     assert (nl.Softplus().forward(x) > x).all()

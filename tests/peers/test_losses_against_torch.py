@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from layouts import LAYOUTS
+from torch.nn import functional
 
 import netlib as nl
 
@@ -22,7 +22,7 @@ def cross_entropy(y, t, reduction, smoothing=0.0):
     """Return PyTorch's, which has the classes on axis 1, for classes on the last."""
     rows = y.reshape(-1, y.shape[-1])
     t = t.reshape(rows.shape) if t.is_floating_point() else t.reshape(-1)
-    value = F.cross_entropy(rows, t, reduction=reduction, label_smoothing=smoothing)
+    value = functional.cross_entropy(rows, t, reduction=reduction, label_smoothing=smoothing)
     return value.reshape(y.shape[:-1]) if reduction == "none" else value
 
 
@@ -39,21 +39,21 @@ def assert_equal_pytorch(loss, function, y, t, relaid=np.array, tolerance=1e-9):
     assert np.allclose(dy, theirs.grad.numpy(), rtol=tolerance, atol=tolerance / 1000)
 
 
-def signs(rng, shape):
-    return rng.choice([-1.0, 1.0], shape)
+def signs(rng, size):
+    return rng.choice([-1.0, 1.0], size)
 
 
 ELEMENTWISE = {
-    "MeanSquaredError": (nl.MeanSquaredError, F.mse_loss, np.random.Generator.normal),
-    "MeanAbsoluteError": (nl.MeanAbsoluteError, F.l1_loss, np.random.Generator.normal),
-    "Huber": (nl.Huber, F.huber_loss, np.random.Generator.normal),
+    "MeanSquaredError": (nl.MeanSquaredError, functional.mse_loss, np.random.Generator.normal),
+    "MeanAbsoluteError": (nl.MeanAbsoluteError, functional.l1_loss, np.random.Generator.normal),
+    "Huber": (nl.Huber, functional.huber_loss, np.random.Generator.normal),
     "Huber of 0.3": (
         lambda reduction: nl.Huber(0.3, reduction),
-        lambda y, t, reduction: F.huber_loss(y, t, reduction, 0.3),
+        lambda y, t, reduction: functional.huber_loss(y, t, reduction, 0.3),
         np.random.Generator.normal,
     ),
-    "Hinge": (nl.Hinge, hinge, lambda rng, size: signs(rng, size)),
-    "SigmoidCrossEntropy": (nl.SigmoidCrossEntropy, F.binary_cross_entropy_with_logits, np.random.Generator.random),
+    "Hinge": (nl.Hinge, hinge, signs),
+    "SigmoidCrossEntropy": (nl.SigmoidCrossEntropy, functional.binary_cross_entropy_with_logits, np.random.Generator.random),
 }
 elementwise = pytest.mark.parametrize(("kind", "peer", "draw"), ELEMENTWISE.values(), ids=ELEMENTWISE)
 
@@ -110,7 +110,7 @@ def test_softmax_cross_entropy_equals_pytorchs_for_every_kind_of_target(reductio
 
 @reductions
 @pytest.mark.parametrize("targets", ["labels", "probabilities"])
-@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout not in ("Fortran order", "transposed")])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_softmax_cross_entropy_equals_pytorchs_in_every_memory_layout(reduction, targets, layout):
     rng = np.random.default_rng(3)
     y = rng.normal(size=(2, 3, 4))

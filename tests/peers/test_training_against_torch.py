@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 import netlib as nl
 
@@ -25,7 +25,7 @@ def classifier():
 
 
 def their_classifier(x, t, w, b, v, c):
-    return F.cross_entropy(F.linear(torch.relu(F.linear(x, w.T, b)), v.T, c), t)
+    return functional.cross_entropy(functional.linear(torch.relu(functional.linear(x, w.T, b)), v.T, c), t)
 
 
 def regression():
@@ -35,7 +35,7 @@ def regression():
 
 
 def their_regression(x, t, w, b, v):
-    return F.huber_loss(F.softplus(x + F.gelu(F.linear(x, w.T, b)), threshold=100) @ v, t)
+    return functional.huber_loss(functional.softplus(x + functional.gelu(functional.linear(x, w.T, b)), threshold=100) @ v, t)
 
 
 def tied():
@@ -45,8 +45,8 @@ def tied():
 
 
 def their_tied(x, t, w, b, v, c):
-    hidden = F.linear(torch.tanh(F.linear(x, w.T, b)), w.T, b)
-    return F.binary_cross_entropy_with_logits(F.linear(F.silu(hidden), v.T, c), t)
+    hidden = functional.linear(torch.tanh(functional.linear(x, w.T, b)), w.T, b)
+    return functional.binary_cross_entropy_with_logits(functional.linear(functional.silu(hidden), v.T, c), t)
 
 
 def attention():
@@ -60,7 +60,7 @@ def attention():
 
 def their_attention(x, t, q, k, v):
     scores = torch.softmax((x @ q) @ (x @ k).transpose(1, 2), -1)
-    return F.mse_loss((scores @ (x @ v) + x).mean(1), t, reduction="sum")
+    return functional.mse_loss((scores @ (x @ v) + x).mean(1), t, reduction="sum")
 
 
 NETWORKS = {
@@ -109,7 +109,9 @@ def test_in_float32_30_steps_stay_float32_and_near_pytorchs(kind, peer, settings
         optimizer.step()
         w, b, v, c = theirs
         referee.zero_grad()
-        F.cross_entropy(F.linear(torch.tanh(F.linear(torch.tensor(x).float(), w.T, b)), v.T, c), torch.tensor(t)).backward()
+        functional.cross_entropy(
+            functional.linear(torch.tanh(functional.linear(torch.tensor(x).float(), w.T, b)), v.T, c), torch.tensor(t)
+        ).backward()
         referee.step()
     for p, q in zip(parameters, theirs, strict=True):
         assert p.value.dtype == np.float32

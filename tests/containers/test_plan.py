@@ -1,0 +1,201 @@
+"""Work arrays that are used again at every step: nobody outside ever sees one, and no number is another for it."""
+
+import copy
+
+import numpy as np
+import pytest
+from own_layers import Noop, Scale, affine, grads
+
+import netlib as nl
+
+ONE_INPUT = {
+    "none": None,
+    "Identity": nl.Identity,
+    "ReLU": nl.ReLU,
+    "LeakyReLU": nl.LeakyReLU,
+    "ELU": nl.ELU,
+    "GELU": nl.GELU,
+    "SiLU": nl.SiLU,
+    "Sigmoid": nl.Sigmoid,
+    "Tanh": nl.Tanh,
+    "Softplus": nl.Softplus,
+    "Softmax": nl.Softmax,
+    "LogSoftmax": nl.LogSoftmax,
+    "Dropout": lambda: nl.Dropout(0.5, rng=0),
+    "Dropout of nothing": lambda: nl.Dropout(0.0),
+    "Flatten": nl.Flatten,
+    "Reshape": lambda: nl.Reshape((3, 3)),
+    "Transpose": nl.Transpose,
+    "Add": nl.Add,
+    "Concatenate": nl.Concatenate,
+    "Mean": lambda: nl.Mean(axis=(), keepdims=True),
+    "Sum": lambda: nl.Sum(axis=(), keepdims=True),
+    "Affine": lambda: affine(3, 3, 5),
+    "Affine without bias": lambda: nl.Affine.from_arrays(np.arange(9.0).reshape(3, 3)),
+    "a user's Noop": Noop,
+    "a user's Scale": lambda: Scale([1.0, 2.0, 3.0]),
+    "Residual": lambda: nl.Residual(nl.Tanh()),
+    "Sequential": lambda: nl.Sequential(affine(3, 3, 6), nl.ReLU()),
+}
+
+PLACES = {
+    "first": lambda layer: [layer, affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)],
+    "between affines": lambda layer: [affine(3, 3, 0), layer, affine(3, 3, 1)],
+    "after a ReLU": lambda layer: [affine(3, 3, 0), nl.ReLU(), layer, affine(3, 3, 1), nl.ReLU()],
+    "before a ReLU": lambda layer: [affine(3, 3, 0), layer, nl.ReLU()],
+    "last after an affine": lambda layer: [affine(3, 3, 0), layer],
+    "last after a ReLU": lambda layer: [affine(3, 3, 0), nl.ReLU(), layer],
+}
+
+
+def chain(place, layer):
+    make = ONE_INPUT[layer]
+    return nl.Sequential(*(each for each in PLACES[place](make and make()) if each is not None))
+
+
+def by_hand(layers, x, dout):
+    """Return y and dL/dx of layers called one after the other, without a container."""
+    for layer in layers:
+        x = layer.forward(x)
+    for layer in reversed(layers):
+        dout = layer.backward(dout)
+    return x, dout
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("layer", ONE_INPUT)
+def test_every_step_is_that_of_the_layers_and_no_array_of_anybody_changes(place, layer):
+    model, rng = chain(place, layer), np.random.default_rng(0)
+    layers = list(copy.deepcopy(model))
+    seen = []
+    for _ in range(4):
+        x, dout = rng.normal(size=(2, 3, 3))
+        kept = x.copy(), dout.copy()
+        y = model.forward(x)
+        dx = model.backward(dout)
+        expected_y, expected_dx = by_hand(layers, *kept)
+        np.testing.assert_allclose(y, expected_y, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(dx, expected_dx, rtol=1e-12, atol=1e-14)
+        seen += [(array, array.copy()) for array in (y, dx)] + [(x, kept[0]), (dout, kept[1])]
+    for array, before in seen:
+        assert array.tobytes() == before.tobytes()
+    arrays = [array for array, _ in seen if layer != "a user's Noop"]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+    for (path, grad), parameter in zip(grads(model).items(), (p for each in layers for p in each.parameters().values()), strict=True):
+        np.testing.assert_allclose(grad, parameter.grad, rtol=1e-12, atol=1e-13, err_msg=path)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("layer", ["none", "Flatten", "a user's Scale"])
+def test_without_the_input_gradient_the_parameters_get_the_same(place, layer):
+    one = chain(place, layer)
+    two = copy.deepcopy(one)
+    for seed in range(3):
+        x, dout = np.random.default_rng(seed).normal(size=(2, 3, 3))
+        for model in (one, two):
+            model.forward(x)
+        one.backward(dout)
+        assert two.backward(dout, input_gradient=False) is None
+        assert [g.tolist() for g in grads(one).values()] == [g.tolist() for g in grads(two).values()]
+
+
+def test_shapes_types_and_modes_may_change_from_step_to_step():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), nl.Dropout(0.5, rng=1), affine(4, 3, 1))
+    layers = list(copy.deepcopy(model))
+    rng = np.random.default_rng(0)
+    for shape in [(4, 3), (4, 3), (2, 3), (4, 3), (3,), (2, 3), (2, 2, 3), (0, 3), (0, 3), (4, 3), (1, 3), (5, 3), (6, 3), (4, 3)]:
+        for dtype in (np.float64, np.float32):
+            for training in (True, True, False):
+                x, dout = (rng.normal(size=shape).astype(dtype) for _ in range(2))
+                model.train(training)
+                for layer in layers:
+                    layer.train(training)
+                y, dx = by_hand(layers, x, dout)
+                np.testing.assert_allclose(model.forward(x), y, rtol=1e-12, atol=1e-14)
+                np.testing.assert_allclose(model.backward(dout), dx, rtol=1e-12, atol=1e-14)
+
+
+def test_a_forward_of_another_shape_comes_between_without_a_trace():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
+    layers = list(copy.deepcopy(model))
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    for _ in range(3):
+        model.forward(9 * x[:2])
+        y = model.forward(x)
+        held = y.copy()
+        dx = model.backward(dout)
+        model.forward(7 * x)
+        np.testing.assert_allclose(dx, by_hand(layers, x, dout)[1], rtol=1e-12)
+        assert (y == held).all()
+
+
+def test_what_is_assigned_between_steps_counts():
+    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1))
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    for step in range(4):
+        model[0].weight.value = np.full((3, 3), float(step))
+        model[2].bias = nl.Parameter(np.full(3, 10.0 * step))
+        np.testing.assert_allclose(model.forward(x), by_hand(copy.deepcopy(list(model)), x, x)[0], rtol=1e-12)
+        model.backward(x)
+        assert model[2].bias.grad.tolist() == x.sum(axis=0).tolist()
+
+
+def test_inputs_of_any_layout_give_the_same():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    expected = by_hand(list(copy.deepcopy(model)), x, dout)
+    wide = np.zeros((8, 6))
+    wide[::2, ::2] = x
+    for _ in range(2):
+        for given in (x, np.asfortranarray(x), x[::-1].copy()[::-1], wide[::2, ::2], x.astype(">f8"), x.tolist()):
+            for back in (dout, np.asfortranarray(dout), dout.tolist()):
+                np.testing.assert_allclose(model.forward(given), expected[0], rtol=1e-12)
+                np.testing.assert_allclose(model.backward(back), expected[1], rtol=1e-12)
+
+
+def test_read_only_arrays_are_enough():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1), nl.ReLU())
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    x.flags.writeable = dout.flags.writeable = False
+    for _ in range(3):
+        model.forward(x)
+        model.backward(dout)
+
+
+def test_two_backward_passes_after_one_forward_add_up_at_every_step():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1), nl.ReLU(), nl.Flatten())
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    for _ in range(3):
+        model.zero_grad()
+        model.forward(x)
+        first = model.backward(dout)
+        once = grads(model)
+        assert model.backward(dout).tolist() == first.tolist()
+        assert all((g == 2 * once[path]).all() for path, g in grads(model).items())
+
+
+def test_a_layer_by_itself_works_after_a_step_of_its_container():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    layers = list(copy.deepcopy(model))
+    for _ in range(3):
+        model.forward(x)
+        by_hand(layers, x, dout)
+        back, expected = dout, dout
+        for layer, twin in zip(reversed(list(model)), reversed(layers), strict=True):
+            back, expected = layer.backward(back), twin.backward(expected)
+            np.testing.assert_allclose(back, expected, rtol=1e-12)
+
+
+def test_refusals_are_the_same_at_every_step():
+    model = nl.Sequential(affine(3, 4, 0), nl.ReLU(), affine(4, 2, 1), nl.ReLU())
+    x = np.ones((5, 3))
+    for _ in range(3):
+        y = model.forward(x)
+        for bad in (np.ones((1, 2)), np.ones(2), np.ones((5, 1)), 1.0, np.full((5, 2), "a")):
+            with pytest.raises(nl.NetlibError):
+                model.backward(bad)
+        assert not any(g.any() for g in grads(model).values())
+        with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(3, 4"):
+            model.forward(np.ones((5, 4)))
+        assert model.forward(x).tolist() == y.tolist()

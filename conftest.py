@@ -1,6 +1,11 @@
 """Pages are tests: every python block of every page runs, in order, in one namespace a page. (Docstrings: --doctest-modules.)"""
 
+from importlib.util import find_spec
+
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], excludes=["netlib/data/*.md"]).pytest()
+
+# Its import needs the `fast` extra. The gate runs the suite without and with it.
+collect_ignore = [] if find_spec("numba") else ["netlib/passes/numba_passes.py"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, as_floats, as_shaped
+from .arrays import Array, ArrayLike, as_floats, as_rows, as_shaped
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, OrderError
 from .node import Node
+from .passes import passes_for
 from .representation import call_text
 
 if TYPE_CHECKING:
@@ -114,19 +115,19 @@ class Parameter:
     def add_grad_product(self, a: Array, b: Array) -> None:
         """``grad += a @ b``, written straight into place where the gradient was zero."""
         if self._grad_is_stale:
-            np.matmul(a, b, out=self._grad)
+            a.dot(b, self._grad)
             self._grad_is_stale = False
         else:
-            self._grad += a @ b
+            self._grad += a.dot(b)
 
     def add_grad_sum(self, d: Array) -> None:
-        """``grad += d``, summed over the leading axes that `d` has beyond those of grad: Dᵀ·d for the ones column D of Eq. (1.31)."""
-        axes = tuple(range(d.ndim - self._grad.ndim)) if d.ndim != self._grad.ndim + 1 else 0
-        if self._grad_is_stale:
-            np.add.reduce(d, axis=axes, out=self._grad)
-            self._grad_is_stale = False
-        else:
-            self._grad += np.add.reduce(d, axis=axes)
+        """``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`: Dᵀ·d for the column of ones D of Eq. (1.31)."""
+        rows = as_rows(d)
+        total = self._grad if self._grad_is_stale else np.empty_like(self._grad)
+        passes_for(self.dtype).sum_rows(rows if rows.flags.carray else rows.copy(), total)
+        if not self._grad_is_stale:
+            self._grad += total
+        self._grad_is_stale = False
 
     def move_to(self, value: Array, grad: Array) -> None:
         """Live in this memory from now on; the numbers come along."""

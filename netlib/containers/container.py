@@ -44,7 +44,7 @@ class Container(Layer):
 
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
-        arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
+        arrays = [x if type(x) is np.ndarray or not isinstance(x, list | tuple | int | float) else as_array(x, self.short) for x in inputs]
         program = self.program(len(inputs))
         runner = (program.plan_for(arrays) if self.training else None) or program
         self._cache = None  # what a refused forward leaves is a part of it

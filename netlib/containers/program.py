@@ -131,7 +131,10 @@ class Program:
 
     def is_current(self) -> bool:
         """Whether no container has changed since the wiring, such as by `append`."""
-        return all(container.structure() is structure for container, structure in self.parts)
+        for container, structure in self.parts:  # noqa: SIM110 - this runs at every call, and a generator would double its time
+            if container.structure() is not structure:
+                return False
+        return True
 
     def forward(self, inputs: Sequence[Any]) -> tuple[list[Any], Zeros]:
         """Run the steps; return the outputs, never an input itself, and the gradients of what nobody uses: zeros by slot."""
@@ -263,6 +266,8 @@ def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Arra
     """Return `dout` as one array for each output, of the output's shape."""
     n = len(shapes)
     if n == 1:
+        if type(dout) is np.ndarray and dout.dtype.kind == "f" and dout.shape == shapes[0]:
+            return [dout]
         dout = (dout,)
     elif not isinstance(dout, tuple | list) or len(dout) != n:
         got = f"a list of {len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__

@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_array, as_floats
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
+from ..passes import passes_for
 
 
 class Loss(Layer):
@@ -54,7 +55,7 @@ class Loss(Layer):
             raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, mend=mend)
         n = terms.size if self.reduction == "mean" else 1
         self._cache = (), y.dtype, (n, *kept)
-        return float(np.add.reduce(terms, axis=None, dtype=np.float64)) / n
+        return float(passes_for(terms.dtype).total(terms)) / n
 
     def backward(self, dout: ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
@@ -63,7 +64,10 @@ class Loss(Layer):
             dout = np.full(self._cache[0], dout)
         dout, n, *kept = self._recall(dout)
         dy = self.derivative(*kept)
-        dy *= (dout * (1 / n)).reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
+        if dout.ndim == 0:
+            dy *= float(dout) / n
+        else:
+            dy *= dout.reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
         return dy
 
 

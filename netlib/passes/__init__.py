@@ -16,13 +16,12 @@ from . import numpy_passes
 
 VARIABLE = "NETLIB_ACCELERATOR"
 SECONDS_OF_SILENCE = 2.0
-_COMPILED_TYPES = np.dtype(np.float32), np.dtype(np.float64)
 _compiled: ModuleType | None = None
 
 
 def passes_for(dtype: np.dtype[Any]) -> ModuleType:
     """Return the passes in use for arrays of `dtype`: a module with one function a pass."""
-    return _compiled if _compiled is not None and dtype in _COMPILED_TYPES else numpy_passes
+    return numpy_passes if _compiled is None or dtype.char not in "fd" else _compiled
 
 
 def accelerator() -> str:

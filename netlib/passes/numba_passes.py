@@ -47,12 +47,12 @@ def add_bias_relu(y, bias, positive):  # type: ignore[no-untyped-def]
 @_compiled(lambda t: void(t[:, ::1], boolean[:, ::1], t[:, ::1], t[::1]))
 def relu_backward(dout, positive, dx, dbias):  # type: ignore[no-untyped-def]
     """``dx = dout * positive``, and its sum over the rows."""
-    zero = dout.dtype.type(0)
+    zero, one = dout.dtype.type(0), dout.dtype.type(1)
     for j in range(dbias.shape[0]):
         dbias[j] = zero
     for i in range(dout.shape[0]):
         for j in range(dout.shape[1]):
-            d = dout[i, j] if positive[i, j] else zero
+            d = dout[i, j] * (one if positive[i, j] else zero)
             dx[i, j] = d
             dbias[j] += d
 
@@ -115,6 +115,19 @@ def subtract_labels(p, labels, amount):  # type: ignore[no-untyped-def]
     """``p[row, label of row] -= amount``."""
     for i in range(labels.shape[0]):
         p[i, labels[i]] -= amount
+
+
+@_compiled(lambda t: float64(t[::1]))
+def _total(terms):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(terms.size):
+        total += terms[i]
+    return total
+
+
+def total(terms: Array) -> float:
+    """Return the sum, added up in double precision."""
+    return float(_total(terms)) if terms.ndim == 1 and terms.flags.carray else numpy_passes.total(terms)
 
 
 @_compiled(lambda t: void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t))

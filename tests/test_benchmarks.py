@@ -1,0 +1,143 @@
+"""The benchmark's own arithmetic and its floors; how fast anything is, no test says."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from benchmarks import experiments, report, targets
+from benchmarks.case import CASES, Case
+from benchmarks.contenders.bare_loop import BareLoop
+from benchmarks.contenders.netlib_ import Pure
+from benchmarks.contenders.products import Products
+from benchmarks.results import Measurement, Results
+
+
+@pytest.fixture
+def results() -> Results:
+    found = Results("2026-01-02", {"CPU": "abacus"}, {"numpy": "2.4"}, {"sklearn": "not installed"})
+    for contender, *rounds in (("products", 4, 5, 90), ("netlib", 60, 50, 40), ("jax", 100, 100, 70), ("torch-fused", 300, 310, 320)):
+        found.add("training", "tiny", contender, *rounds)
+    found.add("growth", "small", "netlib", 5000)
+    return found
+
+
+def test_results_come_back_from_json_as_they_were(results, tmp_path):
+    results.save(tmp_path / "kept.json")
+    assert Results.load(tmp_path / "kept.json") == results
+    assert json.loads((tmp_path / "kept.json").read_text())["measurements"][0]["values"] == [4, 5, 90]
+
+
+def test_a_median_is_not_moved_by_one_slow_round(results):
+    assert results.median("training", "tiny", "products") == 5
+    assert results.median("training", "tiny", "sklearn") is None
+
+
+@pytest.mark.parametrize(("values", "spread"), [([1, 2, 3, 4, 5], 1 / 3), ([7, 7, 7], 0), ([5], 0), ([0, 0, 1], 0)])
+def test_spread_is_half_the_distance_of_the_quartiles_relative_to_the_median(values, spread):
+    assert Measurement("training", "tiny", "netlib", values).spread == pytest.approx(spread)
+
+
+def test_a_table_has_one_width_and_numbers_to_the_right():
+    assert report.markdown(["case", "µs"], [["tiny", "50"], ["small", "1,088"]]).splitlines() == [
+        "| case  |    µs |",
+        "| :---- | ----: |",
+        "| tiny  |    50 |",
+        "| small | 1,088 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(104558.3, "104,558"), (99.96, "100"), (43.27, "43.3"), (0.7456, "0.746"), (2e-7, "2e-07"), (0, "0"), (None, "–")]
+)
+def test_numbers_have_three_digits(value, text):
+    assert report.number(value) == text
+
+
+def test_ratios_are_to_the_better_rival(results):
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in report.ratios(results, "training", targets.RIVALS).splitlines()
+    ]
+    assert dict(rows[2:]) == {"bare products": "0.05", "netlib, NumPy": "0.5", "JAX jit": "1", "PyTorch fused Adam": "3.1"}
+
+
+def test_a_target_is_met_at_its_bound_and_says_nothing_unmeasured():
+    assert targets.Target("", 1.0, 1.0).met
+    assert targets.Target("", 6.0, 6.0, at_least=True).met
+    assert targets.Target("", 1.01, 1.0).met is False
+    assert targets.Target("", 5.9, 6.0, at_least=True).met is False
+    assert targets.Target("", None, 1.0).met is None
+
+
+def test_without_one_of_the_rivals_there_is_no_better_of_the_two(results):
+    assert targets.best(results, "training", "tiny", ("jax", "torch-fused")) == 100
+    assert targets.best(results, "training", "tiny", ("jax", "torch")) is None
+
+
+def test_verdicts_are_drawn_from_the_measurements(results):
+    by_text = {target.text: target for target in targets.targets(results)}
+    assert len(by_text) == len(targets.targets(results))
+    beside_rivals = by_text["netlib, NumPy: tiny / the better of JAX and PyTorch fused"]
+    assert (beside_rivals.figure, beside_rivals.met) == (0.5, True)
+    assert by_text["netlib, NumPy: bytes grown by 2,000 steps"].met is False
+    assert by_text["netlib, fast: tiny / the better of JAX and PyTorch fused"].met is None
+
+
+def test_cost_per_layer_is_compared_from_8_to_64_layers():
+    results = Results("", {})
+    for layers, cost in {2: 900, 8: 80, 16: 176, 32: 320, 64: 640}.items():
+        results.add("depth", str(layers), "netlib", cost)
+    (target,) = (t for t in targets.targets(results) if t.text.startswith("netlib, NumPy: cost per layer"))
+    assert target.figure == pytest.approx(1.1)
+
+
+def test_a_report_tells_what_was_measured_what_was_not_and_where_a_peer_is_ahead(results):
+    results.add("inference", "tiny", "netlib", 20)
+    results.add("inference", "tiny", "jax", 9)
+    text = report.report(results)
+    assert "Measured on 2026-01-02." in text
+    assert "- CPU: abacus" in text
+    assert "- not measured: sklearn: not installed" in text
+    assert "- inference, tiny: JAX jit (0.45)" in text
+    assert "- training, tiny" not in text
+
+
+def test_losses_a_hundredth_apart_are_refused():
+    experiments.refuse_disagreement({"netlib": 0.690, "jax": 0.691, "torch": 0.692})
+    experiments.refuse_disagreement({})
+    for other in (0.72, float("nan")):
+        with pytest.raises(experiments.DisagreementError, match="torch"):
+            experiments.refuse_disagreement({"netlib": 0.69, "jax": 0.69, "torch": other})
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_bare_loop_does_the_very_step_of_netlib(batch):
+    case = Case("", (5, 7, 6, 3), batch, "float64")
+    bare, ours = BareLoop(1).train(case), Pure(1).train(case)
+    np.testing.assert_allclose([bare() for _ in range(30)], [ours() for _ in range(30)], rtol=1e-9)
+    np.testing.assert_allclose(BareLoop(1).infer(case)(), Pure(1).infer(case)(), rtol=1e-12)
+
+
+def test_the_products_are_those_of_forward_and_of_backward_without_the_first_dx(monkeypatch):
+    shapes = []
+    matmul = np.matmul
+
+    def counted(a, b, out):
+        shapes.append((a.shape, b.shape))
+        return matmul(a, b, out=out)
+
+    step = Products(1).train(Case("", (5, 7, 3), 8))
+    monkeypatch.setattr(np, "matmul", counted)
+    step()
+    assert shapes == [((8, 5), (5, 7)), ((8, 7), (7, 3)), ((7, 8), (8, 3)), ((8, 3), (3, 7)), ((5, 8), (8, 7))]
+
+
+def test_a_case_gives_everybody_the_same_numbers_in_its_type():
+    case = replace(CASES["tiny"], dtype="float64")
+    for arrays in (case.weights, case.targets, lambda: [case.inputs()]):
+        for a, b in zip(arrays(), arrays(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert {w.dtype for w in case.weights()} == {case.inputs().dtype} == {np.dtype("float64")}
+    assert Case(**asdict(case)) == case
+    assert CASES["mnist"].n_parameters == 101_770

@@ -11,10 +11,10 @@ from .contenders import TITLES
 from .results import Results
 
 PANELS: dict[str, tuple[str, Callable[[str], int]]] = {
-    "training": ("One training step; parameters", lambda case: CASES[case].n_parameters),
-    "inference": ("One forward pass; parameters", lambda case: CASES[case].n_parameters),
-    "depth": ("One training step; layers of 64", int),
-    "batch": ("One training step of small; batch", int),
+    "training": ("One training step, by number of parameters", lambda case: CASES[case].n_parameters),
+    "inference": ("One forward pass, by number of parameters", lambda case: CASES[case].n_parameters),
+    "depth": ("One training step, by number of layers of 64", int),
+    "batch": ("One training step of small, by batch", int),
 }
 
 
@@ -24,8 +24,10 @@ def plot(results: Results, path: Path) -> None:
 
     figure = Figure(figsize=(12, 9), layout="constrained")
     for axes, (table, (title, position)) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
-        _panel(axes, results, table, position)
         axes.set(title=title, ylabel="µs", xscale="log", yscale="log")
+        _panel(axes, results, table, position)
+        axes.set_xticks([position(case) for case in results.cases(table)], labels=results.cases(table))
+        axes.set_xticks([], minor=True)
         axes.grid(True, which="both", alpha=0.3)
     figure.legend(*_one_of_each(figure.axes), loc="outside lower center", ncols=5)
     figure.savefig(path, dpi=120)

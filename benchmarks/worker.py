@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .case import CASES, Case
-from .contenders import CONTENDERS, HELPERS
+from .contenders import CONTENDERS, HELPERS, UnavailableError
 
 if TYPE_CHECKING:
     from .contenders import Contender, Step
@@ -130,8 +130,8 @@ def main(name: str, threads: int) -> None:
 
     try:
         contender = {**CONTENDERS, **HELPERS}[name].make(threads)
-    except Exception as error:
-        say(error=f"{type(error).__name__}: {error}")
+    except UnavailableError as error:
+        say(error=str(error))
         return
     worker = Worker(contender)
     say(answer=contender.versions)

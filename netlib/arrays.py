@@ -62,8 +62,9 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
         except ValueError as error:
             raise InvalidValueError(f"got something that is no array: {error}", where=where) from None
     if x.dtype.kind not in "fiub":
-        what = "None" if x.dtype == object and x.ndim == 0 and x[()] is None else f"an array of {x.dtype}"
-        raise InvalidTypeError(f"got {what}, wanted real numbers", where=where, mend="Convert it with x.astype(np.float32).")
+        if x.dtype == object and x.ndim == 0:
+            raise InvalidTypeError(f"got {x[()]!r}, wanted an array", where=where)
+        raise InvalidTypeError(f"got an array of {x.dtype}, wanted real numbers", where=where, mend="Convert it with x.astype(np.float32).")
     return x
 
 
@@ -240,8 +241,8 @@ def as_number(value: object, name: str, where: object = "", *, least: float = -n
     except (TypeError, ValueError):
         raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where) from None
     if not (math.isfinite(number) and least <= number < below):
-        bounds = f"in [{least:g}, {below:g})" if below < np.inf else f"at least {least:g}" if least > -np.inf else "a finite one"
-        raise InvalidValueError(f"{name} is {number:g}, wanted a number {bounds}", where=where)
+        bounds = f" in [{least:g}, {below:g})" if below < np.inf else f" of at least {least:g}" if least > -np.inf else ""
+        raise InvalidValueError(f"{name} is {number:g}, wanted a finite number{bounds}", where=where)
     return number
 
 

@@ -167,7 +167,7 @@ def test_a_count_has_a_least():
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.0, 2, np.inf, -np.inf])
 def test_a_number_outside_its_bounds_is_refused(value):
-    with pytest.raises(nl.InvalidValueError, match=r"Dropout: p is .*wanted a number in \[0, 1\)"):
+    with pytest.raises(nl.InvalidValueError, match=r"Dropout: p is .*wanted a finite number in \[0, 1\)"):
         arrays.as_number(value, "p", "Dropout", least=0, below=1)
 
 

@@ -116,7 +116,7 @@ def test_numbers_that_cannot_be_are_refused(make, value):
 
 @pytest.mark.parametrize("make", [nl.Normal, nl.Uniform])
 def test_negative_widths_are_refused(make):
-    with pytest.raises(nl.InvalidValueError, match="wanted a number at least 0"):
+    with pytest.raises(nl.InvalidValueError, match="wanted a finite number of at least 0"):
         make(-0.1)
 
 

@@ -1,0 +1,1 @@
+"""netlib beside its peers, in one run: ``python -m benchmarks --help``."""

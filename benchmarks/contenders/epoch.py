@@ -1,0 +1,99 @@
+"""An epoch of netlib: by a hand-written loop, and by the Trainer with its bar and a metric."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import netlib as nl
+
+from ..case import EPOCH_STEPS, LR
+from .netlib_ import Fast, Pure, perceptron
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..case import Case
+    from . import Step
+
+
+class Loop(Pure):
+    """Shuffled batches, and the mean loss of the epoch."""
+
+    takes_weights = False  # the order of batches is its own
+
+    def train(self, case: Case) -> Step:
+        """Return one epoch."""
+        n = EPOCH_STEPS * case.batch
+        x, t, rng = case.inputs(n), case.targets(n)[0], np.random.default_rng(0)
+        model, loss = perceptron(case), nl.SoftmaxCrossEntropy()
+        optimizer = nl.Adam(model, lr=LR)
+
+        def epoch() -> float:
+            order, total = rng.permutation(n), 0.0
+            for i in range(0, n, case.batch):
+                chosen = order[i : i + case.batch]
+                y = model.forward(x[chosen])
+                total += loss.forward(y, t[chosen])
+                model.backward(loss.backward(), input_gradient=False)
+                optimizer.step()
+            return total / EPOCH_STEPS
+
+        return epoch
+
+
+class Fit(Pure):
+    """``Trainer.fit`` on a terminal."""
+
+    takes_weights = False
+
+    def train(self, case: Case) -> Step:
+        """Return one epoch."""
+        n = EPOCH_STEPS * case.batch
+        x, t = case.inputs(n), case.targets(n)[0]
+        model = perceptron(case)
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=LR), metrics={"accuracy": nl.accuracy}, seed=0)
+
+        def epoch() -> float:
+            with terminal():
+                return float(trainer.fit(x, t, batch_size=case.batch)["loss"][-1])
+
+        return epoch
+
+
+class FastLoop(Loop, Fast):
+    """The loop with the extra `fast`."""
+
+
+class FastFit(Fit, Fast):
+    """``Trainer.fit`` with the extra `fast`."""
+
+
+@contextmanager
+def terminal() -> Iterator[None]:
+    """Let standard error be a terminal that nobody looks at, so that a bar is drawn."""
+    ours, theirs = os.openpty()
+    reader = Thread(target=_read_all, args=(ours,))
+    reader.start()
+    stderr = sys.stderr
+    try:
+        with os.fdopen(theirs, "w") as sys.stderr:
+            yield
+    finally:
+        sys.stderr = stderr
+        reader.join()
+
+
+def _read_all(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 65536):
+            pass
+    except OSError:  # so a closed terminal answers
+        pass
+    finally:
+        os.close(descriptor)

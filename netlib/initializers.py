@@ -8,7 +8,7 @@ learning in deep linear neural networks", 2014.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,11 @@ from .representation import call_text
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from .arrays import RNG, Array
+    from .arrays import RNG, Array, Shape
 
 
 class Initializer:
-    """Base class: ``initializer(shape, rng)`` returns a float64 array of `shape`, whose first axes are the fan-in.
+    """Base class: ``initializer(shape, rng, dtype)`` returns a new array of `shape`, whose first axes are the fan-in.
 
     Examples
     --------
@@ -31,8 +31,8 @@ class Initializer:
     (2, 3)
     """
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Return an array of `shape` drawn from `rng`."""
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+        """Return an array of `shape` and `dtype` drawn from `rng`."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
@@ -54,9 +54,9 @@ class Zeros(Initializer):
     array([0., 0.])
     """
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return zeros of `shape`."""
-        return np.zeros(shape)
+        return np.zeros(shape, dtype)
 
 
 class Normal(Initializer):
@@ -71,9 +71,9 @@ class Normal(Initializer):
     def __init__(self, std: float = 0.01) -> None:
         self.std = as_number(std, "std", "Normal", least=0)
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return normal numbers of `shape`."""
-        return rng.normal(0.0, self.std, shape)
+        return _normal(self.std, shape, rng, dtype)
 
 
 class Uniform(Initializer):
@@ -88,9 +88,9 @@ class Uniform(Initializer):
     def __init__(self, bound: float = 0.05) -> None:
         self.bound = as_number(bound, "bound", "Uniform", least=0)
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return uniform numbers of `shape`."""
-        return rng.uniform(-self.bound, self.bound, shape)
+        return _uniform(self.bound, shape, rng, dtype)
 
 
 class Orthogonal(Initializer):
@@ -106,13 +106,13 @@ class Orthogonal(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = as_number(gain, "gain", "Orthogonal")
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return a matrix drawn evenly from all orthogonal ones: QR of a normal matrix, with the signs of R taken out."""
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         result: Array = self.gain * (q if rows >= columns else q.T).reshape(shape)
-        return result
+        return result.astype(dtype)
 
 
 class VarianceScaling(Initializer):
@@ -125,10 +125,10 @@ class VarianceScaling(Initializer):
         """Return the variance of one weight."""
         raise NotImplementedError
 
-    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return numbers of `shape` with the variance of its fans."""
         std = math.sqrt(self.variance(max(math.prod(shape[:-1]), 1), max(shape[-1], 1)))
-        return rng.uniform(-math.sqrt(3) * std, math.sqrt(3) * std, shape) if self.uniform else rng.normal(0.0, std, shape)
+        return _uniform(math.sqrt(3) * std, shape, rng, dtype) if self.uniform else _normal(std, shape, rng, dtype)
 
 
 class He(VarianceScaling):
@@ -176,9 +176,28 @@ class LeCun(VarianceScaling):
 Xavier = Glorot
 
 
-def drawn(init: object, shape: tuple[int, ...], dtype: DTypeLike, rng: RNG, where: object) -> Array:
+def drawn(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
     """Return what `init` draws, in `dtype`, after refusing what is no initializer."""
     if not isinstance(init, Initializer):
         mend = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
         raise InvalidTypeError(f"init is {init!r}, wanted an initializer", where=where, mend=mend)
-    return init(shape, as_rng(rng, where)).astype(as_dtype(dtype, where))
+    dtype = as_dtype(dtype, where)
+    return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+
+
+def _normal(std: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+    x = rng.standard_normal(shape, _drawable(dtype))
+    x *= std
+    return x.astype(dtype, copy=False)
+
+
+def _uniform(bound: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+    x = rng.random(shape, _drawable(dtype))
+    x -= 0.5
+    x *= 2 * bound
+    return x.astype(dtype, copy=False)
+
+
+def _drawable(dtype: DTypeLike) -> Any:
+    """Return the type to draw in, of the two that NumPy draws: without a wider array in between, which would stay in the heap."""
+    return np.float32 if np.dtype(dtype) == np.float32 else np.float64

@@ -44,8 +44,18 @@ class Parameter:
     __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_value", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
-        self._value = as_floats(value, where="Parameter", copy=True)
-        self._grad = np.zeros_like(self._value)
+        self._begin(as_floats(value, where="Parameter", copy=True), trainable)
+
+    @classmethod
+    def owning(cls, value: Array) -> Self:
+        """Return a parameter over `value` itself, a floating array in C order that nobody else holds."""
+        parameter = cls.__new__(cls)
+        parameter._begin(value, True)
+        return parameter
+
+    def _begin(self, value: Array, trainable: bool) -> None:
+        self._value = value
+        self._grad = np.zeros(value.shape, value.dtype)
         self.trainable = trainable
         self._grad_is_stale = False  # the memory holds leftovers that stand for zeros
         self._grad_is_lent = False  # somebody outside may look at the memory, so leftovers may not stay
@@ -132,7 +142,8 @@ class Parameter:
     def move_to(self, value: Array, grad: Array) -> None:
         """Live in this memory from now on; the numbers come along."""
         value[...] = self._value
-        grad[...] = self.current_grad()
+        if self.current_grad().any() or grad.any():  # zeros stay as they are: perhaps memory that nobody has touched yet
+            grad[...] = self._grad
         self._value, self._grad, self._grad_is_lent = value, grad, False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:

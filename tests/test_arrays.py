@@ -17,7 +17,7 @@ REFUSED = {
     "a list of strings": (["a"], TypeError, "got an array of"),
     "a ragged list": ([[1.0], [1.0, 2.0]], ValueError, "got something that is no array"),
     "a masked array": (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, r"got a masked array.*x\.filled\(0\)"),
-    "a function": (np.tanh, TypeError, "got an array of object"),
+    "a function": (np.tanh, TypeError, r"got <ufunc 'tanh'>, wanted an array"),
     "a huge integer": ([10**30], TypeError, "got an array of object"),
 }
 

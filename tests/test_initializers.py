@@ -82,7 +82,7 @@ def test_a_layer_draws_its_weight_in_its_dtype_from_its_seed(init, dtype):
     one, two, other = (nl.Affine(5, 4, init=init, dtype=dtype, rng=seed) for seed in (0, np.random.default_rng(0), 1))
     assert one.weight.dtype == one.bias.dtype == dtype
     assert one.weight.value.tobytes() == two.weight.value.tobytes() != other.weight.value.tobytes()
-    expected = init((5, 4), np.random.default_rng(0)).astype(dtype)
+    expected = init((5, 4), np.random.default_rng(0), dtype)
     assert one.weight.value.tolist() == expected.tolist()
     assert not one.bias.value.any()
 
@@ -99,7 +99,7 @@ def test_an_initializer_is_an_object_never_a_string_or_a_class(init):
 
 def test_an_initializer_of_ones_own_is_a_class_with_a_call():
     class Eye(nl.Initializer):
-        def __call__(self, shape, rng):
+        def __call__(self, shape, rng, dtype):
             return np.eye(*shape)
 
     layer = nl.Affine(2, 2, init=Eye())

@@ -19,7 +19,7 @@ class Affine(Layer):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  init: Initializer = He(), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip
         self.in_features, self.out_features = shape = as_counts("Affine", in_features=in_features, out_features=out_features)
-        self.weight = Parameter(drawn(init, shape, dtype, rng, "Affine"))
+        self.weight = Parameter.owning(drawn(init, shape, dtype, rng, "Affine"))
         self.bias = Parameter(np.zeros(shape[1], self.weight.dtype)) if bias else None
         self.dtype = self.weight.dtype
 

@@ -57,8 +57,13 @@ class Loss(Layer):
         self._cache = (), y.dtype, (n, *kept)
         return float(passes_for(terms.dtype).total(terms)) / n
 
-    def backward(self, dout: ArrayLike = 1.0) -> Array:
+    def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
+        if type(dout) is float and self._cache is not None and self.reduction != "none":
+            n, *kept = self._cache[2]
+            dy = self.derivative(*kept)
+            dy *= dout / n
+            return dy
         dout = as_array(dout, self)
         if self.reduction == "none" and self._cache is not None and dout.ndim == 0:
             dout = np.full(self._cache[0], dout)

@@ -52,7 +52,7 @@ class Flat:
         self._ends = [0, *accumulate(p.size for p in self.parameters)]
         size, dtype = self._ends[-1], self.parameters[0].dtype
         work_dtype = np.result_type(dtype, np.float32)
-        self.values, self.grads = np.empty(size, dtype), np.empty(size, dtype)
+        self.values, self.grads = np.empty(size, dtype), np.zeros(size, dtype)
         self.slots = {name: np.zeros(size, work_dtype) for name in slots}
         self._scratch = [np.empty(min(size, BLOCK), work_dtype) for _ in range(3 if work_dtype != dtype else 1)]
         self._views = [self._view(self.values, i) for i in range(len(self.parameters))]

@@ -22,7 +22,10 @@ NAME = "numba"
 def _compiled(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Any]:
     """Compile for float32 and float64; the `signature` is written for a type."""
     types = [signature(float32), signature(float64)]
-    return njit(types, fastmath={"contract", "reassoc", "arcp", "nsz"}, error_model="numpy", cache=True, nogil=True)
+    compiled: Callable[[Callable[..., Any]], Any] = njit(
+        types, fastmath={"contract", "reassoc", "arcp", "nsz"}, error_model="numpy", cache=True, nogil=True
+    )
+    return compiled
 
 
 @_compiled(lambda t: void(t[:, ::1], t[::1]))

@@ -47,11 +47,10 @@ class Plan:
         self._steps = program.steps
         self._ops: list[Op] = []
 
-    def forward(self, inputs: Sequence[Any]) -> tuple[list[Any], Zeros]:
-        """Run the operations; return what `Program.forward` returns."""
-        (x,) = inputs
+    def forward(self, x: Array) -> Any:
+        """Run the operations and return the output."""
         if not self._ops:
-            return [self._make(x)], {}
+            return self._make(x)
         step = None
         try:
             for op in self._ops:
@@ -60,7 +59,7 @@ class Plan:
         except Exception as error:
             locate(error, step)
             raise
-        return [x], {}
+        return x
 
     def backward(self, douts: Sequence[Array], zeros: Zeros, input_gradient: bool) -> list[Any]:
         """Run the operations in reverse; return what `Program.backward` returns."""

@@ -14,7 +14,6 @@ from ..layers.identity import Identity
 
 if TYPE_CHECKING:
     from .container import Container
-    from .plan import Plan
 
     Slots = tuple[int, ...]
     Zeros = dict[int, Array]
@@ -78,7 +77,8 @@ class Program:
             step.is_source_only = given.issuperset(step.sources)
         is_chain = n_inputs == 1 and self.outputs == (len(self.steps),)
         is_chain = is_chain and all((step.sources, step.n_outputs) == ((i,), 1) for i, step in enumerate(self.steps))
-        self._plans = Plans(self) if is_chain and self.steps else None
+        self.plans = Plans(self) if is_chain and self.steps else None
+        """Of a chain, for shapes that have come by before."""
 
     def _wire(self, container: Container) -> Slots:
         """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
@@ -112,10 +112,6 @@ class Program:
                 self.steps.append(step)
                 slots = tuple(range(step.target, step.target + step.n_outputs))
                 self.n_slots += step.n_outputs
-
-    def plan_for(self, inputs: Sequence[Any]) -> Plan | None:
-        """Return the plan by which to run `inputs`, if this is a chain and their shape has come by before."""
-        return None if self._plans is None else self._plans.find(inputs[0])
 
     def _as_own(self, outputs: Slots, label: str) -> Slots:
         """Return `outputs` with a copy in place of each that is an input, or an output already: what is returned is the caller's."""

@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "containers": "Constant Graph Input Residual Sequential Weight",
-    "derivatives": "jacobian",
+    "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
     "layer": "Layer Parameter",
@@ -33,7 +33,7 @@ _HOMES = {
     "training": "Callback EarlyStopping History Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "training")
+_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "testing", "training")
 
 __all__ = [*_HOME, "data"]  # noqa: PLE0604 - names are strings; they come out of the table above
 

@@ -4,9 +4,10 @@ from . import derivatives as derivatives
 from . import layers as layers
 from . import losses as losses
 from . import optimizers as optimizers
+from . import testing as testing
 from . import training as training
 from .containers import Constant, Graph, Input, Residual, Sequential, Weight
-from .derivatives import jacobian
+from .derivatives import Finding, GradientReport, Note, check_gradients, jacobian
 from .errors import (
     FormatError,
     InvalidTypeError,
@@ -79,9 +80,11 @@ __all__ = [
     "Dot",
     "Dropout",
     "EarlyStopping",
+    "Finding",
     "Flatten",
     "FormatError",
     "Glorot",
+    "GradientReport",
     "Graph",
     "He",
     "Hinge",
@@ -107,6 +110,7 @@ __all__ = [
     "Node",
     "NonFiniteError",
     "Normal",
+    "Note",
     "Optimizer",
     "OrderError",
     "Orthogonal",
@@ -134,6 +138,7 @@ __all__ = [
     "Zeros",
     "accelerator",
     "accuracy",
+    "check_gradients",
     "clip_grad_norm",
     "confusion_matrix",
     "data",

@@ -20,8 +20,9 @@ def call_text(thing: object) -> str:
     import inspect
 
     parts = []
-    for name, parameter in inspect.signature(type(thing).__init__).parameters.items():
-        if name == "self" or parameter.kind is parameter.VAR_KEYWORD:
+    _, *parameters = inspect.signature(type(thing).__init__).parameters.items()  # whatever the first is called, it is self
+    for name, parameter in parameters:
+        if parameter.kind is parameter.VAR_KEYWORD:
             continue
         if not hasattr(thing, name):
             parts += ["…"] if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL else []

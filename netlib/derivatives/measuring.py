@@ -1,0 +1,106 @@
+"""Which elements are measured: all where time allows, else a random direction through everything, and the elements that matter."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ..arrays import Array
+from .analytic import as_numbers
+from .case import Case
+from .numeric import Differences, Slopes
+from .report import Finding
+
+
+def measure(case: Case, rng: np.random.Generator, seconds: float) -> None:
+    """Fill in the slopes of every array."""
+    differences = Differences(case.twin, case.douts, case.eps)
+    cost = 2 * differences.seconds
+    sizes = {name: array.size for name, array in case.twin.slots.items()}
+    counts = sizes
+    is_sampled = cost * sum(sizes.values()) > seconds
+    if is_sampled:
+        counts = shares(sizes, int(0.35 * seconds / cost))
+    case.is_sampled = is_sampled
+    end = time.perf_counter() + (0.35 * seconds if is_sampled else 5 * seconds)
+    for n, (name, array) in enumerate(case.twin.slots.items()):
+        slopes = case.slopes[name] = Slopes(array.size, differences.y.size)
+        elements = sample(case, name, counts[name], rng)
+        now = time.perf_counter()
+        deadline = now + (end - now) / (len(counts) - n) if is_sampled else end
+        differences.measure(name, elements, slopes, deadline)
+        mine = as_numbers(case.yours.by_name.get(name))
+        is_comparable = mine is not None and mine.shape == array.shape
+        flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
+        doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~case.agrees(flat, slopes)))
+        if doubtful.size > 64:
+            doubtful = rng.permutation(doubtful)
+        look_closer(case, differences, name, doubtful, flat, time.perf_counter() + seconds / 2)
+        known = ~np.isnan(slopes.slope)
+        if is_sampled and is_comparable and not known.all() and case.agrees(flat, slopes)[known].all():
+            try_directions(case, differences, name, flat, rng)
+
+
+def shares(sizes: dict[str, int], affordable: int) -> dict[str, int]:
+    """Return how many elements of each array are looked at: small arrays wholly, large ones share the rest; 16 at least."""
+    left, counts = max(affordable, 16 * len(sizes)), {}
+    for n, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        counts[name] = min(size, max(16, left // (len(sizes) - n)))
+        left -= counts[name]
+    return counts
+
+
+def look_closer(case: Case, differences: Differences, name: str, doubtful: Array, yours: Array, deadline: float) -> None:
+    """Refine doubtful elements; where the first ones turn out plainly wrong, the rest needs no closer look."""
+    slopes = case.slopes[name]
+    first, rest = doubtful[:64], doubtful[64:]
+    differences.refine(name, first, slopes, deadline + 2)
+    if not rest.size:
+        return
+    if (~slopes.is_kink[first] & ~case.agrees(yours, slopes)[first]).all():
+        slopes.is_kink[rest] = False
+        return
+    done = differences.refine(name, rest, slopes, deadline)
+    slopes.slope[rest[done:]], slopes.is_kink[rest[done:]] = np.nan, False
+
+
+def try_directions(case: Case, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
+    """Compare slopes along random directions through all elements; report a difference that no element looked at shows."""
+    shape = case.twin.slots[name].shape
+    for _ in range(2):
+        direction = rng.choice([-1.0, 1.0], shape)
+        mine = float(yours @ direction.ravel())
+        scale = float(np.sqrt(yours @ yours))
+        for step in (1e-1, 1e-2, 1e-3, 1e-4):
+            slope, noise = differences.along(name, direction, step)
+            if not abs(slope - mine) > 8 * noise + 1e-4 * scale:
+                break
+        else:
+            _report_direction(case, name, mine, slope)
+            return
+
+
+def _report_direction(case: Case, name: str, mine: float, slope: float) -> None:
+    n = int(np.isnan(case.slopes[name].slope).sum())
+    gives = f"along a random direction your gradient gives {mine:.6g}, forward {slope:.6g}"
+    cause = f"{gives}: some of the {n} elements not looked at one by one are wrong"
+    case.report.find(Finding("wrong-formula", name, cause, "check a smaller layer of the same kind: then every element is compared"))
+
+
+def sample(case: Case, name: str, count: int, rng: np.random.Generator) -> Array:
+    """Return which elements to look at: the largest of your gradient, a square of rows and columns, and some at random."""
+    shape, size = case.twin.slots[name].shape, case.twin.slots[name].size
+    if count >= size:
+        return np.arange(size)
+    mine = as_numbers(case.yours.by_name.get(name))
+    part = max(1, count // 4)
+    chosen = [np.array([0, size - 1])]
+    if len(shape) == 2:
+        side = min(max(2, int(part**0.5)), *shape)
+        few = rng.choice(min(shape), side, replace=False)
+        chosen.append((few[:, None] * shape[1] + few).ravel())
+    if mine is not None and mine.shape == shape:
+        chosen.append(np.argpartition(np.abs(mine).ravel(), -part)[-part:])
+    chosen.append(rng.integers(0, size, count))
+    return np.array(list(dict.fromkeys(int(i) for each in chosen for i in each))[:count])

@@ -1,0 +1,249 @@
+"""A copy of a layer to experiment on: in one floating type, with chance that repeats, and nothing shared with the original."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import InvalidTypeError
+from ..layer import Layer, Parameter
+
+
+class Twin:
+    """A deep copy of a layer with inputs of its own.
+
+    Parameters
+    ----------
+    layer : Layer
+        Not touched.
+    inputs : sequence of ndarray
+        Copied.
+    dtype : dtype, optional
+        The floating type that inputs, parameters, constants and ``dtype`` attributes get; None leaves each its own.
+
+    Attributes
+    ----------
+    slots : dict
+        What is differentiated: the array itself by its name, "input 0", …, and the path of each parameter. Writing into an array and
+        calling `forward` is the whole experiment.
+    """
+
+    def __init__(self, layer: Layer, inputs: tuple[Any, ...], dtype: np.dtype[Any] | None = None) -> None:
+        self.layer = _copied(layer, dtype)
+        self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
+        self.parameters = self.layer.parameters()
+        n_given = len(self.inputs) - self.layer.n_constant_inputs
+        self.float_inputs = [i for i in range(n_given) if _is_float(self.inputs[i])]
+        self.n_given = n_given
+        self.slots: dict[str, Array] = {f"input {i}": self.inputs[i] for i in self.float_inputs}
+        self.slots |= {path: p.value for path, p in self.parameters.items()}
+        self.hands_out_copies = False
+        """Set for a layer that writes into its inputs, which would spoil the next experiment."""
+        self.writes_parameters = False
+        """Set for a layer that changes its parameters' values, which are then put back after each pass."""
+        self.is_stateful = True
+        """Whether attributes are put back before each forward; cleared where that has been seen to change nothing."""
+        self._generators = [(g, copy.deepcopy(state(g))) for g in [*generators(self.layer), global_generator()]]
+        self._attributes = [(each, dict(vars(each))) for _, each in self.layer.walk()]
+        self._lists = [(held, copy.copy(held)) for held in _collections(self.layer)]
+        self._arrays = [(a, a.copy()) for a in _arrays(self.layer)]
+        self._values = {path: p.value.copy() for path, p in self.parameters.items()}
+        self.returns_tuple = False
+        self.returns_number = False
+        self.takes_dout = takes_dout(self.layer)
+        """Whether backward has an argument at all: some losses have none."""
+
+    def rewind(self) -> None:
+        """Put random generators back to where they were, so that every forward draws the same."""
+        for generator, before in self._generators:
+            set_state(generator, before)
+
+    def chance(self) -> list[Any]:
+        """Return the states of all random generators."""
+        return [copy.deepcopy(state(g)) for g, _ in self._generators]
+
+    def set_chance(self, states: list[Any]) -> None:
+        """Put all random generators where they were when `chance` returned this."""
+        for (generator, _), then in zip(self._generators, states, strict=True):
+            set_state(generator, then)
+
+    def is_chance(self, before: list[Any]) -> bool:
+        """Return whether the random generators are where they were."""
+        return all(_same_state(state(g), old) for (g, _), old in zip(self._generators, before, strict=True))
+
+    def settle(self) -> None:
+        """Stop putting back what a forward and a backward leave alone: called after some of both, it makes the next ones cheap."""
+        self._generators = [(g, old) for g, old in self._generators if not _same_state(state(g), old)]
+
+    def reset(self) -> None:
+        """Put everything but the slots back to where it was: chance, attributes, arrays held besides the parameters."""
+        self.rewind()
+        if self.is_stateful:
+            for each, attributes in self._attributes:
+                vars(each).clear()
+                vars(each).update(attributes)
+            for held, before in self._lists:
+                held.clear()
+                held.extend(before) if isinstance(held, list) else held.update(before)
+            for array, before in self._arrays:
+                if array.flags.writeable:
+                    array[...] = before
+
+    def restore_parameters(self) -> None:
+        """Undo what a layer wrote into its parameters."""
+        for path, before in self._values.items():
+            self.parameters[path].value[...] = before
+
+    def forward(self, as_they_are: bool = False) -> list[Any]:
+        """Return the outputs of a forward from the same state as ever; parameters that a layer writes into can be left as they are."""
+        self.reset()
+        if self.writes_parameters and not as_they_are:
+            self.restore_parameters()
+        return self.forward_on()
+
+    def forward_on(self) -> list[Any]:
+        """Return the outputs of one more forward, in whatever state the layer is."""
+        inputs = [copy.copy(x) for x in self.inputs] if self.hands_out_copies else self.inputs
+        y = self.layer.forward(*inputs)
+        self.returns_tuple = isinstance(y, tuple | list)
+        if self.returns_tuple:
+            return list(y)
+        self.returns_number = not isinstance(y, np.ndarray)
+        return [y]
+
+    def backward(self, douts: list[Array]) -> Any:
+        """Call backward with one dout for each output, as forward gave them: a tuple, an array or a number."""
+        if not self.takes_dout:
+            return self.layer.backward()
+        if self.returns_tuple:
+            return self.layer.backward(tuple(douts))
+        return self.layer.backward(float(douts[0]) if self.returns_number else douts[0])
+
+
+def takes_dout(layer: Layer) -> bool:
+    """Return whether ``layer.backward`` takes an argument."""
+    try:
+        return bool(inspect.signature(layer.backward).parameters)
+    except (TypeError, ValueError):
+        return True
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
+    if not _is_float(x):
+        return copy.deepcopy(x)
+    return np.array(x, dtype=dtype or x.dtype.newbyteorder("="), order="C")
+
+
+def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
+    memo: dict[int, Any] = {}
+    if dtype is not None:  # deepcopy puts what stands in the memo in the place of the original
+        memo = {id(p): Parameter(np.array(p.value, dtype), p.trainable) for p in layer.parameters().values()}
+        for held in _held(layer):
+            if _is_float(held):
+                memo[id(held)] = np.array(held, dtype)
+            elif isinstance(held, np.dtype) and held.kind == "f":
+                memo[id(held)] = dtype
+    try:
+        return copy.deepcopy(layer, memo)
+    except Exception as error:
+        mend = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
+        raise InvalidTypeError(f"cannot be deep-copied, and the check works on a copy: {error}", where=_name(layer), mend=mend) from error
+
+
+def _name(layer: Layer) -> str:
+    try:
+        return repr(layer)
+    except Exception:
+        return type(layer).__name__
+
+
+def _held(layer: Layer) -> Iterator[Any]:
+    """Yield what the layer and those inside it hold in attributes, lists, tuples, dicts and plain objects, each once."""
+    seen: set[int] = set()
+    stack = [vars(each) for _, each in layer.walk()]
+    while stack:
+        thing: Any = stack.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, dict):
+            stack.extend(thing.values())
+        elif isinstance(thing, list | tuple):
+            stack.extend(thing)
+        elif isinstance(thing, Layer | Parameter):
+            continue
+        else:
+            yield thing
+            if hasattr(thing, "__dict__") and not isinstance(thing, type) and not callable(thing) and not inspect.ismodule(thing):
+                stack.append(vars(thing))
+
+
+def _collections(layer: Layer) -> list[Any]:
+    """Return the lists and dicts in attributes, which a forward may fill."""
+    return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
+
+
+def _arrays(layer: Layer) -> list[Array]:
+    return [each for each in _held(layer) if isinstance(each, np.ndarray) and each.dtype != object]
+
+
+def generators(layer: Layer) -> list[Any]:
+    """Return the random generators that the layer, those inside it, and their classes hold."""
+    found = {id(each): each for each in _held(layer) if _draws(each)}
+    for _, each in layer.walk():
+        for kind in type(each).__mro__:
+            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
+    return list(found.values())
+
+
+def _draws(thing: Any) -> bool:
+    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
+
+
+def global_generator() -> Any:
+    """Return the generator behind NumPy's global functions."""
+    return np.random.mtrand._rand
+
+
+def _same_state(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return all(_same_state(a[key], b[key]) for key in a)
+    if isinstance(a, tuple):
+        return all(map(_same_state, a, b))
+    return bool(np.array_equal(a, b))
+
+
+def state(generator: Any) -> Any:
+    """Return the state of a random generator."""
+    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
+
+
+def set_state(generator: Any, before: Any) -> None:
+    """Put a random generator back."""
+    if hasattr(generator, "bit_generator"):
+        generator.bit_generator.state = before
+    else:
+        generator.set_state(before)
+
+
+@contextmanager
+def chance_preserved(layer: Layer) -> Iterator[None]:
+    """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
+    held = {id(each) for each in _held(layer)}
+    shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
+    before = [copy.deepcopy(state(g)) for g in shared]
+    try:
+        yield
+    finally:
+        for generator, kept in zip(shared, before, strict=True):
+            set_state(generator, kept)

@@ -1,0 +1,16 @@
+"""For a user's own tests: everything that a well-behaved layer keeps, checked in one call.
+
+Examples
+--------
+>>> import numpy as np
+>>> import netlib as nl
+>>> from netlib.testing import check_layer
+>>> x = np.random.default_rng(0).normal(size=(4, 3))
+>>> outcome = check_layer(nl.Tanh(), x)
+>>> outcome["batch of 0"], outcome["gradients accumulate"]
+('kept', 'does not apply: the layer has no parameters')
+"""
+
+from .check import check_layer
+
+__all__ = ["check_layer"]

@@ -19,7 +19,7 @@ import numpy as np
 from ..layers.affine import Affine
 from ..layers.relu import ReLU
 from ..passes import passes_for
-from .program import locate, only_gradient
+from .program import gradients_of, locate
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,13 +71,13 @@ class Plan:
                 step = op.step
                 dout = op.backward(dout)
                 if dout is None or type(dout) is tuple:
-                    dout = only_gradient(dout, step.layer)
+                    (dout,) = gradients_of(step, dout)
                     if dout is None:
                         return [None]
             step = first.step
             dout = first.backward(dout) if input_gradient else first.backward_parameters(dout)
             if type(dout) is tuple and input_gradient:
-                dout = only_gradient(dout, step.layer)
+                (dout,) = gradients_of(step, dout)
         except Exception as error:
             locate(error, step, self._steps)
             raise

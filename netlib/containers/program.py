@@ -69,7 +69,6 @@ class Program:
         self.steps: list[Step] = []
         self.parts: list[tuple[Container, object]] = []
         self.n_slots = n_inputs
-        self._places: dict[int, Step] = {}
         self.outputs = self._as_own(self._wire(container), container.short)
         self._shared_steps = [slot for step in self.steps if step.n_outputs > 1 for slot in step.targets]
         given = set(range(n_inputs))
@@ -84,6 +83,7 @@ class Program:
         """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
         self.parts.append((container, container.structure()))
         stack: list[tuple[Wiring, Any]] = [(container.wire(*range(self.n_inputs)), None)]
+        places: dict[int, Step] = {}
         slots: Slots | None = None
         while True:
             wiring, outer = stack[-1]
@@ -100,7 +100,7 @@ class Program:
                     error.inside(path_of(outer))
                 raise
             step = Step(layer, sources, self.n_slots, outer, label)
-            twin = self._places.setdefault(id(layer), step)
+            twin = places.setdefault(id(layer), step)
             if twin is not step and sources:  # a weight or a constant keeps no forward
                 raise same_object_twice(layer, twin.path, step.path)
             inner = as_wirable(layer)
@@ -110,7 +110,7 @@ class Program:
                 slots = None
             else:
                 self.steps.append(step)
-                slots = tuple(range(step.target, step.target + step.n_outputs))
+                slots = tuple(step.targets)
                 self.n_slots += step.n_outputs
 
     def _as_own(self, outputs: Slots, label: str) -> Slots:
@@ -174,14 +174,7 @@ class Program:
                 if step.is_source_only and not input_gradient:
                     layer.backward_parameters(dout)
                     continue
-                dx = layer.backward(dout)
-                if type(dx) is not tuple:
-                    if dx is None and not step.is_source_only:
-                        raise no_gradient(layer)
-                    dx = (dx,)
-                if len(dx) + layer.n_constant_inputs != len(step.sources):
-                    raise ShapeError(f"backward returned {len(dx)} gradients for {len(step.sources)} inputs", where=layer)
-                for slot, d in zip(step.sources, dx, strict=False):
+                for slot, d in zip(step.sources, gradients_of(step, layer.backward(dout)), strict=False):
                     if grads[slot] is None:
                         grads[slot] = d
                     elif d is not None:
@@ -208,23 +201,19 @@ def locate(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> N
         return
     error.inside(step.path)
     if isinstance(error, GradientShapeError):
-        slots = range(step.target, step.target + step.n_outputs)
-        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in slots for slot in each.sources)]
+        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
         error.mend = f"It came out of the backward of {' and '.join(makers)}." if makers else ""
 
 
-def only_gradient(dx: Any, layer: Layer) -> Any:
-    """Return the one gradient in what a backward returned, None where nothing flows."""
-    if dx is None:
-        raise no_gradient(layer)
-    if len(dx) + layer.n_constant_inputs != 1:
-        raise ShapeError(f"backward returned {len(dx)} gradients for 1 inputs", where=layer)
-    return dx[0]
-
-
-def no_gradient(layer: Layer) -> InvalidTypeError:
-    """Return the error for a backward that returns nothing, though layers before it wait for a gradient."""
-    return InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
+def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
+    """Return what the backward at `step` returned as one gradient for each input, None where nothing flows."""
+    layer = step.layer
+    if dx is None and not step.is_source_only:  # layers before it wait for a gradient
+        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
+    gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
+    if len(gradients) + layer.n_constant_inputs != len(step.sources):
+        raise ShapeError(f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs", where=layer)
+    return gradients
 
 
 def as_wirable(layer: Layer) -> Container | None:

@@ -1,0 +1,1 @@
+"""Pictures of a computing graph, with values and gradients on every edge: what is drawn, apart from how."""

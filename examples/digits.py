@@ -21,7 +21,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=1e-2, help="highest learning rate, falling to zero (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra netlib[plot]")
     return parser.parse_args()
+
+
+def save_picture(file: str, history: nl.History, confusion: np.ndarray, first: nl.Layer) -> None:
+    """Draw the learning curves, the confusion, and what the first layer looks for; the suffix of the file decides the format."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(18, 5.5))
+    figure.set_layout_engine("constrained", w_pad=0.2)
+    left, middle, right = figure.subplots(1, 3)
+    history.plot(ax=left)
+    nl.plot.confusion(confusion, ax=middle)
+    nl.plot.weights(first, ax=right)
+    figure.savefig(file)
 
 
 def main() -> None:
@@ -44,15 +58,18 @@ def main() -> None:
     trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), optimizer, metrics={"accuracy": nl.accuracy}, seed=args.seed)
 
     start = time.perf_counter()
-    trainer.fit(x_train, t_train, epochs=args.epochs, batch_size=args.batch_size, validation=(x_held_out, t_held_out))
+    history = trainer.fit(x_train, t_train, epochs=args.epochs, batch_size=args.batch_size, validation=(x_held_out, t_held_out))
     seconds = time.perf_counter() - start
 
     y = trainer.predict(x_held_out)
+    confusion = nl.confusion_matrix(y, t_held_out)
     print(f"\nheld-out accuracy {nl.accuracy(y, t_held_out):.4f} after {seconds:.1f} s of training\n")
     print("confusion: a row for each true digit, a column for each guess")
     print("     " + "".join(f"{digit:4d}" for digit in range(10)))
-    for digit, row in enumerate(nl.confusion_matrix(y, t_held_out)):
+    for digit, row in enumerate(confusion):
         print(f"{digit:4d} " + "".join(f"{count:4d}" if count else "   ." for count in row))
+    if args.plot:
+        save_picture(args.plot, history, confusion, model[0])
 
 
 if __name__ == "__main__":

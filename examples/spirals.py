@@ -1,4 +1,4 @@
-"""Tell three spirals apart, and see in the terminal where the network draws the borders.
+"""Tell three spirals apart, and see in the terminal, or in a picture, where the network draws the borders.
 
 The arms wind around each other, so that no few straight lines separate them; two hidden layers do it. A quarter of the points is
 held out: the picture shows them on top of the regions, and accuracy is measured on them.
@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=32, help="units in each hidden layer (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=100, help="how often to go through the points (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as spirals.png or .svg; needs the extra netlib[plot]")
     return parser.parse_args()
 
 
@@ -40,6 +41,17 @@ def picture(trainer: nl.Trainer, x: np.ndarray, t: np.ndarray, width: int = 60, 
     return "\n".join("".join(row) for row in cells)
 
 
+def save_picture(file: str, history: nl.History, trainer: nl.Trainer, x: np.ndarray, t: np.ndarray) -> None:
+    """Draw the regions with the points x on them, and the learning curves; the suffix of the file decides the format."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    nl.plot.decision_boundary(trainer.model, x, t, ax=left)
+    history.plot(ax=right)
+    figure.savefig(file)
+
+
 def main() -> None:
     """Train, draw, and measure."""
     args = arguments()
@@ -50,13 +62,15 @@ def main() -> None:
     h = args.hidden
     model = nl.Sequential(nl.Affine(2, h, rng=rng), nl.ReLU(), nl.Affine(h, h, rng=rng), nl.ReLU(), nl.Affine(h, 3, rng=rng))
     trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=0.01), metrics={"accuracy": nl.accuracy}, seed=args.seed)
-    history = trainer.fit(x_train, t_train, epochs=args.epochs, batch_size=32, progress=False)
+    history = trainer.fit(x_train, t_train, epochs=args.epochs, batch_size=32, validation=(x_held_out, t_held_out), progress=False)
     print(history)
 
     print(f"\nregions {' '.join(REGIONS)} and held-out points {' '.join(POINTS)}, a mistaken one as !\n")
     print(picture(trainer, x_held_out, t_held_out))
     accuracy = trainer.evaluate(x_held_out, t_held_out)["accuracy"]
     print(f"\nheld-out accuracy {accuracy:.3f} ({len(t_held_out)} points)")
+    if args.plot:
+        save_picture(args.plot, history, trainer, x_held_out, t_held_out)
     if accuracy < 0.9:
         raise SystemExit("The spirals were not told apart: less than 0.9 of the held-out points are right. Give it more --epochs.")
 

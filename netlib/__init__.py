@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "containers": "Constant Graph Input Residual Sequential Weight",
+    "drawing": "Drawing draw",
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
@@ -30,10 +31,10 @@ _HOMES = {
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "passes": "accelerator",
-    "training": "Callback EarlyStopping History Trainer accuracy confusion_matrix mean_absolute_error r2_score",
+    "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "testing", "training")
+_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "plot", "testing", "training")
 
 __all__ = [*_HOME, "data"]  # noqa: PLE0604 - names are strings; they come out of the table above
 

@@ -4,10 +4,12 @@ from . import derivatives as derivatives
 from . import layers as layers
 from . import losses as losses
 from . import optimizers as optimizers
+from . import plot as plot
 from . import testing as testing
 from . import training as training
 from .containers import Constant, Graph, Input, Residual, Sequential, Weight
 from .derivatives import Finding, GradientReport, Note, check_gradients, jacobian
+from .drawing import Drawing, draw
 from .errors import (
     FormatError,
     InvalidTypeError,
@@ -55,6 +57,7 @@ from .training import (
     Callback,
     EarlyStopping,
     History,
+    LayerStatistics,
     Trainer,
     accuracy,
     confusion_matrix,
@@ -78,6 +81,7 @@ __all__ = [
     "Constant",
     "Divide",
     "Dot",
+    "Drawing",
     "Dropout",
     "EarlyStopping",
     "Finding",
@@ -96,6 +100,7 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "Layer",
+    "LayerStatistics",
     "LeCun",
     "LeakyReLU",
     "LogSoftmax",
@@ -142,6 +147,7 @@ __all__ = [
     "clip_grad_norm",
     "confusion_matrix",
     "data",
+    "draw",
     "grad_norm",
     "jacobian",
     "mean_absolute_error",

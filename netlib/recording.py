@@ -1,4 +1,4 @@
-"""Watching a model run: what every layer took and gave, seen from outside."""
+"""Watching a model run: what every layer took and gave, and what came back to it, seen from outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from .containers.program import as_wirable
 from .layer import Layer
+
+METHODS = ("forward", "backward", "backward_parameters")
 
 
 class Call(NamedTuple):
@@ -21,10 +23,7 @@ class Call(NamedTuple):
 
 @contextmanager
 def recorded(model: Layer) -> Iterator[list[Call]]:
-    """Note down every forward inside `model`, in the order in which they end.
-
-    Containers only say how their layers are wired, so what is noted are the layers in them, users' own ones with the layers inside
-    those, and `model` itself where it is no container. No layer knows: each gets a ``forward`` of its own for the time being.
+    """Note down every forward inside `model`, in the order in which they end; `watched` says which layers.
 
     Yields
     ------
@@ -43,22 +42,58 @@ def recorded(model: Layer) -> Iterator[list[Call]]:
     1 ReLU() (array([ 3., -2.]),) [3. 0.]
     """
     calls: list[Call] = []
-    watched = [(path, layer, vars(layer).get("forward")) for path, layer in model.walk() if as_wirable(layer) is None]
-    try:
-        for path, layer, _ in watched:
-            vars(layer)["forward"] = _noting(path, layer, layer.forward, calls)
+    with watched(model, calls.append):
         yield calls
+
+
+@contextmanager
+def watched(
+    model: Layer, after_forward: Callable[[Call], None], before_backward: Callable[[str, Layer, Any], None] | None = None
+) -> Iterator[None]:
+    """Call ``after_forward(call)`` after each forward inside `model`, and ``before_backward(path, layer, dout)`` before each backward.
+
+    Containers only say how their layers are wired, so what is watched are the layers in them, users' own ones with the layers inside
+    those, and `model` itself where it is no container. No layer knows: each gets methods of its own for the time being. A backward that
+    calls another of its own kind tells twice of one dout.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> model = nl.Sequential(nl.Identity(), nl.ReLU())
+    >>> with watched(model, lambda call: print(call.path, call.output), lambda path, layer, dout: print(path, dout)):
+    ...     y, dx = model.forward([2.0, -3.0]), model.backward([5.0, 7.0])
+    0 [ 2. -3.]
+    1 [2. 0.]
+    1 [5. 7.]
+    0 [5. 0.]
+    """
+    layers = [(path, layer) for path, layer in model.walk() if as_wirable(layer) is None]
+    before = [{name: vars(layer)[name] for name in METHODS if name in vars(layer)} for _, layer in layers]
+    try:
+        for path, layer in layers:
+            vars(layer)["forward"] = _telling_after(path, layer, layer.forward, after_forward)
+            for name in METHODS[1:] if before_backward is not None else ():
+                vars(layer)[name] = _telling_before(path, layer, getattr(layer, name), before_backward)
+        yield
     finally:
-        for _, layer, before in watched:
-            vars(layer).pop("forward", None)
-            if before is not None:
-                vars(layer)["forward"] = before
+        for (_, layer), own in zip(layers, before, strict=True):
+            for name in METHODS:
+                vars(layer).pop(name, None)
+            vars(layer).update(own)
 
 
-def _noting(path: str, layer: Layer, forward: Callable[..., Any], calls: list[Call]) -> Callable[..., Any]:
-    def forward_and_note(*inputs: Any, **options: Any) -> Any:
+def _telling_after(path: str, layer: Layer, forward: Callable[..., Any], tell: Callable[[Call], None]) -> Callable[..., Any]:
+    def forward_and_tell(*inputs: Any, **options: Any) -> Any:
         output = forward(*inputs, **options)
-        calls.append(Call(path, layer, inputs, output))
+        tell(Call(path, layer, inputs, output))
         return output
 
-    return forward_and_note
+    return forward_and_tell
+
+
+def _telling_before(path: str, layer: Layer, backward: Callable[..., Any], tell: Any) -> Callable[..., Any]:
+    def tell_and_backward(dout: Any, *rest: Any, **options: Any) -> Any:
+        tell(path, layer, dout)
+        return backward(dout, *rest, **options)
+
+    return tell_and_backward

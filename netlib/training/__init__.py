@@ -2,7 +2,18 @@
 
 from .callbacks import Callback, EarlyStopping
 from .history import History
+from .layer_statistics import LayerStatistics
 from .metrics import accuracy, confusion_matrix, mean_absolute_error, r2_score
 from .trainer import Trainer
 
-__all__ = ["Callback", "EarlyStopping", "History", "Trainer", "accuracy", "confusion_matrix", "mean_absolute_error", "r2_score"]
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LayerStatistics",
+    "Trainer",
+    "accuracy",
+    "confusion_matrix",
+    "mean_absolute_error",
+    "r2_score",
+]

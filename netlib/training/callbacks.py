@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from ..arrays import as_count, as_number
@@ -37,6 +38,10 @@ class Callback:
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Before the first batch."""
+
+    def around_batch(self, trainer: Trainer) -> AbstractContextManager[object]:
+        """Return a context for forward and backward of the coming batch to run in; it is left whatever happens."""
+        return nullcontext()
 
     def on_batch_end(self, trainer: Trainer) -> None:
         """After each batch, when its optimizer step, if one was due, is done."""

@@ -11,6 +11,8 @@ from ..errors import MissingError
 if TYPE_CHECKING:
     import os
 
+    from matplotlib.axes import Axes
+
     Row = dict[str, float]
 
 HEAD = TAIL = 5
@@ -74,6 +76,38 @@ class History:
         name = as_path(path, "History.to_csv")
         with open(name, "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw loss and metrics over the epochs, training and validation; needs matplotlib (extra ``plot``).
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; without them, on a new figure.
+
+        Returns
+        -------
+        matplotlib axes
+            Those of the loss. Metrics have a scale of their own at the right: other axes at the same place.
+
+        Raises
+        ------
+        MissingError
+            Without matplotlib.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> history = History(["epoch", "loss"])
+        >>> history.append({"epoch": 1, "loss": 0.5})
+        >>> history.append({"epoch": 2, "loss": 0.25})
+        >>> (line,) = history.plot(ax=Figure().subplots()).get_lines()
+        >>> line.get_ydata().tolist()
+        [0.5, 0.25]
+        """
+        from ..plot.curves import draw_curves
+
+        return draw_curves(self, ax)
 
     def __getitem__(self, column: str) -> list[float]:
         if column not in self._columns:

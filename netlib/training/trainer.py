@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from math import isfinite
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -225,11 +226,12 @@ class Trainer:
             if done == group:
                 group = min(n, done + self.accumulate * batch_size)
                 group_size = group - done
-            y = model.forward(*inputs)
-            value = self.batch_loss = float(loss.forward(y, t))
-            if not isfinite(value):
-                raise nonfinite_loss(model, inputs, t, value, self._place)
-            model.backward_parameters(loss.backward(len(t) / group_size if means else 1.0))
+            with self._around_batch():
+                y = model.forward(*inputs)
+                value = self.batch_loss = float(loss.forward(y, t))
+                if not isfinite(value):
+                    raise nonfinite_loss(model, inputs, t, value, self._place)
+                model.backward_parameters(loss.backward(len(t) / group_size if means else 1.0))
             done += len(t)
             total += value * len(t) if means else value
             if self.metrics:
@@ -288,6 +290,14 @@ class Trainer:
     def _discard_gradients(self) -> None:
         self.optimizer.zero_grad()
         self.model.zero_grad()
+
+    def _around_batch(self) -> AbstractContextManager[object]:
+        if not self.callbacks:
+            return nullcontext()
+        with ExitStack() as contexts:
+            for callback in self.callbacks:
+                contexts.enter_context(callback.around_batch(self))
+            return contexts.pop_all()
 
     def _call_back(self, hook: str) -> None:
         for callback in self.callbacks:

@@ -1,1 +1,5 @@
 """Pictures of a computing graph, with values and gradients on every edge: what is drawn, apart from how."""
+
+from .drawing import Drawing, draw
+
+__all__ = ["Drawing", "draw"]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Sequence
+from ast import literal_eval
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_floats
-from ..containers import Graph, Sequential
+from ..arrays import Array, as_array, as_floats
+from ..containers import Graph
 from ..containers.program import Step, as_gradients, as_wirable, gradients_of, locate
 from ..derivatives.twin import chance_preserved
-from ..errors import InvalidTypeError
+from ..errors import InvalidTypeError, ShapeError
 from ..layer import Layer, Parameter
+from ..layers import Identity
 from .opening import opened
 
 
@@ -44,8 +47,7 @@ class Value:
 
     def receive(self, gradient: Array | None) -> None:
         """Add what one use sent back."""
-        if gradient is not None:
-            self.grad = gradient if self.grad is None else self.grad + gradient
+        self.grad = added(self.grad, gradient)
 
 
 @dataclass
@@ -109,95 +111,118 @@ class Flow:
     def __init__(self, model: Layer, inputs: Sequence[Any], dout: Any = None, open_layers: bool = False) -> None:
         self.values: list[Value] = []
         self.operations: list[Operation] = []
-        self.seeds: list[Array] = []
+        self._steps: list[Step] = []  # of the operations
         self._open = open_layers
-        self._parameters: dict[int, int] = {}
+        self._parameters: dict[object, int] = {}
         with chance_preserved(model):
             model = _copied(model)
-            is_container = as_wirable(model) is not None
-            program = (model if is_container else Sequential(model)).program(len(inputs))  # type: ignore[attr-defined]
             self.layers = dict(model.walk())
-            self._skipped = 0 if is_container else 1
-            given = [copy.deepcopy(x) for x in inputs]
+            self._paths = {id(layer): path for path, layer in self.layers.items()}
+            self._paths |= {id(parameter): path for path, parameter in model.parameters().items()}
+            where = getattr(model, "short", model)
+            steps, ends = _wired(model, len(inputs))
+            given = [as_array(x, where) for x in inputs]
             self.inputs = [self._new(name, "input", "", x) for name, x in zip(_input_names(model, len(given)), given, strict=True)]
-            slots = self._forward(program.steps, dict(enumerate(self.inputs)), "")
-            self.outputs = [slots[slot] for slot in program.outputs]
-            self._backward(dout, model)
+            slots = self._forward(steps, dict(enumerate(self.inputs)))
+            self.outputs = [slots[slot] for slot in ends]
+            self.seeds = self._seeds(dout, where)
+            self._backward()
 
-    def _new(self, name: str, kind: str, path: str, array: Any) -> int:
+    def _new(self, name: str, kind: str, path: str, array: Array) -> int:
         self.values.append(Value(name, kind, path, np.array(array)))
         return len(self.values) - 1
 
-    def _forward(self, steps: Sequence[Step], slots: dict[int, int], prefix: str) -> dict[int, int]:
+    def _forward(self, steps: Sequence[Step], slots: dict[int, int]) -> dict[int, int]:
         """Run `steps`; `slots` says which value lies in which slot of their program, and is filled up."""
         for step in steps:
-            path = _joined(prefix, _path_of(step, 0 if prefix else self._skipped))
             inputs = [slots[slot] for slot in step.sources]
             arrays = [self.values[i].array for i in inputs]
             inner = opened(step.layer, arrays, _given_name(step)) if self._open else None
             if inner is not None:
-                program = inner.program(len(inputs))
-                made = self._forward(program.steps, dict(enumerate(inputs)), path or ".")
-                slots[step.target] = made[program.outputs[0]]
-                continue
-            try:
-                y = step.layer.forward(*(array.copy() for array in arrays))
-            except Exception as error:
-                locate(error, step)
-                raise
-            outputs = y if step.n_outputs > 1 else (y,)
-            if not inputs:
-                slots[step.target] = self._source(step.layer, path, outputs[0])
-                continue
-            targets = [self._new(_given_name(step), "made", path, array) for array in outputs]
-            slots.update(zip(step.targets, targets, strict=True))
-            held = {_joined(path, name): parameter for name, parameter in step.layer.parameters().items()}
-            parameters = [self._parameter(parameter, name) for name, parameter in held.items()]
-            roles = [*input_names(step.layer, len(inputs)), *step.layer.parameters()]
-            self.operations.append(Operation(step.layer, path, inputs, parameters, targets, roles))
+                slots[step.target] = self._opened(step, inner, inputs)
+            elif type(step.layer) is Identity and id(step.layer) not in self._paths:  # only keeps what is returned apart
+                slots[step.target] = inputs[0]
+            else:
+                running = Step(step.layer, tuple(inputs), 0, step.outer, step.label)
+                running.is_source_only = set(self.inputs).issuperset(inputs)
+                slots.update(zip(step.targets, self._run(running, arrays, _given_name(step)), strict=True))
         return slots
 
-    def _source(self, layer: Layer, path: str, array: Array) -> int:
-        """Return the value of a layer without inputs: a parameter if it has one, a constant otherwise."""
-        name = path.rpartition(".")[-1]
-        for parameter in layer.parameters().values():
-            return self._parameter(parameter, path, name)
-        return self._new(name, "constant", path, array)
+    def _opened(self, step: Step, inner: Graph, inputs: Sequence[int]) -> int:
+        """Run the nodes that the layer of `step` stands for, and return the value they make."""
+        path, held = self._paths[id(step.layer)], step.layer.parameters()
+        self._paths |= {id(layer): _joined(path, name) for name, layer in inner.walk()}
+        for name, parameter in inner.parameters().items():
+            self._paths[id(parameter)] = self._paths[id(held[name])]
+            self._parameter(parameter)
+        program = inner.program(len(inputs))
+        return self._forward(program.steps, dict(enumerate(inputs)))[program.outputs[0]]
 
-    def _parameter(self, parameter: Parameter, path: str, name: str = "") -> int:
-        if id(parameter) not in self._parameters:
-            self._parameters[id(parameter)] = self._new(name, "parameter", path, parameter.value)
-        return self._parameters[id(parameter)]
+    def _run(self, step: Step, arrays: Sequence[Array], name: str) -> list[int]:
+        """Run one layer, and return the values it makes."""
+        layer = step.layer
+        with _located(step):
+            y = layer.forward(*(array.copy() for array in arrays))
+            if step.n_outputs == 1:
+                y = (y,)
+            elif not isinstance(y, tuple) or len(y) != step.n_outputs:
+                raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=layer)
+            outputs = [as_array(each, layer) for each in y]
+        held = layer.parameters()
+        if not arrays:
+            source = next(iter(held.values()), None)
+            if source is None:
+                return [self._new(name, "constant", "", outputs[0])]
+            if y[0] is source.value:
+                return [self._parameter(source, name)]
+        path = self._paths.get(id(layer), "")
+        parameters = [self._parameter(parameter) for parameter in held.values()]
+        targets = [self._new(name, "made", path, array) for array in outputs]
+        self._steps.append(step)
+        roles = [*input_names(layer, len(arrays)), *held]
+        self.operations.append(Operation(layer, path, list(step.sources), parameters, targets, roles))
+        return targets
 
-    def _backward(self, dout: Any, model: Layer) -> None:
-        outputs = [self.values[i] for i in self.outputs]
+    def _parameter(self, parameter: Parameter, name: str = "") -> int:
+        path = self._paths.get(id(parameter), "")
+        key = path or id(parameter), parameter.shape  # the bias of an opened layer is a row, and of one that could not be, a vector
+        if key not in self._parameters:
+            self._parameters[key] = self._new(name, "parameter", path, parameter.value)
+        return self._parameters[key]
+
+    def _seeds(self, dout: Any, where: object) -> list[Array]:
+        outputs = [self.values[i].array for i in self.outputs]
         if dout is None:
-            ones = tuple(np.ones_like(as_floats(each.array)) for each in outputs)
-            dout = ones if len(ones) > 1 else ones[0]
-        self.seeds = as_gradients(dout, [each.array.shape for each in outputs], getattr(model, "short", model))
-        for output, seed in zip(outputs, self.seeds, strict=True):
-            output.receive(seed)
-        for operation in reversed(self.operations):
-            made = [self.values[i] for i in operation.targets]
-            operation.sent = [None] * len(operation.sources)
-            if all(each.grad is None for each in made):
-                continue
-            douts = [np.zeros_like(each.array) if each.grad is None else each.grad.copy() for each in made]
-            parameters = list(operation.layer.parameters().values())
-            for parameter in parameters:
-                parameter.zero_grad()
-            step = Step(operation.layer, tuple(operation.inputs), 0, None, operation.path)
-            try:
-                gradients = gradients_of(step, operation.layer.backward(douts[0] if len(douts) == 1 else tuple(douts)))
-            except Exception as error:
-                locate(error, step)
-                raise
-            sent = [None if d is None else np.array(d) for d in gradients]
-            operation.sent = [*sent, *[None] * (len(operation.inputs) - len(sent)), *(p.grad.copy() for p in parameters)]
-            for i, number in enumerate(operation.sources):
-                if self.values[number].kind == "constant":  # what is sent there, nobody takes
-                    operation.sent[i] = None
-                self.values[number].receive(operation.sent[i])
+            return [np.ones_like(as_floats(array)) for array in outputs]
+        return [d.copy() for d in as_gradients(dout, [array.shape for array in outputs], where)]
+
+    def _backward(self) -> None:
+        for i, seed in zip(self.outputs, self.seeds, strict=True):
+            self.values[i].receive(seed)
+        for operation, step in zip(reversed(self.operations), reversed(self._steps), strict=True):
+            operation.sent = self._sent(operation, step)
+            for i, gradient in zip(operation.sources, operation.sent, strict=True):
+                self.values[i].receive(gradient)
+
+    def _sent(self, operation: Operation, step: Step) -> list[Array | None]:
+        """Run one backward, unless no gradient reaches it, and return what it sends to each input and parameter."""
+        made = [self.values[i] for i in operation.targets]
+        if all(each.grad is None for each in made):
+            return [None] * len(operation.sources)
+        douts = [np.zeros_like(each.array) if each.grad is None else each.grad.copy() for each in made]
+        parameters = list(operation.layer.parameters().values())
+        for parameter in parameters:
+            parameter.zero_grad()
+        with _located(step):
+            gradients = gradients_of(step, operation.layer.backward(tuple(douts) if step.n_outputs > 1 else douts[0]))
+            sent = [None if d is None else np.array(as_array(d, operation.layer)) for d in gradients]
+            for d, i in zip(sent, operation.inputs, strict=False):
+                shape = self.values[i].array.shape
+                if d is not None and d.shape != shape:
+                    raise ShapeError(f"backward returned dL/dx of shape {d.shape}, wanted that of x, {shape}", where=operation.layer)
+        sent += [None] * (len(operation.inputs) - len(sent))
+        sent = [None if self.values[i].kind == "constant" else d for i, d in zip(operation.inputs, sent, strict=True)]  # nobody takes it
+        return [*sent, *(parameter.grad.copy() for parameter in parameters)]
 
 
 def input_names(layer: Layer, n: int) -> list[str]:
@@ -216,9 +241,10 @@ def input_names(layer: Layer, n: int) -> list[str]:
 
 def _input_names(model: Layer, n: int) -> list[str]:
     """Return what the inputs of `model` are called: by its graph, by its forward, or not at all."""
-    if isinstance(model, Graph):
-        return [node.name or "" for node in model.inputs]
-    return [""] * n if n == 1 or as_wirable(model) is not None else input_names(model, n)
+    container = as_wirable(model)
+    if isinstance(container, Graph):
+        return [node.name or "" for node in container.inputs]
+    return [""] * n if n == 1 or container is not None else input_names(model, n)
 
 
 def _copied(model: Layer) -> Layer:
@@ -229,33 +255,43 @@ def _copied(model: Layer) -> Layer:
         raise InvalidTypeError(f"cannot be deep-copied, and a copy is what is drawn: {error}", where=model, mend=mend) from error
 
 
-def _path_of(step: Step, skipped: int) -> str:
-    """Return the path under which `Layer.walk` knows the layer of `step`: ``"1.layer.0"``."""
-    names = []
-    place: Any = (step.outer, step.label)
-    while place is not None:
-        place, label = place
-        names.append(_name_in(label))
-    return ".".join(reversed(names[: len(names) - skipped]))
+def _wired(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
+    """Return the steps of `model`, a single one where it is no container, and the slots of its outputs."""
+    container = as_wirable(model)
+    if container is not None:
+        program = container.program(n_inputs)
+        return program.steps, program.outputs
+    step = Step(model, tuple(range(n_inputs)), n_inputs, None, "")
+    return [step], step.targets
 
 
-def _name_in(label: str) -> str:
-    """Return the name that a container's label gives its member.
-
-    >>> _name_in("Sequential[2]"), _name_in("Graph['XW']"), _name_in("Residual.layer")
-    ('2', 'XW', 'layer')
-    """
-    if label.endswith("]"):
-        return label[label.index("[") + 1 : -1].strip("'\"")
-    return label.rpartition(".")[-1]
+@contextmanager
+def _located(step: Step) -> Iterator[None]:
+    """Write the place of `step`, if it has one, on an error that comes out of it."""
+    try:
+        yield
+    except Exception as error:
+        if step.path:
+            locate(error, step)
+        raise
 
 
 def _given_name(step: Step) -> str:
     """Return the name that a node of a graph was given, empty where it goes by its class and a number."""
-    name = _name_in(step.label)
-    is_made_up = re.fullmatch(rf"{re.escape(type(step.layer).__name__)}_\d+", name)
-    return name if step.label.startswith("Graph[") and not is_made_up else ""
+    if not step.label.startswith("Graph["):
+        return ""
+    name = str(literal_eval(step.label[len("Graph[") : -1]))
+    return "" if re.fullmatch(rf"{type(step.layer).__name__}_\d+", name) else name
 
 
 def _joined(prefix: str, path: str) -> str:
-    return ".".join(part for part in (prefix.strip("."), path) if part)
+    return f"{prefix}.{path}" if prefix and path else prefix or path
+
+
+def added(a: Array | None, b: Array | None) -> Array | None:
+    """Return a + b, where None stands for what was not computed.
+
+    >>> added(None, np.ones(2)), added(None, None)
+    (array([1., 1.]), None)
+    """
+    return b if a is None else a if b is None else np.asarray(a + b)

@@ -24,7 +24,7 @@ def opened(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | Non
     >>> opened(Affine(2, 3), [np.ones((4, 2))], name="Y")
     Graph(inputs=[Input('X')], outputs=[Node('Y')])
     """
-    if type(layer) is not Affine or layer.bias is None or inputs[0].ndim != 2:
+    if type(layer) is not Affine or layer.bias is None or inputs[0].shape[1:] != (layer.in_features,):
         return None
     x, ones = Input("X"), np.ones((len(inputs[0]), 1), layer.dtype)
     a = MatMul()(x, Weight("weight", layer.weight.value), name="A")

@@ -6,13 +6,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import NamedTuple
 
 from ..arrays import Array
 from ..containers.program import as_wirable
 from ..layer import Layer
 from ..losses import Loss
-from .flow import Flow, Operation
+from .flow import Flow, Operation, added
 from .rules import rule_of
 
 MOST_NODES = 40
@@ -157,16 +158,9 @@ class Picture:
             node = self._add(part.node, [arriving[number, place] for place in range(len(part.takes))])
             node.title = node.title or names[(part.makes or part.takes)[0]]
             for value in part.makes:
-                begin, gradients = node, [parts[user].sent[place] for user, place in users[value]]
-                wire_names = [names[value]]
-                if len(gradients) > 1:
-                    trunk = self._wire(names[value], value, begin, flow.values[value].grad)
-                    begin = self._add(Node("fan-out", names[value], "•", flow.values[value].path), [trunk])
-                    wire_names = [f"{names[value]}({i})" for i in range(1, len(gradients) + 1)]
-                for use, name, gradient in zip(users[value], wire_names, gradients, strict=True):
-                    arriving[use] = self._wire(name, value, begin, gradient)
-                if not users[value]:
-                    self._add(Node("unused", "not used"), [self._wire(names[value], value, node, None)])
+                uses = users[value]
+                wires = self._wires(value, names[value], node, [parts[user].sent[place] for user, place in uses])
+                arriving.update(zip(uses, wires, strict=True))
         for node in self.nodes:
             self._give_rule(node)
         self.moments = self._way()
@@ -179,6 +173,17 @@ class Picture:
             node.inputs.append(wire.number)
         return node
 
+    def _wires(self, value: int, name: str, source: Node, gradients: Sequence[Array | None]) -> list[Wire]:
+        """Return a wire for each use of a value, through a fan-out where there are several; `gradients` are what the uses send back."""
+        if len(gradients) == 1:
+            return [self._wire(name, value, source, gradients[0])]
+        if not gradients:
+            self._add(Node("unused", "not used"), [self._wire(name, value, source, None)])
+            return []
+        trunk = self._wire(name, value, source, reduce(added, gradients))
+        fan_out = self._add(Node("fan-out", name, "•", trunk.path), [trunk])
+        return [self._wire(f"{name}({i})", value, fan_out, gradient) for i, gradient in enumerate(gradients, 1)]
+
     def _wire(self, name: str, value: int, source: Node, grad: Array | None) -> Wire:
         held = self._flow.values[value]
         wire = Wire(len(self.wires), name, held.path, source.number, -1, held.array, grad)
@@ -189,8 +194,9 @@ class Picture:
     def _give_rule(self, node: Node) -> None:
         """Write the rule of the node, with its wires in the place of the layer's own names."""
         inputs, outputs = [self.wires[i] for i in node.inputs], [self.wires[i] for i in node.outputs]
-        if node.kind == "fan-out":
-            node.backward = [Line(Reference(inputs[0].number, True), _sum_of(Reference(wire.number, True) for wire in outputs))]
+        if node.kind == "fan-out" and inputs[0].grad is not None:
+            shares = [Reference(wire.number, True) for wire in outputs if wire.grad is not None]
+            node.backward = [Line(Reference(inputs[0].number, True), _sum_of(shares))]
         if node.kind != "operation" or node.layer is None or len(outputs) != 1:
             return
         shapes = [wire.value.shape for wire in inputs]
@@ -241,7 +247,7 @@ def _layers_and_groups(flow: Flow, folded: bool) -> list[_Part]:
         at_each_end = MOST_NODES // 4
         middle = [operation for _, operations in runs[at_each_end:-at_each_end] for operation in operations]
         runs[at_each_end:-at_each_end] = [("…", middle)]
-    read = Counter(value for operation in flow.operations for value in operation.inputs) + Counter(flow.outputs)
+    read = Counter(value for operation in flow.operations for value in operation.sources) + Counter(flow.outputs)
     return [_group(flow, path, operations, read) if path else _layer(operations[0]) for path, operations in runs]
 
 
@@ -252,17 +258,19 @@ def _layer(operation: Operation) -> _Part:
 
 
 def _group(flow: Flow, path: str, operations: list[Operation], read: Counter[int]) -> _Part:
-    """Return several operations as one: it takes what they do not make themselves, and makes what others read."""
-    made = {value for operation in operations for value in operation.targets}
+    """Return several operations as one: it takes what comes from outside, and makes what others read.
+
+    Parameters and constants that nobody else reads are folded into it.
+    """
+    inside = Counter(value for operation in operations for value in operation.sources)
     sent: dict[int, Array | None] = {}
-    for operation in reversed(operations):
-        for value, gradient in zip(operation.inputs, operation.sent, strict=False):
-            if value not in made:
-                before = sent.get(value)
-                sent[value] = gradient if before is None else before if gradient is None else before + gradient
-    inside = Counter(value for operation in operations for value in operation.inputs)
-    takes = [value for value in dict.fromkeys(v for operation in operations for v in operation.inputs) if value not in made]
-    makes = [value for operation in operations for value in operation.targets if read[value] > inside[value] or not read[value]]
+    for operation in operations:
+        for value, gradient in zip(operation.sources, operation.sent, strict=True):
+            sent[value] = added(sent.get(value), gradient)
+    made = dict.fromkeys(value for operation in operations for value in operation.targets)
+    makes = [value for value in made if read[value] > inside[value]]
+    is_own = {value: read[value] == inside[value] and flow.values[value].kind in ("parameter", "constant") for value in inside}
+    takes = [value for value in sent if value not in made and not is_own[value]]
     title = f"{len(operations)} layers" if path == "…" else type(flow.layers[path]).__name__
     node = Node("group", title, path=path, layer=flow.layers.get(path), folds=len(operations))
     return _Part(node, takes, [sent[value] for value in takes], makes)
@@ -284,37 +292,44 @@ def _in_order(flow: Flow, parts: list[_Part]) -> list[_Part]:
 
 def _names(flow: Flow, values: Sequence[int]) -> dict[int, str]:
     """Return a name for each value: the given one, else the chapter's letter, with a number where several would have it."""
-    names = {value: SHORT.get(flow.values[value].name, flow.values[value].name) for value in values}
-    last = flow.operations[-1].layer if flow.operations else None
-    for value in values:
-        held = flow.values[value]
-        if held.kind == "parameter" and not names[value]:
-            own = held.path.rpartition(".")[-1]
-            names[value] = SHORT.get(own, own)
-        if not names[value]:
-            names[value] = "X" if held.kind == "input" else "H"
-            if value in flow.outputs:
-                names[value] = "L" if isinstance(last, Loss) or held.array.ndim == 0 else "Y"
-    several = Counter(names.values())
-    taken = {name for name, count in several.items() if count == 1}
+    given = Counter(flow.values[value].name for value in values)
+    names = {value: flow.values[value].name for value in values if flow.values[value].name and given[flow.values[value].name] == 1}
+    letters = {value: _letter(flow, value) for value in values if value not in names}
+    taken = set(names.values())
+    several = Counter(letters.values())
     numbers: Counter[str] = Counter()
-    for value in values:
-        name = names[value]
-        if several[name] > 1:
-            while True:
-                numbers[name] += 1
-                if (numbered := f"{name}{numbers[name]}") not in taken:
-                    break
-            names[value] = numbered
+    for value, letter in letters.items():
+        name = letter
+        while name in taken or (name == letter and several[letter] > 1):
+            numbers[letter] += 1
+            name = f"{letter}{numbers[letter]}"
+        taken.add(name)
+        names[value] = name
     return names
+
+
+def _letter(flow: Flow, value: int) -> str:
+    """Return what a value would be called if it were the only one: X, W, B, H, Y or L."""
+    held = flow.values[value]
+    if held.name:
+        return held.name
+    if held.kind == "parameter":
+        own = held.path.rpartition(".")[-1]
+        return SHORT.get(own, own)
+    if held.kind == "input":
+        return "X"
+    if value not in flow.outputs:
+        return "H"
+    makers = [operation.layer for operation in flow.operations if value in operation.targets]
+    return "L" if held.array.ndim == 0 or isinstance(makers[0], Loss) else "Y"
 
 
 def _parts(formula: str, words: dict[str, Reference]) -> list[str | Reference]:
     """Return `formula` with references in the place of the words that stand for arrays."""
     parts: list[str | Reference] = []
     end = 0
-    for match in re.finditer(r"([^\W\d]\w*)(ᵀ?)", formula):
-        word, transposed = match.group(1).removesuffix("ᵀ"), match.group(0).endswith("ᵀ")
+    for match in re.finditer(r"([^\W²³ᵀ]+(?:\.[^\W²³ᵀ]+)*)(ᵀ?)", formula):
+        word, transposed = match.group(1), bool(match.group(2))
         if word in words:
             parts += [formula[end : match.start()], words[word]._replace(is_transposed=transposed)]
             end = match.end()

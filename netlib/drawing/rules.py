@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
+from numpy.lib.array_utils import normalize_axis_tuple
+
 from .. import layers, losses
 from ..arrays import Shape
 from ..containers.residual import ResidualAdd
@@ -92,8 +94,23 @@ def _listed(axes: Sequence[int]) -> str:
     return str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})"
 
 
+def _matmul(layer: layers.MatMul, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
+    a, b = shapes
+    remarks = ["", "", ""]
+    if len(a) == len(b) == 1:
+        return "y = a·b\nda = dy ⊙ b\ndb = dy ⊙ a"
+    if len(a) == 1:
+        a, output, remarks = (1, *a), (*output[:-1], 1, output[-1]), [", a as row", ", dy as row", ", a and dy as rows"]
+    elif len(b) == 1:
+        b, output, remarks = (*b, 1), (*output, 1), [", b as column", ", b and dy as columns", ", dy as column"]
+    lines = ["y = a·b", _summed("da", "dy·bᵀ", a, (*output[:-1], a[-1])), _summed("db", "aᵀ·dy", b, (*output[:-2], *b[-2:]))]
+    return "\n".join(line + remark for line, remark in zip(lines, remarks, strict=True))
+
+
 def _affine(layer: layers.Affine, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
-    lines = ["y = x·weight", "dx = dy·weightᵀ", "dweight = xᵀ·dy"]
+    lines = ["y = x·weight", "dx = dy·weightᵀ", _summed("dweight", "xᵀ·dy", layer.weight.shape, (*output[:-2], *layer.weight.shape))]
+    if len(output) == 1:
+        lines[-1] += ", x and dy as rows"
     if layer.bias is not None:
         lines[0] += " + bias"
         lines.append(_summed("dbias", "dy", layer.bias.shape, output))
@@ -120,16 +137,20 @@ def _log_softmax(layer: layers.LogSoftmax, *_: object) -> str:
 
 
 def _sum(layer: layers.Sum, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
-    return f"y = sum{_along(layer)}(x)\ndx = dy, spread to {sized(shapes[0])}"
+    return f"y = sum{_along(layer)}(x)\ndx = dy, {_spread(layer, shapes[0])}"
 
 
 def _mean(layer: layers.Mean, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
     n = prod(shapes[0]) // max(prod(output), 1)
-    return f"y = sum{_along(layer)}(x) / {n}\ndx = dy / {n}, spread to {sized(shapes[0])}"
+    return f"y = sum{_along(layer)}(x) / {n}\ndx = dy / {n}, {_spread(layer, shapes[0])}"
 
 
 def _along(layer: layers.Sum) -> str:
     return "" if layer.axis is None else f"[axis={layer.axis}]"
+
+
+def _spread(layer: layers.Sum, shape: Shape) -> str:
+    return f"spread to {sized(shape)}" + ("" if layer.axis is None else f" along axis {layer.axis}")
 
 
 def _reshape(layer: Layer, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
@@ -137,9 +158,13 @@ def _reshape(layer: Layer, inputs: Sequence[str], shapes: list[Shape], output: S
 
 
 def _transpose(layer: layers.Transpose, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
-    if len(output) == 2 and layer.axes in (None, (1, 0)):
+    n = len(output)
+    backwards = tuple(range(n))[::-1]
+    order = backwards if layer.axes is None else normalize_axis_tuple(layer.axes, n)
+    if n <= 2 and order == backwards:
         return "y = xᵀ\ndx = dyᵀ"
-    return f"y = x, its axes in the order {layer.axes}\ndx = dy, its axes put back"
+    back = sorted(range(n), key=order.__getitem__)
+    return f"y = x, its axes in the order {_listed(order)}\ndx = dy, its axes in the order {_listed(back)}"
 
 
 def _concatenate(layer: layers.Concatenate, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
@@ -169,14 +194,15 @@ def _loss(term: str, derivative: str, n_terms: Callable[[Shape], int] = prod) ->
 
 
 def _softmax_cross_entropy(layer: losses.SoftmaxCrossEntropy, inputs: Sequence[str], shapes: list[Shape], output: Shape) -> str:
-    t = "t" if shapes[1] == shapes[0] else "onehot(t)"
-    if layer.label_smoothing:
-        t = f"smoothed({t})"
+    is_probabilities, share = len(shapes[1]) == len(shapes[0]), layer.label_smoothing
+    t = "t" if is_probabilities else "onehot(t)"
+    if share:
+        t = f"({1 - share:g} {t} + {share:g} / {shapes[0][-1]})"
+    total = f" ⊙ sum[axis=-1]({t.strip('()')})" if is_probabilities else ""
     along = "[axis=-1]" if layer.reduction == "none" else ""
-    term, derivative = f"{t} ⊙ logsoftmax(y)", f"softmax(y) − {t}"
-    n = prod(shapes[0][:-1])
-    mean = f" / {n}" if layer.reduction == "mean" else ""
-    return f"L = −sum{along}({term}){mean}\ndy = dL ⊙ ({derivative}){mean}"
+    mean = f" / {prod(shapes[0][:-1])}" if layer.reduction == "mean" else ""
+    spread = ", dL spread along axis -1" if along and len(shapes[0]) > 1 else ""
+    return f"L = −sum{along}({t} ⊙ logsoftmax(y)){mean}\ndy = dL ⊙ (softmax(y){total} − {t}){mean}{spread}"
 
 
 RULES: dict[type[Layer], Rule] = {
@@ -185,7 +211,7 @@ RULES: dict[type[Layer], Rule] = {
     layers.Subtract: _elementwise("a − b", a="dy", b="−dy"),
     layers.Multiply: _elementwise("a ⊙ b", a="dy ⊙ b", b="dy ⊙ a"),
     layers.Divide: _elementwise("a / b", a="dy / b", b="−dy ⊙ a / b²"),
-    layers.MatMul: _fixed("y = a·b\nda = dy·bᵀ\ndb = aᵀ·dy"),
+    layers.MatMul: _matmul,
     layers.Affine: _affine,
     layers.Identity: _fixed("y = x\ndx = dy"),
     layers.ReLU: _fixed("y = max(0, x)\ndx = dy ⊙ [x > 0]"),

@@ -1,0 +1,198 @@
+"""What needs room in a picture: the label of a wire, the shape of a node, and the text in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from math import sqrt
+from typing import NamedTuple
+
+from ..arrays import Array
+from . import numbers
+from .picture import Node, Picture, Wire
+from .rules import sized
+from .wording import as_text, fitting, folded, formula_at, shortened
+
+Point = tuple[float, float]
+
+SIZE, SMALL = 12, 10.5  # of the letters, in px
+ADVANCE = 0.605  # of a letter of a monospaced font, in parts of its size
+LINE, SMALL_LINE = 16, 14
+RADIUS, FAN_RADIUS = 22, 11
+PAD = 10
+HEAT = 44
+
+
+class Text(NamedTuple):
+    """A piece of text on a line: its classes and its letters."""
+
+    kind: str
+    letters: str
+
+    @property
+    def width(self) -> float:
+        """In px."""
+        return len(self.letters) * ADVANCE * (15 if "symbol" in self.kind else SMALL if "small" in self.kind else SIZE)
+
+
+class Half:
+    """What stands above the line of a wire, or below: a heading, and an array."""
+
+    def __init__(self, kind: str, heading: list[Text], array: Array | None) -> None:
+        self.kind = kind
+        self.heading = heading
+        self.rows: list[str] = []
+        self.image = ""
+        self.is_bracketed = False
+        if array is not None and numbers.is_small(array):
+            self.rows = numbers.rows(array)
+            self.is_bracketed = array.ndim > 0
+        elif array is not None:
+            self.rows = numbers.summary(array)
+            self.image = numbers.heat_image(array) if array.size else ""
+
+    @property
+    def body(self) -> Point:
+        """Width and height of the array."""
+        if not self.rows:
+            return 0.0, 0.0
+        width, height = max(Text("", row).width for row in self.rows), len(self.rows) * LINE
+        if self.image:
+            return width + HEAT + 8, max(HEAT, height) + 4.0
+        return width + (14 if self.is_bracketed else 0), height + 2.0
+
+    @property
+    def size(self) -> Point:
+        """Width and height of all."""
+        width, height = self.body
+        return max(width, sum(text.width for text in self.heading)), height + (LINE if self.heading else 0)
+
+    def drawn(self, x: float, y: float) -> Iterator[str]:
+        """Yield the elements, centred at `x`, from `y` downwards."""
+        yield f'<g class="{self.kind}">'
+        if self.heading:
+            yield line_of_text(self.heading, x, y + 12)
+            y += LINE
+        width, height = self.body
+        left, top = x - width / 2, y
+        if self.image:
+            middle = y + height / 2
+            yield f'<image x="{left:.1f}" y="{middle - HEAT / 2:.1f}" width="{HEAT}" height="{HEAT}" preserveAspectRatio="none" '
+            yield f'style="image-rendering:pixelated" href="{self.image}"/>'
+            left, top = left + HEAT + 8, middle - len(self.rows) * LINE / 2
+        if self.is_bracketed:
+            for edge, inwards in ((left, 4), (left + width, -4)):
+                yield f'<path class="bracket" d="M{edge + inwards:.1f} {y + 1:.1f}H{edge:.1f}V{y + height - 1:.1f}H{edge + inwards:.1f}"/>'
+            left += 7
+        for i, row in enumerate(self.rows):
+            yield f'<text class="row" x="{left:.1f}" y="{top + 13 + i * LINE:.1f}">{escape(row)}</text>'
+        yield "</g>"
+
+
+class Label:
+    """What stands on a wire: its name, shape and value above the line, its gradient below."""
+
+    def __init__(self, picture: Picture, wire: Wire) -> None:
+        source = picture.nodes[wire.source]
+        name, shape = Text("name", shortened(wire.name)), Text("faint", "  " + sized(wire.value.shape))
+        if source.kind == "fan-out":
+            self.above = Half("value", [name, Text("faint", f" = {shortened(source.title)}")], None)
+        else:
+            self.above = Half("value", [name, shape], wire.value)
+        gradient = f"∂L/∂{shortened(wire.name)}"
+        if wire.grad is None:
+            self.below = Half("grad", [Text("name small", gradient), Text("faint small", " not computed")], None)
+        else:
+            formula = formula_at(picture, wire)
+            self.below = Half("grad", [Text("name", gradient), Text("", formula)], wire.grad)
+        half = max(self.above.size[1], self.below.size[1]) + 7
+        self.size = max(self.above.size[0], self.below.size[0]) + 2 * PAD, 2 * half
+
+    def drawn(self, x: float, y: float) -> Iterator[str]:
+        """Yield the elements, with the line at the height `y`."""
+        yield '<g class="label">'
+        yield from self.above.drawn(x, y - 7 - self.above.size[1])
+        yield from self.below.drawn(x, y + 7)
+        yield "</g>"
+
+
+class Shape:
+    """A node: a circle with a symbol, or a box with a title, and its rule."""
+
+    def __init__(self, picture: Picture, node: Node) -> None:
+        self.node = node
+        self.lines: list[list[Text]] = []
+        rule = [("forward small", line) for line in node.forward] + [("backward small", line) for line in node.backward]
+        if node.kind == "fan-out":  # its sum stands at the wire that leads to it
+            rule = []
+        texts, fits = [as_text(picture, line) for _, line in rule], [fitting(picture, line) for _, line in rule]
+        for (kind, _), text, fit in zip(rule, texts, fits, strict=True):
+            letters, around = max(map(len, texts)), max(map(len, fits))
+            self.lines.append([Text(kind, text.ljust(letters)), Text("faint small", f"  {fit.ljust(around)}" if around else "")])
+        self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind == "output" else 0
+        self.head: list[list[Text]] = []
+        if node.kind in ("input", "parameter", "constant"):
+            place = f"{node.kind} {node.path}" if node.path and node.path != node.title else node.kind
+            self.head = [[Text("name", shortened(node.title))], [Text("faint small", place)]]
+        elif node.kind == "group":
+            self.head = [[Text("name", shortened(node.title))], [Text("faint small", folded(node))]]
+        elif node.kind == "unused":
+            self.head = [[Text("faint small", node.title)]]
+        elif node.kind == "operation":
+            self.head = [[Text("faint small" if self.radius else "name", shortened(node.title))]]
+            if node.path and not self.radius:
+                self.head.append([Text("faint small", node.path)])
+            if not rule and node.layer is not None:
+                taken = " ".join(f"({sized(picture.wires[i].value.shape)})" for i in node.inputs)
+                made = " ".join(f"({sized(picture.wires[i].value.shape)})" for i in node.outputs)
+                self.lines.append([Text("faint small", f"{taken} → {made}")])
+        width = max((sum(text.width for text in line) for line in self.head + self.lines), default=0)
+        if self.radius:
+            below, above = len(self.lines) * SMALL_LINE + 8, len(self.head) * SMALL_LINE + 4
+            self.size = max(width, 2 * self.radius), 2 * (self.radius + max(below, above))
+            self.half_width: float = self.radius
+        else:
+            self.size = max(width + 2 * PAD, 36), len(self.head) * LINE + len(self.lines) * SMALL_LINE + (20 if self.lines else 14)
+            self.half_width = self.size[0] / 2
+
+    def port(self, place: int, of: int, side: int) -> Point:
+        """Return where the wire number `place` of `of` meets the node, seen from its middle; `side` is -1 for left, 1 for right."""
+        room = 2 * self.radius * 0.6 if self.radius else max(self.size[1] - 16, 0)
+        dy = (place - (of - 1) / 2) * min(16, room / max(of - 1, 1))
+        return side * (sqrt(self.radius**2 - dy**2) if self.radius else self.half_width), dy
+
+    def drawn(self, x: float, y: float) -> Iterator[str]:
+        """Yield the elements, the middle of the node at (`x`, `y`)."""
+        node, (width, height) = self.node, self.size
+        symbol = {"fan-out": "+", "output": shortened(node.title)}.get(node.kind, node.symbol)
+        if self.radius:
+            yield f'<circle class="shape" cx="{x:.1f}" cy="{y:.1f}" r="{self.radius}"/>'
+            kind = "backward name" if node.kind == "fan-out" else "symbol" if len(symbol) < 4 else "name small"
+            yield line_of_text([Text(kind, symbol)], x, y + (5 if kind == "symbol" else 4))
+            for i, line in enumerate(self.head):
+                yield line_of_text(line, x, y - self.radius - 6 - (len(self.head) - 1 - i) * SMALL_LINE)
+            top = y + self.radius + 14
+        else:
+            if node.kind != "unused":
+                round_ = 16 if node.kind in ("input", "parameter", "constant") else 6
+                yield f'<rect class="shape" x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" '
+                yield f'width="{width:.1f}" height="{height:.1f}" rx="{round_}"/>'
+            top = y - height / 2 + 19
+            for line in self.head:
+                yield line_of_text(line, x, top)
+                top += LINE
+            top += 4
+        for line in self.lines:
+            yield line_of_text(line, x, top)
+            top += SMALL_LINE
+
+
+def line_of_text(texts: Sequence[Text], x: float, y: float) -> str:
+    """Return the texts beside each other, centred at `x`, on the line `y`."""
+    left, drawn = x - sum(text.width for text in texts) / 2, []
+    for kind, letters in texts:
+        if letters:
+            kind_of = f' class="{kind}"' if kind else ""
+            drawn.append(f'<text{kind_of} x="{left:.1f}" y="{y:.1f}">{escape(letters)}</text>')
+        left += Text(kind, letters).width
+    return "".join(drawn)

@@ -1,0 +1,178 @@
+"""Pictures as one page that needs nothing else: it steps through forward and backward, and is a laboratory where it can be one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from .. import layers, losses
+from ..arrays import Array
+from ..containers.residual import ResidualAdd
+from ..layer import Layer
+from . import numbers, svg
+from .picture import Line, Node, Picture, Reference
+from .wording import fitting
+
+MOST_NUMBERS = 1000
+"""An array of more is in the page by its range and its heat map."""
+SOURCES = ("laboratory.js", "numbers.js", "page.js")
+COMPUTED: dict[type[Layer], tuple[str, ...]] = {
+    layers.Add: (),
+    ResidualAdd: (),
+    layers.Subtract: (),
+    layers.Multiply: (),
+    layers.Divide: (),
+    layers.MatMul: (),
+    layers.Affine: (),
+    layers.Identity: (),
+    layers.ReLU: (),
+    layers.LeakyReLU: ("negative_slope",),
+    layers.ELU: ("alpha",),
+    layers.GELU: (),
+    layers.SiLU: (),
+    layers.Sigmoid: (),
+    layers.Softplus: (),
+    layers.Tanh: (),
+    layers.Softmax: ("axis",),
+    layers.LogSoftmax: ("axis",),
+    layers.Sum: ("axis",),
+    layers.Mean: ("axis",),
+    layers.Reshape: (),
+    layers.Flatten: (),
+    layers.Transpose: ("axes",),
+    layers.Concatenate: ("axis",),
+    losses.MeanSquaredError: ("reduction",),
+    losses.MeanAbsoluteError: ("reduction",),
+    losses.Huber: ("reduction", "delta"),
+    losses.Hinge: ("reduction",),
+    losses.SigmoidCrossEntropy: ("reduction",),
+    losses.SoftmaxCrossEntropy: ("reduction", "label_smoothing"),
+}
+"""The layers that laboratory.js computes too, and the settings that it needs for that."""
+
+
+def page(pictures: Mapping[str, Picture], title: str, begin: str) -> str:
+    """Return one HTML page that needs no other file and asks no address.
+
+    Parameters
+    ----------
+    pictures : mapping of str to Picture
+        One or several details of the same flow, such as ``"folded"`` and ``"layers"``. The page can switch between them.
+    title : str
+    begin : str
+        The detail that the page opens with.
+
+    Raises
+    ------
+    MissingError
+        Without the extra ``draw``.
+    """
+    from importlib.resources import files
+    from string import Template
+
+    room = files(__package__) / "web"
+    read = {name: (room / name).read_text(encoding="utf-8").strip() for name in ("page.html", "page.css", *SOURCES)}
+    drawings = {detail: svg.drawn(picture, title).strip() for detail, picture in pictures.items()}
+    others = [f'<template data-detail="{escape(each)}">{drawing}</template>' for each, drawing in drawings.items() if each != begin]
+    html = Template(read["page.html"]).substitute(
+        title=escape(title),
+        style=read["page.css"],
+        picture=drawings[begin],
+        others="\n".join(others),
+        data=_as_text(_as_data(pictures, begin)),
+        script="\n".join(read[name] for name in SOURCES),
+    )
+    return html.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair is no letter of any page
+
+
+def _as_text(data: object) -> str:
+    r"""Return JSON that can stand in a page: no ``<`` in it, so nothing that could end the script or begin a comment.
+
+    >>> _as_text({"name": "</script>"})
+    '{"name":"\\u003c/script>"}'
+    """
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _as_data(pictures: Mapping[str, Picture], begin: str) -> dict[str, Any]:
+    """Return all that the page knows; each array stands in it once, however many wires carry it."""
+    arrays: dict[tuple[object, ...], int] = {}
+    stored: list[dict[str, Any]] = []
+
+    def number_of(array: Array | None) -> int | None:
+        if array is None:
+            return None
+        key = array.shape, array.dtype.str, array.tobytes()
+        if key not in arrays:
+            arrays[key] = len(stored)
+            stored.append(_as_stored(array))
+        return arrays[key]
+
+    details = {}
+    for detail, picture in pictures.items():
+        wires = [
+            {
+                "name": wire.name,
+                "path": wire.path,
+                "source": wire.source,
+                "target": wire.target,
+                "value": number_of(wire.value),
+                "grad": number_of(wire.grad),
+            }
+            for wire in picture.wires
+        ]
+        nodes = [_node(picture, node) for node in picture.nodes]
+        details[detail] = {"nodes": nodes, "wires": wires, "moments": [list(moment) for moment in picture.moments]}
+    return {"begin": begin, "arrays": stored, "details": details}
+
+
+def _as_stored(array: Array) -> dict[str, Any]:
+    stored: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
+    if array.size <= MOST_NUMBERS:
+        return stored | {"data": _as_numbers(array.reshape(-1))}
+    finite = array[np.isfinite(array)].astype(np.float64)
+    low, middle, high = _as_numbers(np.array([finite.min(), finite.mean(), finite.max()] if finite.size else [np.nan] * 3))
+    lost = array.size - finite.size
+    return stored | {"min": low, "mean": middle, "max": high, "lost": lost, "heat": numbers.heat_image(array)}
+
+
+def _as_numbers(array: Array) -> list[int | float | str]:
+    """Return the numbers as JSON can hold them, all digits of each.
+
+    >>> _as_numbers(np.array([0.1, np.nan, -np.inf]))
+    [0.1, 'NaN', '-Infinity']
+    """
+    if array.dtype.kind != "f":
+        return [int(x) for x in array]
+    words = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+    return [words.get(repr(x), x) for x in array.astype(np.float64).tolist()]
+
+
+def _node(picture: Picture, node: Node) -> dict[str, Any]:
+    stored: dict[str, Any] = {"kind": node.kind, "title": node.title, "inputs": node.inputs, "outputs": node.outputs}
+    stored |= {"symbol": node.symbol, "path": node.path, "folds": node.folds}
+    stored |= {"forward": _lines(picture, node.forward), "backward": _lines(picture, node.backward)}
+    settings = COMPUTED.get(type(node.layer)) if node.layer is not None and node.kind == "operation" else None
+    if settings is not None:
+        stored["op"] = type(node.layer).__name__
+        stored["options"] = {name: getattr(node.layer, name) for name in settings}
+    return stored
+
+
+def _lines(picture: Picture, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    return [
+        {
+            "result": None if line.result is None else _reference(line.result),
+            "parts": [part if isinstance(part, str) else _reference(part) for part in line.parts],
+            "fit": fitting(picture, line),
+        }
+        for line in lines
+    ]
+
+
+def _reference(reference: Reference) -> dict[str, Any]:
+    return {"wire": reference.wire, "grad": reference.is_grad, "turned": reference.is_transposed}

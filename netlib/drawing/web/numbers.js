@@ -1,0 +1,158 @@
+/* Arrays as a reader can take them in. The digits are those of numbers.py, so that picture and panel say the same. */
+
+const MOST_DECIMALS = 4;
+
+const decoded = stored => (stored.data ? { ...stored, data: Float64Array.from(stored.data, Number) } : stored);
+
+const sized = shape => shape.join("×") || "scalar";
+
+/** `x` with so many decimals; exactly in the middle, to the even neighbour, as Python rounds. */
+function fixed(x, decimals) {
+  const text = x.toFixed(decimals), long = Math.abs(x).toFixed(decimals + 36);
+  if (!/50{35}$/.test(long)) return text;
+  const down = long.slice(0, decimals ? -36 : -37), even = "02468".includes(down.at(-1));
+  return even ? (x < 0 ? "-" : "") + down : text;
+}
+
+const power = (x, decimals) => x.toExponential(decimals).replace(/e([+-])(\d)$/, "e$10$2");
+
+const named = x => (Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf");
+
+/** One number by itself, short. */
+function short(x) {
+  if (!Number.isFinite(x)) return named(x);
+  const size = Math.abs(x);
+  return size && (size >= 1e4 || size < 1e-4) ? power(x, 3).replace(/\.?0*e/, "e") : String(Number(x.toPrecision(4)) + 0);
+}
+
+/** What the array says of how its numbers are written: as whole numbers, in powers of ten, or with decimals. */
+function styleOf(array) {
+  if (/int|bool/.test(array.dtype) && array.data.every(Number.isInteger)) return { whole: true };
+  const top = array.data.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+  return { top, powers: top >= 1e6 || (top > 0 && top < 10 ** (1 - MOST_DECIMALS)) };
+}
+
+/** The numbers of a column, with as many decimals as they need and `most` at most. */
+function texts(column, style, most = MOST_DECIMALS) {
+  if (style.whole) return column.map(String);
+  if (style.powers) return column.map(x => (Number.isFinite(x) ? power(x + 0, Math.min(most, 3)) : named(x)));
+  const within = 5e-8 * Math.max(style.top, 1e-6);
+  let decimals = 0;
+  while (decimals < most && !column.every(x => !Number.isFinite(x) || Math.abs(Number(fixed(x, decimals)) - x) <= within)) decimals++;
+  return column.map(x => (Number.isFinite(x) ? fixed(Number(fixed(x, decimals)) + 0, decimals) : named(x)));
+}
+
+/** The array with two axes: a number as 1×1, a vector as a row, the leading axes of more in one. */
+function asMatrix(array, isTurned = false) {
+  if (isTurned) array = { ...array, ...(array.shape.length > 1 ? turned(array) : { shape: [...array.shape, 1] }) };
+  const columns = array.shape.length ? array.shape.at(-1) : 1;
+  return { rows: columns ? array.data.length / columns : 0, columns, slice: array.shape.length > 2 ? array.shape.at(-2) : 0, array };
+}
+
+/** The rows of a small array as numbers.py writes them, in the room of so many letters where that is possible. */
+function rowsOf(array, letters = Infinity) {
+  const { rows, columns } = asMatrix(array), style = styleOf(array);
+  for (let most = MOST_DECIMALS; ; most--) {
+    const written = Array.from({ length: columns }, (_, j) => {
+      const column = texts(Array.from({ length: rows }, (_, i) => array.data[i * columns + j]), style, most);
+      const width = Math.max(...column.map(text => text.length));
+      return column.map(text => text.padStart(width));
+    });
+    const lines = Array.from({ length: rows }, (_, i) => written.map(column => column[i]).join("  "));
+    if (most === 0 || !lines.some(line => line.length > letters)) return lines;
+  }
+}
+
+/** The range of an array, in words: min … mean … max, and how many numbers are none. */
+function rangeOf(array) {
+  if (!sizeOf(array.shape)) return ["empty"];
+  let { min, mean, max, lost } = array;
+  const n = sizeOf(array.shape);
+  if (array.data) {
+    const finite = array.data.filter(Number.isFinite);
+    lost = n - finite.length;
+    [min, mean, max] = [Math.min(...finite), finite.reduce((a, b) => a + b, 0) / finite.length, Math.max(...finite)];
+  }
+  const range = lost < n ? [[min, mean, max].map(x => short(Number(x))).join(" … ")] : [];
+  return lost ? [...range, `${lost} of ${n} not finite`] : range;
+}
+
+/** A picture of the array, at most 24×24: blue is positive, orange negative, zero see-through. */
+function heatOf(array) {
+  if (array.heat) return array.heat;
+  const { rows, columns } = asMatrix(array), [height, width] = [Math.min(rows, 24), Math.min(columns, 24)];
+  const sums = Array(height * width).fill(0), counts = [...sums];
+  const block = (i, n, of) => { let k = Math.floor(i * of / n); while (Math.floor((k + 1) * n / of) <= i) k++; return k; };
+  array.data.forEach((x, place) => {
+    const k = block(Math.floor(place / columns), rows, height) * width + block(place % columns, columns, width);
+    sums[k] += Number.isFinite(x) ? x : 0;
+    counts[k]++;
+  });
+  const means = sums.map((x, k) => x / counts[k]), top = Math.max(...means.map(Math.abs)) || 1;
+  const canvas = make("canvas", { width, height }), pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
+  means.forEach((x, k) => image.data.set([...(x > 0 ? [23, 116, 190] : [224, 122, 31]), Math.round(255 * Math.abs(x) / top)], 4 * k));
+  pen.putImageData(image, 0, 0);
+  return canvas.toDataURL();
+}
+
+/** An element with attributes and children; text stays text. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(Infinity).filter(child => child !== null));
+  return element;
+}
+
+/** The numbers that are shown of `n`: all, or the first and the last with null for those between. */
+const shownOf = (n, most) => (n <= most ? [...Array(n).keys()] : [...Array(most - 3).keys(), null, n - 2, n - 1]);
+
+/**
+ * An array as an element: a matrix in brackets, aligned on the decimal point; a large one by its range.
+ * `most` limits rows and columns; `edit(place, input)` makes fields of the numbers and hears of each change.
+ */
+function matrix(array, { name, grad = false, isTurned = false, most = Infinity, edit = null }) {
+  const kind = grad ? "of-gradient" : "of-value";
+  if (!array.data || !array.data.length) return summary(array, name, kind);
+  const { rows, columns, slice, array: { shape, data } } = asMatrix(array, isTurned), style = styleOf(array);
+  const [is, js] = [shownOf(rows, most), shownOf(columns, most)];
+  const written = js.map(j => (j === null ? null : texts(is.filter(i => i !== null).map(i => data[i * columns + j]), style)));
+  const table = make("table", { "aria-label": `${name}, ${sized(shape)}` });
+  let row = 0;
+  for (const i of is) {
+    const tr = make("tr", { class: slice && i && i % slice === 0 ? "begins-slice" : null });
+    js.forEach((j, k) => tr.append(i === null || j === null
+      ? make("td", { class: "left-out" }, i === null && j === null ? "⋱" : i === null ? "⋮" : "⋯")
+      : cell(data[i * columns + j], written[k][row], edit && (input => edit(i * columns + j, input)), `${name}, row ${i + 1}, column ${j + 1}`)));
+    if (i !== null) row++;
+    table.append(tr);
+  }
+  return make("span", { class: `matrix ${kind}${array.shape.length ? "" : " is-number"}` }, table);
+}
+
+function cell(x, text, edit, name) {
+  if (!edit) return make("td", { "data-number": String(x), title: String(x) }, text);
+  const input = make("input", { value: String(x + 0), "aria-label": name, spellcheck: "false", autocomplete: "off", class: "number" });
+  input.addEventListener("input", () => edit(input));
+  input.addEventListener("keydown", event => {
+    const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!step || !Number.isFinite(read(input))) return;
+    event.preventDefault();
+    input.value = String(Number((read(input) + step * (event.shiftKey ? 1 : 0.1)).toPrecision(12)));
+    edit(input);
+  });
+  return make("td", {}, input);
+}
+
+/** The number in a field, NaN where there is none. */
+const read = input => (input.value.trim() ? Number(input.value.trim().replace("−", "-").replace(",", ".")) : NaN);
+
+function summary(array, name, kind) {
+  const image = sizeOf(array.shape) ? make("img", { src: heatOf(array), alt: "", width: 72, height: 72 }) : null;
+  const lines = [sized(array.shape), ...rangeOf(array)].map(line => make("span", {}, line));
+  return make("span", { class: `summary ${kind}`, role: "img", "aria-label": `${name}: ${lines.map(line => line.textContent).join(", ")}` },
+    image, make("span", { class: "lines" }, lines));
+}

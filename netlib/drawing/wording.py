@@ -1,0 +1,91 @@
+"""A picture in words: its rules with the names of its wires, and how their shapes fit."""
+
+from __future__ import annotations
+
+from .picture import Line, Node, Picture, Reference, Wire
+from .rules import sized
+
+LONGEST_NAME, LONGEST_FORMULA = 28, 34
+
+
+def shortened(name: str) -> str:
+    """Return `name`, its middle left out where it is long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 + 1 :]}"
+
+
+def folded(node: Node) -> str:
+    """Return what is inside a group, in words."""
+    layers = "1 layer" if node.folds == 1 else f"{node.folds} layers"
+    parameters = 0 if node.layer is None else sum(p.size for p in node.layer.parameters().values())
+    return f"{layers}, {parameters:,} parameters" if parameters else f"{layers} folded"
+
+
+def as_text(picture: Picture, line: Line) -> str:
+    """Return a line of a rule with the names of its wires: ``dX = dY·Wᵀ``."""
+    result = "" if line.result is None else f"{called(picture, line.result, 'd')} = "
+    return result + "".join(part if isinstance(part, str) else called(picture, part, "d") for part in line.parts)
+
+
+def called(picture: Picture, reference: Reference, gradient: str) -> str:
+    """Return the name of what a reference stands for, with `gradient` before it where it is one."""
+    name = shortened(picture.wires[reference.wire].name)
+    return f"{gradient if reference.is_grad else ''}{name}{'ᵀ' if reference.is_transposed else ''}"
+
+
+def fitting(picture: Picture, line: Line) -> str:
+    """Return how the shapes of a line fit: ``(2×3)(3×2) → (2×2)``; just the shape where all are equal, element by element."""
+    shapes, between = [], []
+    for part in line.parts:
+        if isinstance(part, str):
+            between.append(part)
+        else:
+            shape = picture.wires[part.wire].value.shape
+            turned = (*shape[:-2], *shape[:-3:-1]) if part.is_transposed else shape
+            shapes.append(f"({sized(turned)})")
+    if line.result is None or not shapes:
+        return ""
+    made = f"({sized(picture.wires[line.result.wire].value.shape)})"
+    if set(shapes) == {made} and "·" not in between:
+        return made
+    signs = [text for text in between if text not in ("·", " + ", " − ", " ⊙ ", " / ")]
+    if signs:
+        left = " ".join(dict.fromkeys(shapes))
+    else:
+        left = "".join(
+            part if isinstance(part, str) and part != "·" else "" if isinstance(part, str) else shapes.pop(0) for part in line.parts
+        )
+    return f"{left} → {made}"
+
+
+def formula_at(picture: Picture, wire: Wire) -> str:
+    """Return where the gradient of a wire comes from: `` = ∂L/∂Y·Wᵀ``; short or empty where that is too long for a label."""
+    target = picture.nodes[wire.target]
+    if target.kind == "output":
+        return " = dout"
+    long = f" = sum over {len(target.outputs)} uses" if target.kind == "fan-out" else ""
+    for line in target.backward:
+        if line.result is not None and line.result.wire == wire.number:
+            text = " = " + "".join(part if isinstance(part, str) else called(picture, part, "∂L/∂") for part in line.parts)
+            return text if len(text) <= LONGEST_FORMULA else long
+    return ""
+
+
+def described(picture: Picture) -> str:
+    """Return the picture in sentences, for those who hear it."""
+    sentences = []
+    for node in picture.nodes:
+        wires = [picture.wires[i] for i in node.outputs]
+        if node.kind == "operation":
+            taken = ", ".join(picture.wires[i].name for i in node.inputs)
+            made = ", ".join(f"{wire.name} of shape {sized(wire.value.shape)}" for wire in wires)
+            rules = "; ".join(as_text(picture, line) for line in node.forward + node.backward)
+            sentences.append(f"{node.title} takes {taken} and gives {made}{f': {rules}' if rules else ''}.")
+        elif node.kind == "fan-out":
+            sentences.append(f"{node.title} is used {len(wires)} times, so its gradients add up.")
+        elif node.kind == "group":
+            sentences.append(f"{node.title} stands for {folded(node)}.")
+        elif node.kind == "output":
+            sentences.append(f"{node.title} is an output.")
+        elif node.kind != "unused":
+            sentences.append(f"{node.title} is {'an' if node.kind == 'input' else 'a'} {node.kind}.")
+    return " ".join(sentences)

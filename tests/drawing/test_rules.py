@@ -1,0 +1,322 @@
+"""What a rule says is what the layer did: its text, read as mathematics, gives the numbers that flowed."""
+
+import ast
+import math
+import re
+
+import numpy as np
+import pytest
+from table import ROWS, Row, fixed
+
+import netlib as nl
+from netlib import layers, losses
+from netlib.containers.residual import ResidualAdd
+from netlib.drawing.flow import Flow, input_names
+from netlib.drawing.picture import Picture, Reference
+from netlib.drawing.rules import RULES, rule_of
+
+# ---- a reader of rules ---------------------------------------------------------------------------------------------------------
+
+FORMULA = [  # from the chapter's notation to Python's
+    (r"\[axis=([^\]]*)\]", r"_along(\1)"),
+    (r"\[([^\]]*)\]", r"holds(\1)"),
+    (r"\|([^|]+)\|", r"abs(\1)"),
+    (r"(\d) (?=[\w(])", r"\1 * "),
+    (r"²", r"**2"),
+    (r"⊙", r"*"),
+    (r"·", r"@"),
+    (r"−", r"-"),
+    (r"±", r""),
+    (r"≤", r"<="),
+]
+erf = np.vectorize(math.erf, otypes=[float])
+
+
+def sum_along(axis):
+    return lambda x: x.sum(axis=axis, keepdims=True)
+
+
+def softmax(y):
+    return np.exp(y) / np.exp(y).sum(axis=-1, keepdims=True)
+
+
+WORDS = {
+    "sum": np.sum,
+    "sum_along": sum_along,
+    "holds": lambda x: x.astype(float),
+    "max": np.maximum,
+    "min": np.minimum,
+    "clip": lambda x, most: np.clip(x, -most, most),
+    "sign": np.sign,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "softmax": softmax,
+    "logsoftmax": lambda y: np.log(softmax(y)),
+    "σ": lambda x: 1 / (1 + np.exp(-x)),
+    "Φ": lambda x: (1 + erf(x / math.sqrt(2))) / 2,
+    "φ": lambda x: np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
+}
+
+
+def shape_of(text):
+    return () if text == "scalar" else tuple(map(int, text.split("×")))
+
+
+def remarked(formula, arrays):
+    """Apply the remark at the end of a formula; return the formula before it, and what is done with its value."""
+    outside = (i for i in range(len(formula)) if formula[i:].startswith(", ") and formula[:i].count("(") == formula[:i].count(")"))
+    end = next(outside, None)
+    if end is None:
+        return formula, lambda x: x
+    formula, remark = formula[:end], formula[end + 2 :]
+    if match := re.fullmatch(r"([vd]\d+)(?: and ([vd]\d+))? as (row|column)s?", remark):
+        for name in filter(None, match.group(1, 2)):
+            arrays[name] = arrays[name][..., np.newaxis, :] if match.group(3) == "row" else arrays[name][..., np.newaxis]
+        return formula, lambda x: x
+    if match := re.fullmatch(r"(d\d+) spread along axis -1", remark):
+        arrays[match.group(1)] = arrays[match.group(1)][..., np.newaxis]
+        return formula, lambda x: x
+    if match := re.fullmatch(r"reshaped to (\S+)", remark):
+        return formula, lambda x: x.reshape(shape_of(match.group(1)))
+    if match := re.fullmatch(r"spread to (\S+)(?: along axis (.+))?", remark):
+        shape, axis = shape_of(match.group(1)), ast.literal_eval(match.group(2) or "None")
+
+        def spread(x):
+            return np.broadcast_to(x if axis is None or x.ndim == len(shape) else np.expand_dims(x, axis), shape)
+
+        return formula, spread
+    if match := re.fullmatch(r"its axes in the order \(?([\d, ]+)\)?", remark):
+        return formula, lambda x: x.transpose(ast.literal_eval(f"({match.group(1)},)"))
+    if match := re.fullmatch(r"piece (\d+):(\d+) along axis (-?\d+)", remark):
+        begin, end, axis = map(int, match.groups())
+        return formula, lambda x: np.take(x, range(begin, end), axis)
+    match = re.fullmatch(r"(?:(.*), )?side by side along axis (-?\d+)", remark)
+    assert match, remark
+    others = match.group(1).split(", ") if match.group(1) else []
+    return formula, lambda x: np.concatenate([x, *(arrays[other] for other in others)], int(match.group(2)))
+
+
+def value_of(parts, known, picture):
+    """Return what the right side of a line comes to; `known` are the words of a layer's own, beside those that all rules share."""
+    arrays, text = {}, ""
+    for part in parts:
+        if isinstance(part, Reference):
+            name = f"{'d' if part.is_grad else 'v'}{part.wire}"
+            text += f"turned({name})" if part.is_transposed else name
+            arrays[name] = np.asarray(picture.wires[part.wire].grad if part.is_grad else picture.wires[part.wire].value)
+        else:
+            text += part
+    text, finish = remarked(text, arrays)
+    for pattern, replacement in FORMULA:
+        text = re.sub(pattern, replacement, text)
+
+    def turned(x):
+        return x.swapaxes(-1, -2) if x.ndim >= 2 else x
+
+    return finish(np.asarray(eval(text, {"__builtins__": {}}, {**WORDS, "turned": turned, **known, **arrays})))
+
+
+def assert_same(read, recorded, what):
+    recorded = np.asarray(recorded)
+    # A sum keeps its axes at length 1 within a formula; the result has the shape of what it is.
+    assert [n for n in read.shape if n != 1] == [n for n in recorded.shape if n != 1], what
+    np.testing.assert_allclose(read.reshape(recorded.shape), recorded, rtol=1e-12, atol=1e-12, err_msg=what)
+
+
+def own_words(layer, wires):
+    """What a rule names that does not flow: the mask of a dropout, and the meaning of labels."""
+    if isinstance(layer, nl.Dropout):
+        return {"mask": layer._cache[2][0] != 0}
+    if isinstance(layer, nl.SoftmaxCrossEntropy):
+        return {"onehot": lambda t: np.eye(wires[0].value.shape[-1])[t]}
+    return {}
+
+
+def check(layer, inputs, dout=None, open_layers=False):
+    """Read all rules in the picture of `layer`, and return how many nodes had one."""
+    picture = Picture(Flow(layer, inputs, dout, open_layers))
+    read = 0
+    for node in picture.nodes:
+        if node.kind != "operation":
+            continue
+        inputs, (output,) = [picture.wires[i] for i in node.inputs], [picture.wires[i] for i in node.outputs]
+        known = own_words(node.layer, inputs)
+        (forward,) = node.forward
+        assert forward.result == Reference(output.number, False)
+        assert_same(value_of(forward.parts, known, picture), output.value, f"{node.title}: {forward.parts}")
+        assert {line.result.wire for line in node.backward} == {wire.number for wire in inputs if wire.grad is not None}
+        assert len(node.backward) == sum(wire.grad is not None for wire in inputs)
+        for line in node.backward:
+            assert line.result.is_grad
+            assert not line.result.is_transposed
+            assert_same(value_of(line.parts, known, picture), picture.wires[line.result.wire].grad, f"{node.title}: {line.parts}")
+        read += 1
+    return read
+
+
+def dout_for(layer, inputs):
+    rng = np.random.default_rng(3)
+    outputs = layer.forward(*inputs)
+    draw = [rng.normal(size=np.shape(y)) for y in (outputs if isinstance(outputs, tuple) else (outputs,))]
+    return draw[0] if len(draw) == 1 else tuple(draw)
+
+
+# ---- the tables ----------------------------------------------------------------------------------------------------------------
+
+REDUCTIONS = ("mean", "sum", "none")
+REGRESSIONS = {
+    "MeanSquaredError": nl.MeanSquaredError,
+    "MeanAbsoluteError": nl.MeanAbsoluteError,
+    "Huber": nl.Huber,
+    "Huber(0.3)": lambda reduction: nl.Huber(0.3, reduction),
+    "Hinge": nl.Hinge,
+    "SigmoidCrossEntropy": nl.SigmoidCrossEntropy,
+}
+MORE = [
+    fixed(ResidualAdd, (4, 3), (4, 3)),
+    fixed(nl.Add, (4, 3)),
+    fixed(lambda: nl.Dropout(0.3, rng=0).eval(), (4, 3)),
+    fixed(lambda: nl.Dropout(0.0, rng=0), (4, 3)),
+    fixed(lambda: nl.Transpose((1, 0)), (2, 3)),
+    fixed(lambda: nl.Transpose((-1, -2)), (2, 3)),
+    fixed(lambda: nl.Transpose((0, 1)), (2, 3)),
+    fixed(lambda: nl.Transpose(-1), (3,)),
+    fixed(lambda: nl.Transpose((2, 0, 1)), (2, 3, 4)),
+    Row(lambda dtype: nl.Affine.from_arrays([[1.0, 2.0], [3.0, 4.0]], [0.5, -0.5]), ((2, 3, 4, 2),), ()),
+    fixed(nl.MatMul, (3, 2, 4), (2, 3, 4, 5)),
+    fixed(nl.MatMul, (3,), (4, 2, 3, 5)),
+    fixed(nl.MatMul, (4, 2, 3, 5), (5,)),
+    fixed(nl.MatMul, (1,), (1, 1)),
+    fixed(nl.MatMul, (2, 1, 3, 2), (1, 4, 2, 3)),
+]
+
+
+@pytest.mark.parametrize("row", ROWS + MORE, ids=str)
+def test_the_rule_of_a_layer_read_as_mathematics_gives_what_flowed(row):
+    layer = row.make(np.float64)
+    assert check(layer, row.inputs, dout_for(row.make(np.float64), row.inputs)) >= 1
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "Affine" in str(row)], ids=str)
+def test_the_rules_of_what_a_layer_is_opened_into_give_what_flowed(row):
+    layer = row.make(np.float64)
+    assert check(layer, row.inputs, dout_for(row.make(np.float64), row.inputs), open_layers=True) >= 1
+
+
+def targets(kind, shape, rng):
+    if kind == "Hinge":
+        return rng.choice([-1.0, 1.0], shape)
+    return rng.uniform(0, 1, shape)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 3), (2, 3, 2)], ids=str)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("kind", REGRESSIONS)
+def test_the_rule_of_a_loss_read_as_mathematics_gives_what_flowed(kind, reduction, shape):
+    rng = np.random.default_rng(5)
+    loss, inputs = REGRESSIONS[kind](reduction=reduction), [rng.normal(size=shape), targets(kind, shape, rng)]
+    assert check(loss, inputs, dout_for(loss, inputs)) == 1
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["labels", "probabilities", "weights that do not add up to 1"])
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 2)], ids=str)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_the_rule_of_the_softmax_cross_entropy_gives_what_flowed(reduction, shape, kind, smoothing):
+    rng = np.random.default_rng(5)
+    if kind == "labels":
+        t = rng.integers(shape[-1], size=shape[:-1])
+    else:
+        t = rng.uniform(0, 1, shape)
+        t = t / t.sum(axis=-1, keepdims=True) if kind == "probabilities" else t
+    loss, inputs = nl.SoftmaxCrossEntropy(smoothing, reduction), [rng.normal(size=shape), t]
+    assert check(loss, inputs, dout_for(loss, inputs)) == 1
+
+
+def test_every_layer_and_loss_of_netlib_has_a_rule():
+    public = {each for room in (layers, losses) for each in map(room.__dict__.get, room.__all__) if isinstance(each, type)}
+    assert (public | {ResidualAdd}) - {losses.Loss} == set(RULES)
+
+
+def test_the_tables_here_have_a_row_for_every_rule():
+    made = {type(each) for row in ROWS + MORE for _, each in row.make(np.float64).walk()}
+    made |= {type(make(reduction="mean")) for make in REGRESSIONS.values()} | {nl.SoftmaxCrossEntropy}
+    assert set(RULES) <= made
+
+
+# ---- what the texts say --------------------------------------------------------------------------------------------------------
+
+
+def lines_of(layer, *shapes):
+    return rule_of(layer, input_names(layer, len(shapes)), shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
+
+
+def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
+    assert lines_of(nl.MatMul(), (2, 2), (2, 3)) == ["y = a·b", "da = dy·bᵀ", "db = aᵀ·dy"]
+    assert lines_of(nl.Add(), (2, 3), (1, 3)) == ["y = x1 + x2", "dx1 = dy", "dx2 = sum[axis=0](dy)"]
+    assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
+    assert lines_of(nl.Tanh(), (2, 3)) == ["y = tanh(x)", "dx = dy ⊙ (1 − y²)"]
+    assert lines_of(nl.Sum(), (2, 3)) == ["y = sum(x)", "dx = dy, spread to 2×3"]
+
+
+def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
+    class Scale(nl.Layer):
+        rule = "y = x ⊙ weight; dx = dy ⊙ weight\n dweight = sum[axis=0](dy ⊙ x)"
+
+        def __init__(self):
+            self.weight = nl.Parameter(np.array([2.0, -1.0]))
+
+        def forward(self, x):
+            self.x = x
+            return x * self.weight.value
+
+        def backward(self, dout):
+            self.weight.grad += (dout * self.x).sum(axis=0)
+            return dout * self.weight.value
+
+    inputs = [np.array([[1.0, 2.0], [3.0, 4.0]])]
+    assert check(Scale(), inputs) == 1
+    picture = Picture(Flow(Scale(), inputs))
+    (node,) = [node for node in picture.nodes if node.kind == "operation"]
+    x, weight, y = (wire.number for wire in picture.wires)
+    assert node.forward[0].parts == [Reference(x, False), " ⊙ ", Reference(weight, False)]
+    assert node.backward[1].parts == ["sum[axis=0](", Reference(y, True), " ⊙ ", Reference(x, False), ")"]
+
+
+def test_a_layer_of_ones_own_without_a_rule_and_one_derived_from_ours_have_none():
+    class Mine(nl.ReLU):
+        def forward(self, x):
+            return super().forward(x) + 1
+
+    class Plain(nl.Layer):
+        rule = 3
+
+    for layer in (Mine(), Plain()):
+        assert rule_of(layer, ["x"], [(2,)], (2,)) == ""
+
+
+@pytest.mark.parametrize("formula", ["y²", "y³", "yᵀ", "(y)", "2 y", "y/2", "exp(y)"])
+def test_a_name_in_a_formula_is_found_whatever_stands_beside_it(formula):
+    class Mine(nl.Layer):
+        rule = f"z = {formula}"
+
+        def forward(self, y):
+            return y * 1
+
+        def backward(self, dout):
+            return dout
+
+    picture = Picture(Flow(Mine(), [np.ones((2, 2))]))
+    (line,) = picture.nodes[1].forward
+    assert Reference(0, False, is_transposed="ᵀ" in formula) in line.parts
+
+
+def test_the_referee_sees_a_wrong_rule(monkeypatch):
+    monkeypatch.setitem(RULES, layers.Tanh, lambda *_: "y = tanh(x)\ndx = dy ⊙ (1 − y)")
+    with pytest.raises(AssertionError, match="Tanh"):
+        check(nl.Tanh(), [np.array([0.5, -0.5])])
+    monkeypatch.setitem(RULES, layers.Tanh, lambda *_: "y = tanh(x)")
+    with pytest.raises(AssertionError):
+        check(nl.Tanh(), [np.array([0.5, -0.5])])

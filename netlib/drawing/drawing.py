@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer
 from . import page, svg, text
 from .flow import Flow
+from .marking import wires_at
 from .picture import MOST_NODES, Picture
 
 if TYPE_CHECKING:
@@ -76,15 +78,15 @@ class Drawing:
     title : str
     detail : str
         Which of them is drawn. The page can switch between all that differ.
-    wrong : sequence of int
-        Numbers of the wires whose gradient is shown in red.
+    wrong : sequence of str
+        Where a gradient is wrong, as `Finding.where` says it: those are shown in red.
 
     Notes
     -----
     The layout comes from graphlay, so `svg`, `html` and `png` need the extra ``draw``; `dot` and `mermaid` need nothing.
     """
 
-    def __init__(self, pictures: dict[str, Picture], title: str, detail: str = "layers", wrong: tuple[int, ...] = ()) -> None:
+    def __init__(self, pictures: dict[str, Picture], title: str, detail: str = "layers", wrong: Sequence[str] = ()) -> None:
         self.pictures = pictures
         self.title = title
         self.detail = detail
@@ -98,13 +100,13 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The picture as one self-contained SVG: light and dark, printable, with a description for screen readers."""
-        return svg.drawn(self.picture, self.title, self.wrong)
+        return svg.drawn(self.picture, self.title, wires_at(self.picture, self.wrong))
 
     @cached_property
     def html(self) -> str:
         """One self-contained page that steps through forward and backward, and in which values can be changed."""
         different = {name: each for name, each in self.pictures.items() if each is self.picture or not _alike(each, self.picture)}
-        return page.page(different, self.title, self.detail)
+        return page.page(different, self.title, self.detail, self.wrong)
 
     @cached_property
     def dot(self) -> str:

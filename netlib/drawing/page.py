@@ -14,6 +14,7 @@ from ..arrays import Array
 from ..containers.residual import ResidualAdd
 from ..layer import Layer
 from . import numbers, svg
+from .marking import wires_at
 from .picture import Line, Node, Picture, Reference
 from .wording import fitting
 
@@ -55,7 +56,7 @@ COMPUTED: dict[type[Layer], tuple[str, ...]] = {
 """The layers that laboratory.js computes too, and the settings that it needs for that."""
 
 
-def page(pictures: Mapping[str, Picture], title: str, begin: str) -> str:
+def page(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequence[str] = ()) -> str:
     """Return one HTML page that needs no other file and asks no address.
 
     Parameters
@@ -65,6 +66,8 @@ def page(pictures: Mapping[str, Picture], title: str, begin: str) -> str:
     title : str
     begin : str
         The detail that the page opens with.
+    wrong : sequence of str
+        Where a gradient is wrong, as `marking.wires_at` reads it.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def page(pictures: Mapping[str, Picture], title: str, begin: str) -> str:
 
     room = files(__package__) / "web"
     read = {name: (room / name).read_text(encoding="utf-8").strip() for name in ("page.html", "page.css", *SOURCES)}
-    drawings = {detail: svg.drawn(picture, title).strip() for detail, picture in pictures.items()}
+    drawings = {detail: svg.drawn(picture, title, wires_at(picture, wrong)).strip() for detail, picture in pictures.items()}
     others = [f'<template data-detail="{escape(each)}">{drawing}</template>' for each, drawing in drawings.items() if each != begin]
     html = Template(read["page.html"]).substitute(
         title=escape(title),

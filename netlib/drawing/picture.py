@@ -206,8 +206,8 @@ class Picture:
         words = {f"d{name}": Reference(wire.number, True) for name, wire in zip([*node.roles, output], [*inputs, *outputs], strict=True)}
         words |= {name: Reference(wire.number, False) for name, wire in zip([*node.roles, output], [*inputs, *outputs], strict=True)}
         for line in text.splitlines():
-            result, _, formula = line.partition(" = ")
-            read = Line(words.get(result.strip()), _parts(formula, words))
+            result, equals, formula = line.partition(" = ")
+            read = Line(words.get(result.strip()), _parts(formula, words)) if equals else Line(None, _parts(line, words))
             if read.result is None or not read.result.is_grad:
                 node.forward.append(read)
             elif self.wires[read.result.wire].grad is not None:

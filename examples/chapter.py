@@ -2,7 +2,7 @@
 
 Read it beside the chapter: under the number of each equation stand its sides, first as netlib computes it, then as the
 chapter writes it. X is (1x2), W is (2x3), B is (1x3), and f is tanh. Where the chapter only defines a derivative, the other
-side is a small change: (f(x + h) - f(x - h)) / 2h.
+side is a small change: (f(x + h) - f(x - h)) / 2h. With --draw the last graph, Fig. 1.8, is a picture too.
 """
 
 from __future__ import annotations
@@ -198,14 +198,19 @@ def whole_graph(walk: Walk, X: Array, W: Array, B: Array) -> None:
     walk.show("dot", "to W goes Xᵀ ∂L/∂Y", {"dot.backward(∂L/∂Y)[1]": dLdW, "X.T @ ∂L/∂Y": X.T @ dLdY})
 
     print("\n        The same picture as one layer: nl.Graph walks it for us, and so does nl.Affine.")
-    x, w, b = nl.Input("X"), nl.Weight("W", W), nl.Weight("B", B)
-    graph = nl.Graph(inputs=[x], outputs=[nl.Sum()(nl.Tanh()(x @ w + b))])
+    graph = figure_1_8(W, B)
     network = nl.Sequential(nl.Affine.from_arrays(W, B[0]), nl.Tanh(), nl.Sum())
     walk.show("", "L", {"graph": graph.forward(X), "Affine, Tanh, Sum": network.forward(X), "node by node": L})
     walk.show("", "∂L/∂X", {"graph": graph.backward(1.0), "Affine, Tanh, Sum": network.backward(1.0), "node by node": dLdX})
     in_graph, in_network = graph.parameters(), network.parameters()
     walk.show("", "∂L/∂W", {"graph": in_graph["W"].grad, "Affine, Tanh, Sum": in_network["0.weight"].grad, "node by node": dLdW})
     walk.show("", "∂L/∂B", {"graph": in_graph["B"].grad, "Affine, Tanh, Sum": [in_network["0.bias"].grad], "node by node": dLdB})
+
+
+def figure_1_8(W: Array, B: Array) -> nl.Graph:
+    x, w, b = nl.Input("X"), nl.Weight("W", W), nl.Weight("B", B)
+    y = nl.Add()(nl.MatMul()(x, w, name="XW"), b, name="Y")
+    return nl.Graph(inputs=[x], outputs=[nl.Sum()(nl.Tanh()(y, name="f(Y)"), name="L")])
 
 
 def tenths(rng: np.random.Generator, *shape: int) -> Array:
@@ -217,7 +222,9 @@ def tenths(rng: np.random.Generator, *shape: int) -> Array:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="another seed, other numbers in the matrices (default: %(default)s)")
-    rng = np.random.default_rng(parser.parse_args().seed)
+    parser.add_argument("--draw", metavar="FILE", help="save Fig. 1.8, such as chapter.html, .svg or .png; needs the extra netlib[draw]")
+    args = parser.parse_args()
+    rng = np.random.default_rng(args.seed)
 
     walk = Walk()
     X, W, B = tenths(rng, 1, 2), tenths(rng, 2, 3), tenths(rng, 1, 3)
@@ -228,6 +235,8 @@ def main() -> int:
     two_rows = np.concatenate([X, tenths(rng, 1, 2)])
     to_b(walk, two_rows, W, B)
     whole_graph(walk, two_rows, W, B)
+    if args.draw:
+        nl.draw(figure_1_8(W, B), two_rows).save(args.draw)
 
     if walk.disagreeing:
         print(f"\nThe sides disagree at {', '.join(walk.disagreeing)}.")

@@ -125,11 +125,14 @@ class Shape:
         rule = [("forward small", line) for line in node.forward] + [("backward small", line) for line in node.backward]
         if node.kind == "fan-out":  # its sum stands at the wire that leads to it
             rule = []
+        self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind == "output" else 0
         texts, fits = [as_text(picture, line) for _, line in rule], [fitting(picture, line) for _, line in rule]
         for (kind, _), text, fit in zip(rule, texts, fits, strict=True):
-            letters, around = max(map(len, texts)), max(map(len, fits))
-            self.lines.append([Text(kind, text.ljust(letters)), Text("faint small", f"  {fit.ljust(around)}" if around else "")])
-        self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind == "output" else 0
+            if self.radius:  # the shapes under each line, since all that is wide makes the picture small
+                self.lines += [[Text(kind, text)], [Text("faint small", fit)]] if "→" in fit else [[Text(kind, text)]]
+            else:
+                letters, around = max(map(len, texts)), max(map(len, fits))
+                self.lines.append([Text(kind, text.ljust(letters)), Text("faint small", f"  {fit.ljust(around)}" if around else "")])
         self.head: list[list[Text]] = []
         if node.kind in ("input", "parameter", "constant"):
             place = f"{node.kind} {node.path}" if node.path and node.path != node.title else node.kind

@@ -98,9 +98,19 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrange
         boxes += [WAYPOINT] * len(crossed)
         ranks += crossed
     ys = _heights(boxes, ranks, paths)
+    if _upside_down(ys, paths) > 0:
+        ys = [-y for y in ys]
     columns = _columns(ranks, ys)
     _straighten(ys, boxes, columns, paths)
     return _placed(len(sizes), boxes, ranks, ys, columns, paths)
+
+
+def _upside_down(ys: Sequence[float], paths: Sequence[list[int]]) -> int:
+    """Return how many more pairs of edges that meet in a box come in against their order than in it, from top to bottom."""
+    arriving: dict[int, list[float]] = {}
+    for path in paths:
+        arriving.setdefault(path[-1], []).append(ys[path[-2]])
+    return sum((a > b) - (a < b) for ends in arriving.values() for a, b in pairwise(ends))
 
 
 def _steps(paths: Iterable[list[int]]) -> list[tuple[int, int]]:

@@ -63,12 +63,21 @@ def summary(array: Array) -> list[str]:
     """
     if array.size == 0:
         return ["empty"]
+    n_lost = array.size - np.isfinite(array).sum()
+    lost = [f"{n_lost} of {array.size} not finite"] if n_lost else []
+    return ([] if n_lost == array.size else [" … ".join(map(number, range_of(array)))]) + lost
+
+
+def range_of(array: Array) -> tuple[float, float, float]:
+    """Return the least, the mean and the largest of what is finite in `array`; a mean that is rounding error alone is 0.
+
+    >>> range_of(np.array([0.1, 0.2, -0.3]))
+    (-0.3, 0.0, 0.2)
+    """
     finite = array[np.isfinite(array)]
-    lost = [] if finite.size == array.size else [f"{array.size - finite.size} of {array.size} not finite"]
-    if not finite.size:
-        return lost
-    numbers = (finite.min(), finite.mean(dtype=np.float64), finite.max())
-    return [" … ".join(number(float(x)) for x in numbers), *lost]
+    low, mean, high = float(finite.min()), float(finite.mean(dtype=np.float64)), float(finite.max())
+    rounding = np.finfo(array.dtype).eps if array.dtype.kind == "f" else 0.0
+    return low, mean if abs(mean) > rounding * max(-low, high) else 0.0, high
 
 
 def heat(array: Array) -> Array:

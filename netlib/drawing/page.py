@@ -137,9 +137,8 @@ def _as_stored(array: Array) -> dict[str, Any]:
     stored: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
     if array.size <= MOST_NUMBERS:
         return stored | {"data": _as_numbers(array.reshape(-1))}
-    finite = array[np.isfinite(array)].astype(np.float64)
-    low, middle, high = _as_numbers(np.array([finite.min(), finite.mean(), finite.max()] if finite.size else [np.nan] * 3))
-    lost = array.size - finite.size
+    lost = int(array.size - np.isfinite(array).sum())
+    low, middle, high = _as_numbers(np.array([np.nan] * 3 if lost == array.size else numbers.range_of(array)))
     return stored | {"min": low, "mean": middle, "max": high, "lost": lost, "heat": numbers.heat_image(array)}
 
 

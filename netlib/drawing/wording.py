@@ -9,8 +9,15 @@ LONGEST_NAME, LONGEST_FORMULA = 28, 34
 
 
 def shortened(name: str) -> str:
-    """Return `name`, its middle left out where it is long."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 + 1 :]}"
+    """Return `name` as it is where it is short; otherwise without its last arguments, or else its middle.
+
+    >>> shortened("Affine(2, 2, dtype='float64')"), shortened("a_name_that_goes_on_and_on_and_on")
+    ('Affine(2, 2, …)', 'a_name_that_go…and_on_and_on')
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    kept = name[: LONGEST_NAME - 3].rpartition(", ")[0] if name.endswith(")") else ""
+    return f"{kept}, …)" if kept else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 + 1 :]}"
 
 
 def folded(node: Node) -> str:

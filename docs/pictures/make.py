@@ -1,0 +1,41 @@
+"""Draw the pictures of the pages anew: ``python docs/pictures/make.py``.
+
+The pages are the source. Where one shows ``![title](pictures/fig-1-2.svg)``, its own code has a drawing ``fig_1_2``, and that is what is
+saved, with the title. So the code beside a picture is the code that draws it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import netlib as nl
+
+PICTURES = Path(__file__).parent
+PAGES = [PICTURES.parent / "chapter-in-pictures.md", PICTURES.parent / "gallery.md"]
+
+
+def drawings(page: Path) -> Iterator[tuple[str, nl.Drawing]]:
+    """Run the code of a page, and yield each picture that it shows: the name of its file, and the drawing."""
+    text = page.read_text(encoding="utf-8")
+    made: dict[str, nl.Drawing] = {}
+    exec(compile("\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)), page, "exec"), made)
+    for title, name in re.findall(r"!\[([^\]]+)\]\(pictures/(.+?)\.svg\)", text):
+        drawing = made[name.replace("-", "_")]
+        drawing.title = title
+        yield name, drawing
+
+
+def main() -> None:
+    """Draw all, and remove what no page shows any more."""
+    pictures = {PICTURES / f"{name}.svg": drawing.svg for page in PAGES for name, drawing in drawings(page)}
+    for path in PICTURES.glob("*.svg"):
+        path.unlink()
+    for path, svg in pictures.items():
+        path.write_text(svg, encoding="utf-8", newline="\n")
+    print(f"{len(pictures)} pictures, {sum(map(len, pictures.values())) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -59,7 +59,7 @@ class Loss(Layer):
 
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
-        if type(dout) is float and self._cache is not None and self.reduction != "none":
+        if type(dout) is float and self._cache is not None:
             n, *kept = self._cache[2]
             dy = self.derivative(*kept)
             dy *= dout / n

@@ -14,6 +14,19 @@ def test_what_is_kept_is_divided_by_the_chance_of_being_kept_and_the_rest_is_0(p
     assert set(y.ravel().tolist()) == {0.0, float(dtype(1) / dtype(1 - p))}
 
 
+def test_a_draw_of_p_itself_is_kept_so_that_the_draws_below_p_have_the_share_p():
+    rng = np.random.default_rng(0)
+    rng.bit_generator.state |= {"has_uint32": 1, "uinteger": 1 << 31}  # the next 32 bits: a half of all
+    assert copy.deepcopy(rng).random(1, np.float32) == 0.5
+    assert nl.Dropout(0.5, rng=rng).forward([3.0]) == 6
+
+
+def test_with_p_0_nothing_is_drawn():
+    rng = np.random.default_rng(0)
+    assert nl.Dropout(0, rng=rng).forward([3.0]) == 3
+    assert rng.random() == np.random.default_rng(0).random()
+
+
 def test_the_mask_of_backward_is_that_of_forward():
     layer, x = nl.Dropout(0.5, rng=0), np.ones((20, 20))
     y = layer.forward(x)

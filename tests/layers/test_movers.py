@@ -92,6 +92,14 @@ def test_concatenate_takes_the_common_type():
     assert y.tolist() == [1, 1, 1, 1, 2]
 
 
+def test_the_gradient_of_a_single_input_comes_alone():
+    layer = nl.Concatenate()
+    layer.forward([1.0, 2.0])
+    dx = layer.backward([3.0, 4.0])
+    assert isinstance(dx, np.ndarray)
+    assert dx.tolist() == [3, 4]
+
+
 @pytest.mark.parametrize(
     ("shapes", "axis"),
     [

@@ -26,3 +26,16 @@ def test_what_is_not_finite_is_a_value_error_that_names_it(kind, name, bad):
 def test_a_setting_that_is_not_finite_is_refused(kind, bad):
     with pytest.raises(nl.InvalidValueError):
         kind(bad)
+
+
+def test_the_defaults_are_those_of_the_papers():
+    assert nl.LeakyReLU().forward([-100.0, 2.0]).tolist() == [-1, 2]  # Maas et al., 2013: 0.01
+    assert nl.ELU().alpha == 1  # Clevert et al., 2016
+    assert nl.Dropout().p == 0.5  # Hinton et al., 2012
+
+
+@pytest.mark.parametrize("kind", [nl.Softmax, nl.LogSoftmax, nl.Concatenate])
+def test_an_axis_beyond_the_64_that_an_array_can_have_is_refused_at_once(kind):
+    assert kind(-64).axis == -64
+    with pytest.raises(nl.InvalidValueError, match="axis is -65"):
+        kind(-65)

@@ -329,6 +329,19 @@ def test_a_huber_delta_that_is_not_positive_is_refused():
             nl.Huber(delta)
 
 
+def test_a_huber_delta_below_1_bends_early():
+    loss = nl.Huber(0.5, "none")
+    assert loss.forward([1.0, 2.0], [0.75, 0.0]).tolist() == [0.25**2 / 2, 0.5 * (2 - 0.25)]
+    assert loss.backward().tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("dout", [3.0, 3, np.array(3.0)], ids=repr)
+def test_unreduced_a_single_number_has_its_own_derivative_times_dout(dout):
+    loss = nl.MeanSquaredError("none")
+    assert loss.forward(5.0, 1.0) == 16
+    assert loss.backward(dout) == 2 * 4 * 3
+
+
 def test_at_its_kinks_a_loss_takes_the_slope_that_its_text_names():
     absolute, hinge = nl.MeanAbsoluteError("sum"), nl.Hinge("sum")
     absolute.forward([2.0], [2.0])

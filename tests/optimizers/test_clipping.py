@@ -73,6 +73,12 @@ def test_gradients_whose_squares_do_not_fit_their_type_are_measured_all_the_same
     assert ps[0].grad.dtype == dtype
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 2.0**100), ("float32", 2.0**-100), ("float64", 2.0**900), ("float64", 2.0**-900)])
+def test_huge_and_tiny_gradients_are_measured_among_zeros_and_with_either_sign(dtype, size):
+    assert grad_norm(parameters([-3 * size, 0.0], [0.0, -4 * size], [0.0], dtype=dtype)) == pytest.approx(5 * size, rel=1e-6)
+    assert grad_norm(parameters([], [-3 * size, 4 * size], dtype=dtype)) == pytest.approx(5 * size, rel=1e-6)
+
+
 def test_the_error_passes_over_what_is_not_trainable():
     ps = parameters([math.nan], [math.nan])
     ps[0].trainable = False

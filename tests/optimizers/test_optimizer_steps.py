@@ -69,6 +69,35 @@ def test_rmsprop_adds_eps_to_the_root():
     assert stepped(lambda p: RMSProp(p, lr=1.0, alpha=0.75, eps=2.0), [4.0]) == pytest.approx([1 - 4 / (2 + 2)], abs=1e-15)
 
 
+@pytest.mark.parametrize("kind", [AdaGrad, RMSProp])
+def test_the_step_is_proportional_to_the_rate(kind):
+    (once,), (thrice,) = (stepped(lambda p, rate=rate: kind(p, lr=rate), [4.0], value=0.0) for rate in (0.25, 0.75))
+    assert thrice == pytest.approx(3 * once, rel=1e-15)
+    assert once < 0
+
+
+def test_the_defaults_are_the_usual_ones():
+    def settings(kind):
+        state = kind(Parameter([1.0])).state_dict()
+        return {name: value for name, value in state.items() if name not in ("type", "steps", "parameters")}
+
+    # Kingma and Ba, 2015, Algorithm 1, and for the rest PyTorch's.
+    assert settings(Adam) == {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
+    assert settings(AdamW) == {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+    assert settings(AdaGrad) == {"lr": 0.01, "eps": 1e-10, "weight_decay": 0}
+    assert settings(RMSProp) == {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0}
+    assert settings(SGD) == {"lr": 0.01, "momentum": 0, "nesterov": False, "weight_decay": 0}
+
+
+def test_an_optimizer_of_ones_own_decays_nothing_unless_asked_to():
+    class Descent(Optimizer):
+        def update(self, rate, t, value, grad, scratch):
+            value -= rate * grad
+
+    assert stepped(lambda p: Descent(p, lr=0.5), [0.0, 1.0]) == [1, 0.5]
+    assert stepped(lambda p: Descent(p, lr=0.5, weight_decay=0.5), [0.0]) == [0.75]
+
+
 def test_adams_first_step_is_the_rate_whatever_the_gradient():
     assert stepped(lambda p: Adam(p, lr=0.1, eps=0), [1e-5]) == pytest.approx([0.9], abs=1e-15)
     assert stepped(lambda p: Adam(p, lr=0.1, eps=0), [-1e5]) == pytest.approx([1.1], abs=1e-15)
@@ -302,6 +331,7 @@ def test_a_schedule_that_fails_in_the_midst_leaves_everything_as_it_was():
         (lambda p: RMSProp(p, alpha=1), InvalidValueError, "alpha"),
         (lambda p: RMSProp(p, eps=math.nan), InvalidValueError, "eps"),
         (lambda p: Adam(p, betas=(0.9, 1.0)), InvalidValueError, r"betas\[1\]"),
+        (lambda p: Adam(p, betas=(1.0, 0.9)), InvalidValueError, r"betas\[0\]"),
         (lambda p: Adam(p, betas=(-0.1, 0.9)), InvalidValueError, r"betas\[0\]"),
         (lambda p: Adam(p, betas=0.9), InvalidTypeError, "pair"),
         (lambda p: Adam(p, betas=(0.9,)), InvalidTypeError, "pair"),

@@ -46,6 +46,30 @@ def test_one_cycle_goes_up_and_down_and_stays_down():
     assert (cycle(9), cycle(10), cycle(99)) == pytest.approx((0.01, 0.01, 0.01))
 
 
+def test_one_cycle_is_half_way_down_in_the_middle_of_its_fall():
+    cycle = OneCycle(1.0, 10, pct_start=0.4, div_factor=10, final_div_factor=10)
+    assert rates(cycle, 10)[3::3] == pytest.approx([1, (1 + 0.01) / 2, 0.01])
+    assert cycle(8) == pytest.approx(0.01 + 0.99 * (1 - math.sqrt(0.75)) / 2)
+
+
+def test_one_cycle_without_a_rise_begins_at_the_top():
+    assert rates(OneCycle(1.0, 3, pct_start=0), 3) == pytest.approx([1, (1 + 1 / 25 / 1e4) / 2, 1 / 25 / 1e4])
+
+
+def test_one_cycle_may_begin_near_the_top_and_end_where_it_began():
+    assert rates(OneCycle(3.0, 5, pct_start=0.6, div_factor=1.5, final_div_factor=1), 5) == pytest.approx([2, 2.5, 3, 2.5, 2])
+
+
+def test_the_defaults_are_the_usual_ones():
+    # Those of PyTorch's StepLR, CosineAnnealingLR, LinearLR and OneCycleLR.
+    assert Step(1.0, 1)(1) == 0.1
+    assert Cosine(1.0, 1)(1) == 0
+    assert Warmup(1.0, 1)(0) == pytest.approx(1 / 3)
+    assert OneCycle(1.0, 10)(0) == pytest.approx(1 / 25)
+    assert OneCycle(1.0, 10)(2) == pytest.approx(1)
+    assert OneCycle(1.0, 10)(9) == pytest.approx(1 / 25 / 1e4)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("pct_start", [0.0, 0.3, 0.99])
 def test_one_cycle_of_few_steps_stays_within_its_bounds(steps, pct_start):

@@ -1,0 +1,508 @@
+"""The mutation test: is every small mistake in netlib's arithmetic seen by the suite?
+
+``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the files below: one operator, comparison,
+sign, transpose, axis, order of operands, number or flag changed. The suite is collected once. Each mutant then meets it in a process of
+its own: first the tests that concern its file, then all others, at last the peers. The exit status is 1 where less than 95 % are caught,
+where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
+
+mutmut and cosmic-ray know neither transposes nor axes nor the order of operands.
+"""
+
+import argparse
+import ast
+import copy
+import importlib
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = [
+    *(f"netlib/{p}" for p in ("erf.py", "passes/numpy_passes.py")),
+    *sorted(str(p.relative_to(ROOT)) for room in ("layers", "losses", "optimizers") for p in (ROOT / "netlib" / room).glob("[a-z]*.py")),
+]
+CONCERNED = {  # which tests come first
+    "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
+    "netlib/passes/": ("tests/passes/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
+    "netlib/layers/": ("tests/layers/", "tests/test_chapter.py", "tests/test_layer.py"),
+    "netlib/losses/": ("tests/losses/", "tests/passes/"),
+    "netlib/optimizers/": ("tests/optimizers/", "tests/passes/"),
+}
+THE_TABLE = "tests/layers/test_table.py"
+SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
+APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
+THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+SECONDS = 120
+"""Of computing; of waiting, ten times as many."""
+
+KNOWN: dict[str, list[str]] = {
+    "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/erf.py  near, far = (size ⟦<= → <⟧ 0.46875, size > 4)",
+        "netlib/erf.py  … far = (size <= 0.46875, size ⟦> → >=⟧ 4)",
+        "netlib/erf.py  mirrored = (x ⟦< → <=⟧ 0) & ~near",
+        "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
+        "netlib/layers/elu.py  …urn self._remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
+        "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
+        "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
+    ],
+    "Beyond 40 everything is 0 or 1 in every floating type": [
+        "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
+        "netlib/layers/gelu.py  near = np.clip(x, -40, ⟦40 → 41⟧)",
+    ],
+    "An even function, or a quotient of two: the sign cancels": [
+        "netlib/erf.py  above, below = (⟦ → -⟧np.polyval(np.asarray(c, x.dty…",
+        "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
+        "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
+        "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
+        "netlib/layers/tanh.py  return self._remember(y, ⟦ → -⟧y.copy())",
+        "netlib/optimizers/clipping.py  …k * sqrt(sum((float(np.square(⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧).sum()) for grad in grads)))",  # noqa: E501
+        "netlib/optimizers/schedules.py  … _between(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
+        "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(way, 1) → -(pi * min(way, 1))⟧)) / 2",
+    ],
+    "Nothing but the sign of a zero differs": [
+        "netlib/passes/numpy_passes.py  return ⟦ → -⟧np.zeros((), dtype)",
+        "netlib/layers/affine.py  self.bias = Parameter(⟦ → -⟧np.zeros(shape[1], self.weight…",
+        "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
+        "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
+    ],
+    "A vector transposed is itself": [
+        "netlib/passes/numpy_passes.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",
+        "netlib/passes/numpy_passes.py  …ot(_ones(x.shape[-1], x.dtype)⟦ → .T⟧)",
+        "netlib/optimizers/clipping.py  total += float(np.dot(⟦flat → flat.T⟧, flat))",
+        "netlib/optimizers/clipping.py  total += float(np.dot(flat, ⟦flat → flat.T⟧))",
+    ],
+    "No floating type has 3 bytes": [
+        "netlib/erf.py  …east_1d(x if dtype.itemsize > ⟦2 → 3⟧ else x.astype(np.float32))",
+        "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
+    ],
+    "NumPy takes every negative length for the unknown one": [
+        "netlib/passes/numpy_passes.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
+        "netlib/losses/softmax_cross_entropy.py  …n t.astype(np.int64).reshape(-⟦1 → 2⟧)",
+    ],
+    "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/passes/numpy_passes.py  if terms.size ⟦< → <=⟧ 100:",
+        "netlib/passes/numpy_passes.py  if terms.size ⟦< → >=⟧ 100:",
+        "netlib/passes/numpy_passes.py  if terms.size < ⟦100 → 101⟧:",
+        "netlib/layers/broadcasting.py  if all((x.shape ⟦== → !=⟧ first for x in xs)):",
+        "netlib/optimizers/clipping.py  _LEAST = ⟦1e-30 → 1.0⟧",
+        "netlib/optimizers/clipping.py  total ⟦+ → -⟧= float(np.dot(flat, flat))",
+        "netlib/optimizers/clipping.py  total ⟦+= → *=⟧ float(np.dot(flat, flat))",
+        "netlib/optimizers/clipping.py  total += float(⟦ → -⟧np.dot(flat, flat))",
+        "netlib/optimizers/flat.py  BLOCK = ⟦65536 → 65537⟧",
+        "netlib/optimizers/flat.py  self._scratch = [np.empty(⟦min → max⟧(size, BLOCK), work_dtype) for…",
+        "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
+    ],
+    "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/optimizers/clipping.py  …rad in grads if grad.size] or ⟦0.0 → 1.0⟧))",
+        "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦np.zeros → np.ones⟧(size, dtype))",
+        "netlib/optimizers/optimizer.py  …s_count(settings.pop('steps', ⟦0 → 1⟧), 'steps')",
+        "netlib/optimizers/optimizer.py  …= as_count(taken.pop('steps', ⟦0 → 1⟧), f'{path}: steps')",
+        "netlib/optimizers/optimizer.py  twin = type(self)(Parameter(⟦0.0 → 1.0⟧), lr=self._lr if lr is None e…",
+        "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧)",
+    ],
+    "A second look at what holds already: the lists are equally long, the bias is there": [
+        "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
+        "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
+        "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
+        "netlib/optimizers/flat.py  …arameters, self.steps, strict=⟦True → False⟧))):",
+    ],
+}
+"""The survivors that are no gap: why, and which."""
+
+
+class Mutant(NamedTuple):
+    """A file with one change."""
+
+    file: str
+    line: int
+    change: str
+    code: CodeType
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}  {self.change}"
+
+
+Put = Callable[[ast.AST], None]
+
+SWAPPED = {
+    ast.Add: [ast.Sub, ast.Mult], ast.Sub: [ast.Add], ast.Mult: [ast.Div, ast.Add], ast.Div: [ast.Mult], ast.FloorDiv: [ast.Div, ast.Mult],
+    ast.Mod: [ast.FloorDiv], ast.Pow: [ast.Mult], ast.MatMult: [ast.Mult], ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd],
+    ast.And: [ast.Or], ast.Or: [ast.And],
+    ast.Lt: [ast.LtE, ast.GtE], ast.LtE: [ast.Lt, ast.Gt], ast.Gt: [ast.GtE, ast.LtE], ast.GtE: [ast.Gt, ast.Lt],
+    ast.Eq: [ast.NotEq], ast.NotEq: [ast.Eq], ast.Is: [ast.IsNot], ast.IsNot: [ast.Is], ast.In: [ast.NotIn], ast.NotIn: [ast.In],
+}  # fmt: skip
+RENAMED = {"sum": ["mean"], "mean": ["sum"], "max": ["min"], "min": ["max"], "all": ["any"], "any": ["all"]}
+RENAMED_IN_NUMPY = RENAMED | {
+    "maximum": ["minimum"], "minimum": ["maximum"], "add": ["subtract"], "subtract": ["add"],
+    "multiply": ["divide"], "divide": ["multiply"], "prod": ["sum"],
+    "greater": ["greater_equal", "less_equal"], "exp": ["expm1"], "expm1": ["exp"], "log": ["log1p"], "log1p": ["log"],
+    "sqrt": ["square"], "square": ["sqrt"], "abs": ["positive"], "sign": ["positive"], "negative": ["positive"], "trunc": ["positive"],
+    "ones": ["zeros"], "zeros": ["ones"],
+}  # fmt: skip
+NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
+IN_ORDER = {"divide": (0, 1), "subtract": (0, 1), "where": (1, 2), "clip": (1, 2)}
+PRODUCTS = {"dot", "matmul", "add_grad_product"}
+SIGNED = set(RENAMED_IN_NUMPY) - {"all", "any", "greater"} | {
+    "array", "broadcast_to", "clip", "copy", "cos", "dot", "erfc", "full", "polyval", "reshape", "sigmoid", "take", "transpose",
+    "unbroadcast", "where", "with_rows_of", "_between", "_ratio", "_tail",
+}  # fmt: skip
+
+
+def changed(node: ast.AST, **fields: object) -> ast.AST:
+    """Return a copy of a node with other fields."""
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def exchanged(items: list, i: int, j: int) -> list:
+    """Return a list with two of its items in each other's place."""
+    return [items[j] if k == i else items[i] if k == j else item for k, item in enumerate(items)]
+
+
+def replaced(items: list, i: int, item: object) -> list:
+    """Return a list with another item in one place."""
+    return [*items[:i], item, *items[i + 1 :]]
+
+
+def called(node: ast.AST) -> str:
+    """Return the last name of what a call calls."""
+    return getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+
+
+def replacements(node: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
+    """Yield what stands wrongly in the place of a node."""
+    minus = partial(ast.UnaryOp, ast.USub())
+    match node:
+        case ast.BinOp() | ast.AugAssign():
+            yield from (changed(node, op=op()) for op in SWAPPED.get(type(node.op), ()))
+            if isinstance(node, ast.BinOp) and isinstance(node.op, NOT_COMMUTATIVE):
+                yield changed(node, left=node.right, right=node.left)
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+                yield from (changed(node, **{side: turned(getattr(node, side))}) for side in ("left", "right"))
+        case ast.BoolOp():
+            yield changed(node, op=SWAPPED[type(node.op)][0]())
+        case ast.Compare(ops=ops):
+            yield from (changed(node, ops=replaced(ops, i, new())) for i, op in enumerate(ops) for new in SWAPPED[type(op)])
+        case ast.UnaryOp():
+            yield node.operand
+        case ast.Constant(value=bool()):
+            yield changed(node, value=not node.value)
+        case ast.Constant(value=int() | float()):
+            yield changed(node, value=node.value + 1)
+            if isinstance(node.value, float) and node.value and not isinstance(parent, ast.UnaryOp):
+                yield minus(node)
+        case ast.Attribute(attr="T"):
+            yield node.value
+        case ast.Attribute(value=ast.Name(id="np")):
+            yield from (changed(node, attr=name) for name in RENAMED_IN_NUMPY.get(node.attr, ()))
+        case ast.Attribute():
+            yield from (changed(node, attr=name) for name in RENAMED.get(node.attr, ()))
+        case ast.Name(id="max" | "min" | "all" | "any"):
+            yield changed(node, id=RENAMED[node.id][0])
+        case ast.Call(args=args):
+            name = called(node)
+            if name in ("swapaxes", "transpose"):
+                yield node.func.value
+            if name in PRODUCTS:
+                yield from (changed(node, args=replaced(args, i, turned(arg))) for i, arg in enumerate(args))
+            if name in IN_ORDER and len(args) > max(IN_ORDER[name]):
+                yield changed(node, args=exchanged(args, *IN_ORDER[name]))
+        case ast.keyword(arg="axis"):
+            others = [ast.Constant(0), minus(ast.Constant(1))]
+            yield from (changed(node, value=other) for other in others if ast.dump(other) != ast.dump(node.value))
+        case ast.keyword(arg="keepdims") if not isinstance(node.value, ast.Constant):
+            yield changed(node, value=ast.UnaryOp(ast.Not(), node.value))
+    if isinstance(node, ast.If | ast.IfExp | ast.While) and isinstance(node.test, ast.Name | ast.Attribute | ast.Call | ast.NamedExpr):
+        yield changed(node, test=ast.UnaryOp(ast.Not(), node.test))
+    is_part = isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Expr)
+    if not is_part and (called(node) in SIGNED or (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitAnd | ast.BitOr))):
+        yield minus(node)
+
+
+def turned(matrix: ast.expr) -> ast.expr:
+    """Return a matrix transposed; as it is where it was transposed already."""
+    return matrix.value if isinstance(matrix, ast.Attribute) and matrix.attr == "T" else ast.Attribute(matrix, "T", ast.Load())
+
+
+def names_read(node: ast.AST) -> Iterator[str]:
+    """Yield the names that are read, but for those that an error is made of."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node.id
+    if not isinstance(node, ast.Raise):
+        for child in ast.iter_child_nodes(node):
+            yield from names_read(child)
+
+
+def is_out_of_reach(node: ast.AST, read: set[str]) -> bool:
+    """Return whether a node decides no number: imports, types, messages."""
+    match node:
+        case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Assign(value=ast.BinOp(op=ast.BitOr())):  # the name of a type
+            return True
+        case ast.Assign(targets=[ast.Name(id=name)]):  # a piece of a message
+            return name not in read and not name.startswith("_") and name.islower()
+    return called(node) == "isinstance"
+
+
+def places(parent: ast.AST, statement: ast.AST, read: set[str]) -> Iterator[tuple[ast.AST, ast.AST, ast.AST, Put]]:
+    """Yield every node that may be mutated, its parent, its statement, and how to put another in its place."""
+    for field, value in ast.iter_fields(parent):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        for i, child in enumerate(value if isinstance(value, list) else [value]):
+            if not isinstance(child, ast.AST) or is_out_of_reach(child, read):
+                continue
+            put = partial(value.__setitem__, i) if isinstance(value, list) else partial(setattr, parent, field)
+            own = child if isinstance(child, ast.stmt) else statement
+            yield child, parent, own, put
+            if not (isinstance(child, ast.keyword) and child.arg == "axis"):
+                yield from places(child, own, set(names_read(child)) if isinstance(child, ast.FunctionDef | ast.ClassDef) else read)
+
+
+def text_of(statement: ast.AST) -> str:
+    """Return a statement on one line; of one with a body, its head."""
+    parts = ("body", "orelse", "handlers", "finalbody", "decorator_list")
+    head = changed(statement, **{name: [] for name in parts if isinstance(getattr(statement, name, None), list)})
+    return " ".join(ast.unparse(head).split())
+
+
+def marked(was: str, now: str) -> str:
+    """Return both texts as one, with the change marked.
+
+    >>> marked("y = a + b", "y = a - b")
+    'y = a ⟦+ → -⟧ b'
+    """
+    a, b = (re.findall(r"[\w.]+|[<>=!*/@%&|]+|.", text) for text in (was, now))
+    shorter = min(len(a), len(b))
+    front = next((i for i in range(shorter) if a[i] != b[i]), shorter)
+    back = next((i for i in range(shorter - front) if a[-1 - i] != b[-1 - i]), shorter - front)
+    while any(tokens[front : len(tokens) - back].count("(") > tokens[front : len(tokens) - back].count(")") for tokens in (a, b)):
+        back -= 1
+    middle = " → ".join(cut("".join(tokens[front : len(tokens) - back])) for tokens in (a, b))
+    return f"{cut(''.join(a[:front]), at_the_end=False)}⟦{middle}⟧{cut(''.join(a[len(a) - back :]))}"
+
+
+def cut(text: str, at_the_end: bool = True, length: int = 30) -> str:
+    """Return at most `length` letters of a text, and a sign of what is left out."""
+    return text if len(text) <= length else f"{text[:length]}…" if at_the_end else f"…{text[-length:]}"
+
+
+def mutants_of(file: str, source: str = "") -> list[Mutant]:
+    """Return every mutant of a file of the repository, or of another source, each change once."""
+    tree = ast.parse(source or (ROOT / file).read_text(encoding="utf-8"))
+    found: dict[tuple[int, str], Mutant] = {}
+    for node, parent, statement, put in list(places(tree, tree, set(names_read(tree)))):
+        was = text_of(statement)
+        for new in replacements(node, parent):
+            ast.copy_location(new, node)
+            put(new)
+            now = text_of(new if node is statement else statement)
+            line = getattr(node, "lineno", None) or getattr(getattr(node, "value", statement), "lineno", statement.lineno)
+            mutant = Mutant(file, line, marked(was, now), compile(ast.fix_missing_locations(copy.deepcopy(tree)), str(ROOT / file), "exec"))
+            if now != was:
+                found.setdefault((line, now), mutant)
+            put(node)
+    return list(found.values())
+
+
+def unchanged(file: str) -> Mutant:
+    """Return the mutant that is none."""
+    return Mutant(file, 0, "", compile((ROOT / file).read_text(encoding="utf-8"), str(ROOT / file), "exec"))
+
+
+def put_in_place(mutant: Mutant) -> None:
+    """Give the imported module the code of a mutant. Its functions and classes stay the objects that others have imported."""
+    module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
+    other = ModuleType(module.__name__)
+    other.__package__ = module.__package__
+    exec(mutant.code, vars(other))
+    graft(module, other)
+
+
+def graft(old: object, new: object) -> None:
+    """Change `old` into `new`, as far down as it goes."""
+    if isinstance(old, FunctionType):
+        old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
+    elif hasattr(old, "cache_clear"):
+        graft(old.__wrapped__, new.__wrapped__)
+        old.cache_clear()
+    elif isinstance(old, classmethod | staticmethod):
+        graft(old.__func__, new.__func__)
+    elif isinstance(old, property):
+        for part in filter(None, (old.fget, old.fset)):
+            graft(part, new.fget if part is old.fget else new.fset)
+    elif isinstance(old, type | ModuleType):
+        for name, value in vars(new).items():
+            if isinstance(value, bool | int | float | tuple):
+                setattr(old, name, value)
+            elif name in vars(old) and vars(old)[name] is not value:
+                graft(vars(old)[name], value)
+
+
+def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) -> Iterator[tuple[Mutant, str]]:
+    """Call `run`, whether all tests pass, for each mutant in a process of its own, `jobs` at a time; yield what became of it."""
+    running, waiting = {}, iter(tasks)
+    while True:
+        while len(running) < jobs and (mutant := next(waiting, None)):
+            sys.stdout.flush()
+            if pid := os.fork():
+                running[pid] = mutant
+                continue
+            silence = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2) if mutant.change else (0, 1):  # what is red without a mutant may say so
+                os.dup2(silence, stream)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)  # nobody handles these signals, so they end the process
+            signal.alarm(10 * SECONDS)
+            try:
+                os._exit(0 if run(mutant) else 1)
+            finally:
+                os._exit(1)
+        if not running:
+            return
+        pid, status = os.wait()
+        is_late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
+        yield running.pop(pid), "timed out" if is_late else "caught" if status else "survived"
+
+
+def relevance(nodeid: str, file: str) -> int:
+    """Return 0 for the tests that name what is in a file, 1 for the others about such things, 2 for the rest."""
+    if not nodeid.startswith(next(tests for place, tests in CONCERNED.items() if file.startswith(place))):
+        return 2
+    stem = Path(file).stem
+    named = re.search(SHARED.get(stem, stem.replace("_", "")), nodeid.removeprefix(THE_TABLE).replace("_", ""), re.IGNORECASE)
+    return 0 if named else 2 if nodeid.startswith(THE_TABLE) else 1
+
+
+class Hunt:
+    """Part of pytest: instead of running the tests that were collected, let each mutant run them until one fails."""
+
+    def __init__(self, mutants: list[Mutant], jobs: int) -> None:
+        self.mutants, self.jobs = mutants, jobs
+        self.found: dict[Mutant, str] = {}
+
+    def pytest_runtestloop(self, session) -> bool:
+        if not is_sound(partial(passes, session.items, session)):
+            return True
+        self.found = told(outcomes(self.mutants, partial(self.survives, session), self.jobs))
+        return True
+
+    def survives(self, session, mutant: Mutant) -> bool:
+        ranks = {item: relevance(item.nodeid, mutant.file) for item in session.items}
+        least = 1 if reason_for(mutant) else 2
+        return passes(sorted((item for item in session.items if ranks[item] <= least), key=ranks.get), session, mutant)
+
+
+def passes(items: list, session, mutant: Mutant) -> bool:
+    """Return whether all tests pass with a mutant in place."""
+    put_in_place(mutant)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            print(f"red: {item.nodeid}", file=sys.stderr)
+            return False
+    return True
+
+
+class InPlace(NamedTuple):
+    """Part of pytest: put a mutant in place once the tests have imported everything."""
+
+    mutant: Mutant
+
+    def pytest_collection_finish(self) -> None:
+        put_in_place(self.mutant)
+
+
+def is_sound(run: Callable[[Mutant], bool]) -> bool:
+    """Return whether the tests pass with the code as it is; those that do not would catch everything."""
+    return [outcome for _, outcome in outcomes([unchanged(FILES[0])], run, 1)] == ["survived"]
+
+
+def told(found: Iterable[tuple[Mutant, str]]) -> dict[Mutant, str]:
+    """Print what became of each mutant as it comes in; return all."""
+    return {mutant: outcome for mutant, outcome in found if print(f"{outcome:9}  {mutant}", flush=True) is None}
+
+
+def hunt(mutants: list[Mutant], tests: list[str], jobs: int) -> dict[Mutant, str]:
+    """Return what became of each mutant."""
+    import pytest
+
+    os.chdir(ROOT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it runs in the background
+    quietly = ["-q", "-q", "-x", "-s", "--tb=no", "--no-summary", "-p", "no:cacheprovider"]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"NETLIB_ACCELERATOR": "numpy", "OPENBLAS_NUM_THREADS": "1", "PYTEST_DEBUG_TEMPROOT": folder}
+        first = Hunt(mutants, jobs)
+        pytest.main([*quietly, *(tests or THE_SUITE)], plugins=[first])
+        left = [m for m, outcome in first.found.items() if outcome == "survived" and not reason_for(m)]
+        if tests or not left:
+            return first.found
+        print(f"{len(left)} of them unforeseen: against the peers", flush=True)
+
+        def survives_the_peers(mutant: Mutant) -> bool:
+            return pytest.main([*quietly, "tests/peers"], plugins=[InPlace(mutant)]) == pytest.ExitCode.OK
+
+        by_peers = told(outcomes(left, survives_the_peers, jobs)) if is_sound(survives_the_peers) else {}
+        return first.found | by_peers
+
+
+def reason_for(mutant: Mutant) -> str:
+    """Return why a mutant may survive; ``""`` where nobody knows."""
+    return next((reason for reason, known in KNOWN.items() if f"{mutant.file}  {mutant.change}" in known), "")
+
+
+def report(found: dict[Mutant, str]) -> int:
+    """Print the table and the survivors; return the exit status."""
+    if not found:
+        print("red without any mutant, or nothing to mutate")
+        return 1
+    print(f"\n{'':40}{'mutants':>9}{'caught':>9}{'timed out':>11}{'survived':>10}")
+    kinds = ("caught", "timed out", "survived")
+    count = {file: Counter(outcome for m, outcome in found.items() if m.file == file) for file in dict.fromkeys(m.file for m in found)}
+    for file, each in [*count.items(), ("all", sum(count.values(), Counter()))]:
+        print(f"{file:40}{each.total():9}" + "".join(f"{each[kind]:{width}}" for kind, width in zip(kinds, (9, 11, 10), strict=True)))
+    survivors = [m for m, outcome in found.items() if outcome == "survived"]
+    unknown = [m for m in survivors if not reason_for(m)]
+    stale = [m for m in found if reason_for(m) and m not in survivors]
+    for reason in dict.fromkeys(reason_for(m) for m in survivors):
+        print(f"\n{reason or 'A GAP: no test sees the difference'}")
+        print(*(f"    {m}" for m in survivors if reason_for(m) == reason), sep="\n")
+    if stale:
+        print("\nKNOWN, and caught all the same:", *(f"    {m}" for m in stale), sep="\n")
+    share = 1 - len(survivors) / len(found)
+    print(f"\n{share:.1%} caught; {len(survivors) - len(unknown)} survive for known reasons, {len(unknown)} for none")
+    return int(share < 0.95 or bool(unknown or stale))
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=FILES, metavar="FILE[:LINE]", help="files, or single lines of them")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="the tests to run, instead of all and the peers")
+    parser.add_argument("--list", action="store_true", help="name the mutants, and run none")
+    chosen = parser.parse_args()
+    mutants = [m for file in dict.fromkeys(each.split(":")[0] for each in chosen.only) for m in mutants_of(file)]
+    mutants = [m for m in mutants if {m.file, f"{m.file}:{m.line}"} & set(chosen.only)]
+    if chosen.list:
+        print(*mutants, f"{len(mutants)} mutants", sep="\n")
+        return 0
+    began = time.monotonic()
+    status = report(hunt(mutants, chosen.tests, chosen.jobs))
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -382,6 +382,15 @@ def test_nothing_runs_over_at_400_px(visit, model):
     assert carried["y"] >= step["y"] + step["height"] - 1
 
 
+def test_a_page_without_room_as_in_a_hidden_tab_does_not_complain(visit):
+    page = visit(chapter(), X)
+    page.evaluate("document.getElementById('canvas').style.display = 'none'")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.evaluate("document.getElementById('canvas').style.display = ''")
+    page.set_viewport_size({"width": 1000, "height": 700})
+    assert "NaN" not in page.locator("#canvas > svg").get_attribute("viewBox")
+
+
 def test_touch_chooses_a_wire(visit):
     page = visit(chapter(), X, viewport={"width": 400, "height": 800}, has_touch=True)
     box = wire(page, "XW").locator(".label").bounding_box()

@@ -494,6 +494,7 @@ function glide(to) {
 }
 
 function moved({ scale, x, y }) {
+  if (!(scale > 0)) return; // a page in a hidden tab or frame has no room
   Object.assign(view, { scale, x, y });
   view.drawing.setAttribute("viewBox", [x, y, canvas.clientWidth / scale, canvas.clientHeight / scale].map(n => n.toFixed(2)).join(" "));
 }

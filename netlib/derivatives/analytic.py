@@ -9,7 +9,11 @@ import numpy as np
 
 from ..arrays import Array
 from ..layer import Parameter
+from .expressions import fits_into
 from .twin import Twin
+
+Logs = dict[str, list[tuple[str, Array]]]
+"""What was added to the gradient of each parameter, or put in its place, in order."""
 
 
 class Gradients(NamedTuple):
@@ -46,7 +50,8 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
     for path, parameter in twin.parameters.items():
         g = np.array(parameter.grad)
         untouched = prefilled is None and g.size > 0 and not g.any() and bool(np.signbit(g).all())
-        grads[path] = None if untouched else g + 0.0
+        g += 0.0  # without signs on zeros
+        grads[path] = None if untouched else g
     if twin.writes_parameters:
         twin.restore_parameters()
     returned, surplus = ({}, "") if error is not None else by_input(twin, dx)
@@ -80,27 +85,17 @@ def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
 
 
 class Ledger(np.ndarray[Any, np.dtype[Any]]):
-    """A gradient that writes down what is added to it, and takes any shape without complaint."""
+    """A gradient that writes down what is added to all of it, and takes any shape without complaint."""
 
-    log: list[tuple[str, Array]] | None
-
-    def __array_finalize__(self, source: Any) -> None:
-        self.log = getattr(source, "log", None)
+    log: list[tuple[str, Array]] | None = None  # of a part of it, and of what is computed with it, there is none
 
     def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # the shape that `other` has is the point
-        if self.log is not None:
-            self.log.append(("+=", np.array(other)))
-        if np.broadcast_shapes(self.shape, np.shape(other)) == self.shape if _fits(self.shape, np.shape(other)) else False:
+        if self.log is None:
+            return super().__iadd__(other)
+        self.log.append(("+=", np.array(other)))
+        if fits_into(np.shape(other), self.shape):
             np.add(self, other, out=self)
         return self
-
-
-def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    try:
-        np.broadcast_shapes(a, b)
-    except ValueError:
-        return False
-    return True
 
 
 class SpiedParameter(Parameter):
@@ -111,11 +106,11 @@ class SpiedParameter(Parameter):
     @property
     def grad(self) -> Array:
         """The ledger itself."""
-        return self._grad
+        return super().grad
 
     @grad.setter
     def grad(self, new: Any) -> None:
-        ledger = self._grad
+        ledger = super().grad
         if new is ledger:
             return
         if isinstance(ledger, Ledger) and ledger.log is not None:
@@ -124,9 +119,9 @@ class SpiedParameter(Parameter):
             ledger[...] = new
 
 
-def spied(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, dict[str, list[tuple[str, Array]]]]:
+def spied(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
     """Run forward and backward with parameters that write down every addition; use up the twin."""
-    logs: dict[str, list[tuple[str, Array]]] = {}
+    logs: Logs = {}
     for path, parameter in twin.parameters.items():
         grad = np.zeros_like(parameter.value).view(Ledger)
         logs[path] = grad.log = []
@@ -142,5 +137,6 @@ def spied(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, dict[str, list
     grads: dict[str, Array | None] = {}
     for path, log in logs.items():
         odd = [value for _, value in log if value.shape != twin.parameters[path].shape]
-        grads[path] = odd[0] if odd else np.array(twin.parameters[path].grad) if log else None
+        total = np.array(twin.parameters[path].grad)
+        grads[path] = odd[0] if odd else total if log or total.any() else None
     return Gradients(returned, grads, surplus, error), logs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
 
 from ..arrays import Array
-from .analytic import Gradients, as_numbers, gradients
+from .analytic import Gradients, Logs, as_numbers, gradients
+from .expressions import equal, letter, products, usual_slopes
 from .numeric import Slopes
+from .probes.rows import Rows
 from .report import Evidence, Finding, GradientReport
 from .twin import Twin
 
@@ -17,13 +19,14 @@ from .twin import Twin
 class Case:
     """Your gradients, the measured ones, and what both are made of."""
 
-    def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, logs: dict[str, list[tuple[str, Array]]],
-                 eps: float, report: GradientReport) -> None:  # fmt: skip
+    def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, spy: Callable[[], tuple[Gradients, Logs]],
+                 rows: Rows | None, eps: float, report: GradientReport) -> None:  # fmt: skip
         self.twin = twin
         self.ys = ys
         self.douts = douts
         self.yours = yours
-        self.logs = logs
+        self.spy = spy
+        self.rows = rows
         self.eps = eps
         self.report = report
         self.slopes: dict[str, Slopes] = {}
@@ -34,20 +37,29 @@ class Case:
         """Whether there was no time to look at every element."""
         self._jacobians: dict[str, Array] | None = None
 
-    def allowed(self, yours: Array, slopes: Slopes) -> Array:
-        """Return how far `yours` may be from the slopes."""
-        with np.errstate(all="ignore"):
-            larger = np.maximum(np.abs(yours), np.abs(slopes.slope))
-            finite = larger[np.isfinite(larger)]
-            return np.asarray(self.relative * larger + 4 * slopes.noise + 1e-9 * float(finite.max(initial=0.0)) + self.nothing)
+    @cached_property
+    def logs(self) -> Logs:
+        """What one more backward adds to each parameter's gradient, piece by piece."""
+        return self.spy()[1]
+
+    def additions(self, name: str) -> list[tuple[str, Array]]:
+        """Return what backward adds to the gradient of a parameter, since it last put another array in its place."""
+        log = self.logs.get(name, [])
+        return log[max((i for i, (act, _) in enumerate(log) if act == "="), default=0) :]
 
     def agrees(self, yours: Array, slopes: Slopes) -> Array:
-        """Return which elements of `yours` are right: near the slope, or between the slopes at a kink."""
+        """Return which elements of `yours` are right: near the slope, or between the slopes at a kink; none where no slope is known."""
+        known = np.flatnonzero(~np.isnan(slopes.slope))
+        mine, slope = yours[known], slopes.slope[known]
         with np.errstate(all="ignore"):
-            allowed = self.allowed(yours, slopes)
-            near = np.isfinite(yours) & (np.abs(yours - slopes.slope) <= allowed)
-            between = slopes.is_kink & (slopes.low - allowed <= yours) & (yours <= slopes.high + allowed)
-        return np.asarray(near | between)
+            larger = np.maximum(np.abs(mine), np.abs(slope))
+            largest = float(larger[np.isfinite(larger)].max(initial=0.0))
+            allowed = self.relative * larger + 4 * slopes.noise[known] + 1e-9 * largest + self.nothing
+            near = np.isfinite(mine) & (np.abs(mine - slope) <= allowed)
+            between = slopes.is_kink[known] & (slopes.low[known] - allowed <= mine) & (mine <= slopes.high[known] + allowed)
+        right = np.zeros(slopes.slope.size, bool)
+        right[known] = near | between
+        return right
 
     def numeric(self, name: str) -> Array:
         """Return the measured gradient, in the shape of the array."""
@@ -96,7 +108,7 @@ class Case:
         if mine.shape != target.shape:
             return None
         if wrong is None:
-            wrong = (~np.isnan(target)) & ~self.agrees(mine.ravel(), self.slopes[name]).reshape(target.shape)
+            wrong = (~np.isnan(target)) & ~self.agrees(mine.ravel(), self.slopes[name]).reshape(target.shape) | ~np.isfinite(mine)
         if not wrong.any():
             return None
         return Evidence(mine, target, self.slopes[name].noise.reshape(target.shape), wrong)
@@ -122,34 +134,16 @@ class Case:
         return found
 
     def expressions(self, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-        """Yield (text, kind, value) of everything simple of this shape: sums, products, matrix products with dout in them."""
+        """Yield (text, kind, value) of everything simple of this shape that has dout in it."""
         small = {label: a for label, a in self.operands.items() if a.size <= 1_000_000}
-        for d_label, d in small.items():
-            if not d_label.startswith("dout"):
-                continue
-            if d.shape == shape:
-                yield d_label, d_label, d
-                yield f"-{d_label}", f"-{d_label}", -d
-            yield from _sums(d_label, d, shape)
-            for label, a in small.items():
-                if label == d_label:
-                    continue
-                yield from _matrix_products(d_label, d, label, a, shape)
-                try:
-                    product = d * a
-                except ValueError:
-                    continue
-                kind = f"{d_label} * {label}"
-                if product.shape == shape:
-                    yield kind, kind, product
-                yield from _sums(f"({kind})", product, shape)
+        yield from products({label: d for label, d in small.items() if label.startswith("dout")}, small, shape)
 
     def explain(self, target: Array, name: str | None = None) -> tuple[str, str] | None:
         """Return text and kind of an expression that equals `target`, or the measured gradient of `name`."""
         if not np.size(target):
             return None
         for text, kind, value in self.expressions(target.shape):
-            if self.is_gradient(value, name) if name is not None else _equal(value, target):
+            if self.is_gradient(value, name) if name is not None else equal(value, target):
                 return text, kind
         return None
 
@@ -172,7 +166,7 @@ class Case:
         with np.errstate(all="ignore"):
             slope = gradient / d
             for label, v in (("y", y), ("x", x)):
-                for text, value in _slopes(label, v):
+                for text, value in usual_slopes(label, v):
                     if np.isfinite(value).all() and np.abs(slope - value).max() <= 1e-5 * np.abs(value).max():
                         return f"dout * {text}"
         return ""
@@ -212,72 +206,3 @@ class Case:
                 if isinstance(value, float | int | np.floating) and not isinstance(value, bool) and np.isfinite(value):
                     found.setdefault(key.lstrip("_"), float(value))
         return found
-
-
-def letter(i: int) -> str:
-    """Return what input number i is called in a program."""
-    return "abcdefgh"[i] if i < 8 else f"x{i}"
-
-
-def _slopes(label: str, v: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the derivatives of the usual functions, in terms of a variable."""
-    yield f"(1 - {label}**2)", 1 - v**2
-    yield f"{label} * (1 - {label})", v * (1 - v)
-    yield label, v
-    yield f"2 * {label}", 2 * v
-    yield f"3 * {label}**2", 3 * v**2
-    yield f"({label} > 0)", np.asarray(v > 0, float)
-    yield f"1 / {label}", 1 / v
-    yield f"-1 / {label}**2", -1 / v**2
-    yield f"1 / (2 * {label})", 1 / (2 * v)
-    yield f"np.exp({label})", np.exp(v)
-    yield f"np.cos({label})", np.cos(v)
-    yield f"np.sign({label})", np.sign(v)
-    s = 1 / (1 + np.exp(-v))
-    yield f"s * (1 - s), with s = 1 / (1 + np.exp(-{label}))", s * (1 - s)
-    yield f"1 / (1 + np.exp(-{label}))", s
-    yield f"(1 - np.tanh({label})**2)", 1 - np.tanh(v) ** 2
-    yield f"(1 - {label})", 1 - v
-    yield f"(1 + {label})", 1 + v
-    yield f"1 / (1 + {label}**2)", 1 / (1 + v**2)
-
-
-def _equal(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-7, atol=1e-9 * float(np.abs(b).max(initial=0.0))))
-
-
-def _sums(label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-    for axis in range(a.ndim):
-        total = a.sum(axis=axis)
-        if total.shape == shape:
-            yield f"{label}.sum(axis={axis})", f"{label}.sum", total
-        kept = a.sum(axis=axis, keepdims=True)
-        if kept.shape == shape and kept.shape != a.shape:
-            yield f"{label}.sum(axis={axis}, keepdims=True)", f"{label}.sum", kept
-    if a.ndim > 2:
-        axes = tuple(range(a.ndim - 1))
-        total = a.sum(axis=axes)
-        if total.shape == shape:
-            yield f"{label}.sum(axis={axes})", f"{label}.sum", total
-    if shape == () and a.ndim:
-        yield f"{label}.sum()", f"{label}.sum", np.asarray(a.sum())
-
-
-def _matrix_products(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-    if d.ndim < 2 or a.ndim < 2 or len(shape) < 2:
-        return
-    kind = f"{d_label} @ {label}"
-    for first, f, second, s in ((d_label, d, label, a), (label, a, d_label, d)):
-        for f_mark, ff in (("", f), (".T", f.swapaxes(-1, -2))):
-            for s_mark, ss in (("", s), (".T", s.swapaxes(-1, -2))):
-                if ff.shape[-1] == ss.shape[-2]:
-                    try:
-                        value = ff @ ss
-                    except ValueError:
-                        continue
-                    if value.shape == shape:
-                        yield f"{first}{f_mark} @ {second}{s_mark}", kind, value
-    if d.ndim > 2 and a.ndim == d.ndim and len(shape) == 2:
-        value = a.reshape(-1, a.shape[-1]).T @ d.reshape(-1, d.shape[-1]) if a.shape[:-1] == d.shape[:-1] else np.zeros(0)
-        if value.shape == shape:
-            yield f"{label}.reshape(-1, {a.shape[-1]}).T @ {d_label}.reshape(-1, {d.shape[-1]})", kind, value

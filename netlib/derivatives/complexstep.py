@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from .twin import Twin
 STEP = 1e-30
 
 
-def complex_slopes(twin: Twin, douts: Sequence[Array]) -> dict[str, Slopes]:
-    """Return the slopes of Σ dout · y by every element.
+def complex_slopes(twin: Twin, other: Twin, douts: Sequence[Array]) -> dict[str, Slopes]:
+    """Return the slopes of Σ dout · y by every element; use up `other`, whose arrays become complex.
 
     Raises
     ------
@@ -26,13 +25,18 @@ def complex_slopes(twin: Twin, douts: Sequence[Array]) -> dict[str, Slopes]:
     """
     weights = np.concatenate([np.asarray(d, float).ravel() for d in douts])
     real = Differences(twin, douts, float(np.finfo(float).eps))
+    arrays = _made_complex(other)
     found: dict[str, Slopes] = {}
-    for name, array in twin.slots.items():
+    for name, array in arrays.items():
         slopes = found[name] = Slopes(array.size, weights.size)
         reference = Slopes(array.size, weights.size)
         real.measure(name, np.arange(array.size), reference, np.inf)
+        flat = array.reshape(-1)
         for i in range(array.size):
-            row = _complex_row(twin, name, i) / STEP
+            kept = flat[i]
+            flat[i] += 1j * STEP
+            row = _imaginary(other) / STEP
+            flat[i] = kept
             slopes.slope[i] = row @ weights
             slopes.noise[i] = 4 * np.finfo(float).eps * float(np.abs(row) @ np.abs(weights))
             if slopes.jacobian is not None:
@@ -43,28 +47,23 @@ def complex_slopes(twin: Twin, douts: Sequence[Array]) -> dict[str, Slopes]:
     return found
 
 
-def _complex_row(twin: Twin, name: str, i: int) -> Array:
-    """Return the imaginary parts of all outputs when element i of an array has an imaginary part of one step."""
-    twin.reset()
-    inputs: list[Any] = list(twin.inputs)
-    parameter = twin.parameters.get(name)
-    moved = np.array(twin.slots[name], complex)
-    moved.reshape(-1)[i] += 1j * STEP
-    kept = None
+def _made_complex(twin: Twin) -> dict[str, Array]:
+    """Return the arrays of a twin, which are complex from now on."""
+    for i in twin.float_inputs:
+        twin.inputs[i] = twin.inputs[i].astype(complex)
+    for parameter in twin.parameters.values():
+        parameter.move_to(np.empty(parameter.shape, complex), np.zeros(parameter.shape, complex))
+    return {f"input {i}": twin.inputs[i] for i in twin.float_inputs} | {path: p.value for path, p in twin.parameters.items()}
+
+
+def _imaginary(twin: Twin) -> Array:
+    """Return the imaginary parts of all outputs of a forward."""
     try:
-        if parameter is None:
-            inputs[int(name.removeprefix("input "))] = moved
-        else:
-            kept, parameter._value = parameter._value, moved
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            y = twin.layer.forward(*inputs)
+            ys = twin.forward()
     except Exception as error:
         raise _refusal(f"forward does not take complex numbers ({type(error).__name__}: {error})") from None
-    finally:
-        if parameter is not None and kept is not None:
-            parameter._value = kept
-    ys = y if isinstance(y, tuple | list) else [y]
     return np.concatenate([np.imag(np.asarray(each)).ravel() for each in ys]).astype(float)
 
 

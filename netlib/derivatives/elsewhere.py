@@ -57,5 +57,14 @@ def moved(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tu
     return layer, tuple(others)
 
 
+def stepped(layer: Layer, rng: np.random.Generator, fixed: set[str]) -> Layer:
+    """Return a copy whose parameters, but for some, have changed a little, in memory that nothing else in it is a view of."""
+    layer = copy.deepcopy(layer)
+    for path, parameter in layer.parameters().items():
+        if path not in fixed:
+            parameter.value = parameter.value * np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
+    return layer
+
+
 def _size(value: Array) -> float:
     return float(np.sqrt(np.mean(np.square(value, dtype=float)))) or 1.0 if value.size else 1.0

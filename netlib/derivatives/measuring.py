@@ -7,46 +7,58 @@ import time
 import numpy as np
 
 from ..arrays import Array
-from .analytic import as_numbers
+from .analytic import as_numbers, gradients
 from .case import Case
 from .numeric import Differences, Slopes
+from .probes import random_douts
 from .report import Finding
+from .twin import Twin
+
+LEAST_ELEMENTS = 16
+"""Of an array whose gradient is off along a random direction, so that there is something to look at."""
+FEWEST_ELEMENTS = 2
+"""Of one that is right along all directions tried, however slow forward is."""
+
+SLOW = 5e-3
+"""Seconds of a forward, from which on one random direction has to do."""
 
 
 def measure(case: Case, rng: np.random.Generator, seconds: float) -> None:
     """Fill in the slopes of every array."""
-    differences = Differences(case.twin, case.douts, case.eps)
+    differences = Differences(case.twin, case.douts, case.eps, case.ys)
     cost = 2 * differences.seconds
     sizes = {name: array.size for name, array in case.twin.slots.items()}
-    counts = sizes
-    is_sampled = cost * sum(sizes.values()) > seconds
-    if is_sampled:
-        counts = shares(sizes, int(0.35 * seconds / cost))
-    case.is_sampled = is_sampled
-    end = time.perf_counter() + (0.35 * seconds if is_sampled else 5 * seconds)
+    case.is_sampled = cost * sum(sizes.values()) > seconds
+    affordable = shares(sizes, int(0.35 * seconds / cost)) if case.is_sampled else sizes
+    end = time.perf_counter() + (0.35 * seconds if case.is_sampled else 5 * seconds)
     for n, (name, array) in enumerate(case.twin.slots.items()):
         slopes = case.slopes[name] = Slopes(array.size, differences.y.size)
-        elements = sample(case, name, counts[name], rng)
-        now = time.perf_counter()
-        deadline = now + (end - now) / (len(counts) - n) if is_sampled else end
-        differences.measure(name, elements, slopes, deadline)
         mine = as_numbers(case.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
+        off = None
+        if case.is_sampled and is_comparable:
+            case.report.directions[name] = n_directions = 1 if differences.seconds > SLOW else 2
+            off = disagrees_along(differences, name, flat, n_directions, rng)
+        least = LEAST_ELEMENTS if off or not is_comparable else FEWEST_ELEMENTS
+        elements = sample(case, name, min(array.size, max(affordable[name], least)), rng)
+        now = time.perf_counter()
+        deadline = now + (end - now) / (len(sizes) - n) if case.is_sampled else end
+        differences.measure(name, elements, slopes, deadline, least)
         doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~case.agrees(flat, slopes)))
         if doubtful.size > 64:
             doubtful = rng.permutation(doubtful)
         look_closer(case, differences, name, doubtful, flat, time.perf_counter() + seconds / 2)
         known = ~np.isnan(slopes.slope)
-        if is_sampled and is_comparable and not known.all() and case.agrees(flat, slopes)[known].all():
-            try_directions(case, differences, name, flat, rng)
+        if off and not known.all() and case.agrees(flat, slopes)[known].all():
+            _report_direction(case, name, *off)
 
 
 def shares(sizes: dict[str, int], affordable: int) -> dict[str, int]:
-    """Return how many elements of each array are looked at: small arrays wholly, large ones share the rest; 16 at least."""
-    left, counts = max(affordable, 16 * len(sizes)), {}
+    """Return how many elements of each array are looked at: small arrays wholly, large ones share the rest."""
+    left, counts = affordable, {}
     for n, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
-        counts[name] = min(size, max(16, left // (len(sizes) - n)))
+        counts[name] = min(size, max(0, left) // (len(sizes) - n))
         left -= counts[name]
     return counts
 
@@ -65,20 +77,33 @@ def look_closer(case: Case, differences: Differences, name: str, doubtful: Array
     slopes.slope[rest[done:]], slopes.is_kink[rest[done:]] = np.nan, False
 
 
-def try_directions(case: Case, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
-    """Compare slopes along random directions through all elements; report a difference that no element looked at shows."""
-    shape = case.twin.slots[name].shape
-    for _ in range(2):
-        direction = rng.choice([-1.0, 1.0], shape)
+def disagrees_along(differences: Differences, name: str, yours: Array, n: int, rng: np.random.Generator) -> tuple[float, float] | None:
+    """Return your slope and forward's along one of n random directions through all elements where these differ; else None."""
+    shape = differences.twin.slots[name].shape
+    scale = float(np.sqrt(yours @ yours))
+    for _ in range(n):
+        direction = rng.uniform(-1.5, 1.5, shape)
         mine = float(yours @ direction.ravel())
-        scale = float(np.sqrt(yours @ yours))
         for step in (1e-1, 1e-2, 1e-3, 1e-4):
             slope, noise = differences.along(name, direction, step)
             if not abs(slope - mine) > 8 * noise + 1e-4 * scale:
                 break
         else:
-            _report_direction(case, name, mine, slope)
-            return
+            return mine, slope
+    return None
+
+
+def agrees_along(twin: Twin, eps: float, rng: np.random.Generator) -> bool:
+    """Return whether backward and forward agree along a random direction through each array."""
+    ys = [np.array(y) for y in twin.forward()]
+    douts = random_douts(ys, rng, twin.takes_dout)
+    yours = gradients(twin, douts).by_name
+    differences = Differences(twin, douts, eps, ys)
+    for name, array in twin.slots.items():
+        g = np.zeros(array.shape) if yours[name] is None else as_numbers(yours[name])
+        if g is None or g.shape != array.shape or disagrees_along(differences, name, g.ravel(), 1, rng):
+            return False
+    return True
 
 
 def _report_direction(case: Case, name: str, mine: float, slope: float) -> None:

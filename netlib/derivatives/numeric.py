@@ -12,6 +12,8 @@ from ..arrays import Array
 from .twin import Twin
 
 SHRINK = 8.0
+LONG_STEP = 1000.0
+"""Times the usual step: long enough to see whether an output depends on an element at all."""
 
 
 class Slopes:
@@ -39,18 +41,22 @@ class Differences:
         The weights of the outputs.
     eps : float
         The relative spacing of the numbers that the layer computes in.
+    ys : sequence of ndarray, optional
+        The outputs, where they are known.
     """
 
-    def __init__(self, twin: Twin, douts: Sequence[Array], eps: float) -> None:
+    def __init__(self, twin: Twin, douts: Sequence[Array], eps: float, ys: Sequence[Array] | None = None) -> None:
         self.twin = twin
         self.dout = np.concatenate([np.asarray(d, float).ravel() for d in douts])
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
-        self.y = self.outputs()
+        self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
         started = time.perf_counter()
-        for _ in range(3):
+        n = 0
+        while n < 3 and time.perf_counter() - started < 0.01:
             self.outputs()
-        self.seconds = max(1e-7, (time.perf_counter() - started) / 3)
+            n += 1
+        self.seconds = max(1e-7, (time.perf_counter() - started) / n)
         """How long a forward takes."""
 
     def outputs(self) -> Array:
@@ -62,14 +68,16 @@ class Differences:
             return np.array(ys[0], float).ravel()
         return np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
-    def around(self, flat: Array, elements: Array, scale: float, deadline: float = np.inf) -> tuple[Array, Array, Array, Array]:
-        """Return outputs above and below minus those in the middle, a row for each element until the deadline, and the two widths."""
+    def around(
+        self, flat: Array, elements: Array, scale: float, deadline: float = np.inf, least: int = 1
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return outputs above and below minus those in the middle, a row for each element until the deadline (but `least`), and widths."""
         above = np.empty((len(elements), self.y.size))
         below = np.empty_like(above)
         widths = np.empty((2, len(elements)))
         done = 0
         for row, i in enumerate(elements):
-            if row >= 16 and time.perf_counter() > deadline:
+            if row >= least and time.perf_counter() > deadline:
                 break
             done += 1
             kept = flat[i]
@@ -88,21 +96,21 @@ class Differences:
         below -= self.y
         return above, below, widths[0, :done], widths[1, :done]
 
-    def noise_of(self, above: Array, below: Array, width: Array) -> Array:
-        """Return by how much rounding of the outputs can move a central difference."""
-        moved = (above != 0) | (below != 0)
+    def noise_of(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
+        """Return by how much rounding of the outputs can move a central difference; outputs that never move have none."""
+        moved = _moved(above, below) if moved is None else moved
         weight = np.abs(self.dout) * np.abs(self.y)
         return np.asarray((moved @ weight + self.eps * (np.abs(above) @ np.abs(self.dout))) * self.eps / width)
 
-    def measure(self, name: str, elements: Array, into: Slopes, deadline: float) -> int:
-        """Fill in central differences for these elements, in blocks, until the deadline; return how many were done."""
+    def measure(self, name: str, elements: Array, into: Slopes, deadline: float, least: int = 1) -> int:
+        """Fill in central differences for these elements, in blocks, until the deadline, `least` in any case; return how many were done."""
         flat = self.twin.slots[name].reshape(-1)
         largest = max(1, min(256, 1_000_000 // max(1, self.y.size)))
         done, block = 0, min(largest, 16)
         while done < len(elements) and (done == 0 or time.perf_counter() < deadline):
             part = elements[done : done + block]
             started = time.perf_counter()
-            above, below, up, down = self.around(flat, part, 1.0, deadline)
+            above, below, up, down = self.around(flat, part, 1.0, deadline, least)
             part = part[: len(above)]
             with np.errstate(all="ignore"):
                 rows = (above - below) / (up + down)[:, None]
@@ -132,32 +140,34 @@ class Differences:
 
     def _refine_one(self, flat: Array, i: int, into: Slopes) -> None:
         one = np.array([i])
-        best = np.inf
+        best, rounding = np.inf, 0.0
         before: tuple[float, float, Array, Array] | None = None
         kinks = 0
         into.is_kink[i] = False
-        first = np.nan
+        first = first_scale = np.nan
         scales = [SHRINK**-k for k in (range(8) if self.eps < 1e-12 else range(-1, 3))]
+        moved = _moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
+            moved |= _moved(above, below)  # an output that moves at a longer step only is rounded all the same
             right, left = above[0] / up[0], -below[0] / down[0]
             row = (above[0] - below[0]) / (up[0] + down[0])
-            slope, noise = float(row @ self.dout), float(self.noise_of(above, below, (up + down) / 2)[0])
+            slope, noise = float(row @ self.dout), float(self.noise_of(above, below, (up + down) / 2, moved)[0])
             bend = np.abs(right - left) * np.abs(self.dout)
             if not np.isfinite(slope):
                 slope, right, left, row = _one_sided(right, left, self.dout)
                 bend = np.zeros_like(right)
-            first = slope if np.isnan(first) else first
+            scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
+            first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)
             if before is not None:
                 old_slope, old_noise, old_bend, _ = before
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
-                    best = error
+                    best, rounding = error, noise + old_noise
                     into.slope[i], into.noise[i] = slope, error
                     if into.jacobian is not None:
                         into.jacobian[i] = row
                 total, old_total = float(bend.sum()), float(old_bend.sum())
-                scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
                 kinks = kinks + 1 if total > 0.4 * old_total and total > 1e-4 * scale_of_slopes + 16 * noise else 0
                 if kinks >= 2:
                     a, b = right * self.dout, left * self.dout
@@ -168,8 +178,14 @@ class Differences:
                     if best < 1e-7 * abs(slope) and total < 0.01 * scale_of_slopes:
                         return
             before = slope, noise, bend, row
-        if not into.is_kink[i] and abs(slope) > 20 * abs(first) and not best < 0.1 * abs(into.slope[i]):
-            into.slope[i] = np.nan  # ever steeper, as of a root at 0: there is no slope to compare with
+        if into.is_kink[i]:
+            has_none = scale_of_slopes > 20 * first_scale  # as of the root of |x| at 0
+        else:
+            is_steeper = abs(slope) > 20 * abs(first) and not best < 0.1 * abs(into.slope[i])  # and steeper, as of a root at 0
+            never_settles = best > 0.02 * abs(into.slope[i]) and best > 50 * rounding  # as of x log x at 0
+            has_none = is_steeper or never_settles
+        if has_none:
+            into.slope[i], into.is_kink[i] = np.nan, False
 
     def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float]:
         """Return the slope of Σ dout · y when the whole array moves along `direction`, and its noise."""
@@ -186,6 +202,10 @@ class Differences:
         slope = float((above - below) @ self.dout) / (2 * h)
         noise = float(self.noise_of(above[None], below[None], np.array([h]))[0])
         return slope, noise
+
+
+def _moved(above: Array, below: Array) -> Array:
+    return np.asarray((above != 0) | (below != 0))
 
 
 def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Array, Array]:

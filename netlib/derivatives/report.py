@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
 
 from ..arrays import Array
+from .pictures import heat_map, scatter
+
+if TYPE_CHECKING:
+    from ..drawing import Drawing
+    from ..layer import Layer
 
 RED, GREEN, BOLD, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
@@ -31,11 +36,9 @@ class Evidence(NamedTuple):
         """Return the numbers at the worst element, and how many are wrong."""
         i = self.worst
         at = f"{where}[{', '.join(map(str, i))}]" if i else where
-        n_compared = int((~np.isnan(self.numeric)).sum())
-        return (
-            f"worst at {at}: yours {self.yours[i]:.6g}, measured {self.numeric[i]:.6g} (noise {self.noise[i]:.0e}); "
-            f"{int(self.wrong.sum())} of {n_compared} elements are wrong"
-        )
+        n_compared = int((~np.isnan(self.numeric) | self.wrong).sum())
+        measured = "no slope" if np.isnan(self.numeric[i]) else f"{self.numeric[i]:.6g} (noise {self.noise[i]:.0e})"
+        return f"worst at {at}: yours {self.yours[i]:.6g}, measured {measured}; {int(self.wrong.sum())} of {n_compared} elements are wrong"
 
 
 class Finding:
@@ -111,6 +114,8 @@ class GradientReport:
         Kinks that were accepted, checks that prove nothing, and what was not looked at.
     covered : dict
         Name to (elements compared, elements there are).
+    directions : dict
+        Name to along how many random directions all elements were compared at once, where there are too many to look at each.
     kinks : dict
         Name to how many elements lie at a kink, with a gradient between the slopes on its two sides.
 
@@ -129,9 +134,12 @@ class GradientReport:
         self.findings: list[Finding] = []
         self.notes: list[Note] = []
         self.covered: dict[str, tuple[int, int]] = {}
+        self.directions: dict[str, int] = {}
         self.kinks: dict[str, int] = {}
         self.precision = "float64"
         self.also: list[str] = []
+        self.checked: tuple[Layer, tuple[Array, ...]]
+        """The layer itself, and the inputs it was checked with."""
 
     @property
     def ok(self) -> bool:
@@ -157,12 +165,17 @@ class GradientReport:
     def compared(self) -> str:
         """Return what was compared with what, in a sentence or two."""
         how = "complex steps" if self.method == "complex" else "central differences"
-        parts = [f"{name} {n} of {total}" if n < total else f"{name} all {total}" for name, (n, total) in self.covered.items()]
+        parts = [self._coverage(name, n, total) for name, (n, total) in self.covered.items()]
         what = "; ".join(parts) if parts else "no gradient"
         kinks = sum(self.kinks.values())
         at_kinks = f"; {kinks} at kinks, accepted" if kinks else ""
         also = "".join(f"; {each}" for each in self.also)
         return f"compared with {how} in {self.precision}: {what}{at_kinks}{also}"
+
+    def _coverage(self, name: str, n: int, total: int) -> str:
+        along = self.directions.get(name, 0)
+        and_all = f" and all along {along} random direction{'s' * (along > 1)}" if along and n < total else ""
+        return f"{name} all {total}" if n == total else f"{name} {n} of {total}{and_all}"
 
     def _text(self, colour: bool) -> str:
         red, green, bold, plain = (RED, GREEN, BOLD, PLAIN) if colour else ("", "", "", "")
@@ -200,6 +213,37 @@ class GradientReport:
         file = file or sys.stdout
         file.write(self._text(colour=file.isatty() and "NO_COLOR" not in os.environ) + "\n")
 
+    def draw(self, detail: str = "layers") -> Drawing:
+        """Draw the layer with the gradients that it gives, those that were found wrong in red.
+
+        Parameters
+        ----------
+        detail : {"layers", "folded", "nodes"}
+            As `netlib.draw` has it.
+
+        Raises
+        ------
+        NetlibError
+            What the layer itself raises.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> class Flipped(nl.Tanh):
+        ...     def backward(self, dout):
+        ...         return -super().backward(dout)
+        >>> report = nl.check_gradients(nl.Sequential(nl.Affine(2, 3, rng=0), Flipped()), [[0.5, -1.0]])
+        >>> report.draw().wrong
+        ['1: input 0']
+        """
+        from ..drawing import draw
+
+        layer, inputs = self.checked
+        drawing = draw(layer, *inputs, detail=detail)
+        drawing.title += f": {', '.join(self.mistakes) or 'sound'}"
+        drawing.wrong = [finding.where for finding in self.findings]
+        return drawing
+
     def _repr_html_(self) -> str:
         from html import escape
 
@@ -213,47 +257,7 @@ class GradientReport:
                 parts.append(f"<br>write instead: <code>{escape(finding.mend)}</code>")
             parts.append("</p>")
             if finding.evidence is not None:
-                parts.append(_heat_map(finding.evidence) + _scatter(finding.evidence))
+                parts.append(heat_map(finding.evidence) + scatter(finding.evidence))
         parts.append(f"<p>{escape(self.compared())}</p>")
         parts += [f"<p>{escape(note.message)}</p>" for note in self.notes]
         return "".join(parts) + "</div>"
-
-
-def _heat_map(evidence: Evidence) -> str:
-    """Return an SVG: a square for each element, redder the farther off, grey where nothing was compared."""
-    rows = evidence.yours.reshape(-1, evidence.yours.shape[-1]) if evidence.yours.ndim > 1 else evidence.yours.reshape(1, -1)
-    numeric, wrong = evidence.numeric.reshape(rows.shape)[:64, :64], evidence.wrong.reshape(rows.shape)[:64, :64]
-    rows = rows[:64, :64]
-    with np.errstate(all="ignore"):
-        off = np.abs(rows - numeric) / np.maximum(np.maximum(np.abs(rows), np.abs(numeric)), 1e-300)
-    side = 12
-    squares: list[Any] = []
-    for (i, j), value in np.ndenumerate(off):
-        if np.isnan(numeric[i, j]):
-            fill = "#ccc"
-        else:
-            share = min(1.0, value) if np.isfinite(value) else 1.0
-            fill = f"rgb(220,{int(200 * (1 - share))},{int(190 * (1 - share))})" if wrong[i, j] else "#cfe8cf"
-        title = f"[{i}, {j}] yours {rows[i, j]:.6g}, measured {numeric[i, j]:.6g}"
-        squares.append(
-            f'<rect x="{j * side}" y="{i * side}" width="{side - 1}" height="{side - 1}" fill="{fill}"><title>{title}</title></rect>'
-        )
-    height, width = rows.shape[0] * side, rows.shape[1] * side
-    return f'<svg role="img" aria-label="where they differ" width="{width}" height="{height}">{"".join(squares)}</svg>'
-
-
-def _scatter(evidence: Evidence) -> str:
-    """Return an SVG: a dot for each element, measured to the right, yours upwards; right ones lie on the diagonal."""
-    known = np.isfinite(evidence.numeric) & np.isfinite(evidence.yours)
-    numeric, yours, wrong = (a[known][:500] for a in (evidence.numeric, evidence.yours, evidence.wrong))
-    if not numeric.size:
-        return ""
-    low, high = float(min(numeric.min(), yours.min())), float(max(numeric.max(), yours.max()))
-    side, width = 160, (high - low) or 1.0
-    dots = []
-    for t, a, is_wrong in zip(numeric, yours, wrong, strict=True):
-        x, y = 5 + (side - 10) * (t - low) / width, side - 5 - (side - 10) * (a - low) / width
-        dots.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="{"#d22" if is_wrong else "#2a2"}"/>')
-    line = f'<line x1="5" y1="{side - 5}" x2="{side - 5}" y2="5" stroke="#999"/>'
-    label = "yours against measured"
-    return f'<svg role="img" aria-label="{label}" width="{side}" height="{side}"><title>{label}</title>{line}{"".join(dots)}</svg>'

@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import InvalidTypeError
 from ..layer import Layer, Parameter
+from .holdings import arrays_held, collections_held, generators, is_float, same_part, things_held, views_held
 
 
 class Twin:
@@ -39,7 +40,7 @@ class Twin:
         self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
         self.parameters = self.layer.parameters()
         n_given = len(self.inputs) - self.layer.n_constant_inputs
-        self.float_inputs = [i for i in range(n_given) if _is_float(self.inputs[i])]
+        self.float_inputs = [i for i in range(n_given) if is_float(self.inputs[i])]
         self.n_given = n_given
         self.slots: dict[str, Array] = {f"input {i}": self.inputs[i] for i in self.float_inputs}
         self.slots |= {path: p.value for path, p in self.parameters.items()}
@@ -51,8 +52,9 @@ class Twin:
         """Whether attributes are put back before each forward; cleared where that has been seen to change nothing."""
         self._generators = [(g, copy.deepcopy(state(g))) for g in [*generators(self.layer), global_generator()]]
         self._attributes = [(each, dict(vars(each))) for _, each in self.layer.walk()]
-        self._lists = [(held, copy.copy(held)) for held in _collections(self.layer)]
-        self._arrays = [(a, a.copy()) for a in _arrays(self.layer)]
+        self._lists = [(held, copy.copy(held)) for held in collections_held(self.layer)]
+        views = {id(view) for view, _ in views_held(self.layer)}
+        self._arrays = [(a, a.copy()) for a in arrays_held(self.layer) if id(a) not in views]
         self._values = {path: p.value.copy() for path, p in self.parameters.items()}
         self.returns_tuple = False
         self.returns_number = False
@@ -75,11 +77,11 @@ class Twin:
 
     def is_chance(self, before: list[Any]) -> bool:
         """Return whether the random generators are where they were."""
-        return all(_same_state(state(g), old) for (g, _), old in zip(self._generators, before, strict=True))
+        return all(same_state(state(g), old) for (g, _), old in zip(self._generators, before, strict=True))
 
     def settle(self) -> None:
         """Stop putting back what a forward and a backward leave alone: called after some of both, it makes the next ones cheap."""
-        self._generators = [(g, old) for g, old in self._generators if not _same_state(state(g), old)]
+        self._generators = [(g, old) for g, old in self._generators if not same_state(state(g), old)]
 
     def reset(self) -> None:
         """Put everything but the slots back to where it was: chance, attributes, arrays held besides the parameters."""
@@ -134,25 +136,23 @@ def takes_dout(layer: Layer) -> bool:
         return True
 
 
-def _is_float(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
-
-
 def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
-    if not _is_float(x):
+    if not is_float(x):
         return copy.deepcopy(x)
     return np.array(x, dtype=dtype or x.dtype.newbyteorder("="), order="C")
 
 
 def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
-    memo: dict[int, Any] = {}
-    if dtype is not None:  # deepcopy puts what stands in the memo in the place of the original
+    memo: dict[int, Any] = {}  # deepcopy puts what stands here in the place of the original
+    if dtype is not None:
         memo = {id(p): Parameter(np.array(p.value, dtype), p.trainable) for p in layer.parameters().values()}
-        for held in _held(layer):
-            if _is_float(held):
+        for held in things_held(layer):
+            if is_float(held):
                 memo[id(held)] = np.array(held, dtype)
             elif isinstance(held, np.dtype) and held.kind == "f":
                 memo[id(held)] = dtype
+    for view, parameter in views_held(layer):
+        memo[id(view)] = same_part(view, parameter.value, copy.deepcopy(parameter, memo).value)
     try:
         return copy.deepcopy(layer, memo)
     except Exception as error:
@@ -167,59 +167,17 @@ def _name(layer: Layer) -> str:
         return type(layer).__name__
 
 
-def _held(layer: Layer) -> Iterator[Any]:
-    """Yield what the layer and those inside it hold in attributes, lists, tuples, dicts and plain objects, each once."""
-    seen: set[int] = set()
-    stack = [vars(each) for _, each in layer.walk()]
-    while stack:
-        thing: Any = stack.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, dict):
-            stack.extend(thing.values())
-        elif isinstance(thing, list | tuple):
-            stack.extend(thing)
-        elif isinstance(thing, Layer | Parameter):
-            continue
-        else:
-            yield thing
-            if hasattr(thing, "__dict__") and not isinstance(thing, type) and not callable(thing) and not inspect.ismodule(thing):
-                stack.append(vars(thing))
-
-
-def _collections(layer: Layer) -> list[Any]:
-    """Return the lists and dicts in attributes, which a forward may fill."""
-    return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
-
-
-def _arrays(layer: Layer) -> list[Array]:
-    return [each for each in _held(layer) if isinstance(each, np.ndarray) and each.dtype != object]
-
-
-def generators(layer: Layer) -> list[Any]:
-    """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in _held(layer) if _draws(each)}
-    for _, each in layer.walk():
-        for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
-    return list(found.values())
-
-
-def _draws(thing: Any) -> bool:
-    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
-
-
 def global_generator() -> Any:
     """Return the generator behind NumPy's global functions."""
     return np.random.mtrand._rand
 
 
-def _same_state(a: Any, b: Any) -> bool:
+def same_state(a: Any, b: Any) -> bool:
+    """Return whether two states of a random generator are one."""
     if isinstance(a, dict):
-        return all(_same_state(a[key], b[key]) for key in a)
+        return all(same_state(a[key], b[key]) for key in a)
     if isinstance(a, tuple):
-        return all(map(_same_state, a, b))
+        return all(map(same_state, a, b))
     return bool(np.array_equal(a, b))
 
 
@@ -239,7 +197,7 @@ def set_state(generator: Any, before: Any) -> None:
 @contextmanager
 def chance_preserved(layer: Layer) -> Iterator[None]:
     """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
-    held = {id(each) for each in _held(layer)}
+    held = {id(each) for each in things_held(layer)}
     shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
     before = [copy.deepcopy(state(g)) for g in shared]
     try:

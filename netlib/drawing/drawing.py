@@ -90,7 +90,7 @@ class Drawing:
         self.pictures = pictures
         self.title = title
         self.detail = detail
-        self.wrong = wrong
+        self.wrong = list(wrong)
 
     @property
     def picture(self) -> Picture:

@@ -3,7 +3,7 @@
     python tests/derivatives/measure.py --seeds 1000
 
 prints, for each mistake, how many layers make it, how many of them are caught and how many are named rightly; which are missed; and how
-many sound layers raise an alarm for some seed of their inputs.
+many sound layers raise an alarm for some seed of their inputs. Last come the layers of `unseen`.
 """
 
 import argparse
@@ -14,10 +14,13 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from derivatives.broken import CASES, NESTED, ONE_MISTAKE, TWO_MISTAKES
 from derivatives.sound import ROWS
+from derivatives.unseen import BROKEN, HIDDEN, SOUND
 
 from netlib import check_gradients
 
@@ -53,6 +56,35 @@ def false_alarms(row, seeds):
         if findings:
             found[seed] = findings
     return found
+
+
+@functools.cache
+def unseen_report(name, seed=0):
+    """Return what the checker says about a layer of `unseen`, a sound or a broken one."""
+    layer, inputs = UNSEEN[name](np.random.default_rng(seed))
+    return check_gradients(layer, *inputs)
+
+
+UNSEEN = {case[0]: case[-1] for case in [*BROKEN, *HIDDEN, *SOUND]}
+
+
+def verdict(name, slugs, seed=0):
+    """Return "named", "misnamed", "noted" (not called a mistake, but told in a note under its name) or "missed"."""
+    found = unseen_report(name, seed)
+    if not found.ok:
+        return "named" if {finding.mistake for finding in found.findings} & set(slugs) else "misnamed"
+    return "noted" if {note.kind for note in found.notes} & set(slugs) else "missed"
+
+
+def _count_unseen(seeds):
+    """Print what becomes of the layers of `unseen`; return the lines about those that are not named."""
+    verdicts = {(name, seed): verdict(name, slugs, seed) for name, slugs, _ in [*BROKEN, *HIDDEN] for seed in range(seeds)}
+    counts = Counter(verdicts.values())
+    alarms = [f"ALARM     {name} seed {seed}" for name, _ in SOUND for seed in range(seeds) if not unseen_report(name, seed).ok]
+    told = ", ".join(f"{counts[which]} {which}" for which in ("named", "misnamed", "noted", "missed"))
+    print(f"{len(BROKEN) + len(HIDDEN)} unseen broken layers, {seeds} seeds each: {told}")
+    print(f"{len(SOUND)} unseen sound layers, {seeds} seeds each: {len(alarms)} alarms")
+    return [f"{which:9} {name} seed {seed}" for (name, seed), which in verdicts.items() if which != "named"] + alarms
 
 
 def _kind(case):
@@ -108,8 +140,11 @@ def _alarm(i, seeds):
 
 def _count_sound(seeds, jobs):
     """Print how many sound layers raise an alarm; return the lines about those."""
+    lines = []
     with ProcessPoolExecutor(jobs) as pool:
-        lines = [line for line in pool.map(_alarm, range(len(ROWS)), [seeds] * len(ROWS)) if line]
+        for n, line in enumerate(pool.map(_alarm, range(len(ROWS)), [seeds] * len(ROWS)), 1):
+            lines += [line] if line else []
+            print(f"{n} of {len(ROWS)} sound layers, {len(lines)} raise an alarm {line}", file=sys.stderr, flush=True)
     print(f"{len(ROWS)} sound layers, {seeds} seeds each: {len(lines)} raise an alarm or stop the checker")
     return lines
 
@@ -123,8 +158,9 @@ def main():
     started = time.perf_counter()
     print(f"{len(ONE_MISTAKE)} layers with one mistake, {len(TWO_MISTAKES)} with two")
     missed = _count_broken(args.broken_seeds)
-    print()
+    print(flush=True)
     missed += _count_sound(args.seeds, args.jobs)
+    missed += _count_unseen(args.broken_seeds)
     print("\n".join(missed))
     print(f"{time.perf_counter() - started:.0f} s")
 

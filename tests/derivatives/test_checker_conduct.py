@@ -134,9 +134,47 @@ def test_tiny_and_huge_numbers_are_no_false_alarm(case):
     assert not check_gradients(Function(f, lambda x: 1.01 * slope(x)), x).ok or case == "saturated"
 
 
-def test_an_infinite_slope_at_the_edge_of_where_forward_is_defined_is_no_false_alarm():
+FLAT = {
+    "beside a large constant": (lambda x: 1e3 + 1e-9 * np.sin(x), lambda x: 1e-9 * np.cos(x), np.array([[0.3]])),
+    "beside a large constant, among others": (lambda x: 1e3 + np.exp(x), np.exp, np.array([[1.0, 0.5, -20.0, -24.0]])),
+    "next to a minimum": (lambda x: 0.6 + (x - 1) ** 2, lambda x: 2 * (x - 1), np.array([[1 + 1e-6, 1 - 3e-7, 0.5, 2]])),
+}
+
+
+@pytest.mark.parametrize("case", FLAT)
+def test_a_slope_that_drowns_in_the_rounding_of_the_output_is_no_false_alarm(case):
+    f, slope, x = FLAT[case]
+    report = check_gradients(Function(f, slope), x)
+    assert report.ok, str(report)
+
+
+def test_a_loss_next_to_its_minimum_is_no_false_alarm():
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    targets = 1 / (1 + np.exp(-logits))
+    for gap in (1e-5, 3e-6, 1e-6, 1e-7):
+        for i in range(5):
+            given = np.where(np.arange(15).reshape(5, 3) == i, targets + gap, 0.5)
+            report = check_gradients(nl.SigmoidCrossEntropy(), logits, given)
+            assert report.ok, str(report)
+
+
+WITHOUT_A_SLOPE = {
+    "a root at 0": (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+    "a cube root at 0": (np.cbrt, lambda x: np.cbrt(x) ** -2 / 3),
+    "a root of both sides at 0": (lambda x: np.sqrt(np.abs(x)), lambda x: 0.5 * np.sign(x) / np.sqrt(np.abs(x))),
+    "x log x at 0": (lambda x: x * np.log(np.where(x == 0, 1, x)), lambda x: 1 + np.log(x)),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_A_SLOPE)
+def test_an_infinite_gradient_is_non_finite_where_forward_has_no_slope_and_a_finite_one_is_accepted(case):
+    f, slope = WITHOUT_A_SLOPE[case]
     x = np.array([[0.0, 1.0, 2.0]])
-    report = check_gradients(Function(np.sqrt, lambda x: np.divide(0.5, np.sqrt(x), out=np.full(x.shape, np.inf), where=x > 0)), x)
+    (finding,) = check_gradients(Function(f, slope), x).findings
+    assert (finding.mistake, finding.where) == ("non-finite", "input 0")
+    assert "1 of 3 elements is infinite or NaN: forward has no finite slope there" in finding.cause
+    assert "measured no slope" in finding.message
+    report = check_gradients(Function(f, lambda x: np.nan_to_num(slope(x), posinf=0, neginf=0)), x)
     assert report.ok, str(report)
     assert report.covered == {"input 0": (2, 3)}
 
@@ -303,19 +341,35 @@ class SharedChance(nl.Layer):
     rng = np.random.default_rng(0)
 
     def forward(self, x):
-        self.mask = (self.rng.random(x.shape) < 0.5) + np.random.rand(*x.shape)  # noqa: NPY002
+        self.mask = self.rng.random(x.shape) < 0.5
         return x * self.mask
 
     def backward(self, dout):
         return dout * self.mask
 
 
-def test_chance_that_a_class_or_numpy_shares_is_frozen_and_put_back():
-    before = str(SharedChance.rng.bit_generator.state), np.random.get_state()[1].copy()  # noqa: NPY002
+def test_chance_that_a_class_shares_is_frozen_and_put_back():
+    before = str(SharedChance.rng.bit_generator.state)
     report = check_gradients(SharedChance(), normal(3, 4))
-    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
-    assert str(SharedChance.rng.bit_generator.state) == before[0]
+    assert str(SharedChance.rng.bit_generator.state) == before
     assert report.ok, str(report)
+
+
+class GlobalChance(nl.Layer):
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape)  # noqa: NPY002
+        return x * self.mask
+
+    def backward(self, dout):
+        return 3 * dout * self.mask
+
+
+def test_chance_out_of_the_global_state_of_numpy_is_nondeterministic_and_the_rest_is_checked_with_it_frozen():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    report = check_gradients(GlobalChance(), normal(3, 4))
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert [(f.mistake, f.where) for f in report.findings] == [("nondeterministic", "forward"), ("wrong-scale", "input 0")]
+    assert "global random state" in report.findings[0].cause
 
 
 def test_what_cannot_be_copied_is_refused_in_words():
@@ -382,6 +436,36 @@ def test_a_million_parameters_take_no_longer_than_a_few_hundred_passes():
     assert forward(x).shape == (3, 1000)
     assert check_gradients(layer, x).ok
     assert len(passes) < 2000
+
+
+def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_covered():
+    layer, x = Wide(lambda g: g, 100), normal(3, 100)
+    passes = []
+
+    class Slow(Wide):
+        def forward(self, x):
+            passes.append(1)
+            time.sleep(0.02)
+            return super().forward(x)
+
+    layer.__class__ = Slow
+    report = check_gradients(layer, x)
+    assert report.ok, str(report)
+    assert len(passes) < 50
+    assert report.covered["weight"][0] >= 2
+    assert f"weight {report.covered['weight'][0]} of 10000 and all along 1 random direction" in str(report)
+
+
+def test_where_a_pass_is_slow_a_mistake_is_named_all_the_same():
+    class Slow(Wide):
+        def forward(self, x):
+            time.sleep(0.01)
+            return super().forward(x)
+
+    layer = Wide(lambda g: g / 3, 100)
+    layer.__class__ = Slow
+    (finding,) = check_gradients(layer, normal(3, 100)).findings
+    assert (finding.mistake, finding.where) == ("wrong-scale", "weight")
 
 
 def test_a_network_of_usual_size_is_checked_wholly():
@@ -491,3 +575,53 @@ class AssignsInside(nl.Affine):
 def test_a_parameter_inside_a_container_goes_by_its_path():
     report = check_gradients(nl.Sequential(nl.Tanh(), AssignsInside(4, 3, rng=0)), normal(5, 4))
     assert [(f.mistake, f.where) for f in report.findings] == [("not-accumulated", "1.weight")]
+
+
+class MeanBias(nl.Affine):
+    def backward(self, dout):
+        dout, x = self._recall(dout)
+        self.weight.grad += x.T @ dout
+        self.bias.grad += dout.mean(axis=0)
+        return dout @ self.weight.value.T
+
+
+class Around(nl.Layer):
+    """y = x + f(x), written right or without the way around."""
+
+    def __init__(self, inner, forgets):
+        self.inner, self.forgets = inner, forgets
+
+    def forward(self, x):
+        return x + self.inner.forward(x)
+
+    def backward(self, dout):
+        dx = self.inner.backward(dout)
+        return dx if self.forgets else dout + dx
+
+
+INNER, OUTER = ("wrong-scale", "inner.bias"), ("missing-term", "input 0")
+
+
+@pytest.mark.parametrize(("inner", "forgets", "wanted"), [
+    (MeanBias, True, [INNER, OUTER]), (MeanBias, False, [INNER]), (nl.Affine, True, [OUTER]), (nl.Affine, False, []),
+])  # fmt: skip
+def test_a_mistake_inside_and_one_in_the_wiring_are_both_told(inner, forgets, wanted):
+    report = check_gradients(Around(inner(4, 4, rng=0), forgets), normal(6, 4))
+    assert [(f.mistake, f.where) for f in report.findings] == wanted, str(report)
+
+
+def test_mistakes_at_three_depths_are_all_told():
+    model = Around(nl.Sequential(nl.Tanh(), Around(MeanBias(4, 4, rng=0), forgets=True)), forgets=True)
+    report = check_gradients(model, normal(6, 4))
+    assert [(f.mistake, f.where) for f in report.findings] == [
+        ("wrong-scale", "inner.1.inner.bias"), ("missing-term", "inner.1: input 0"), ("missing-term", "input 0"),
+    ], str(report)  # fmt: skip
+
+
+def test_two_mistakes_at_two_depths_leave_no_trace_in_the_layers():
+    model = Around(MeanBias(4, 4, rng=0), forgets=True)
+    model.forward(normal(6, 4))
+    before = everything(model)
+    check_gradients(model, normal(6, 4))
+    assert everything(model) == before
+    assert type(model.inner) is MeanBias

@@ -64,13 +64,21 @@ class Shrunk(nl.Layer):
 
 
 @pytest.mark.parametrize(
-    ("factor", "name"),
-    [(7, "N, the batch size"), (1 / 7, "1/N, the batch size"), (5, "C, the number"), (35, "N·C"), (2, "= 2"), (0.5, "1/2"), (11.3, "11.3")],
+    ("factor", "said"),
+    [
+        (len, "= N, the batch size"),
+        (lambda d: 1 / len(d), "= 1/N, the batch size"),
+        (lambda d: d.shape[1], "= C, the number of classes or features"),
+        (np.size, "= N·C, the number of elements"),
+        (lambda d: 2, "factor 2"),
+        (lambda d: 0.5, "= 1/2"),
+        (lambda d: 11.3, "factor 11.3"),
+    ],
 )
-def test_a_factor_is_named(factor, name):
-    (finding,) = report_on(elementwise(lambda s, d: factor * d * (1 - s.y**2))(), (7, 5)).findings
+def test_a_factor_is_named(factor, said):
+    (finding,) = report_on(elementwise(lambda s, d: factor(d) * d * (1 - s.y**2))(), (7, 5)).findings
     assert finding.mistake == "wrong-scale"
-    assert name in finding.cause
+    assert finding.cause.endswith(said)
 
 
 def test_a_factor_made_of_a_number_that_the_layer_keeps_is_named():
@@ -121,6 +129,10 @@ def test_the_page_is_well_formed_and_has_a_square_for_each_element():
     tree = ET.fromstring(page)
     assert len(tree.findall(".//rect")) == 12
     assert len(tree.findall(".//circle")) == 12
+    low, high, across, *_, upwards = (text.text for text in tree.iter("text"))
+    assert (across, upwards) == ("measured", "yours")
+    both = np.array([report.findings[0].evidence.yours, report.findings[0].evidence.numeric])
+    assert (low, high) == (f"{both.min():.3g}", f"{both.max():.3g}")
     assert "<Odd & 'strange'>" in "".join(tree.itertext())
     ET.fromstring(report_on(Dense(), (7, 5))._repr_html_().replace("<br>", "<br/>"))
 

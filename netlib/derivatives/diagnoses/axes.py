@@ -1,0 +1,45 @@
+"""Sums over the wrong axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arrays import Array
+from ..case import Case
+
+
+def axis(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a sum over other axes than those that broadcasting copied along."""
+    line = case.line(name)
+    additions = case.additions(name)
+    for _, value in additions:
+        if value.shape != yours.shape and value.size < yours.size:
+            case.find("wrong-axis", name, f"what backward adds has shape {value.shape}, and is repeated to fill {yours.shape}", line)
+            return True
+    written = case.explain(yours)
+    right = case.explain(case.numeric(name), name)
+    if written and right and written[0] != right[0] and written[1] == right[1] and ".sum" in written[1]:
+        case.find("wrong-axis", name, f"it is {written[0]}, which should be {right[0]}", line)
+        return True
+    target = case.numeric(name)
+    is_added_whole = any(act == "+=" and value.shape == yours.shape for act, value in additions)
+    if yours.size < 2 or is_added_whole or np.isnan(target).any():
+        return False
+    for axis in [*range(yours.ndim), None]:
+        total = target.sum(axis=axis, keepdims=True)
+        if np.ptp(yours, axis=axis).max() > 1e-9 * np.abs(yours).max():
+            continue
+        n = target.size // total.size
+        if n == 1:
+            continue
+        for divided in (1,) if name.startswith("input") else (1, n):
+            if np.allclose(yours, total / divided, rtol=1e-5, atol=1e-6 * np.abs(target).max()):
+                which = "everything" if axis is None else f"axis {axis}"
+                case.find(
+                    "wrong-axis",
+                    name,
+                    f"it is the same along {which}: {'a mean' if divided > 1 else 'a sum'} was taken over that, too",
+                    line,
+                )
+                return True
+    return False

@@ -1,0 +1,60 @@
+"""What can be said of a gradient that is wrong in no known way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arrays import Array
+from ..case import Case
+from ..expressions import fits_into
+
+
+def pattern(case: Case, name: str, yours: Array, wrong: Array) -> str:
+    """Return what can be said of a gradient that is wrong in no known way."""
+    target = case.numeric(name)
+    usable = wrong & (np.abs(target) > 1e-6 * np.abs(target[~np.isnan(target)]).max(initial=0.0)) & np.isfinite(yours)
+    if not usable.any():
+        return "it is not zero where it should be"
+    with np.errstate(all="ignore"):
+        ratio = yours / target
+    written, right = case.slope_text(yours), case.slope_text(target)
+    if written:
+        return f"it is {written}" + (f", where forward's derivative gives {right}" if right else ", which is not forward's derivative")
+    for label, known in case.operands.items():
+        for text, factor in (
+            (label, known),
+            (f"1/{label}", np.divide(1.0, known, out=np.full_like(known, np.nan), where=known != 0)),
+            (f"(1 - {label}**2)", 1 - known**2),
+            (f"{label} * (1 - {label})", known * (1 - known)),
+            (f"(1 - {label})", 1 - known),
+        ):
+            if not fits_into(factor.shape, ratio.shape):
+                continue
+            fits = np.abs(ratio * factor - 1)[usable]
+            if factor.size > 1 and fits.size > 1 and np.isfinite(fits).all() and fits.max() < 1e-5:
+                return f"it lacks the factor {text}: yours times that is right"
+    values = ratio[usable]
+    where = _where(wrong)
+    if np.ptp(values) < 1e-5 * np.abs(values).max():
+        return f"it is {values.flat[0]:.6g} times the right one at {where}, and right elsewhere"
+    varies = [axis for axis in range(ratio.ndim) if ratio.shape[axis] > 1 and not _is_constant(ratio, axis)]
+    only = f"; the ratio changes along axis {varies[0]} only" if len(varies) == 1 and ratio.ndim > 1 else ""
+    span = f"from {values.min():.4g} to {values.max():.4g}"
+    return f"yours over measured goes {span} at {where}{only}: another formula than forward's derivative"
+
+
+def _is_constant(ratio: Array, axis: int) -> bool:
+    spread = np.ptp(ratio, axis=axis)
+    known = np.isfinite(spread)
+    return bool(known.any() and spread[known].max() < 1e-5 * np.abs(ratio[np.isfinite(ratio)]).max())
+
+
+def _where(wrong: Array) -> str:
+    """Return in words which elements are meant."""
+    if wrong.all():
+        return "all elements"
+    for axis in range(wrong.ndim):
+        hit = np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
+        if len(hit) == 1 and wrong.ndim > 1:
+            return f"index {hit[0]} of axis {axis}"
+    return f"{int(wrong.sum())} of {wrong.size} elements"

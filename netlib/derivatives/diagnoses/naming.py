@@ -1,0 +1,83 @@
+"""Which rule is asked when."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arrays import Array
+from ..case import Case
+from ..numeric import Slopes
+from .axes import axis
+from .copies import unread
+from .couplings import coupling
+from .formulas import pattern
+from .masks import mask, unmasked
+from .operations import operation
+from .paths import path
+from .rows import mixed_rows
+from .scale import scale, zero
+from .swaps import of_another_input
+from .terms import targets, term
+from .transposes import transpose, transposed_weight
+
+PROVEN_BY_PROBES = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
+CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
+
+
+def name_the_mistake(case: Case, name: str, wrong: Array) -> None:
+    """Report why the gradient of one array differs from the measured one."""
+    for finding in case.report.findings:
+        if finding.where == name and finding.mistake in PROVEN_BY_PROBES:
+            finding.evidence = finding.evidence or case.evidence(name, wrong)
+            if finding.mistake == "ignores-upstream":
+                _besides(case, name)
+            return
+    yours = np.asarray(case.yours.by_name[name], float)
+    for rule in RULES:
+        if rule(case, name, yours, wrong):
+            return
+    for finding in case.report.findings:
+        if finding.mistake in CONSEQUENCE_OF:
+            finding.evidence = finding.evidence or case.evidence(name, wrong)
+            return
+    case.find("wrong-formula", name, pattern(case, name, yours, wrong), case.line(name))
+
+
+def _besides(case: Case, name: str) -> None:
+    """Look for a second mistake in a gradient that ignores dout: compare it with what a dout of ones gives."""
+    slopes = case.slopes[name]
+    if slopes.jacobian is None or np.isnan(slopes.jacobian).any():
+        return
+    plain = Slopes(slopes.slope.size, slopes.jacobian.shape[1])
+    plain.slope, plain.noise = slopes.jacobian.sum(axis=1), slopes.noise
+    yours = np.asarray(case.yours.by_name[name], float)
+    case.slopes[name] = plain
+    try:
+        wrong = ~case.agrees(yours.ravel(), plain).reshape(yours.shape)
+        if wrong.any():
+            any(rule(case, name, yours, wrong) for rule in (zero, scale, transpose, mask, targets))
+    finally:
+        case.slopes[name] = slopes
+
+
+def non_finite(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report infinities and NaN."""
+    here = ~np.isfinite(yours)
+    if not here.any():
+        return False
+    n = int(here.sum())
+    cause = f"{n} of {yours.size} elements {'is' if n == 1 else 'are'} infinite or NaN"
+    if np.isfinite(case.numeric(name)[here]).any():
+        cause += ", where the slope is a plain number"
+        mend = "a form that neither overflows nor divides by zero: subtract the largest before exp, work with logarithms"
+    else:
+        cause += ": forward has no finite slope there, and from here on back every gradient is spoilt"
+        mend = "keep forward away from that point, as np.sqrt(x + 1e-8) does at 0, or return a finite number there"
+    case.find("non-finite", name, cause, mend)
+    return True
+
+
+RULES = (
+    non_finite, zero, unread, scale, transpose, mask, axis, of_another_input, coupling, term, path, operation, transposed_weight,
+    mixed_rows, unmasked,
+)  # fmt: skip

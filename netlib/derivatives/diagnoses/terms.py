@@ -1,0 +1,54 @@
+"""Paths from an array to the output that are forgotten, or counted too often."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arrays import Array
+from ..case import Case
+from .scale import counted_twice
+
+
+def term(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Look for a path too few or too many."""
+    target = case.numeric(name)
+    if np.isnan(target).any():
+        return False
+    gap = target - yours
+    noise = case.slopes[name].noise.reshape(gap.shape)
+    allowed = 1e-5 * max(float(np.abs(target).max()), float(np.abs(yours).max())) + 8 * float(noise.max())
+    for text, _, value in case.expressions(gap.shape):
+        if text.startswith("-") or float(np.abs(value).max(initial=0.0)) <= 10 * allowed:
+            continue
+        if np.abs(gap - value).max() <= allowed:
+            case.find("missing-term", name, f"exactly {text} is missing: one path from it to the output was forgotten", f"… + {text}")
+            return True
+        if np.abs(gap + value).max() <= allowed:
+            case.find("double-counted", name, f"{text} is in it once too often", f"add {text} once only")
+            return True
+    counted = counted_twice(case, name)
+    if counted:
+        case.find("double-counted", name, counted, "each path once")
+        return True
+    return targets(case, name, yours, wrong)
+
+
+def targets(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Look whether what is missing, or too much, is in proportion to the targets of a loss."""
+    target = case.numeric(name)
+    gap = target - yours
+    if np.isnan(gap).any() or not gap.size:
+        return False
+    for t in case.twin.inputs[case.twin.n_given :]:
+        if not isinstance(t, np.ndarray):
+            continue
+        known = np.asarray(t, float)
+        if t.dtype.kind in "iu" and t.shape == gap.shape[:-1] and t.size and t.min() >= 0 and t.max() < gap.shape[-1]:
+            known = np.eye(gap.shape[-1])[t]
+        if known.shape != gap.shape or not known.any():
+            continue
+        c = float((gap * known).sum() / (known * known).sum())
+        if c and np.abs(gap - c * known).max() <= 1e-5 * np.abs(gap).max() + 8 * float(case.slopes[name].noise.max()):
+            case.find("missing-term", name, f"what is missing is {c:.6g} times the target: the term with t was forgotten", "… - t")
+            return True
+    return False

@@ -1,0 +1,88 @@
+"""What a layer holds besides layers and parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..layer import Layer, Parameter
+
+
+def things_held(layer: Layer) -> Iterator[Any]:
+    """Yield what the layer and those inside it hold in attributes, lists, tuples, dicts and plain objects, each once."""
+    seen: set[int] = set()
+    stack = [vars(each) for _, each in layer.walk()]
+    while stack:
+        thing: Any = stack.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, dict):
+            stack.extend(thing.values())
+        elif isinstance(thing, list | tuple):
+            stack.extend(thing)
+        elif isinstance(thing, Layer | Parameter):
+            continue
+        else:
+            yield thing
+            if hasattr(thing, "__dict__") and not isinstance(thing, type) and not callable(thing) and not inspect.ismodule(thing):
+                stack.append(vars(thing))
+
+
+def keeps_numbers(layer: Layer) -> bool:
+    """Return whether the layer or one inside it holds floating numbers of NumPy, which may be made of its parameters."""
+    return any(isinstance(thing, np.ndarray | np.floating) and thing.dtype.kind == "f" for thing in things_held(layer))
+
+
+def collections_held(layer: Layer) -> list[Any]:
+    """Return the lists and dicts in attributes, which a forward may fill."""
+    return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
+
+
+def arrays_held(layer: Layer) -> list[Array]:
+    """Return the arrays of plain numbers."""
+    return [each for each in things_held(layer) if isinstance(each, np.ndarray) and each.dtype != object]
+
+
+def generators(layer: Layer) -> list[Any]:
+    """Return the random generators that the layer, those inside it, and their classes hold."""
+    found = {id(each): each for each in things_held(layer) if _draws(each)}
+    for _, each in layer.walk():
+        for kind in type(each).__mro__:
+            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
+    return list(found.values())
+
+
+def _draws(thing: Any) -> bool:
+    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
+
+
+def views_held(layer: Layer) -> Iterator[tuple[Array, Parameter]]:
+    """Yield the arrays that are a parameter's value or a view of it, each with its parameter: until that is given other memory."""
+    by_owner: dict[int, list[Parameter]] = {}
+    for parameter in layer.parameters().values():
+        by_owner.setdefault(id(_owner(parameter.value)), []).append(parameter)
+    for thing in things_held(layer):
+        if is_float(thing):
+            for parameter in by_owner.get(id(_owner(thing)), ()):
+                if thing.dtype == parameter.dtype and np.may_share_memory(thing, parameter.value):
+                    yield thing, parameter
+
+
+def _owner(array: Array) -> Array:
+    return array.base if isinstance(array.base, np.ndarray) else array
+
+
+def same_part(part: Array, whole: Array, other: Array) -> Array:
+    """Return the part of another array of the same shape, in C order as the first, that `part` is of `whole`."""
+    offset = (part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // whole.itemsize * other.itemsize
+    return np.ndarray(part.shape, other.dtype, other, offset, [step // whole.itemsize * other.itemsize for step in part.strides])
+
+
+def is_float(x: Any) -> bool:
+    """Return whether something is an array of floating numbers."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_count
+from ..chance import chance_preserved
 from ..errors import InvalidValueError
+from ..holdings import keeps_numbers
 from ..layer import Layer, as_layer
 from . import probes
 from .analytic import Gradients, Logs, spied
@@ -16,12 +18,11 @@ from .comparison import compare, is_only_here
 from .complexstep import complex_slopes
 from .diagnoses import look_at_rows, name_the_mistake, read_contract
 from .elsewhere import NOTHING_MOVES, blind_spots, moved, stepped
-from .holdings import keeps_numbers
 from .inside import has_inner_layers, inner_findings, merge, own_report
 from .measuring import agrees_along, measure
 from .numeric import epsilon
 from .report import Finding, GradientReport
-from .twin import Twin, chance_preserved
+from .twin import Twin
 
 SECONDS = 1.0
 """How long the differences of one check may take; a layer that needs longer is sampled."""

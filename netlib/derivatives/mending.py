@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..chance import generators
 from ..layer import Layer
-from .holdings import generators
 from .numeric import Differences, Slopes, epsilon
 from .twin import Twin
 

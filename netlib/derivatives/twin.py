@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
+from ..chance import generators, global_generator, same_state, set_state, state
 from ..errors import InvalidTypeError
+from ..holdings import arrays_held, collections_held, is_float, same_part, things_held, views_held
 from ..layer import Layer, Parameter
-from .holdings import arrays_held, collections_held, generators, is_float, same_part, things_held, views_held
 
 
 class Twin:
@@ -165,43 +164,3 @@ def _name(layer: Layer) -> str:
         return repr(layer)
     except Exception:
         return type(layer).__name__
-
-
-def global_generator() -> Any:
-    """Return the generator behind NumPy's global functions."""
-    return np.random.mtrand._rand
-
-
-def same_state(a: Any, b: Any) -> bool:
-    """Return whether two states of a random generator are one."""
-    if isinstance(a, dict):
-        return all(same_state(a[key], b[key]) for key in a)
-    if isinstance(a, tuple):
-        return all(map(same_state, a, b))
-    return bool(np.array_equal(a, b))
-
-
-def state(generator: Any) -> Any:
-    """Return the state of a random generator."""
-    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
-
-
-def set_state(generator: Any, before: Any) -> None:
-    """Put a random generator back."""
-    if hasattr(generator, "bit_generator"):
-        generator.bit_generator.state = before
-    else:
-        generator.set_state(before)
-
-
-@contextmanager
-def chance_preserved(layer: Layer) -> Iterator[None]:
-    """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
-    held = {id(each) for each in things_held(layer)}
-    shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
-    before = [copy.deepcopy(state(g)) for g in shared]
-    try:
-        yield
-    finally:
-        for generator, kept in zip(shared, before, strict=True):
-            set_state(generator, kept)

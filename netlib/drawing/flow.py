@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_array, as_floats
+from ..chance import chance_preserved
 from ..containers import Graph
 from ..containers.program import Step, as_gradients, as_wirable, gradients_of, locate
-from ..derivatives.twin import chance_preserved
 from ..errors import InvalidTypeError, ShapeError
 from ..layer import Layer, Parameter
 from ..layers import Identity

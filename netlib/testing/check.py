@@ -7,7 +7,7 @@ from os.path import basename
 from traceback import extract_tb
 
 from ..arrays import ArrayLike, as_array
-from ..derivatives.twin import chance_preserved
+from ..chance import chance_preserved
 from ..errors import InvalidTypeError, InvalidValueError, MissingError
 from ..layer import Layer, as_layer
 from .case import Case, DoesNotApply, Rule

@@ -8,7 +8,7 @@ import pytest
 from own_layers import Fails, Halves, Scale, affine
 
 import netlib as nl
-from netlib.derivatives.twin import generators, global_generator, state
+from netlib.chance import generators, global_generator, state
 from netlib.drawing.flow import Flow
 
 # ---- the chapter by hand -------------------------------------------------------------------------------------------------------

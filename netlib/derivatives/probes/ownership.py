@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ...holdings import things_held
 from ..analytic import Gradients, gradients
-from ..holdings import things_held
 from ..report import Finding, GradientReport
 from ..twin import Twin
 from .comparing import Rng, backward_quietly, random_douts, random_names, same

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ...chance import global_generator, same_state, state
 from ..analytic import Gradients, gradients
 from ..report import Finding, GradientReport
-from ..twin import Twin, global_generator, same_state, state
+from ..twin import Twin
 from .comparing import Rng, backward_quietly, close, random_douts, random_names, said, same
 
 KEEP_A_GENERATOR = "draw from a generator that the layer is given and keeps: self.rng = np.random.default_rng(seed), once, in __init__"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
-from ..layer import Layer, Parameter
+from .arrays import Array
+from .layer import Layer, Parameter
 
 
 def things_held(layer: Layer) -> Iterator[Any]:
@@ -46,19 +46,6 @@ def collections_held(layer: Layer) -> list[Any]:
 def arrays_held(layer: Layer) -> list[Array]:
     """Return the arrays of plain numbers."""
     return [each for each in things_held(layer) if isinstance(each, np.ndarray) and each.dtype != object]
-
-
-def generators(layer: Layer) -> list[Any]:
-    """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in things_held(layer) if _draws(each)}
-    for _, each in layer.walk():
-        for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
-    return list(found.values())
-
-
-def _draws(thing: Any) -> bool:
-    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
 
 
 def views_held(layer: Layer) -> Iterator[tuple[Array, Parameter]]:

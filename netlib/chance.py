@@ -1,0 +1,66 @@
+"""The random generators that a layer draws from, and their states."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .holdings import things_held
+from .layer import Layer
+
+
+def generators(layer: Layer) -> list[Any]:
+    """Return the random generators that the layer, those inside it, and their classes hold."""
+    found = {id(each): each for each in things_held(layer) if _draws(each)}
+    for _, each in layer.walk():
+        for kind in type(each).__mro__:
+            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
+    return list(found.values())
+
+
+def _draws(thing: Any) -> bool:
+    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
+
+
+def global_generator() -> Any:
+    """Return the generator behind NumPy's global functions."""
+    return np.random.mtrand._rand
+
+
+def same_state(a: Any, b: Any) -> bool:
+    """Return whether two states of a random generator are one."""
+    if isinstance(a, dict):
+        return all(same_state(a[key], b[key]) for key in a)
+    if isinstance(a, tuple):
+        return all(map(same_state, a, b))
+    return bool(np.array_equal(a, b))
+
+
+def state(generator: Any) -> Any:
+    """Return the state of a random generator."""
+    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
+
+
+def set_state(generator: Any, before: Any) -> None:
+    """Put a random generator back."""
+    if hasattr(generator, "bit_generator"):
+        generator.bit_generator.state = before
+    else:
+        generator.set_state(before)
+
+
+@contextmanager
+def chance_preserved(layer: Layer) -> Iterator[None]:
+    """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
+    held = {id(each) for each in things_held(layer)}
+    shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
+    before = [copy.deepcopy(state(g)) for g in shared]
+    try:
+        yield
+    finally:
+        for generator, kept in zip(shared, before, strict=True):
+            set_state(generator, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array
+from .errors import InvalidTypeError
 from .layer import Layer, Parameter
 
 
@@ -73,3 +75,25 @@ def same_part(part: Array, whole: Array, other: Array) -> Array:
 def is_float(x: Any) -> bool:
     """Return whether something is an array of floating numbers."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def copy_of(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
+    """Return a deep copy, or refuse and say `why` there must be one; what stands in `memo` takes the place of the original.
+
+    Raises
+    ------
+    InvalidTypeError
+        For a layer that cannot be deep-copied.
+    """
+    try:
+        return copy.deepcopy(layer, memo)
+    except Exception as error:
+        mend = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
+        raise InvalidTypeError(f"cannot be deep-copied, and {why}: {error}", where=_name(layer), mend=mend) from error
+
+
+def _name(layer: Layer) -> str:
+    try:
+        return repr(layer)
+    except Exception:
+        return type(layer).__name__

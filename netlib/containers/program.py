@@ -186,10 +186,16 @@ class Program:
 
     @staticmethod
     def _spread(y: Any, step: Step, values: list[Any]) -> None:
-        n = step.n_outputs
-        if not isinstance(y, tuple) or len(y) != n:
-            raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {n} arrays", where=step.layer)
-        values[step.target : step.target + n] = y
+        values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
+
+
+def outputs_of(step: Step, y: Any) -> tuple[Any, ...]:
+    """Return what the forward at `step` returned as one array for each output."""
+    if step.n_outputs == 1:
+        return (y,)
+    if not isinstance(y, tuple) or len(y) != step.n_outputs:
+        raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=step.layer)
+    return y
 
 
 def locate(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> None:

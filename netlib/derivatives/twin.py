@@ -10,8 +10,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..chance import generators, global_generator, same_state, set_state, state
-from ..errors import InvalidTypeError
-from ..holdings import arrays_held, collections_held, is_float, same_part, things_held, views_held
+from ..holdings import arrays_held, collections_held, copy_of, is_float, same_part, things_held, views_held
 from ..layer import Layer, Parameter
 
 
@@ -152,15 +151,4 @@ def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
                 memo[id(held)] = dtype
     for view, parameter in views_held(layer):
         memo[id(view)] = same_part(view, parameter.value, copy.deepcopy(parameter, memo).value)
-    try:
-        return copy.deepcopy(layer, memo)
-    except Exception as error:
-        mend = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
-        raise InvalidTypeError(f"cannot be deep-copied, and the check works on a copy: {error}", where=_name(layer), mend=mend) from error
-
-
-def _name(layer: Layer) -> str:
-    try:
-        return repr(layer)
-    except Exception:
-        return type(layer).__name__
+    return copy_of(layer, "the check works on a copy", memo)

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from ..arrays import Array
 from . import numbers
+from .layout import Point
 from .picture import Node, Picture, Wire
 from .rules import sized
 from .wording import as_text, fitting, folded, formula_at, shortened
-
-Point = tuple[float, float]
 
 SIZE, SMALL = 12, 10.5  # of the letters, in px
 ADVANCE = 0.605  # of a letter of a monospaced font, in parts of its size
@@ -153,16 +152,14 @@ class Shape:
         if self.radius:
             below, above = len(self.lines) * SMALL_LINE + 8, len(self.head) * SMALL_LINE + 4
             self.size = max(width, 2 * self.radius), 2 * (self.radius + max(below, above))
-            self.half_width: float = self.radius
         else:
             self.size = max(width + 2 * PAD, 36), len(self.head) * LINE + len(self.lines) * SMALL_LINE + (20 if self.lines else 14)
-            self.half_width = self.size[0] / 2
 
     def port(self, place: int, of: int, side: int) -> Point:
         """Return where the wire number `place` of `of` meets the node, seen from its middle; `side` is -1 for left, 1 for right."""
         room = 2 * self.radius * 0.6 if self.radius else max(self.size[1] - 16, 0)
         dy = (place - (of - 1) / 2) * min(16, room / max(of - 1, 1))
-        return side * (sqrt(self.radius**2 - dy**2) if self.radius else self.half_width), dy
+        return side * (sqrt(self.radius**2 - dy**2) if self.radius else self.size[0] / 2), dy
 
     def drawn(self, x: float, y: float) -> Iterator[str]:
         """Yield the elements, the middle of the node at (`x`, `y`)."""

@@ -64,8 +64,10 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers") -
     if detail not in DETAILS:
         raise InvalidValueError(f"detail is {detail!r}, wanted one of {', '.join(DETAILS)}", where="draw")
     flow = Flow(model, inputs, dout)
-    opened = flow if len(flow.operations) > MOST_NODES else Flow(model, inputs, dout, open_layers=True)
-    return Drawing({"folded": Picture(flow, folded=True), "layers": Picture(flow), "nodes": Picture(opened)}, _title(model), detail)
+    layers = nodes = Picture(flow)
+    if flow.can_be_opened and len(flow.operations) <= MOST_NODES:
+        nodes = Picture(Flow(model, inputs, dout, open_layers=True))
+    return Drawing({"folded": Picture(flow, folded=True), "layers": layers, "nodes": nodes}, _title(model), detail)
 
 
 class Drawing:

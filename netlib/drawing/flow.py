@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from ast import literal_eval
@@ -16,8 +15,9 @@ import numpy as np
 from ..arrays import Array, as_array, as_floats
 from ..chance import chance_preserved
 from ..containers import Graph
-from ..containers.program import Step, as_gradients, as_wirable, gradients_of, locate
-from ..errors import InvalidTypeError, ShapeError
+from ..containers.program import Step, as_gradients, as_wirable, gradients_of, locate, outputs_of
+from ..errors import ShapeError
+from ..holdings import copy_of
 from ..layer import Layer, Parameter
 from ..layers import Identity
 from .opening import opened
@@ -115,7 +115,7 @@ class Flow:
         self._open = open_layers
         self._parameters: dict[object, int] = {}
         with chance_preserved(model):
-            model = _copied(model)
+            model = copy_of(model, "a copy is what is drawn")
             self.layers = dict(model.walk())
             self._paths = {id(layer): path for path, layer in self.layers.items()}
             self._paths |= {id(parameter): path for path, parameter in model.parameters().items()}
@@ -163,10 +163,7 @@ class Flow:
         layer = step.layer
         with _located(step):
             y = layer.forward(*(array.copy() for array in arrays))
-            if step.n_outputs == 1:
-                y = (y,)
-            elif not isinstance(y, tuple) or len(y) != step.n_outputs:
-                raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=layer)
+            y = outputs_of(step, y)
             outputs = [as_array(each, layer) for each in y]
         held = layer.parameters()
         if not arrays:
@@ -189,6 +186,11 @@ class Flow:
         if key not in self._parameters:
             self._parameters[key] = self._new(name, "parameter", path, parameter.value)
         return self._parameters[key]
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether there is a layer that `open_layers` would run as the nodes it stands for."""
+        return any(opened(each.layer, [self.values[i].array for i in each.inputs]) is not None for each in self.operations)
 
     def _seeds(self, dout: Any, where: object) -> list[Array]:
         outputs = [self.values[i].array for i in self.outputs]
@@ -245,14 +247,6 @@ def _input_names(model: Layer, n: int) -> list[str]:
     if isinstance(container, Graph):
         return [node.name or "" for node in container.inputs]
     return [""] * n if n == 1 or container is not None else input_names(model, n)
-
-
-def _copied(model: Layer) -> Layer:
-    try:
-        return copy.deepcopy(model)
-    except Exception as error:
-        mend = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
-        raise InvalidTypeError(f"cannot be deep-copied, and a copy is what is drawn: {error}", where=model, mend=mend) from error
 
 
 def _wired(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:

@@ -6,6 +6,7 @@ from .picture import Line, Node, Picture, Reference, Wire
 from .rules import sized
 
 LONGEST_NAME, LONGEST_FORMULA = 28, 34
+SIGNS = {"·", " + ", " − ", " ⊙ ", " / "}
 
 
 def shortened(name: str) -> str:
@@ -30,7 +31,12 @@ def folded(node: Node) -> str:
 def as_text(picture: Picture, line: Line) -> str:
     """Return a line of a rule with the names of its wires: ``dX = dY·Wᵀ``."""
     result = "" if line.result is None else f"{called(picture, line.result, 'd')} = "
-    return result + "".join(part if isinstance(part, str) else called(picture, part, "d") for part in line.parts)
+    return result + formula(picture, line, "d")
+
+
+def formula(picture: Picture, line: Line, gradient: str) -> str:
+    """Return what a line computes, with `gradient` before the name of each gradient in it."""
+    return "".join(part if isinstance(part, str) else called(picture, part, gradient) for part in line.parts)
 
 
 def called(picture: Picture, reference: Reference, gradient: str) -> str:
@@ -41,26 +47,24 @@ def called(picture: Picture, reference: Reference, gradient: str) -> str:
 
 def fitting(picture: Picture, line: Line) -> str:
     """Return how the shapes of a line fit: ``(2×3)(3×2) → (2×2)``; just the shape where all are equal, element by element."""
-    shapes, between = [], []
+    if line.result is None:
+        return ""
+    pieces, shapes = [], []
     for part in line.parts:
         if isinstance(part, str):
-            between.append(part)
+            pieces.append(part)
         else:
             shape = picture.wires[part.wire].value.shape
             turned = (*shape[:-2], *shape[:-3:-1]) if part.is_transposed else shape
-            shapes.append(f"({sized(turned)})")
-    if line.result is None or not shapes:
+            pieces.append(f"({sized(turned)})")
+            shapes.append(pieces[-1])
+    if not shapes:
         return ""
     made = f"({sized(picture.wires[line.result.wire].value.shape)})"
-    if set(shapes) == {made} and "·" not in between:
+    if set(shapes) == {made} and "·" not in pieces:
         return made
-    signs = [text for text in between if text not in ("·", " + ", " − ", " ⊙ ", " / ")]
-    if signs:
-        left = " ".join(dict.fromkeys(shapes))
-    else:
-        left = "".join(
-            part if isinstance(part, str) and part != "·" else "" if isinstance(part, str) else shapes.pop(0) for part in line.parts
-        )
+    is_plain = set(pieces) - set(shapes) <= SIGNS
+    left = "".join(pieces).replace("·", "") if is_plain else " ".join(dict.fromkeys(shapes))
     return f"{left} → {made}"
 
 
@@ -72,7 +76,7 @@ def formula_at(picture: Picture, wire: Wire) -> str:
     long = f" = sum over {len(target.outputs)} uses" if target.kind == "fan-out" else ""
     for line in target.backward:
         if line.result is not None and line.result.wire == wire.number:
-            text = " = " + "".join(part if isinstance(part, str) else called(picture, part, "∂L/∂") for part in line.parts)
+            text = f" = {formula(picture, line, '∂L/∂')}"
             return text if len(text) <= LONGEST_FORMULA else long
     return ""
 

@@ -222,11 +222,12 @@ class Trainer:
         order = self.rng.permutation(n) if shuffle else None
         total = 0.0
         outputs = []
+        around_batch = self._around_batch if self.callbacks else nullcontext
         for self.batch, (*inputs, t) in enumerate(batches(samples, batch_size, order), start=1):
             if done == group:
                 group = min(n, done + self.accumulate * batch_size)
                 group_size = group - done
-            with self._around_batch():
+            with around_batch():
                 y = model.forward(*inputs)
                 value = self.batch_loss = float(loss.forward(y, t))
                 if not isfinite(value):
@@ -292,8 +293,6 @@ class Trainer:
         self.model.zero_grad()
 
     def _around_batch(self) -> AbstractContextManager[object]:
-        if not self.callbacks:
-            return nullcontext()
         with ExitStack() as contexts:
             for callback in self.callbacks:
                 contexts.enter_context(callback.around_batch(self))

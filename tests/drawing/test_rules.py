@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from gallery import Scale
 from table import ROWS, Row, fixed
 
 import netlib as nl
@@ -262,23 +263,12 @@ def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
 
 
 def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
-    class Scale(nl.Layer):
+    class Gain(Scale):
         rule = "y = x ⊙ weight; dx = dy ⊙ weight\n dweight = sum[axis=0](dy ⊙ x)"
 
-        def __init__(self):
-            self.weight = nl.Parameter(np.array([2.0, -1.0]))
-
-        def forward(self, x):
-            self.x = x
-            return x * self.weight.value
-
-        def backward(self, dout):
-            self.weight.grad += (dout * self.x).sum(axis=0)
-            return dout * self.weight.value
-
     inputs = [np.array([[1.0, 2.0], [3.0, 4.0]])]
-    assert check(Scale(), inputs) == 1
-    picture = Picture(Flow(Scale(), inputs))
+    assert check(Gain(), inputs) == 1
+    picture = Picture(Flow(Gain(), inputs))
     (node,) = [node for node in picture.nodes if node.kind == "operation"]
     x, weight, y = (wire.number for wire in picture.wires)
     assert node.forward[0].parts == [Reference(x, False), " ⊙ ", Reference(weight, False)]

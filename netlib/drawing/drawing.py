@@ -107,7 +107,7 @@ class Drawing:
     @cached_property
     def html(self) -> str:
         """One self-contained page that steps through forward and backward, and in which values can be changed."""
-        different = {name: each for name, each in self.pictures.items() if each is self.picture or not _alike(each, self.picture)}
+        different = {name: each for name, each in self.pictures.items() if name == self.detail or not _alike(each, self.picture)}
         return page.page(different, self.title, self.detail, self.wrong)
 
     @cached_property

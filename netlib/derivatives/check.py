@@ -17,6 +17,7 @@ from .case import Case
 from .comparison import compare, is_only_here
 from .complexstep import complex_slopes
 from .diagnoses import look_at_rows, name_the_mistake, read_contract
+from .effort import SECONDS
 from .elsewhere import NOTHING_MOVES, blind_spots, moved, stepped
 from .inside import has_inner_layers, inner_findings, merge, own_report
 from .measuring import agrees_along, measure
@@ -24,15 +25,13 @@ from .numeric import epsilon
 from .report import Finding, GradientReport
 from .twin import Twin
 
-SECONDS = 1.0
-"""How long the differences of one check may take; a layer that needs longer is sampled."""
-
 
 def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed: int = 0) -> GradientReport:
     """Compare a layer's backward with its forward, and name what is wrong.
 
     Works on any layer, container or loss. Inputs of a whole-number type, and the targets of losses, are not differentiated.
-    The layer is left as it was: a deep copy is asked, in float64 where it can be.
+    The layer is left as it was: a deep copy is asked, in float64 where it can be. Large layers are sampled, and ``report.covered`` says
+    how far; that goes by sizes and not by the clock, so that a busy machine sees what an idle one sees.
 
     Parameters
     ----------
@@ -100,12 +99,13 @@ def looked_through(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int
     """Return the report on a layer and on the layers inside."""
     report, case = looked_at(layer, inputs, method, seed)
     if has_inner_layers(layer):
-        how, seconds = (method, 10 * SECONDS) if report.findings else ("none", SECONDS / 2)
+        is_wrong = bool(report.findings)
+        how, seconds = (method, 10 * SECONDS) if is_wrong else ("none", SECONDS / 2)
 
         def check(part: Layer, given: tuple[Any, ...]) -> GradientReport:
             return looked_at(part, given, how, seed)[0]
 
-        inner, blamed = inner_findings(layer, inputs, check, seconds)
+        inner, blamed = inner_findings(layer, inputs, check, seconds, is_wrong)
         if inner:
             merge(report, inner, own_report(layer, inputs, inner, blamed, check))
     return report, case

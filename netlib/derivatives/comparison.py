@@ -58,8 +58,8 @@ def is_only_here(layer: Layer, inputs: tuple[Any, ...], case: Case, name: str, w
             return False
         differences = Differences(twin, case.douts, case.eps)
         there = Slopes(slopes.slope.size, differences.y.size)
-        differences.measure(name, elements, there, np.inf)
-        differences.refine(name, elements, there, np.inf)
+        differences.measure(name, elements, there)
+        differences.refine(name, elements, there)
         if not nearby.agrees(np.asarray(yours, float).ravel(), there)[elements].all():
             return False
     case.report.kinks[name] = case.report.kinks.get(name, 0) + int(flat.sum())

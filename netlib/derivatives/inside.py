@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,16 @@ import numpy as np
 
 from ..layer import Layer
 from ..recording import recorded
+from .effort import seconds_of_check
 from .mending import mended
 from .report import Finding, GradientReport
 
 Check = Callable[[Layer, tuple[Any, ...]], GradientReport]
 
 
-def inner_findings(layer: Layer, inputs: tuple[Any, ...], check: Check, seconds: float) -> tuple[list[Finding], list[str]]:
+def inner_findings(
+    layer: Layer, inputs: tuple[Any, ...], check: Check, seconds: float, has_differences: bool
+) -> tuple[list[Finding], list[str]]:
     """Return the mistakes of the layers inside, each under its path, and the paths of the layers that make them.
 
     Those of a composite are looked for with its wrong parts put right.
@@ -28,10 +30,10 @@ def inner_findings(layer: Layer, inputs: tuple[Any, ...], check: Check, seconds:
         running.forward(*(copy.deepcopy(x) for x in inputs))
     found: list[Finding] = []
     blamed: list[str] = []
-    stop = time.perf_counter() + seconds
-    for path, _, given, _ in calls:  # inner ones end first
-        if not path or time.perf_counter() > stop:
+    for path, part, given, _ in calls:  # inner ones end first
+        if not path or seconds < 0:
             continue
+        seconds -= seconds_of_check(part, given, has_differences)
         parts = [each.removeprefix(f"{path}.") for each in blamed if each.startswith(f"{path}.")]
         report = own_report(by_path[path], tuple(np.array(x) for x in given), [f for f in found if f.where.startswith(path)], parts, check)
         for finding in report.findings if report is not None else ():

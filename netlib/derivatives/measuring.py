@@ -1,8 +1,6 @@
-"""Which elements are measured: all where time allows, else a random direction through everything, and the elements that matter."""
+"""Which elements are measured: all of a small layer, else a random direction through everything, and the elements that matter."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 
@@ -21,34 +19,33 @@ FEWEST_ELEMENTS = 2
 
 SLOW = 5e-3
 """Seconds of a forward, from which on one random direction has to do."""
+CLOSER_LOOK = 12
+"""Forwards that a closer look at an element takes, more or less."""
 
 
 def measure(case: Case, rng: np.random.Generator, seconds: float) -> None:
     """Fill in the slopes of every array."""
     differences = Differences(case.twin, case.douts, case.eps, case.ys)
-    cost = 2 * differences.seconds
+    cost = 2 * case.twin.seconds
     sizes = {name: array.size for name, array in case.twin.slots.items()}
     case.is_sampled = cost * sum(sizes.values()) > seconds
     affordable = shares(sizes, int(0.35 * seconds / cost)) if case.is_sampled else sizes
-    end = time.perf_counter() + (0.35 * seconds if case.is_sampled else 5 * seconds)
-    for n, (name, array) in enumerate(case.twin.slots.items()):
+    for name, array in case.twin.slots.items():
         slopes = case.slopes[name] = Slopes(array.size, differences.y.size)
         mine = as_numbers(case.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
         off = None
         if case.is_sampled and is_comparable:
-            case.report.directions[name] = n_directions = 1 if differences.seconds > SLOW else 2
+            case.report.directions[name] = n_directions = 1 if case.twin.seconds > SLOW else 2
             off = disagrees_along(differences, name, flat, n_directions, rng)
         least = LEAST_ELEMENTS if off or not is_comparable else FEWEST_ELEMENTS
         elements = sample(case, name, min(array.size, max(affordable[name], least)), rng)
-        now = time.perf_counter()
-        deadline = now + (end - now) / (len(sizes) - n) if case.is_sampled else end
-        differences.measure(name, elements, slopes, deadline, least)
+        differences.measure(name, elements, slopes)
         doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~case.agrees(flat, slopes)))
         if doubtful.size > 64:
             doubtful = rng.permutation(doubtful)
-        look_closer(case, differences, name, doubtful, flat, time.perf_counter() + seconds / 2)
+        look_closer(case, differences, name, doubtful, flat, seconds)
         known = ~np.isnan(slopes.slope)
         if off and not known.all() and case.agrees(flat, slopes)[known].all():
             _report_direction(case, name, *off)
@@ -63,17 +60,20 @@ def shares(sizes: dict[str, int], affordable: int) -> dict[str, int]:
     return counts
 
 
-def look_closer(case: Case, differences: Differences, name: str, doubtful: Array, yours: Array, deadline: float) -> None:
+def look_closer(case: Case, differences: Differences, name: str, doubtful: Array, yours: Array, seconds: float) -> None:
     """Refine doubtful elements; where the first ones turn out plainly wrong, the rest needs no closer look."""
     slopes = case.slopes[name]
-    first, rest = doubtful[:64], doubtful[64:]
-    differences.refine(name, first, slopes, deadline + 2)
+    cost = CLOSER_LOOK * case.twin.seconds
+    n = max(1, min(64, int((seconds / 2 + 2) / cost)))
+    first, rest = doubtful[:n], doubtful[n:]
+    differences.refine(name, first, slopes)
     if not rest.size:
         return
     if (~slopes.is_kink[first] & ~case.agrees(yours, slopes)[first]).all():
         slopes.is_kink[rest] = False
         return
-    done = differences.refine(name, rest, slopes, deadline)
+    done = int(seconds / 2 / cost)
+    differences.refine(name, rest[:done], slopes)
     slopes.slope[rest[done:]], slopes.is_kink[rest[done:]] = np.nan, False
 
 

@@ -76,6 +76,6 @@ def _jacobians(layer: Layer, kind: type[Layer], given: tuple[Array, ...]) -> dic
     found = {}
     for name, array in twin.slots.items():
         slopes = Slopes(array.size, differences.y.size)
-        differences.measure(name, np.arange(array.size), slopes, np.inf)
+        differences.measure(name, np.arange(array.size), slopes)
         found[name] = np.zeros((array.size, differences.y.size)) if slopes.jacobian is None else slopes.jacobian
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,13 +50,6 @@ class Differences:
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
-        started = time.perf_counter()
-        n = 0
-        while n < 3 and time.perf_counter() - started < 0.01:
-            self.outputs()
-            n += 1
-        self.seconds = max(1e-7, (time.perf_counter() - started) / n)
-        """How long a forward takes."""
 
     def outputs(self) -> Array:
         """Return all outputs of a forward, one after the other."""
@@ -68,18 +60,12 @@ class Differences:
             return np.array(ys[0], float).ravel()
         return np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
-    def around(
-        self, flat: Array, elements: Array, scale: float, deadline: float = np.inf, least: int = 1
-    ) -> tuple[Array, Array, Array, Array]:
-        """Return outputs above and below minus those in the middle, a row for each element until the deadline (but `least`), and widths."""
+    def around(self, flat: Array, elements: Array, scale: float) -> tuple[Array, Array, Array, Array]:
+        """Return outputs above and below minus those in the middle, a row for each element, and the two steps."""
         above = np.empty((len(elements), self.y.size))
         below = np.empty_like(above)
         widths = np.empty((2, len(elements)))
-        done = 0
         for row, i in enumerate(elements):
-            if row >= least and time.perf_counter() > deadline:
-                break
-            done += 1
             kept = flat[i]
             h = self.step * scale * max(1.0, abs(float(kept)))
             try:
@@ -91,10 +77,9 @@ class Differences:
                 below[row] = self.outputs()
             finally:
                 flat[i] = kept
-        above, below = above[:done], below[:done]
         above -= self.y
         below -= self.y
-        return above, below, widths[0, :done], widths[1, :done]
+        return above, below, widths[0], widths[1]
 
     def noise_of(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
         """Return by how much rounding of the outputs can move a central difference; outputs that never move have none."""
@@ -102,16 +87,13 @@ class Differences:
         weight = np.abs(self.dout) * np.abs(self.y)
         return np.asarray((moved @ weight + self.eps * (np.abs(above) @ np.abs(self.dout))) * self.eps / width)
 
-    def measure(self, name: str, elements: Array, into: Slopes, deadline: float, least: int = 1) -> int:
-        """Fill in central differences for these elements, in blocks, until the deadline, `least` in any case; return how many were done."""
+    def measure(self, name: str, elements: Array, into: Slopes) -> None:
+        """Fill in central differences for these elements, in blocks that fit in memory."""
         flat = self.twin.slots[name].reshape(-1)
-        largest = max(1, min(256, 1_000_000 // max(1, self.y.size)))
-        done, block = 0, min(largest, 16)
-        while done < len(elements) and (done == 0 or time.perf_counter() < deadline):
-            part = elements[done : done + block]
-            started = time.perf_counter()
-            above, below, up, down = self.around(flat, part, 1.0, deadline, least)
-            part = part[: len(above)]
+        block = max(1, min(256, 1_000_000 // max(1, self.y.size)))
+        for start in range(0, len(elements), block):
+            part = elements[start : start + block]
+            above, below, up, down = self.around(flat, part, 1.0)
             with np.errstate(all="ignore"):
                 rows = (above - below) / (up + down)[:, None]
                 into.is_measured[part] = True
@@ -122,21 +104,15 @@ class Differences:
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # a suspicion, for `refine` to look into
             if into.jacobian is not None:
                 into.jacobian[part] = rows
-            done += len(part)
-            block = int(max(1, min(largest, 0.05 * len(part) / (time.perf_counter() - started))))
-        return done
 
-    def refine(self, name: str, elements: Array, into: Slopes, deadline: float) -> int:
+    def refine(self, name: str, elements: Array, into: Slopes) -> None:
         """Look closer, with ever smaller steps: find the slope with an estimate of its error, or the kink with its two slopes."""
         flat = self.twin.slots[name].reshape(-1)
-        for count, i in enumerate(elements):
-            if count and time.perf_counter() > deadline:
-                return count
+        for i in elements:
             with np.errstate(all="ignore"):
                 self._refine_one(flat, int(i), into)
             if not np.isfinite(into.noise[i]):
                 into.slope[i] = np.nan
-        return len(elements)
 
     def _refine_one(self, flat: Array, i: int, into: Slopes) -> None:
         one = np.array([i])

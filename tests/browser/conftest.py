@@ -37,7 +37,7 @@ def visit(browser, tmp_path):
         pages.append(path.as_uri())
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | settings)
         contexts.append(context)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(30_000)  # ms; reached where something is wrong, however busy the machine
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

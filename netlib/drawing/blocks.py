@@ -124,7 +124,7 @@ class Shape:
         rule = [("forward small", line) for line in node.forward] + [("backward small", line) for line in node.backward]
         if node.kind == "fan-out":  # its sum stands at the wire that leads to it
             rule = []
-        self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind == "output" else 0
+        self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind in ("output", "exit") else 0
         texts, fits = [as_text(picture, line) for _, line in rule], [fitting(picture, line) for _, line in rule]
         for (kind, _), text, fit in zip(rule, texts, fits, strict=True):
             if self.radius:  # the shapes under each line, since all that is wide makes the picture small
@@ -133,8 +133,9 @@ class Shape:
                 letters, around = max(map(len, texts)), max(map(len, fits))
                 self.lines.append([Text(kind, text.ljust(letters)), Text("faint small", f"  {fit.ljust(around)}" if around else "")])
         self.head: list[list[Text]] = []
-        if node.kind in ("input", "parameter", "constant"):
-            place = f"{node.kind} {node.path}" if node.path and node.path != node.title else node.kind
+        if node.kind in ("input", "parameter", "constant", "entry"):
+            kind = "from" if node.kind == "entry" and node.path else node.kind
+            place = f"{kind} {node.path}" if node.path and node.path != node.title else kind
             self.head = [[Text("name", shortened(node.title))], [Text("faint small", place)]]
         elif node.kind == "group":
             self.head = [[Text("name", shortened(node.title))], [Text("faint small", folded(node))]]
@@ -164,7 +165,7 @@ class Shape:
     def drawn(self, x: float, y: float) -> Iterator[str]:
         """Yield the elements, the middle of the node at (`x`, `y`)."""
         node, (width, height) = self.node, self.size
-        symbol = {"fan-out": "+", "output": shortened(node.title)}.get(node.kind, node.symbol)
+        symbol = {"fan-out": "+", "output": shortened(node.title), "exit": shortened(node.title)}.get(node.kind, node.symbol)
         if self.radius:
             yield f'<circle class="shape" cx="{x:.1f}" cy="{y:.1f}" r="{self.radius}"/>'
             kind = "backward name" if node.kind == "fan-out" else "symbol" if len(symbol) < 4 else "name small"
@@ -174,7 +175,7 @@ class Shape:
             top = y + self.radius + 14
         else:
             if node.kind != "unused":
-                round_ = 16 if node.kind in ("input", "parameter", "constant") else 6
+                round_ = 16 if node.kind in ("input", "parameter", "constant", "entry") else 6
                 yield f'<rect class="shape" x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" '
                 yield f'width="{width:.1f}" height="{height:.1f}" rx="{round_}"/>'
             top = y - height / 2 + 19

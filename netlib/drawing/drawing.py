@@ -12,15 +12,17 @@ from ..layer import Layer
 from . import page, svg, text
 from .flow import Flow
 from .marking import wires_at
-from .picture import MOST_NODES, Picture
+from .picture import MOST_NODES, Picture, is_inside
 
 if TYPE_CHECKING:
     import os
 
 DETAILS = ("folded", "layers", "nodes")
+MOST_PATHS = 12
+"""How many are named where one is wrong."""
 
 
-def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers") -> Drawing:
+def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", within: str = "") -> Drawing:
     """Draw the computing graph of `model`, with what flows forward and backward along every edge, as in the chapter's Fig. 1.8.
 
     The model runs forward and backward once, as a copy: it is left as it was. netlib's layers, and any user's own, are drawn through
@@ -39,6 +41,9 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers") -
         What is one node: each layer; each layer and each container that is directly in `model`; or what the layers are made of, so that
         `Affine` is a dot node, the column of ones D with the bias, and a + node (Figs. 1.6 and 1.7). A model of more than 40 layers is
         always folded.
+    within : str, optional
+        The path of a container or a layer, as in ``model.parameters()``: only what is inside it is drawn, with what comes into it from
+        the rest of the model and what that sends back. The page opens a folded container by a click.
 
     Returns
     -------
@@ -47,6 +52,8 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers") -
 
     Raises
     ------
+    InvalidValueError
+        For another `detail`, and for a path at which nothing ran.
     NetlibError
         What the model itself raises for these inputs, with the place.
 
@@ -64,10 +71,16 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers") -
     if detail not in DETAILS:
         raise InvalidValueError(f"detail is {detail!r}, wanted one of {', '.join(DETAILS)}", where="draw")
     flow = Flow(model, inputs, dout)
-    layers = nodes = Picture(flow)
-    if flow.can_be_opened and len(flow.operations) <= MOST_NODES:
-        nodes = Picture(Flow(model, inputs, dout, open_layers=True))
-    return Drawing({"folded": Picture(flow, folded=True), "layers": layers, "nodes": nodes}, _title(model), detail)
+    inside = [operation for operation in flow.operations if is_inside(operation.path, within)]
+    if not inside:
+        paths = list(dict.fromkeys(operation.path.partition(".")[0] for operation in flow.operations))
+        some = f"{', '.join(paths[:MOST_PATHS])}{', …' if len(paths) > MOST_PATHS else ''}"
+        raise InvalidValueError(f"nothing ran within {within!r}", where="draw", mend=f"Name the path of a layer: {some}, or one in these.")
+    layers = nodes = Picture(flow, within=within)
+    if flow.can_be_opened and len(inside) <= MOST_NODES:
+        nodes = Picture(Flow(model, inputs, dout, open_layers=True), within=within)
+    title = f"{within} of {_title(model)}" if within else _title(model)
+    return Drawing({"folded": Picture(flow, folded=True, within=within), "layers": layers, "nodes": nodes}, title, detail)
 
 
 class Drawing:

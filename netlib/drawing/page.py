@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -20,6 +20,8 @@ from .wording import fitting
 
 MOST_NUMBERS = 1000
 """An array of more is in the page by its range and its heat map."""
+MOST_INSIDE = 400
+"""So many nodes of folded containers are in the page; those of others `draw` shows, by its `within`."""
 SOURCES = ("laboratory.js", "numbers.js", "page.js")
 COMPUTED: dict[type[Layer], tuple[str, ...]] = {
     layers.Add: (),
@@ -79,17 +81,34 @@ def page(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequenc
 
     room = files(__package__) / "web"
     read = {name: (room / name).read_text(encoding="utf-8").strip() for name in ("page.html", "page.css", *SOURCES)}
-    drawings = {detail: svg.drawn(picture, title, wires_at(picture, wrong)).strip() for detail, picture in pictures.items()}
-    others = [f'<template data-detail="{escape(each)}">{drawing}</template>' for each, drawing in drawings.items() if each != begin]
+    parts = _parts(pictures.values())
+    views = {**pictures, **{f"in {path}": part for path, part in parts.items()}}
+    titles = {**dict.fromkeys(pictures, title), **{f"in {path}": f"{path} of {title}" for path in parts}}
+    drawings = {name: svg.drawn(picture, titles[name], wires_at(picture, wrong)).strip() for name, picture in views.items()}
+    others = [f'<template data-view="{escape(name)}">{drawing}</template>' for name, drawing in drawings.items() if name != begin]
     html = Template(read["page.html"]).substitute(
         title=escape(title),
         style=read["page.css"],
         picture=drawings[begin],
         others="\n".join(others),
-        data=_as_text(_as_data(pictures, begin)),
+        data=_as_text(_as_data(views, begin)),
         script="\n".join(read[name] for name in SOURCES),
     )
     return html.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair is no letter of any page
+
+
+def _parts(pictures: Iterable[Picture]) -> dict[str, Picture]:
+    """Return the pictures of what is inside the folded containers, by their path, and of those folded in them, the outer ones first."""
+    parts: dict[str, Picture] = {}
+    waiting = list(pictures)
+    n_nodes = 0
+    for picture in waiting:
+        for node in picture.nodes:
+            if node.kind == "group" and node.layer is not None and node.path not in parts and n_nodes <= MOST_INSIDE:
+                parts[node.path] = picture.part(node.path)
+                waiting.append(parts[node.path])
+                n_nodes += len(parts[node.path].nodes)
+    return parts
 
 
 def _as_text(data: object) -> str:
@@ -101,7 +120,7 @@ def _as_text(data: object) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _as_data(pictures: Mapping[str, Picture], begin: str) -> dict[str, Any]:
+def _as_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
     """Return all that the page knows; each array stands in it once, however many wires carry it."""
     arrays: dict[tuple[object, ...], int] = {}
     stored: list[dict[str, Any]] = []
@@ -115,8 +134,8 @@ def _as_data(pictures: Mapping[str, Picture], begin: str) -> dict[str, Any]:
             stored.append(_as_stored(array))
         return arrays[key]
 
-    details = {}
-    for detail, picture in pictures.items():
+    stored_views = {}
+    for name, picture in views.items():
         wires = [
             {
                 "name": wire.name,
@@ -129,8 +148,8 @@ def _as_data(pictures: Mapping[str, Picture], begin: str) -> dict[str, Any]:
             for wire in picture.wires
         ]
         nodes = [_node(picture, node) for node in picture.nodes]
-        details[detail] = {"nodes": nodes, "wires": wires, "moments": [list(moment) for moment in picture.moments]}
-    return {"begin": begin, "arrays": stored, "details": details}
+        stored_views[name] = {"nodes": nodes, "wires": wires, "moments": [list(moment) for moment in picture.moments]}
+    return {"begin": begin, "arrays": stored, "views": stored_views}
 
 
 def _as_stored(array: Array) -> dict[str, Any]:

@@ -73,8 +73,9 @@ class Node:
 
     Attributes
     ----------
-    kind : {"input", "parameter", "constant", "operation", "group", "fan-out", "output", "unused"}
-        A group is several layers folded into one; an output is where the seed gradient enters.
+    kind : {"input", "parameter", "constant", "operation", "group", "fan-out", "output", "unused", "entry", "exit"}
+        A group is several layers folded into one; an output is where the seed gradient enters. In the picture of a part, an entry is
+        what comes from the rest of the model, and an exit what goes on into it.
     title : str
         Its name, or the layer as it would be written.
     symbol : str
@@ -121,6 +122,8 @@ class Picture:
     flow : Flow
     folded : bool
         Whether the containers in the model are one node each.
+    within : str
+        The path of a container or layer, where the picture is of what is inside it; the whole model where it is empty.
 
     Attributes
     ----------
@@ -143,16 +146,19 @@ class Picture:
     Tanh() -> Y Y (4, 3)
     """
 
-    def __init__(self, flow: Flow, folded: bool = False) -> None:
+    def __init__(self, flow: Flow, folded: bool = False, within: str = "") -> None:
         self.nodes: list[Node] = []
         self.wires: list[Wire] = []
         self._flow = flow
-        parts = _in_order(flow, _layers_and_groups(flow, folded))
+        inside = [operation for operation in flow.operations if is_inside(operation.path, within)]
+        outside = [operation for operation in flow.operations if not is_inside(operation.path, within)]
+        parts = _layers_and_groups(flow, inside, folded, within)
+        parts = _with_borders(flow, parts, outside) if within else _with_ends(flow, parts)
         users: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for number, part in enumerate(parts):
             for place, value in enumerate(part.takes):
                 users[value].append((number, place))
-        names = _names(flow, [value for part in parts for value in part.makes])
+        names = _names(flow)
         arriving: dict[tuple[int, int], Wire] = {}
         for number, part in enumerate(parts):
             node = self._add(part.node, [arriving[number, place] for place in range(len(part.takes))])
@@ -164,6 +170,10 @@ class Picture:
         for node in self.nodes:
             self._give_rule(node)
         self.moments = self._way()
+
+    def part(self, path: str) -> Picture:
+        """Return the picture of what is inside the container or layer at this path, from the same run."""
+        return Picture(self._flow, within=path)
 
     def _add(self, node: Node, inputs: list[Wire]) -> Node:
         node.number = len(self.nodes)
@@ -215,7 +225,7 @@ class Picture:
 
     def _way(self) -> list[Moment]:
         """Return the way through the picture: each node in order, then those that a gradient reaches, in reverse."""
-        way = [Moment("forward", node.number, node.outputs) for node in self.nodes if node.kind not in ("output", "unused")]
+        way = [Moment("forward", node.number, node.outputs) for node in self.nodes if node.kind not in ("output", "exit", "unused")]
         for node in reversed(self.nodes):
             wires = [i for i in node.inputs if self.wires[i].grad is not None]
             if wires:
@@ -233,22 +243,23 @@ class _Part:
     makes: list[int] = field(default_factory=list)
 
 
-def _layers_and_groups(flow: Flow, folded: bool) -> list[_Part]:
-    """Return the layers that ran, in order, those of one container together where they are folded."""
+def _layers_and_groups(flow: Flow, operations: Sequence[Operation], folded: bool, within: str) -> list[_Part]:
+    """Return these layers in order, those of one container directly `within` together where they are folded."""
     runs: list[tuple[str, list[Operation]]] = []  # the path of a container, or "" for a single layer
-    for operation in flow.operations:
-        outermost = operation.path.partition(".")[0]
-        group = outermost if (folded or len(flow.operations) > MOST_NODES) and _is_container(flow.layers.get(outermost)) else ""
+    start = len(within) + 1 if within else 0
+    for operation in operations:
+        outermost = operation.path[:start] + operation.path[start:].partition(".")[0]
+        group = outermost if (folded or len(operations) > MOST_NODES) and _is_container(flow.layers.get(outermost)) else ""
         if group and runs and runs[-1][0] == group:
             runs[-1][1].append(operation)
         else:
             runs.append((group, [operation]))
     if len(runs) > MOST_NODES:
         at_each_end = MOST_NODES // 4
-        middle = [operation for _, operations in runs[at_each_end:-at_each_end] for operation in operations]
+        middle = [operation for _, some in runs[at_each_end:-at_each_end] for operation in some]
         runs[at_each_end:-at_each_end] = [("…", middle)]
     read = Counter(value for operation in flow.operations for value in operation.sources) + Counter(flow.outputs)
-    return [_group(flow, path, operations, read) if path else _layer(operations[0]) for path, operations in runs]
+    return [_group(flow, path, some, read) if path else _layer(some[0]) for path, some in runs]
 
 
 def _layer(operation: Operation) -> _Part:
@@ -269,29 +280,50 @@ def _group(flow: Flow, path: str, operations: list[Operation], read: Counter[int
             sent[value] = added(sent.get(value), gradient)
     made = dict.fromkeys(value for operation in operations for value in operation.targets)
     makes = [value for value in made if read[value] > inside[value]]
-    is_own = {value: read[value] == inside[value] and flow.values[value].kind in ("parameter", "constant") for value in inside}
+    is_own = {value: read[value] == inside[value] and _is_held(flow, value) for value in inside}
     takes = [value for value in sent if value not in made and not is_own[value]]
     title = f"{len(operations)} layers" if path == "…" else type(flow.layers[path]).__name__
     node = Node("group", title, path=path, layer=flow.layers.get(path), folds=len(operations))
     return _Part(node, takes, [sent[value] for value in takes], makes)
 
 
-def _in_order(flow: Flow, parts: list[_Part]) -> list[_Part]:
-    """Return `parts` with what they begin from, and what they end in: each parameter just before its first user."""
-    ordered = [_Part(Node("input", ""), makes=[value]) for value in flow.inputs]
-    begun = set(flow.inputs)
+def _with_ends(flow: Flow, parts: Sequence[_Part]) -> list[_Part]:
+    """Return the parts of the whole model with its inputs, parameters and outputs."""
+    ends = [_Part(Node("output", ""), [value], [seed]) for value, seed in zip(flow.outputs, flow.seeds, strict=True)]
+    return [*(_Part(Node("input", ""), makes=[value]) for value in flow.inputs), *_with_sources(flow, parts), *ends]
+
+
+def _with_borders(flow: Flow, parts: Sequence[_Part], outside: Iterable[Operation]) -> list[_Part]:
+    """Return a part of the model with its parameters, what comes into it from outside, and what goes on, with what comes back."""
+    made = {value for part in parts for value in part.makes}
+    taken = dict.fromkeys(value for part in parts for value in part.takes if value not in made)
+    entries = [_Part(Node("entry", "", path=flow.values[value].path), makes=[value]) for value in taken if not _is_held(flow, value)]
+    back: dict[int, Array | None] = {}
+    uses = [(operation.sources, operation.sent) for operation in outside] + [(flow.outputs, list(flow.seeds))]
+    for value, gradient in (pair for values, gradients in uses for pair in zip(values, gradients, strict=True)):
+        if value in made:
+            back[value] = added(back.get(value), gradient)
+    exits = [_Part(Node("exit", ""), [value], [gradient]) for value, gradient in back.items()]
+    return [*entries, *_with_sources(flow, parts), *exits]
+
+
+def _with_sources(flow: Flow, parts: Sequence[_Part]) -> list[_Part]:
+    """Return `parts` with each parameter and constant just before its first user."""
+    ordered: list[_Part] = []
+    begun: set[int] = set()
     for part in parts:
         for value in part.takes:
-            held = flow.values[value]
-            if held.kind != "made" and value not in begun:
+            if _is_held(flow, value) and value not in begun:
                 begun.add(value)
+                held = flow.values[value]
                 ordered.append(_Part(Node(held.kind, "", path=held.path), makes=[value]))
         ordered.append(part)
-    return ordered + [_Part(Node("output", ""), [value], [seed]) for value, seed in zip(flow.outputs, flow.seeds, strict=True)]
+    return ordered
 
 
-def _names(flow: Flow, values: Sequence[int]) -> dict[int, str]:
+def _names(flow: Flow) -> dict[int, str]:
     """Return a name for each value: the given one, else the chapter's letter, with a number where several would have it."""
+    values = [value for part in _with_ends(flow, [_layer(operation) for operation in flow.operations]) for value in part.makes]
     given = Counter(flow.values[value].name for value in values)
     names = {value: flow.values[value].name for value in values if flow.values[value].name and given[flow.values[value].name] == 1}
     letters = {value: _letter(flow, value) for value in values if value not in names}
@@ -341,6 +373,15 @@ def _sum_of(references: Iterable[Reference]) -> list[str | Reference]:
     for reference in references:
         parts += [" + ", reference] if parts else [reference]
     return parts
+
+
+def is_inside(path: str, within: str) -> bool:
+    """Return whether `path` is `within` or a path in it; all are in the empty one."""
+    return not within or path == within or path.startswith(f"{within}.")
+
+
+def _is_held(flow: Flow, value: int) -> bool:
+    return flow.values[value].kind in ("parameter", "constant")
 
 
 def _is_container(layer: Layer | None) -> bool:

@@ -25,7 +25,7 @@ svg{--paper:#fff;--ink:#1b2330;--faint:#5b6675;--line:#8a95a5;--fill:#f3f5f8;--f
 text{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:12px;fill:var(--ink);white-space:pre}
 .paper{fill:var(--paper)}
 .shape{fill:var(--fill);stroke:var(--line);stroke-width:1.5}
-.group .shape{stroke-dasharray:5 3}
+.group .shape,.entry .shape,.exit .shape{stroke-dasharray:5 3}
 .fan-out .shape{fill:var(--paper);stroke:var(--backward)}
 .symbol{font-size:15px;font-weight:700}
 .name{font-weight:700}

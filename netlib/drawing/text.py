@@ -15,7 +15,7 @@ MOST_NUMBERS = 12
 CIRCLE = "circle"
 SHAPES = {
     "input": "oval", "parameter": "oval", "constant": "oval", "operation": "box", "group": "folder", "fan-out": CIRCLE,
-    "output": "doublecircle", "unused": "plain",
+    "output": "doublecircle", "unused": "plain", "entry": "oval", "exit": "doublecircle",
 }  # fmt: skip
 BRACKETS = {
     "oval": ("([", "])"), "box": ("[", "]"), "folder": ("[[", "]]"), CIRCLE: ("((", "))"),

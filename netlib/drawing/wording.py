@@ -97,6 +97,10 @@ def described(picture: Picture) -> str:
             sentences.append(f"{node.title} stands for {folded(node)}.")
         elif node.kind == "output":
             sentences.append(f"{node.title} is an output.")
+        elif node.kind == "entry":
+            sentences.append(f"{node.title} comes into this part.")
+        elif node.kind == "exit":
+            sentences.append(f"{node.title} goes out of this part.")
         elif node.kind != "unused":
             sentences.append(f"{node.title} is {'an' if node.kind == 'input' else 'a'} {node.kind}.")
     return " ".join(sentences)

@@ -1,5 +1,7 @@
 """The page in a browser: what it shows at each step equals NumPy, by keyboard alone, on a narrow screen, in the dark."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -516,3 +518,82 @@ def test_screenshots_for_human_eyes(visit, screenshot):
     screenshot(page, "narrow-whole")
     page.keyboard.press("End")
     screenshot(page, "narrow-end")
+
+
+def deep():
+    """Return a model of so many layers that it is folded: blocks with a residual block in each."""
+    blocks = [
+        nl.Sequential(nl.Residual(nl.Sequential(nl.Affine(2, 2, rng=i, dtype="float64"), nl.Tanh())), *[nl.Tanh() for _ in range(6)])
+        for i in range(5)
+    ]
+    return nl.Sequential(("stem", nl.Affine(2, 2, rng=9, dtype="float64")), *[(f"block{i}", block) for i, block in enumerate(blocks)])
+
+
+def go_to(page, title):
+    """Step on until the panel tells of a node with this title."""
+    for _ in range(n_steps(page)):
+        page.keyboard.press("ArrowRight")
+        if page.locator("#step h2").text_content().endswith(title):
+            return
+    raise AssertionError(title)
+
+
+def test_a_folded_node_can_be_looked_into_and_left_again_by_keyboard(visit):
+    model = deep()
+    page = visit(model, X)
+    go_to(page, "block3")
+    before = status(page)
+    page.locator("#inside").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#step h2").text_content() == "What is inside block3 Sequential"
+    assert page.locator("#out").text_content() == "out of block3 Sequential"
+    page.keyboard.press("End")
+    assert status(page).startswith(f"step {n_steps(page)} ")
+    first = model[0].forward(X)
+    h = model[3].forward(model[2].forward(model[1].forward(first)))
+    model.forward(X)
+    model.backward(np.ones((2, 2)))
+    shown = {name: array for name, array, _ in matrices(page, "#step")}
+    (entering,) = [array for name, array in shown.items() if re.fullmatch(r"dH\d+", name)]
+    rest = nl.Sequential(model[4], model[5])
+    rest.forward(h)
+    np.testing.assert_allclose(entering, rest.backward(np.ones((2, 2))), atol=1e-9)
+    page.keyboard.press("Escape")
+    assert status(page) == before
+    assert not page.locator("#out").is_visible()
+
+
+def test_a_second_click_on_a_folded_node_looks_inside(visit):
+    page = visit(deep(), X)
+    node = page.locator(".node.group").nth(1)
+    node.click()
+    assert page.locator("#step h2").text_content().endswith("block1")
+    node.click()
+    assert page.locator("#step h2").text_content() == "What is inside block1 Sequential"
+    page.click("#out")
+    assert page.locator("#step h2").text_content().endswith("block1")
+
+
+def test_the_numbers_of_a_part_are_read_only_and_it_says_why(visit):
+    page = visit(deep(), X)
+    go_to(page, "block0")
+    page.click("#inside")
+    assert "This is a part, and hangs on the rest." in page.locator("#step").text_content()
+    page.keyboard.press("ArrowRight")
+    assert "comes into this part from stem" in page.locator("#step").text_content()
+    page.keyboard.press("End")
+    assert page.locator("input.number").count() == 0
+
+
+def test_what_was_left_out_of_the_page_is_said_with_the_line_that_draws_it(visit):
+    def nested(depth):
+        return nl.Tanh() if depth == 0 else nl.Sequential(*[nested(depth - 1) for _ in range(12)])
+
+    page = visit(nested(3), X)
+    go_to(page, "5")
+    page.click("#inside")
+    go_to(page, "5.7")
+    assert page.locator("#inside").count() == 0
+    assert page.locator("#step code").text_content() == 'nl.draw(model, …, within="5.7")'
+    page.click("#out")
+    assert page.locator("#step h2").text_content().endswith("5")

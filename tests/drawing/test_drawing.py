@@ -113,3 +113,22 @@ def test_the_digits_net_is_a_light_file_and_a_deep_net_does_not_fall_over():
     drawing = nl.draw(deep, [[1.0, -1.0]])
     assert "980 layers" in [node.title for node in drawing.picture.nodes]
     assert len(drawing.svg) < 400_000
+
+
+def test_a_part_is_drawn_by_its_path_at_any_detail():
+    model = nl.Sequential(("stem", nl.Affine(2, 2, rng=0)), ("block", nl.Residual(nl.Sequential(nl.Affine(2, 2, rng=1), nl.Tanh()))))
+    drawings = {detail: nl.draw(model, [[1.0, 2.0]], detail=detail, within="block") for detail in ("folded", "layers", "nodes")}
+    titles = {detail: [node.title for node in drawing.picture.nodes] for detail, drawing in drawings.items()}
+    assert titles["folded"] == ["H1", "H1", "Sequential", "ResidualAdd()", "Y"]
+    assert "Affine(2, 2)" in titles["layers"]
+    assert titles["nodes"].count("MatMul()") == 2
+    assert "from stem" in drawings["layers"].svg
+    assert drawings["layers"].title == f"block of {model!r}"
+    assert "H1 comes into this part." in drawings["layers"].svg
+    assert "Y goes out of this part." in drawings["layers"].svg
+
+
+def test_a_path_at_which_nothing_ran_is_refused_with_those_there_are():
+    model = nl.Sequential(*[nl.Tanh() for _ in range(14)])
+    with pytest.raises(nl.NetlibError, match=r"nothing ran within '14'. Name the path of a layer: 0, 1, .*, 11, …, or one in these\."):
+        nl.draw(model, [1.0], within="14")

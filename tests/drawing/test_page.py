@@ -9,7 +9,7 @@ import pytest
 
 import netlib as nl
 from netlib.drawing.flow import Flow
-from netlib.drawing.page import COMPUTED, MOST_NUMBERS, page
+from netlib.drawing.page import COMPUTED, MOST_INSIDE, MOST_NUMBERS, page
 from netlib.drawing.picture import Picture
 from netlib.drawing.svg import STYLE
 
@@ -38,7 +38,7 @@ def array_of(data, number):
 def test_the_data_are_the_arrays_to_the_last_digit():
     picture = Picture(Flow(chapter(), [X]))
     data = data_of(page({"layers": picture}, "t", "layers"))
-    wires = data["details"]["layers"]["wires"]
+    wires = data["views"]["layers"]["wires"]
     assert [wire["name"] for wire in wires] == [wire.name for wire in picture.wires]
     for stored, wire in zip(wires, picture.wires, strict=True):
         assert np.array_equal(array_of(data, stored["value"]), wire.value)
@@ -48,7 +48,7 @@ def test_the_data_are_the_arrays_to_the_last_digit():
 
 def test_moments_and_rules_are_those_of_the_picture():
     picture = Picture(Flow(chapter(), [X]))
-    detail = data_of(page({"layers": picture}, "t", "layers"))["details"]["layers"]
+    detail = data_of(page({"layers": picture}, "t", "layers"))["views"]["layers"]
     assert detail["moments"] == [[phase, node, wires] for phase, node, wires in picture.moments]
     dot = next(node for node in detail["nodes"] if node["symbol"] == "dot")
     names = [wire.name for wire in picture.wires]
@@ -61,13 +61,13 @@ def test_moments_and_rules_are_those_of_the_picture():
 
 def test_numbers_that_are_none_get_through_as_json():
     data = data_of(page_of(nl.Sequential(nl.Identity()), np.array([np.nan, np.inf, -np.inf, -0.0, 1e-300])))
-    numbers = data["arrays"][data["details"]["layers"]["wires"][0]["value"]]["data"]
+    numbers = data["arrays"][data["views"]["layers"]["wires"][0]["value"]]["data"]
     assert numbers == ["NaN", "Infinity", "-Infinity", -0.0, 1e-300]
 
 
 def test_a_gradient_that_was_not_computed_is_null_and_not_zero():
     data = data_of(page_of(nl.MeanSquaredError(), X, X + 1))
-    wires = {wire["name"]: wire for wire in data["details"]["layers"]["wires"]}
+    wires = {wire["name"]: wire for wire in data["views"]["layers"]["wires"]}
     assert [name for name, wire in wires.items() if wire["grad"] is None] == ["t"]
 
 
@@ -76,14 +76,14 @@ def test_an_array_that_several_wires_carry_is_there_once():
     model = nl.Graph(inputs=[x], outputs=[nl.Multiply()(x, x)])
     picture = Picture(Flow(model, [X]))
     data = data_of(page({"layers": picture, "nodes": picture}, "t", "layers"))
-    assert len({wire["value"] for detail in data["details"].values() for wire in detail["wires"] if wire["name"].startswith("X")}) == 1
+    assert len({wire["value"] for detail in data["views"].values() for wire in detail["wires"] if wire["name"].startswith("X")}) == 1
     assert len({json.dumps(array) for array in data["arrays"]}) == len(data["arrays"])
 
 
 def test_a_large_array_is_there_by_its_range_and_a_heat_map():
     x = np.linspace(-1, 3, MOST_NUMBERS + 1).reshape(1, -1)
     data = data_of(page_of(nl.Sequential(nl.Identity()), x))
-    stored = data["arrays"][data["details"]["layers"]["wires"][0]["value"]]
+    stored = data["arrays"][data["views"]["layers"]["wires"][0]["value"]]
     assert "data" not in stored
     assert stored["shape"] == [1, MOST_NUMBERS + 1]
     assert (stored["min"], stored["max"], stored["lost"]) == (-1, 3, 0)
@@ -93,7 +93,7 @@ def test_a_large_array_is_there_by_its_range_and_a_heat_map():
 
 def test_a_large_array_without_one_finite_number_has_no_range():
     data = data_of(page_of(nl.Sequential(nl.Identity()), np.full((40, 40), np.nan)))
-    stored = data["arrays"][data["details"]["layers"]["wires"][0]["value"]]
+    stored = data["arrays"][data["views"]["layers"]["wires"][0]["value"]]
     assert (stored["min"], stored["mean"], stored["max"], stored["lost"]) == ("NaN", "NaN", "NaN", 1600)
 
 
@@ -118,7 +118,7 @@ def test_no_name_gets_out_of_its_place(name):
     html = page_of(nl.Graph(inputs=[x], outputs=[nl.Tanh()(x, name=name + "2")]), X, title=name)
     assert html.count("</script") == html.count("<script") == 2
     assert not re.search(r"<(b|img)[\s>]", html)
-    assert data_of(html)["details"]["layers"]["wires"][0]["name"] == name
+    assert data_of(html)["views"]["layers"]["wires"][0]["name"] == name
     html.encode("utf-8")
 
 
@@ -145,7 +145,7 @@ def test_only_layers_that_are_exactly_netlibs_are_computed_in_the_page():
         def forward(self, x):
             return super().forward(2 * np.asarray(x))
 
-    nodes = data_of(page_of(nl.Sequential(Mine(), nl.LeakyReLU(0.2)), X))["details"]["layers"]["nodes"]
+    nodes = data_of(page_of(nl.Sequential(Mine(), nl.LeakyReLU(0.2)), X))["views"]["layers"]["nodes"]
     operations = [node for node in nodes if node["kind"] == "operation"]
     assert "op" not in operations[0]
     assert (operations[1]["op"], operations[1]["options"]) == ("LeakyReLU", {"negative_slope": 0.2})
@@ -155,3 +155,38 @@ def test_every_layer_computed_in_the_page_stands_in_the_laboratory():
     source = (files("netlib.drawing") / "web" / "laboratory.js").read_text(encoding="utf-8")
     table = source[source.index("const NODES = {") :]
     assert sorted(re.findall(r"^  (\w+):", table, re.MULTILINE)) == sorted(layer.__name__ for layer in COMPUTED)
+
+
+def nested(n, depth):
+    """Return containers in containers, n in each."""
+    return nl.Tanh() if depth == 0 else nl.Sequential(*[nested(n, depth - 1) for _ in range(n)])
+
+
+def views_of(model, *inputs, **settings):
+    return data_of(nl.draw(model, *inputs, **settings).html)["views"]
+
+
+def test_what_is_inside_each_folded_container_is_in_the_page_level_by_level():
+    views = views_of(nested(4, 4), X)
+    inside = [name.removeprefix("in ") for name in views if name.startswith("in ")]
+    assert inside == [*"0123", *(f"{i}.{j}" for i in range(4) for j in range(4))]
+    assert [node["path"] for node in views["in 2"]["nodes"] if node["kind"] == "group"] == ["2.0", "2.1", "2.2", "2.3"]
+    assert sum(node["kind"] == "operation" for node in views["in 2.3"]["nodes"]) == 16
+
+
+def test_a_container_that_is_folded_nowhere_has_no_view_of_its_own():
+    assert set(views_of(nl.Sequential(nl.Tanh(), nl.ReLU()), X)) == {"layers"}
+
+
+def test_a_page_of_a_very_large_model_has_the_outer_parts_only():
+    views = views_of(nested(12, 3), X)
+    n_nodes = sum(len(view["nodes"]) for name, view in views.items() if name.startswith("in "))
+    assert MOST_INSIDE < n_nodes < MOST_INSIDE + 20
+    assert {f"in {i}" for i in range(12)} < set(views)
+
+
+def test_a_path_in_the_page_is_text_and_nothing_else():
+    evil = 'a"><script>alert(1)</script>'
+    html = nl.draw(nl.Sequential((evil, nl.Sequential(nl.Tanh(), nl.Tanh())), ("b", nl.Tanh())), X, detail="folded").html
+    assert evil not in html
+    assert f"in {evil}" in data_of(html)["views"]

@@ -63,7 +63,7 @@ def assert_way(picture):
     forward = [moment for moment in picture.moments if moment.phase == "forward"]
     backward = [moment for moment in picture.moments if moment.phase == "backward"]
     assert picture.moments == forward + backward
-    assert [moment.node for moment in forward] == [node.number for node in picture.nodes if node.kind not in ("output", "unused")]
+    assert [moment.node for moment in forward] == [node.number for node in picture.nodes if node.kind not in ("output", "exit", "unused")]
     assert sorted(i for moment in forward for i in moment.wires) == list(range(len(picture.wires)))
     assert [moment.node for moment in backward] == sorted((moment.node for moment in backward), reverse=True)
     with_gradient = [wire.number for wire in picture.wires if wire.grad is not None]
@@ -279,7 +279,7 @@ def test_parameters_and_constants_of_a_folded_container_are_folded_into_it():
     assert titles(drawn(nl.Sequential(graph, affine(2, 2, 0)), folded=True)) == [
         "input X",
         "group Graph",
-        "parameter W",
+        "parameter W1",
         "parameter B",
         "operation Affine(2, 2, dtype='float64')",
         "output Y",
@@ -391,3 +391,84 @@ def test_random_graphs_are_sound_however_they_are_drawn(seed):
     for folded in (False, True):
         for open_layers in (False, True):
             drawn(graph, X, X + 1, folded=folded, open_layers=open_layers)
+
+
+# the inside of a part
+
+
+def blocks():
+    x = nl.Input("x")
+    residual = nl.Residual(nl.Sequential(affine(2, 2, 1), nl.Tanh()))
+    return nl.Sequential(("stem", affine(2, 2, 0)), ("block", residual), ("end", nl.Graph([x], [x * x])))
+
+
+def part(model, within, *inputs, **options):
+    picture = Picture(Flow(model, inputs or (X,)), within=within, **options)
+    assert_sound(picture)
+    return picture
+
+
+def test_a_part_shows_what_comes_in_and_what_goes_on_with_the_gradients_of_the_whole():
+    model = blocks()
+    picture, whole = part(model, "block"), drawn(model)
+    assert titles(picture) == [
+        "entry H1", "fan-out H1", "parameter W2", "parameter B2", "operation Affine(2, 2, dtype='float64')", "operation Tanh()",
+        "operation ResidualAdd()", "exit H4",
+    ]  # fmt: skip
+    assert picture.nodes[0].path == "stem"
+    there = {wire.name: wire for wire in whole.wires}
+    for wire in picture.wires:
+        if wire.name != "H4":
+            np.testing.assert_array_equal(wire.value, there[wire.name].value)
+            np.testing.assert_array_equal(wire.grad, there[wire.name].grad)
+    last = picture.wires[-1]
+    y = model[1].forward(model[0].forward(X))
+    np.testing.assert_allclose(last.value, y, rtol=1e-14)
+    np.testing.assert_allclose(last.grad, 2 * y, rtol=1e-14)  # of Σ y², which is what the rest makes of it
+    np.testing.assert_allclose(picture.wires[0].grad, model[1].backward(2 * y), rtol=1e-13)
+
+
+def test_of_what_a_part_makes_and_uses_too_only_the_share_of_the_rest_comes_back_at_the_exit():
+    x, z = nl.Input("x"), nl.Input("z")
+    h = nl.Tanh()(z, name="h")
+    a, b = nl.Graph([z], [h, h * h])(x)
+    model = nl.Graph([x], [a + b + b])
+    path = next(node.path for node in drawn(model, folded=True).nodes if node.kind == "group")
+    picture = part(model, path)
+    fan = next(node for node in picture.nodes if node.kind == "fan-out")
+    h = np.tanh(X)
+    np.testing.assert_allclose(picture.wires[fan.inputs[0]].grad, 1 + 4 * h, rtol=1e-14)
+    to_exit = [picture.wires[i] for i in fan.outputs if picture.nodes[picture.wires[i].target].kind == "exit"]
+    assert [wire.grad.tolist() for wire in to_exit] == [np.ones((2, 2)).tolist()]
+
+
+def test_the_path_of_a_single_layer_shows_that_layer_alone():
+    picture = part(nl.Sequential(nl.Tanh(), affine(2, 2, 0), nl.ReLU()), "1")
+    assert titles(picture) == ["entry H1", "parameter W", "parameter B", "operation Affine(2, 2, dtype='float64')", "exit H2"]
+
+
+def test_a_path_that_only_begins_alike_is_outside():
+    model = nl.Sequential(*[nl.Sequential(nl.Tanh()) for _ in range(11)])
+    assert sum(node.kind == "operation" for node in part(model, "1").nodes) == 1
+
+
+def test_a_value_has_the_same_name_in_every_picture_of_a_model():
+    model = nl.Sequential(affine(2, 2, 0), nl.Sequential(affine(2, 2, 1), nl.Tanh()), nl.Residual(nl.Sequential(affine(2, 2, 2))))
+    flow = Flow(model, [X])
+    names = {}
+    for picture in [Picture(flow), Picture(flow, folded=True), Picture(flow, within="1"), Picture(flow, within="2.layer")]:
+        for wire in picture.wires:
+            name = wire.name.partition("(")[0]
+            assert names.setdefault(name, wire.value).tobytes() == wire.value.tobytes()
+
+
+def test_a_large_part_is_folded_where_there_are_containers_in_it():
+    model = nl.Sequential(nl.Sequential(*[nl.Sequential(*[nl.Tanh() for _ in range(10)]) for _ in range(5)]))
+    picture = part(model, "0")
+    assert [node.path for node in picture.nodes if node.kind == "group"] == [f"0.{i}" for i in range(5)]
+    assert [node.kind for node in picture.part("0.3").nodes].count("operation") == 10
+
+
+def test_the_seed_enters_a_part_at_the_end_of_the_model():
+    picture = Picture(Flow(nl.Sequential(nl.Tanh(), nl.ReLU()), [X], 3 * X), within="1")
+    assert picture.wires[-1].grad.tolist() == (3 * X).tolist()

@@ -12,18 +12,19 @@ let step = 0; // how many moments have passed; 0 is the whole picture, before an
 let chosen = null; // the wire that was chosen
 let looked = null; // the wire under the pointer or the focus
 let timer = null;
+let trail = []; // the views and steps from which a folded node was looked into
 
 // The views.
 
-/** A detail of the graph, its drawing made ready: what can be pointed at, and a slot for each array that is not there yet. */
-function opened(detail) {
-  const drawing = canvas.firstElementChild && detail === data.begin && !views.size
+/** A detail of the graph, or a part, its drawing made ready: what can be pointed at, and a slot for each array that is not there yet. */
+function opened(name) {
+  const drawing = canvas.firstElementChild && name === data.begin && !views.size
     ? canvas.firstElementChild
-    : document.querySelector(`template[data-detail="${CSS.escape(detail)}"]`).content.firstElementChild.cloneNode(true);
+    : document.querySelector(`template[data-view="${CSS.escape(name)}"]`).content.firstElementChild.cloneNode(true);
   canvas.replaceChildren(drawing);
-  const picture = data.details[detail];
+  const picture = data.views[name];
   const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
-  const made = { detail, picture, drawing, width, height, scale: 0, x: 0, y: 0, camera: "auto" };
+  const made = { name, picture, drawing, width, height, scale: 0, x: 0, y: 0, camera: "auto" };
   made.nodes = picture.nodes.map((_, i) => drawing.querySelector(`[data-node="${i}"]`));
   made.wires = picture.wires.map((_, i) => drawing.querySelector(`[data-wire="${i}"]`));
   made.obstacle = obstacleOf(picture);
@@ -114,6 +115,7 @@ function rewrite({ rows, image, brackets, centre, room, ends }, array) {
 
 /** Why this picture cannot be computed here; empty where it can. */
 function obstacleOf(picture) {
+  if (picture.nodes.some(node => node.kind === "entry" || node.kind === "exit")) return "This is a part, and hangs on the rest.";
   const foreign = [...new Set(picture.nodes.filter(node => node.kind === "group" || (node.kind === "operation" && !NODES[node.op])).map(node => node.title))];
   if (foreign.length) return `This page cannot compute ${foreign.slice(0, 3).join(", ")}${foreign.length > 3 ? " …" : ""} itself.`;
   const large = picture.wires.find(wire => !arrays[wire.value].data || (wire.grad !== null && !arrays[wire.grad].data));
@@ -257,6 +259,8 @@ const SAYINGS = {
   constant: () => "A constant. Nobody asks for its gradient.",
   "fan-out": node => `The same ${node.title} goes ${node.outputs.length} ways. On the way back the gradients meet here, and add up.`,
   group: node => `${node.folds} ${node.folds === 1 ? "layer" : "layers"}, folded into one node.`,
+  entry: node => `${node.title} comes into this part${node.path ? ` from ${node.path}` : ""}.`,
+  exit: node => `${node.title} goes out of this part. This is what comes back.`,
   operation: () => "This layer gives no rule of its own. It may have one: an attribute such as rule = \"y = 2 x; dx = 2 dy\".",
 };
 
@@ -265,7 +269,7 @@ function showStep() {
   if (!step) {
     const chips = sources().map(source => make("button", { class: "chip", onclick: () => chooseWire(source.wire) }, sourceName(source)));
     panel.replaceChildren(
-      make("h2", {}, "The whole picture"),
+      make("h2", {}, trail.length ? `What is inside ${trail.at(-1).title}` : "The whole picture"),
       make("p", {}, "What went forward stands above each line, what came back below it. Step on to see how each number comes about, one node at a time."),
       make("p", { class: "keys" }, key("→"), " a step on  ", key("←"), " back  ", key("space"), " play  ", key("+"), " ", key("−"), " zoom  ", key("shift"), " ", key("→"), " move  ", key("tab"), " from line to line"),
       view.obstacle
@@ -279,6 +283,7 @@ function showStep() {
   const body = [];
   if (isBack && node.kind === "output") body.push(make("p", {}, "Here backward begins: this gradient, dout, is sent in from the right."));
   else if (!lines.length && SAYINGS[node.kind]) body.push(make("p", {}, SAYINGS[node.kind](node)));
+  if (node.kind === "group") body.push(wayInto(node));
   if (node.kind === "fan-out" && isBack) body.push(meeting(node));
   else body.push(...lines.map(lineOfRule));
   if (!lines.length && (node.kind === "operation" || node.kind === "group")) {
@@ -295,6 +300,13 @@ function showStep() {
     make("h2", {}, make("span", { class: `phase ${isBack ? "of-gradient" : "of-value"}` }, phase), node.kind === "fan-out" ? `fan-out of ${node.title}` : node.title,
       node.path && !isSource(node) ? make("span", { class: "path" }, node.path) : null),
     ...body);
+}
+
+/** How to see what is inside a folded node. */
+function wayInto(node) {
+  if (isOpenable(node)) return make("p", {}, make("button", { class: "chip", id: "inside", onclick: () => lookInto(node) }, "look inside"));
+  if (node.path === "…") return null;
+  return make("p", { class: "remark" }, "What is inside would make this page heavy. ", make("code", {}, `nl.draw(model, …, within="${node.path}")`), " draws it.");
 }
 
 const key = text => make("kbd", {}, text);
@@ -418,20 +430,37 @@ function chooseWire(w) {
 function chooseNode(n) {
   play(false);
   const { moments, nodes } = view.picture, phase = step && moments[step - 1][0] === "backward" ? "backward" : "forward";
+  if (step && moments[step - 1][1] === n && isOpenable(nodes[n])) { lookInto(nodes[n]); return; }
   const places = moments.flatMap(([each, node], i) => (node === n ? [[each, i + 1]] : []));
   const place = places.find(([each]) => each === phase) || places[0];
   if (place) go(place[1]);
   if (isSource(nodes[n])) { chosen = nodes[n].outputs[0]; showWire(); }
 }
 
-function open(detail) {
+const isOpenable = node => node.kind === "group" && `in ${node.path}` in data.views;
+
+/** Look into a folded node. */
+function lookInto(node) {
+  trail.push({ name: view.name, step, title: `${node.path} ${node.title}` });
+  open(`in ${node.path}`);
+}
+
+/** Go back to where this part was looked into. */
+function lookOut() {
+  const before = trail.pop();
+  open(before.name, before.step);
+}
+
+function open(name, to = 0) {
   play(false);
   chosen = looked = null;
-  step = 0;
-  view = views.get(detail);
+  step = to;
+  view = views.get(name);
   if (view) canvas.replaceChildren(view.drawing);
-  else { view = opened(detail); views.set(detail, view); }
-  at("details").querySelectorAll("button").forEach(button => button.setAttribute("aria-pressed", button.textContent === detail));
+  else { view = opened(name); views.set(name, view); }
+  at("details").querySelectorAll("button").forEach(button => button.setAttribute("aria-pressed", button.textContent === name));
+  at("out").hidden = !trail.length;
+  at("out").textContent = trail.length ? `out of ${shortened(trail.at(-1).title)}` : "";
   compute();
   canvas.classList.toggle("zoomed", view.camera === "own");
   arrange();
@@ -571,7 +600,10 @@ const KEYS = {
   "=": () => zoom(1.25),
   "-": () => zoom(0.8),
   0: () => fit(),
-  Escape: () => { chosen = looked = null; showWire(); },
+  Escape: () => {
+    if (chosen === null && looked === null && trail.length) lookOut();
+    else { chosen = looked = null; showWire(); }
+  },
 };
 
 document.addEventListener("keydown", event => {
@@ -594,9 +626,10 @@ at("smaller").addEventListener("click", KEYS["-"]);
 at("larger").addEventListener("click", KEYS["+"]);
 at("fit").addEventListener("click", () => fit());
 at("reset").addEventListener("click", reset);
-if (Object.keys(data.details).length > 1) {
-  at("details").append(...Object.keys(data.details).map(detail => make("button", { onclick: () => open(detail) }, detail)));
-} else at("details").hidden = true;
+at("out").addEventListener("click", lookOut);
+const details = Object.keys(data.views).filter(name => !name.startsWith("in "));
+if (details.length > 1) at("details").append(...details.map(detail => make("button", { onclick: () => { trail = []; open(detail); } }, detail)));
+else at("details").hidden = true;
 
 let wide = 0;
 new ResizeObserver(() => {

@@ -48,7 +48,7 @@ def own_report(layer: Layer, inputs: tuple[Any, ...], inner: list[Finding], blam
     if any(finding.mistake in OF_FORWARD and finding.where != "backward" for finding in inner):
         return None
     try:
-        mine = mended(layer, blamed) if blamed else layer
+        mine = mended(layer, blamed, inputs) if blamed else layer
         return None if mine is None else check(mine, inputs)
     except Exception:
         return None

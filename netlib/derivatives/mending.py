@@ -18,19 +18,27 @@ MOST_NUMBERS = 100_000
 """How large a Jacobian may be that is measured over and over."""
 
 
-def mended(layer: Layer, paths: Iterable[str]) -> Layer | None:
-    """Return a copy in which the layers at these paths go back by differences; None where one of them draws, since it would draw anew."""
+def mended(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) -> Layer | None:
+    """Return a copy in which the layers at these paths go back by differences on what they get from `inputs`.
+
+    None where that cannot be: one of them draws, and would draw anew, or its Jacobian is large.
+    """
     layer = copy.deepcopy(layer)
     inside = dict(layer.walk())
     for path in paths:
         if generators(inside[path]):
             return None
         inside[path].__class__ = _measured(type(inside[path]))
+    trial = Twin(layer, inputs)
+    try:
+        trial.backward([np.asarray(y) for y in trial.forward()])
+    except _TooLarge:
+        return None
     return layer
 
 
-class Unmeasured(Exception):  # noqa: N818 - no error: a layer too large to mend
-    """A Jacobian is too large to be measured."""
+class _TooLarge(Exception):  # noqa: N818 - no error, but that a Jacobian would take long to measure
+    pass
 
 
 def _measured(kind: type[Layer]) -> type[Layer]:
@@ -71,7 +79,7 @@ def _jacobians(layer: Layer, kind: type[Layer], given: tuple[Array, ...]) -> dic
     twin = Twin(plain, given)
     ys = [np.asarray(y, float) for y in twin.forward()]
     if sum(array.size for array in twin.slots.values()) * sum(y.size for y in ys) > MOST_NUMBERS:
-        raise Unmeasured
+        raise _TooLarge
     differences = Differences(twin, [np.ones(y.shape) for y in ys], epsilon(list(twin.slots.values())))
     found = {}
     for name, array in twin.slots.items():

@@ -438,6 +438,12 @@ def test_a_million_parameters_take_no_longer_than_a_few_hundred_passes():
     assert len(passes) < 2000
 
 
+def work(seconds):
+    stop = time.thread_time() + seconds
+    while time.thread_time() < stop:
+        pass
+
+
 def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_covered():
     layer, x = Wide(lambda g: g, 100), normal(3, 100)
     passes = []
@@ -445,7 +451,7 @@ def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_co
     class Slow(Wide):
         def forward(self, x):
             passes.append(1)
-            time.sleep(0.02)
+            work(0.02)
             return super().forward(x)
 
     layer.__class__ = Slow
@@ -459,7 +465,7 @@ def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_co
 def test_where_a_pass_is_slow_a_mistake_is_named_all_the_same():
     class Slow(Wide):
         def forward(self, x):
-            time.sleep(0.01)
+            work(0.01)
             return super().forward(x)
 
     layer = Wide(lambda g: g / 3, 100)
@@ -475,11 +481,21 @@ def test_a_network_of_usual_size_is_checked_wholly():
     assert all(n == of for n, of in report.covered.values())
 
 
+def test_a_mistake_in_a_layer_too_large_to_be_put_right_is_the_only_one_told():
+    class Thrice(nl.Affine):
+        def backward_parameters(self, dout):
+            super().backward_parameters(3 * dout)
+
+    model = nl.Sequential(Thrice(64, 128, rng=0), nl.ReLU(), nl.Affine(128, 10, rng=1))
+    findings = check_gradients(model, normal(5, 64)).findings
+    assert [(finding.mistake, finding.where) for finding in findings] == [("wrong-scale", "0.weight"), ("wrong-scale", "0.bias")]
+
+
 @pytest.mark.parametrize(("layer", "x"), [(nl.Affine(16, 32, rng=0), normal(5, 16)), (Wide(lambda g: g / 3, 200), normal(3, 200))])
 def test_a_busy_machine_changes_nothing_in_a_report(monkeypatch, layer, x):
     calm = check_gradients(layer, x)
-    clock = time.perf_counter
-    monkeypatch.setattr(time, "perf_counter", lambda: 5 * clock())
+    clock = time.thread_time
+    monkeypatch.setattr(time, "thread_time", lambda: 5 * clock())
     busy = check_gradients(layer, x)
     assert (str(busy), busy.covered) == (str(calm), calm.covered)
 

@@ -102,6 +102,14 @@ def assigning(self, dout):
     return self.dx(dout)
 
 
+def assigning_a_column(self, dout):
+    dw = self.dw(dout)
+    self.weight.grad += dw
+    self.weight.grad[:, 1] = dw[:, 1]
+    self.bias.grad += self.db(dout)
+    return self.dx(dout)
+
+
 def stepping(self, dout):
     self.weight.grad += self.dw(dout)
     self.bias.grad += self.db(dout)
@@ -217,6 +225,7 @@ CASES = {
     "dx negative": (changed(dx=lambda s, d: -d @ s.weight.value.T), [X], {("wrong-sign", "input 0")}),
     "dW without dout": (changed(dw=lambda s, d: s.x.T @ np.ones_like(d)), [X], {("ignores-upstream", "weight")}),
     "grad assigned": (changed(backward=assigning), [X], {("not-accumulated", "weight")}),
+    "grad assigned in a column": (changed(backward=assigning_a_column), [X], {("not-accumulated", "weight")}),
     "grad added twice": (changed(backward=adding_twice), [X], {("double-counted", "weight")}),
     "a step in backward": (changed(backward=stepping), [X], {("mutates-parameters", "weight")}),
     "x kept once": (changed(forward=caching_once), [X], {("stale-cache", "weight")}),

@@ -32,7 +32,8 @@ def adds_up(twin: Twin, douts: Sequence[Array], plain: Gradients, report: Gradie
             or close(total, start[path] + alone, tolerance)
         ):
             continue
-        if close(total, alone, tolerance) or close(total, np.where(alone != 0, alone, start[path]), tolerance):
+        is_added = np.abs(total - start[path] - alone) <= tolerance * scale[path]
+        if close(total, np.where(is_added, total, alone), tolerance):
             cause = "backward replaces the gradient that is there already, so a second backward or a second use of the parameter is lost"
             report.find(Finding("not-accumulated", path, cause, f"self.{path}.grad += …  (in place of =)"))
         else:

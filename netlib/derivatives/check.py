@@ -31,7 +31,8 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
 
     Works on any layer, container or loss. Inputs of a whole-number type, and the targets of losses, are not differentiated.
     The layer is left as it was: a deep copy is asked, in float64 where it can be. Large layers are sampled, and ``report.covered`` says
-    how far; that goes by sizes and not by the clock, so that a busy machine sees what an idle one sees.
+    how far. That goes by sizes, so that a busy machine sees what an idle one sees; the clock is asked only about a forward that takes ten
+    times longer than its size lets expect.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from .twin import Twin
 LEAST_ELEMENTS = 16
 """Of an array whose gradient is off along a random direction, so that there is something to look at."""
 FEWEST_ELEMENTS = 2
-"""Of one that is right along all directions tried, however slow forward is."""
+"""Of one that is right along all directions tried, however slow forward is; otherwise a third of what there is time for."""
 
 SLOW = 5e-3
 """Seconds of a forward, from which on one random direction has to do."""
@@ -39,8 +39,8 @@ def measure(case: Case, rng: np.random.Generator, seconds: float) -> None:
         if case.is_sampled and is_comparable:
             case.report.directions[name] = n_directions = 1 if case.twin.seconds > SLOW else 2
             off = disagrees_along(differences, name, flat, n_directions, rng)
-        least = LEAST_ELEMENTS if off or not is_comparable else FEWEST_ELEMENTS
-        elements = sample(case, name, min(array.size, max(affordable[name], least)), rng)
+        few, least = (1, LEAST_ELEMENTS) if off or not is_comparable or not case.is_sampled else (3, FEWEST_ELEMENTS)
+        elements = sample(case, name, min(array.size, max(affordable[name] // few, least)), rng)
         differences.measure(name, elements, slopes)
         doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~case.agrees(flat, slopes)))
         if doubtful.size > 64:

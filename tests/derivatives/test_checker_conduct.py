@@ -491,7 +491,22 @@ def test_a_mistake_in_a_layer_too_large_to_be_put_right_is_the_only_one_told():
     assert [(finding.mistake, finding.where) for finding in findings] == [("wrong-scale", "0.weight"), ("wrong-scale", "0.bias")]
 
 
-@pytest.mark.parametrize(("layer", "x"), [(nl.Affine(16, 32, rng=0), normal(5, 16)), (Wide(lambda g: g / 3, 200), normal(3, 200))])
+class Third(nl.Layer):
+    """y = x weight with many weights, and a third of its gradient."""
+
+    def __init__(self):
+        self.weight = nl.Parameter(np.linspace(1, 2, 6_000))
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return x * self.weight.value
+
+    def backward(self, dout):
+        self.weight.grad += (dout * self.x).sum(axis=0) / 3
+        return dout * self.weight.value
+
+
+@pytest.mark.parametrize(("layer", "x"), [(nl.Affine(16, 32, rng=0), normal(5, 16)), (Third(), normal(1, 6_000))])
 def test_a_busy_machine_changes_nothing_in_a_report(monkeypatch, layer, x):
     calm = check_gradients(layer, x)
     clock = time.thread_time

@@ -72,3 +72,13 @@ class MissingError(NetlibError, KeyError, IndexError):
 
 class NonFiniteError(NetlibError, ArithmeticError):
     """Training met a NaN or an infinity."""
+
+
+def not_installed(package: str, extra: str, where: object) -> MissingError:
+    """Return what to raise where a package is missing that comes with an extra of netlib.
+
+    >>> print(not_installed("matplotlib", "plot", "plot.weights"))
+    plot.weights: needs matplotlib, which is not installed. Install it with: pip install 'netlib[plot]'
+    """
+    mend = f"Install it with: pip install 'netlib[{extra}]'"
+    return MissingError(f"needs {package}, which is not installed", where=where, mend=mend)

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidTypeError, InvalidValueError
-from ..layer import Layer
+from ..errors import InvalidValueError
+from ..layer import Layer, as_layer
 from . import page, svg, text
 from .flow import Flow
 from .marking import wires_at
@@ -66,8 +66,7 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     >>> print(drawing.mermaid.splitlines()[0])
     flowchart LR
     """
-    if not isinstance(model, Layer):
-        raise InvalidTypeError(f"got {type(model).__name__}, wanted a layer or a container of layers", where="draw")
+    model = as_layer(model, "draw")
     if detail not in DETAILS:
         raise InvalidValueError(f"detail is {detail!r}, wanted one of {', '.join(DETAILS)}", where="draw")
     flow = Flow(model, inputs, dout)

@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..errors import InvalidValueError, MissingError
+from ..errors import InvalidValueError, not_installed
 
 Point = tuple[float, float]
 
@@ -148,8 +148,7 @@ def _heights(boxes: Sequence[Point], ranks: Sequence[int], paths: Sequence[list[
     try:
         import graphlay
     except ImportError as error:
-        mend = "Install it with: pip install 'netlib[draw]'"
-        raise MissingError("drawing needs graphlay, which is not installed", where="draw", mend=mend) from error
+        raise not_installed("graphlay", "draw", "draw") from error
     graph = {
         "nodes": [{"size": {"width": w, "height": h}, "rank": {"fixed": rank}} for (w, h), rank in zip(boxes, ranks, strict=True)],
         "edges": [{"source": source, "target": target} for source, target in _steps(paths)],

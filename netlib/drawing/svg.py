@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
-from ..errors import MissingError
+from ..errors import not_installed
 from . import numbers
 from .blocks import Label, Shape, Text, line_of_text
 from .layout import Point, arrange
@@ -157,8 +157,7 @@ def as_png(drawn: str, scale: float = 2.0) -> bytes:
     try:
         import resvg_py
     except ImportError as error:
-        mend = "Install it with: pip install 'netlib[draw]'"
-        raise MissingError("a PNG needs resvg_py, which is not installed", where="draw", mend=mend) from error
+        raise not_installed("resvg_py", "draw", "Drawing.png") from error
     light = STYLE.splitlines()[0].removeprefix("svg{").removesuffix("}")
     for name, colour in (entry.split(":") for entry in light.split(";")):
         drawn = drawn.replace(f"var({name})", colour)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InvalidTypeError, MissingError
+from ..errors import InvalidTypeError, not_installed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def as_axes(ax: Any, where: str, size: tuple[float, float] = (6.4, 4.8)) -> Axes
     try:
         from matplotlib.axes import Axes
     except ImportError as error:
-        raise MissingError("drawing needs matplotlib", where=where, mend="Install it: pip install 'netlib[plot]'.") from error
+        raise not_installed("matplotlib", "plot", where) from error
     if ax is None:
         from matplotlib import pyplot
 

@@ -77,7 +77,7 @@ def test_what_are_no_axes_is_refused_in_words(picture):
 
 def test_without_matplotlib_it_says_what_to_install(picture, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    with pytest.raises(nl.MissingError, match=r"drawing needs matplotlib\. Install it: pip install 'netlib\[plot\]'"):
+    with pytest.raises(nl.MissingError, match=r"needs matplotlib, which is not installed\. Install it with: pip install 'netlib\[plot\]'"):
         picture()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from ..arrays import Array, ArrayLike
+from ..chance import chance_preserved
 from ..errors import MissingError, ShapeError
+from ..holdings import copy_of
 from ..layer import Layer, as_layer
 
 
@@ -33,6 +33,8 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
 
     Raises
     ------
+    InvalidTypeError
+        For a layer that cannot be deep-copied.
     MissingError
         For an input or a path that the layer does not have.
 
@@ -47,7 +49,7 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
            [2., 5.],
            [3., 6.]])
     """
-    layer = copy.deepcopy(as_layer(layer, "jacobian"))
+    layer = copy_of(as_layer(layer, "jacobian"), "a copy is what is asked")
     parameters = layer.parameters()
     n_differentiable = len(inputs) - layer.n_constant_inputs
     known = [*range(n_differentiable), *parameters]
@@ -55,15 +57,16 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
         raise MissingError(f"there is nothing called {wrt!r} to differentiate by, only: {', '.join(map(repr, known))}", where=layer)
     if layer.n_outputs != 1:
         raise ShapeError(f"has {layer.n_outputs} outputs, wanted a layer with one", where=layer, mend="Make a Graph with the one output.")
-    y = np.asarray(layer.forward(*inputs))
-    rows = []
-    for i in range(max(y.size, 1)):
-        dout = np.zeros(y.size, y.dtype)
-        dout[i : i + 1] = 1
-        layer.zero_grad()
-        dx = layer.backward(dout.reshape(y.shape))
-        gradient = parameters[wrt].grad if isinstance(wrt, str) else dx[wrt] if isinstance(dx, tuple) else dx
-        if gradient is None:
-            raise MissingError(f"no gradient flows to input {wrt}", where=layer)
-        rows.append(np.array(gradient))
+    with chance_preserved(layer):
+        y = np.asarray(layer.forward(*inputs))
+        rows = []
+        for i in range(max(y.size, 1)):
+            dout = np.zeros(y.size, y.dtype)
+            dout[i : i + 1] = 1
+            layer.zero_grad()
+            dx = layer.backward(dout.reshape(y.shape))
+            gradient = parameters[wrt].grad if isinstance(wrt, str) else dx[wrt] if isinstance(dx, tuple) else dx
+            if gradient is None:
+                raise MissingError(f"no gradient flows to input {wrt}", where=layer)
+            rows.append(np.array(gradient))
     return np.array(rows[: y.size]).reshape((*y.shape, *rows[0].shape))

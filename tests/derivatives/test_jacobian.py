@@ -1,5 +1,7 @@
 """nl.jacobian: every derivative of every output, by an input or by a parameter."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -185,3 +187,24 @@ def test_chance_falls_once_for_all_rows():
     assert set(np.diagonal(found).tolist()) == {0.0, 2.0}
     assert not (found - np.diag(np.diagonal(found))).any()
     assert np.diagonal(found).tolist() == nl.Dropout(0.5, rng=0).forward(np.ones(200)).tolist()
+
+
+def test_the_global_random_state_is_that_of_before():
+    class Noisy(nl.Layer):
+        def forward(self, x):
+            self.factor = np.random.random()  # noqa: NPY002
+            return x * self.factor
+
+        def backward(self, dout):
+            return dout * self.factor
+
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    nl.jacobian(Noisy(), np.ones(3))
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_a_layer_that_cannot_be_copied_is_refused_with_the_mend():
+    layer = nl.Tanh()
+    layer.lock = threading.Lock()
+    with pytest.raises(nl.InvalidTypeError, match="cannot be deep-copied, and a copy is what is asked"):
+        nl.jacobian(layer, np.ones(3))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import Array
 from .analytic import Gradients, Logs, as_numbers, gradients
+from .effort import WATCHING
 from .expressions import equal, letter, products, usual_slopes
 from .numeric import Slopes
 from .probes.rows import Rows
 from .report import Evidence, Finding, GradientReport
 from .twin import Twin
+
+if TYPE_CHECKING:
+    from .experiments import Explanation
 
 
 class Case:
@@ -35,6 +40,10 @@ class Case:
         """So small beside dout that it is rounding."""
         self.is_sampled = False
         """Whether there was no time to look at every element."""
+        self.watching = WATCHING
+        """Seconds that are left for experiments on forward."""
+        self.explanations: list[Explanation] = []
+        """What was found out by experiments."""
         self._jacobians: dict[str, Array] | None = None
 
     @cached_property

@@ -11,6 +11,8 @@ from ..layer import Layer
 
 SECONDS = 1.0
 """How long the differences of one check may take; a layer that needs longer is sampled."""
+WATCHING, OPERATION = 2.0, 15e-6
+"""Seconds that the experiments of one check may take, and how long it takes to watch one operation of a forward."""
 
 FORWARD, LAYER, INPUT, PARAMETER = 10e-6, 3e-6, 10e-9, 1e-9
 """Seconds of a forward: at the least, for each layer in it, for each number of its inputs, and for each of its parameters."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,25 +22,75 @@ Reading = Callable[[Array], Array]
 REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 
-class Operation(NamedTuple):
-    """What an operation was, the plain arrays that went into it, and what came out."""
+WRITERS = {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
+"""What writes into its first argument, which so is no operand."""
 
-    text: str
+Site = tuple[tuple[Any, int], ...]
+"""Where in a program an operation stands: the instruction of the layer's own code that led to it, and those that called this."""
+
+
+class Index(NamedTuple):
+    """What stands in square brackets, which is no operand."""
+
+    key: Any
+
+
+def getitem(array: Array, index: Index) -> Array:
+    """Return the elements of an array at an index."""
+    return np.asarray(array[index.key])
+
+
+class Operation(NamedTuple):
+    """What an operation was, with copies of the float arrays that went into it and of what came out."""
+
+    name: str
+    site: Site
+    function: Callable[..., Any]
+    args: Any
+    options: dict[str, Any]
     operands: list[Array]
     result: Any
 
+    @property
+    def text(self) -> str:
+        """The operation in words, with the line of the layer that it stands in."""
+        code, instruction = self.site[0]
+        numbers = next(islice(code.co_positions(), instruction // 2, None))
+        line = linecache.getline(code.co_filename, numbers[0] or 0).strip()
+        return f"{self.name}, in `{line}`," if line else self.name
+
+    def again(self, operands: Iterable[Array], **options: Any) -> Array:
+        """Return what it gives on other operands, with other options."""
+        left = iter(operands)
+
+        def put(thing: Any) -> Any:
+            if isinstance(thing, np.ndarray) and thing.dtype.kind == "f":
+                return next(left)
+            return type(thing)(put(each) for each in thing) if type(thing) in (list, tuple) else thing
+
+        args = put(self.args)
+        return np.asarray(self.function(*args, **{key: put(value) for key, value in self.options.items()} | options))
+
+
+Change = Callable[["Trace", list[Array]], Array]
+"""What comes out of an operation in a trace, from what goes into it, in the place of what would."""
+
 
 class Trace:
-    """The operations of one forward on arrays derived from a `Traced` one, with the operands that are such arrays."""
+    """The operations of one forward on arrays derived from a `Traced` one, with their operands, by the number of each in its operation."""
 
-    def __init__(self, instead: Mapping[Place, Reading] | None = None, results: Mapping[int, Array] | None = None) -> None:
+    def __init__(self, instead: Mapping[Place, Reading] | None = None, changes: Mapping[int, Change] | None = None) -> None:
         self.instead = instead or {}
         """What is read in the place of an operand."""
-        self.results = results or {}
-        """What is put in the place of the result of an operation."""
-        self.operands: dict[Place, Array] = {}
+        self.changes = changes or {}
+        """What is done in the place of an operation."""
         self.operations: list[Operation] = []
         self.is_over = False
+
+    @property
+    def operands(self) -> dict[Place, Array]:
+        """All operands by their places."""
+        return {(n, k): a for n, operation in enumerate(self.operations) for k, a in enumerate(operation.operands)}
 
     def watch(self, array: Array) -> Array:
         """Return a view of an array whose operations are written down."""
@@ -46,36 +98,45 @@ class Trace:
         traced.record = self
         return traced
 
-    def perform(self, operation: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
+    def perform(self, function: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
         """Return what an operation gives on plain arrays, in an array that is watched again."""
-        number, n_operands = len(self.operations), 0
+        number = len(self.operations)
+        operands: list[Array] = []
 
         def plain(thing: Any) -> Any:
-            nonlocal n_operands
-            if isinstance(thing, Traced):
+            if isinstance(thing, np.ndarray):
                 value = thing.view(np.ndarray)
                 if value.dtype.kind != "f":
                     return value
-                place = number, n_operands
-                n_operands += 1
-                self.operands[place] = value.copy()
+                place = number, len(operands)
+                operands.append(value.copy())
                 return self.instead[place](value) if place in self.instead else value
-            if type(thing) in (list, tuple):
-                return type(thing)(plain(each) for each in thing)
-            return thing
+            return type(thing)(plain(each) for each in thing) if type(thing) in (list, tuple) else thing
 
-        args = plain(args)
-        options = {key: bare(value) if key in ("out", "where") else plain(value) for key, value in options.items()}
-        result = operation(*args, **options)
-        held = [a for each in args for a in (each if isinstance(each, list | tuple) else [each])]
-        self.operations.append(Operation(name, [a for a in held if isinstance(a, np.ndarray) and a.dtype.kind == "f"], result))
-        return self._watched(self.results.get(number, result))
+        written = args[:1] if function.__name__ in WRITERS else ()
+        args = (*bare(written), *plain(args[len(written) :]))
+        held = {key: bare(value) for key, value in options.items() if key in ("out", "where")}
+        options = {key: plain(value) for key, value in options.items() if key not in held}
+        result = function(*args, **options, **held)
+        out = held.pop("out", None)
+        copied = result.copy() if isinstance(result, np.ndarray) else result
+        self.operations.append(Operation(name, site_in_the_layer(), function, args, options | held, operands, copied))
+        if number in self.changes:
+            changed = self.changes[number](self, operands)
+            if isinstance(result, np.ndarray) and out is not None:
+                result[...] = changed
+            else:
+                result = changed
+        return self.watched(result)
 
-    def _watched(self, result: Any) -> Any:
+    def watched(self, result: Any) -> Any:
+        """Return what an operation gives, with the arrays in it watched."""
         if isinstance(result, np.ndarray | np.floating) and result.dtype.kind in "fb":
             return self.watch(np.asarray(result))
+        if isinstance(result, tuple) and hasattr(result, "_make"):  # as of np.linalg.slogdet
+            return result._make(self.watched(each) for each in result)
         if type(result) in (list, tuple):
-            return type(result)(self._watched(each) for each in result)
+            return type(result)(self.watched(each) for each in result)
         return result
 
 
@@ -91,23 +152,26 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         """Perform a ufunc, into `out` where that is given."""
         if out is not None:
             options["out"] = out
-        trace = self._trace_of((inputs, out))
+        trace = self._trace_of(self) or self._trace_of((inputs, out))
         if trace is None:
             return getattr(ufunc, method)(*bare(inputs), **bare(options))
-        result = trace.perform(
-            getattr(ufunc, method),
-            described(REDUCTIONS.get(ufunc.__name__, ufunc.__name__) if method == "reduce" else ufunc.__name__),
-            inputs,
-            options,
-        )
+        name = REDUCTIONS.get(ufunc.__name__, ufunc.__name__) if method == "reduce" else ufunc.__name__
+        result = trace.perform(getattr(ufunc, method), name, inputs, options)
         return result if out is None else out[0] if len(out) == 1 else out
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Perform any other function of NumPy."""
-        trace = self._trace_of((args, kwargs))
+        trace = self._trace_of(self) or self._trace_of((args, kwargs))
         if trace is None:
             return func(*bare(args), **bare(kwargs))
-        return trace.perform(func, described(func.__name__), args, kwargs)
+        return trace.perform(func, func.__name__, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Take elements; where an index is an array, that is an operation that is written down."""
+        trace = self._trace_of(self)
+        if trace is None or not any(isinstance(each, np.ndarray | list) for each in (key if isinstance(key, tuple) else (key,))):
+            return super().__getitem__(key)
+        return trace.perform(getitem, "indexing", (self, Index(bare(key))), {})
 
     @staticmethod
     def _trace_of(things: Any) -> Trace | None:
@@ -128,10 +192,15 @@ def bare(thing: Any) -> Any:
     return thing
 
 
-def described(operation: str) -> str:
-    """Return the name of an operation, with the line of the layer that it stands in."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and ("numpy" in (name := frame.f_globals.get("__name__", "")).split(".") or name == __name__):
+def site_in_the_layer() -> Site:
+    """Return where the operation that is performed stands."""
+    frame: FrameType | None = sys._getframe(2)
+    found: list[tuple[Any, int]] = []
+    while frame is not None:
+        room = frame.f_globals.get("__name__", "")
+        if room == f"{__package__}.twin":
+            break
+        if not room.startswith(("numpy.", f"{__package__}.")):
+            found.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-    return f"{operation}, in `{line}`," if line else operation
+    return tuple(found)

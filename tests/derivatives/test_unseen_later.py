@@ -1,6 +1,7 @@
 """The layers of `unseen_later` are what they are said to be, by differences of this file's own; and what the checker says of them."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -162,6 +163,7 @@ def test_a_broken_layer_has_its_mistake_and_no_other(name, slugs, make, seed):
         assert max(off.values()) > 1e-3
 
 
+@functools.cache
 def report(make, seed=0):
     layer, inputs = make(np.random.default_rng(seed))
     return nl.check_gradients(layer, *inputs)
@@ -177,6 +179,6 @@ def test_no_sound_layer_raises_an_alarm(name, make):
     assert report(make, 7).findings == []
 
 
-def test_all_but_five_of_92_are_named_as_their_writer_named_them():
+def test_all_92_are_named_as_their_writer_named_them():
     misnamed = [name for name, slugs, make in BROKEN if not set(report(make).mistakes) & set(slugs)]
-    assert (len(BROKEN), len(misnamed)) == (92, 5), misnamed
+    assert (len(BROKEN), misnamed) == (92, [])

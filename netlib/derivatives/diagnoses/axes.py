@@ -11,8 +11,7 @@ from ..case import Case
 def axis(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     """Report a sum over other axes than those that broadcasting copied along."""
     line = case.line(name)
-    additions = case.additions(name)
-    for _, value in additions:
+    for _, value in case.additions(name):
         if value.shape != yours.shape and value.size < yours.size:
             case.find("wrong-axis", name, f"what backward adds has shape {value.shape}, and is repeated to fill {yours.shape}", line)
             return True
@@ -21,8 +20,13 @@ def axis(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     if written and right and written[0] != right[0] and written[1] == right[1] and ".sum" in written[1]:
         case.find("wrong-axis", name, f"it is {written[0]}, which should be {right[0]}", line)
         return True
-    target = case.numeric(name)
-    is_added_whole = any(act == "+=" and value.shape == yours.shape for act, value in additions)
+    return False
+
+
+def summed(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a sum or a mean over too many axes, which is the same along them."""
+    target, line = case.numeric(name), case.line(name)
+    is_added_whole = any(act == "+=" and value.shape == yours.shape for act, value in case.additions(name))
     if yours.size < 2 or is_added_whole or np.isnan(target).any():
         return False
     for axis in [*range(yours.ndim), None]:

@@ -7,18 +7,19 @@ import numpy as np
 from ...arrays import Array
 from ..case import Case
 from ..numeric import Slopes
-from .axes import axis
+from .axes import axis, summed
 from .copies import unread
 from .couplings import coupling
-from .formulas import pattern
+from .experiments import as_elsewhere
+from .formulas import in_places, pattern
 from .masks import mask, unmasked
-from .operations import operation
-from .paths import path
+from .paths import path, path_of_one_run, scaled_path
 from .rows import mixed_rows
 from .scale import scale, zero
 from .swaps import of_another_input
 from .terms import targets, term
-from .transposes import transpose, transposed_weight
+from .transposes import reordering, transpose, transposed_weight
+from .variants import variant
 
 PROVEN_BY_PROBES = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
@@ -78,6 +79,6 @@ def non_finite(case: Case, name: str, yours: Array, wrong: Array) -> bool:
 
 
 RULES = (
-    non_finite, zero, unread, scale, transpose, mask, axis, of_another_input, coupling, term, path, operation, transposed_weight,
-    mixed_rows, unmasked,
+    non_finite, zero, unread, scale, transpose, mask, axis, of_another_input, as_elsewhere, coupling, term, path, variant, summed,
+    scaled_path, path_of_one_run, transposed_weight, reordering, mixed_rows, unmasked, in_places,
 )  # fmt: skip

@@ -2,64 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import numpy as np
 
 from ...arrays import Array
 from ..case import Case
-from ..paths import paths, repetition
+from ..experiments import N_DIRECTIONS, Experiment, Explanation
+from ..paths import Path, paths, paths_of_one_run
+from .experiments import by_experiment
+from .formulas import slab
 
-N_DIRECTIONS = 4
-
-EACH_TIME = {2.0: ("double-counted", "counts twice"), 0.0: ("missing-term", "is missing"), -1.0: ("wrong-sign", "has the wrong sign")}
-"""What a factor is that an operand in a loop counts with."""
+ADD_UP = "the gradients of all paths add up"
+COUNTED = {2.0: ("double-counted", "counts twice"), -1.0: ("wrong-sign", "has the wrong sign")}
+"""What it is when a path counts so many times."""
 
 
 def path(case: Case, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a path that is missing, counted twice, or wrong by a factor: look at each one alone, along random directions."""
-    target, slopes = case.numeric(name), case.slopes[name]
-    usable = ~np.isnan(target) & ~slopes.is_kink.reshape(target.shape) & np.isfinite(yours)
-    rng = np.random.default_rng(0)
-    directions = [rng.choice([-1.0, 1.0], yours.shape) * rng.uniform(0.5, 1.5, yours.shape) * usable for _ in range(N_DIRECTIONS)]
-    mine, right = (np.array([(g[usable] * v[usable]).sum() for v in directions]) for g in (yours, target))
-    if not usable.any():
+    """Report a path that is missing, counted twice, or turned round: look at each one alone, along random directions."""
+    is_of_places = slab(wrong) is None and _is_one_factor(case, name, yours, wrong)
+    factors = () if is_of_places else COUNTED
+    return by_experiment(case, name, yours, lambda experiment: _counted_wrongly(experiment, paths(experiment), factors))
+
+
+def scaled_path(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a path that is so many times what it should be."""
+    if yours.size == 1 or _is_one_factor(case, name, yours, wrong):
         return False
-    largest = max(float(np.abs(target[usable]).max()), float(np.abs(yours[usable]).max()))
-    allowed = (1e-5 * largest + 8 * float(slopes.noise.max())) * float(np.sqrt(usable.sum()))
-    found = [each for each in paths(case, name, directions) if float(np.abs(each.part).max()) > 100 * allowed]
+    return by_experiment(case, name, yours, lambda experiment: _scaled(experiment, paths(experiment)))
 
-    def is_right_but_for(part: Array, factor: float) -> bool:
-        return float(np.abs(mine - right - (factor - 1) * part).max()) <= allowed
 
-    for one in found:
-        if is_right_but_for(one.part, 0):
-            return _missing(case, name, f"the path through {one.text} is missing")
-        if is_right_but_for(right - one.part, 0):
-            return _missing(case, name, f"only the path through {one.text} is there")
-    parts = [(one.text, one.part) for one in found] + [(f"all but {one.text}", right - one.part) for one in found]
-    for text, part in parts:
-        if is_right_but_for(part, 2):
-            case.find("double-counted", name, f"the path through {text} is in it twice", case.line(name) or "each path once")
-            return True
-        if is_right_but_for(part, -1):
-            case.find("wrong-sign", name, f"the path through {text} has the wrong sign", case.line(name))
-            return True
+def path_of_one_run(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a path that is missing or counted wrongly, through one of the times that an operation runs."""
+    return by_experiment(case, name, yours, lambda experiment: _counted_wrongly(experiment, paths_of_one_run(experiment), COUNTED))
+
+
+def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterable[float]) -> Iterator[Explanation]:
+    mine, right, allowed = experiment.mine, experiment.right, experiment.allowed
+    doubtful = 0.01 * (abs(mine[0]) + abs(right[0])) + allowed
+
+    def is_mine(path: Path, rest: float, factor: float) -> bool:
+        """Return whether your gradient is this path so many times, and so many times the rest."""
+        if path.is_repeated and rest == 1:
+            return experiment.is_mine(path.reads(factor))
+        about = factor * path.first + rest * (right[0] - path.first)
+        return abs(about - mine[0]) <= doubtful and is_close(factor * path.part + rest * (right - path.part))
+
+    def is_close(slopes: Array) -> bool:
+        return float(np.abs(slopes - mine).max()) <= allowed
+
+    for path in found:
+        if is_mine(path, 1, 0):
+            yield Explanation("missing-term", f"the path through {path.text} is missing; {ADD_UP}", path.reads(0))
+    for path in found:
+        if is_mine(path, 0, 1):
+            yield Explanation("missing-term", f"only the path through {path.text} is there; {ADD_UP}")
+    for factor in factors:
+        mistake, what = COUNTED[factor]
+        for path in found:
+            if is_mine(path, 1, factor):
+                yield Explanation(mistake, f"the path through {path.text} {what}", path.reads(factor))
+        for path in found:
+            if is_mine(path, factor, 1):
+                yield Explanation(mistake, f"the path through all but {path.text} {what}")
     for a, b in combinations(found, 2):
-        if is_right_but_for(a.part + b.part, 0):
-            return _missing(case, name, f"the paths through {a.text} and through {b.text} are missing")
-    for text, part in parts:
-        c = 1 + float((mine - right) @ part / (part @ part))
-        if is_right_but_for(part, c) and yours.size > 1 and np.ptp(yours[wrong] / target[wrong]) > 1e-3:
-            case.find("wrong-scale", name, f"the path through {text} is {c:.6g} times what it should be", case.line(name))
-            return True
-    text, factor = repetition(case, name, directions, mine, allowed, EACH_TIME)
-    if text:
-        mistake, what = EACH_TIME[factor]
-        case.find(mistake, name, f"the path through {text} {what} each time it runs", case.line(name))
-    return bool(text)
+        if abs(right[0] - a.first - b.first - mine[0]) <= doubtful and is_close(right - a.part - b.part):
+            cause = f"the paths through {a.text} and through {b.text} are missing; {ADD_UP}"
+            yield Explanation("missing-term", cause, a.reads(0) | b.reads(0))
 
 
-def _missing(case: Case, name: str, what: str) -> bool:
-    case.find("missing-term", name, f"{what}; the gradients of all paths add up", case.line(name))
-    return True
+def _is_one_factor(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Return whether what is wrong is so by one factor, as where a branch of np.where is, which is no path beside another."""
+    with np.errstate(all="ignore"):
+        return int(wrong.sum()) > 1 and bool(np.ptp((yours / case.numeric(name))[wrong]) <= 1e-3)
+
+
+def _scaled(experiment: Experiment, found: list[Path]) -> Iterator[Explanation]:
+    off = experiment.mine - experiment.right
+    for path in found:
+        for text, along in ((path.text, path.along), (f"all but {path.text}", path.beside)):
+            c = 1 + off[0] / along(0)
+            if all(abs((c - 1) * along(i) - off[i]) <= experiment.allowed for i in range(N_DIRECTIONS)):
+                yield Explanation("wrong-scale", f"the path through {text} is {c:.6g} times what it should be")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from ...arrays import Array
 from ..case import Case
+from ..expressions import equal
 from ..interventions import right_when_transposed
 from .scale import finds
 
@@ -28,12 +31,23 @@ def transpose(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     if written and right and written[1] == right[1] and "@" in written[1]:
         case.find("missing-transpose", name, f"it is {written[0]}, which should be {right[0]}", line)
         return True
-    target = case.numeric(name)
-    if _is_reordering(case.slopes[name].jacobian) and np.allclose(np.sort(yours, axis=None), np.sort(target, axis=None), rtol=1e-5):
-        cause = "its numbers are right but in another order: what forward does to the order, backward must undo"
-        case.find("missing-transpose", name, cause, line or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering")
-        return True
     return False
+
+
+def reordering(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report dout in forward's own order, in its old one, or with two axes exchanged, where forward puts x in another order and no more."""
+    jacobian = case.slopes[name].jacobian
+    if not _is_reordering(jacobian) or len(case.douts) != 1:
+        return False
+    mine, dout = yours.ravel(), np.asarray(case.douts[0], float).ravel()
+    exchanged = (yours.swapaxes(i, j) for i, j in combinations(range(yours.ndim), 2))
+    is_onwards = jacobian is not None and equal(mine, dout @ np.round(jacobian))
+    if not (is_onwards or equal(mine, dout) or any(case.is_gradient(each, name) for each in exchanged)):
+        return False
+    cause = "its numbers are right but in another order: what forward does to the order, backward must undo"
+    mend = case.line(name) or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering"
+    case.find("missing-transpose", name, cause, mend)
+    return True
 
 
 def _is_reordering(jacobian: Array | None) -> bool:

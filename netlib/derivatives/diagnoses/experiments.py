@@ -1,0 +1,46 @@
+"""What an experiment on forward explains of a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ...arrays import Array
+from ..case import Case
+from ..experiments import Experiment, Explanation
+
+MENDS = {
+    "missing-term": "add up over all uses: np.add.at(dx, index, dout) where an index comes twice",
+    "double-counted": "each path once",
+    "missing-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
+    "inverted-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
+    "missing-transpose": "… @ W.T for the derivative of x @ W by x, x.T @ … for that by W",
+    "wrong-axis": "the axes that forward sums up or copies along",
+    "diagonal-only": "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))",
+}
+
+
+def as_elsewhere(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report what was found out about the gradient of another array, if it explains this one, too."""
+    return bool(case.explanations) and by_experiment(case, name, yours, lambda experiment: ())
+
+
+def by_experiment(case: Case, name: str, yours: Array, explained: Callable[[Experiment], Iterable[Explanation]]) -> bool:
+    """Report the first explanation of a gradient; what explains that of another array is tried before.
+
+    There is none where forward takes the array apart in a way that hides its operations, or is slow.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            experiment = Experiment(case, name, yours)
+            known = (each for each in case.explanations if experiment.is_mine(each.instead, each.changes))
+            found = next(known, None) or next(iter(explained(experiment)), None)
+    except Exception:
+        return False
+    if found is None:
+        return False
+    case.find(found.mistake, name, found.cause, case.line(name) or MENDS.get(found.mistake, ""))
+    if (found.instead or found.changes) and found not in case.explanations:
+        case.explanations.append(found)
+    return True

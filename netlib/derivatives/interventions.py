@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,14 @@ def methods_with_numpy(layer: Layer) -> Methods:
     for _, each in layer.walk():
         methods = {name: inspect.getattr_static(type(each), name) for name in dir(type(each))}
         plainly = {name: method for name, method in methods.items() if isinstance(method, FunctionType)}
-        called = {name: {key for key in f.__code__.co_names if f.__globals__.get(key) is np} for name, f in plainly.items()}
+        called = {name: {key for key in _names(f.__code__) if f.__globals__.get(key) is np} for name, f in plainly.items()}
         found.append((each, {name: (plainly[name], keys) for name, keys in called.items() if keys}))
     return found
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names in a function, and in the comprehensions and functions inside it."""
+    return set(code.co_names).union(*(_names(each) for each in code.co_consts if isinstance(each, CodeType)))
 
 
 @contextmanager

@@ -31,6 +31,19 @@ class Path:
         text = self._experiment.base.operations[number].text
         return f"{text} every time it runs," if self.is_repeated else text
 
+    @property
+    def is_halved(self) -> bool:
+        """Whether the operation is a division by 2, such as by the root of 4 features, or a product with 1/2."""
+        number, _ = next(iter(self.operands))
+        operation = self._experiment.base.operations[number]
+        numbers = [a for a in operation.args if isinstance(a, int | float | np.floating)]
+        return (operation.name, numbers) in (("divide", [2]), ("multiply", [0.5]))
+
+    @cached_property
+    def arrays(self) -> set[bytes]:
+        """What goes through it, as numbers to compare."""
+        return {operand.tobytes() for operand in self.operands.values()}
+
     @cached_property
     def first(self) -> float:
         """The slope along the first direction, more or less."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from itertools import islice
 from types import FrameType
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ Reading = Callable[[Array], Array]
 
 REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
+UNFOLDED = {"diff", "gradient", "trapezoid", "cov", "corrcoef"}
+"""What takes an array to several places at once, so that the operations in it tell more."""
 
 WRITERS = {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
 """What writes into its first argument, which so is no operand."""
@@ -40,6 +43,17 @@ def getitem(array: Array, index: Index) -> Array:
     return np.asarray(array[index.key])
 
 
+def setitem(array: Array, index: Index, value: Any) -> Array:
+    """Return an array with other elements at an index."""
+    changed = array.copy()
+    changed[index.key] = value
+    return changed
+
+
+def _has_array(key: Any) -> bool:
+    return any(isinstance(each, np.ndarray | list) for each in (key if isinstance(key, tuple) else (key,)))
+
+
 class Operation(NamedTuple):
     """What an operation was, with copies of the float arrays that went into it and of what came out."""
 
@@ -49,6 +63,8 @@ class Operation(NamedTuple):
     args: Any
     options: dict[str, Any]
     operands: list[Array]
+    memory: list[tuple[int, tuple[int, ...]]]
+    """Where the operands stood, and the steps between their elements."""
     result: Any
 
     @property
@@ -102,6 +118,7 @@ class Trace:
         """Return what an operation gives on plain arrays, in an array that is watched again."""
         number = len(self.operations)
         operands: list[Array] = []
+        memory: list[tuple[int, tuple[int, ...]]] = []
 
         def plain(thing: Any) -> Any:
             if isinstance(thing, np.ndarray):
@@ -110,6 +127,7 @@ class Trace:
                     return value
                 place = number, len(operands)
                 operands.append(value.copy())
+                memory.append((value.ctypes.data, value.strides))
                 return self.instead[place](value) if place in self.instead else value
             return type(thing)(plain(each) for each in thing) if type(thing) in (list, tuple) else thing
 
@@ -120,7 +138,7 @@ class Trace:
         result = function(*args, **options, **held)
         out = held.pop("out", None)
         copied = result.copy() if isinstance(result, np.ndarray) else result
-        self.operations.append(Operation(name, site_in_the_layer(), function, args, options | held, operands, copied))
+        self.operations.append(Operation(name, site_in_the_layer(), function, args, options | held, operands, memory, copied))
         if number in self.changes:
             changed = self.changes[number](self, operands)
             if isinstance(result, np.ndarray) and out is not None:
@@ -164,14 +182,28 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         trace = self._trace_of(self) or self._trace_of((args, kwargs))
         if trace is None:
             return func(*bare(args), **bare(kwargs))
+        if func.__name__ in UNFOLDED:
+            return func.__wrapped__(*args, **kwargs)
+        names = list(signature(func).parameters)
+        while 1 < len(args) <= len(names) and names[len(args) - 1] in ("axis", "mode"):  # as in np.sum(x, 1)
+            args, kwargs = args[:-1], {names[len(args) - 1]: args[-1]} | kwargs
         return trace.perform(func, func.__name__, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
         """Take elements; where an index is an array, that is an operation that is written down."""
         trace = self._trace_of(self)
-        if trace is None or not any(isinstance(each, np.ndarray | list) for each in (key if isinstance(key, tuple) else (key,))):
+        if trace is None:
             return super().__getitem__(key)
+        if not _has_array(key):
+            return trace.watched(super().__getitem__(key))
         return trace.perform(getitem, "indexing", (self, Index(bare(key))), {})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Replace elements; where an index is an array, that is an operation that is written down."""
+        trace = self._trace_of(self)
+        if trace is not None and _has_array(key):
+            key, value = Ellipsis, trace.perform(setitem, "assignment", (self, Index(bare(key)), value), {})
+        super().__setitem__(key, bare(value))
 
     @staticmethod
     def _trace_of(things: Any) -> Trace | None:

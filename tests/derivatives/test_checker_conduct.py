@@ -663,3 +663,35 @@ def test_two_mistakes_at_two_depths_leave_no_trace_in_the_layers():
     check_gradients(model, normal(6, 4))
     assert everything(model) == before
     assert type(model.inner) is MeanBias
+
+
+class Segments(nl.Layer):
+    """Sums of the rows with one number; what belongs where may be kept from the first forward of these sizes, or any."""
+
+    n_constant_inputs = 1
+
+    def __init__(self, is_kept):
+        self.is_kept, self.member = is_kept, None
+
+    def forward(self, x, numbers):
+        member = (numbers == np.arange(3)[:, None]).astype(x.dtype)
+        if self.member is None or not self.is_kept(self.member, member):
+            self.member = member
+        return member @ x
+
+    def backward(self, dout):
+        return self.member.T @ dout
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "mistakes"),
+    [
+        (lambda old, new: False, []),
+        (np.array_equal, []),
+        (lambda old, new: old.shape == new.shape, ["stale-cache"]),
+        (lambda old, new: old.shape > new.shape or np.array_equal(old, new), ["stale-cache"]),
+    ],
+)
+def test_what_is_kept_for_other_indices_or_for_more_samples_is_stale(is_kept, mistakes):
+    report = check_gradients(Segments(is_kept), normal(5, 2), np.array([0, 2, 1, 2, 0])[::-1] % 3 + np.array([0, 0, 0, 0, 1]))
+    assert [finding.mistake for finding in report.findings] == mistakes

@@ -257,7 +257,7 @@ def test_a_sum_over_the_wrong_axis_inside_is_named_with_its_line():
     assert check_gradients(Gained(axis=0), normal(6, 4)).ok
     (finding,) = check_gradients(Gained(axis=1), normal(6, 4)).findings
     assert (finding.mistake, finding.where) == ("wrong-axis", "g")
-    assert "takes operand 1 for one of shape (4, 1)" in finding.cause
+    assert "takes an operand of shape (1, 4) for one of shape (4, 1)" in finding.cause
     assert "`self.v = self.g.value * self.w.value`" in finding.cause
 
 

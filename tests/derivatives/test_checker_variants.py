@@ -252,10 +252,10 @@ class Messages(nl.Layer):
         return dh @ self.w.value.T
 
 
-def test_an_index_that_comes_twice_and_counts_once_is_a_missing_term_wherever_it_stands():
+def test_an_index_that_comes_twice_and_counts_once_is_named_wherever_it_stands():
     assert not found(Messages(adds_at=True), normal(4, 3))
     findings = found(Messages(adds_at=False), normal(4, 3))
-    assert {where: f.mistake for where, f in findings.items()} == {"input 0": "missing-term", "w": "missing-term"}
+    assert {where: f.mistake for where, f in findings.items()} == {"input 0": "not-accumulated", "w": "not-accumulated"}
     assert "takes each element once only" in findings["w"].cause
 
 
@@ -424,3 +424,367 @@ class Elu(nl.Layer):
 def test_a_branch_with_twice_its_slope_is_not_counted_twice():
     (finding,) = found(Elu(), normal(4, 5)).values()
     assert finding.mistake == "wrong-formula"
+
+
+class Inner(nl.Layer):
+    """What a test defines in two functions: y = forward(x), and dx = backward(x, dout)."""
+
+    def __init__(self, ahead, back):
+        self.ahead, self.back = ahead, back
+
+    def forward(self, *inputs):
+        self.inputs = [np.array(x) for x in inputs]
+        return self.ahead(*self.inputs)
+
+    def backward(self, dout):
+        return self.back(*self.inputs, dout)
+
+
+def named(forward, right, wrong, *inputs):
+    assert not found(Inner(forward, right), *inputs)
+    return {f.mistake for f in found(Inner(forward, wrong), *inputs).values()}
+
+
+def softmax(z, axis=-1):
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def through_softmax(p, dp, axis=-1):
+    return p * (dp - (p * dp).sum(axis=axis, keepdims=True))
+
+
+def test_a_mask_that_the_whole_forward_of_backward_lacks_is_named_value_and_all():
+    def hard_swish(x):
+        return x * np.clip(x + 3, 0, 6) / 6
+
+    def right(x, dout):
+        return dout * np.where(np.abs(x) < 3, (2 * x + 3) / 6, x > 3)
+
+    assert named(hard_swish, right, lambda x, dout: dout * (2 * x + 3) / 6, 4 * normal(4, 5)) == {"missing-mask"}
+
+
+PAST = np.tri(5, dtype=bool)
+
+
+def where_infinite(x):
+    return np.where(PAST, x, -np.inf)
+
+
+def assigned(x):
+    z = x.copy()
+    z[~PAST] = -1e9
+    return z
+
+
+@pytest.mark.parametrize("masked", [where_infinite, assigned, lambda x: x + np.where(PAST, 0, -1e9)])
+@pytest.mark.parametrize(
+    ("p", "axis", "mistake"), [(softmax, -1, "missing-mask"), (lambda x: softmax(np.where(PAST, x, -np.inf)), 0, "wrong-axis")]
+)
+def test_a_softmax_with_the_future_masked_is_seen_however_that_is_written(masked, p, axis, mistake):
+    v = normal(5, 5, seed=3)
+
+    def right(x, dout):
+        return through_softmax(softmax(masked(x)), dout @ v.T)
+
+    assert named(lambda x: softmax(masked(x)) @ v, right, lambda x, dout: through_softmax(p(x), dout @ v.T, axis), normal(5, 5)) == {
+        mistake
+    }
+
+
+def log_sum_exp(z):
+    m = z.max(axis=1, keepdims=True)
+    return (m + np.log(np.exp(z - m).sum(axis=1, keepdims=True)))[:, 0]
+
+
+def length(z):
+    return np.sqrt((z**2).sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("total", "weights"), [(log_sum_exp, softmax), (length, lambda z, axis: z / np.sqrt((z**2).sum(axis=axis, keepdims=True)))]
+)
+def test_weights_that_are_normalised_along_another_axis_are_named(total, weights):
+    w = normal(3, 4, seed=2)
+
+    def back(axis):
+        return lambda x, dout: dout[:, None] * weights(x @ w, axis) @ w.T
+
+    assert named(lambda x: total(x @ w), back(1), back(0), normal(5, 3)) == {"wrong-axis"}
+
+
+def test_a_product_of_three_without_any_transpose_is_named():
+    def back(t):
+        return lambda a, dout: dout @ t(a) @ t(a) + t(a) @ dout @ t(a) + t(a) @ t(a) @ dout
+
+    assert named(lambda a: a @ a @ a, back(lambda a: a.mT), back(lambda a: a), normal(2, 3, 3)) == {"missing-transpose"}
+
+
+def test_a_path_that_would_be_subtracted_is_missing_and_none_counts_twice():
+    def right(a, b, dout):
+        return dout @ b.T - b.T @ dout, a.T @ dout - dout @ a.T
+
+    def product_only(a, b, dout):
+        return dout @ b.T, a.T @ dout
+
+    assert named(lambda a, b: a @ b - b @ a, right, product_only, normal(4, 4), normal(4, 4, seed=2)) == {"missing-term"}
+
+
+def test_a_parameter_copied_along_another_axis_in_several_operations_is_named():
+    class Snake(nl.Layer):
+        def __init__(self, axis):
+            self.axis, self.a = axis, nl.Parameter(0.5 + np.abs(normal(4, seed=2)))
+
+        def forward(self, x):
+            self.x, a = np.array(x), self.a.value
+            return x + np.sin(a * x) ** 2 / a
+
+        def backward(self, dout):
+            x, a = self.x, self.a.value
+            self.a.grad += (dout * (x * np.sin(2 * a * x) / a - np.sin(a * x) ** 2 / a**2)).sum(axis=self.axis)
+            return dout * (1 + np.sin(2 * a * x))
+
+    assert not found(Snake(0), normal(4, 4))
+    assert {where: f.mistake for where, f in found(Snake(1), normal(4, 4)).items()} == {"a": "wrong-axis"}
+
+
+def test_padding_through_which_nothing_goes_back_is_named():
+    def forward(x):
+        p = np.pad(x, ((0, 0), (1, 1)), "reflect")
+        return np.tanh(p[:, :-2] + 2 * p[:, 1:-1] - p[:, 2:])
+
+    def back(cuts):
+        def backward(x, dout):
+            d, dp = dout * (1 - forward(x) ** 2), np.zeros((x.shape[0], x.shape[1] + 2))
+            dp[:, :-2] += d
+            dp[:, 1:-1] += 2 * d
+            dp[:, 2:] -= d
+            dx = dp[:, 1:-1].copy()
+            if not cuts:
+                dx[:, 1] += dp[:, 0]
+                dx[:, -2] += dp[:, -1]
+            return dx
+
+        return backward
+
+    assert named(forward, back(False), back(True), normal(4, 5)) == {"missing-term"}
+
+
+def over_windows(after, slope):
+    """y = after(Σ_t w_t x[t : t + 3]), and its backward with += or = for each window."""
+    w = normal(4, 3, seed=2)
+
+    def forward(x):
+        return after(np.stack([(w[t] * x[:, t : t + 3]).sum(axis=1) for t in range(4)], axis=1))
+
+    def back(adds):
+        def backward(x, dout):
+            d = slope(np.stack([(w[t] * x[:, t : t + 3]).sum(axis=1) for t in range(4)], axis=1), dout)
+            dx = np.zeros_like(x)
+            for t in range(4):
+                dx[:, t : t + 3] = w[t] * d[:, t : t + 1] + (dx[:, t : t + 3] if adds else 0)
+            return dx
+
+        return backward
+
+    return forward, back(True), back(False)
+
+
+@pytest.mark.parametrize(
+    ("after", "slope"),
+    [(np.tanh, lambda z, d: d * (1 - np.tanh(z) ** 2)), (softmax, lambda z, d: through_softmax(softmax(z), d))],
+    ids=["each window apart", "all windows together"],
+)
+def test_windows_of_which_the_last_wins_are_not_accumulated(after, slope):
+    assert named(*over_windows(after, slope), normal(5, 6)) == {"not-accumulated"}
+
+
+def test_one_half_of_an_output_alone_is_a_missing_term_though_it_is_the_last_use():
+    def back(also_cos):
+        def backward(x, dout):
+            dc, ds = np.split(dout, 2, axis=1)
+            return ds * np.cos(x) - also_cos * dc * np.sin(x)
+
+        return backward
+
+    def forward(x):
+        return np.concatenate([np.cos(x), np.sin(x)], axis=1)
+
+    assert named(forward, back(1), back(0), normal(5, 3)) == {"missing-term"}
+
+
+def test_a_bias_that_hears_of_one_sample_misses_its_sum_over_the_batch():
+    class Biased(nl.Layer):
+        def __init__(self, first_only):
+            self.b, self.first_only = nl.Parameter(normal(3)), first_only
+
+        def forward(self, x):
+            return x + self.b.value
+
+        def backward(self, dout):
+            self.b.grad += dout[0] if self.first_only else dout.sum(axis=0)
+            return dout.copy()
+
+    assert not found(Biased(False), normal(5, 3))
+    assert {where: f.mistake for where, f in found(Biased(True), normal(5, 3)).items()} == {"b": "missing-batch-sum"}
+
+
+def test_a_root_of_four_that_is_forgotten_is_a_factor_and_no_path_that_counts_twice():
+    def gated(x, z):
+        return x + np.tanh(x @ z.T / 2)
+
+    def back_gated(root):
+        def backward(x, z, dout):
+            ds = dout * (1 - np.tanh(x @ z.T / 2) ** 2) / root
+            return dout + ds @ z, ds.T @ x
+
+        return backward
+
+    inputs = normal(4, 4), normal(4, 4, seed=2)
+    assert named(gated, back_gated(2), back_gated(1), *inputs) == {"wrong-scale"}
+
+
+class Parts(nl.Layer):
+    """The first two columns, and the mean of the others; `factors` are what backward multiplies the dout of each output by."""
+
+    n_outputs = 2
+
+    def __init__(self, factors):
+        self.factors = factors
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x[:, :2].copy(), x[:, 2:].mean(axis=1)
+
+    def backward(self, dout):
+        a, b = (c * d for c, d in zip(self.factors, dout, strict=True))
+        return np.concatenate([a, np.repeat(b[:, None] / 3, 3, axis=1)], axis=1)
+
+
+@pytest.mark.parametrize(("factors", "mistakes"), [((1, 1), []), ((1, 5), ["wrong-scale"]), ((0.2, 1), ["wrong-scale"])])
+def test_the_one_output_whose_dout_counts_wrongly_is_named(factors, mistakes):
+    assert [f.mistake for f in found(Parts(factors), normal(4, 5)).values()] == mistakes
+
+
+class Recurrent(nl.Layer):
+    """h ← h / 2 + tanh(h W + x_t), all states; `carries` is how much of a step's gradient goes on to the step before."""
+
+    def __init__(self, carries):
+        self.carries, self.w = carries, nl.Parameter(normal(3, 3, seed=2))
+
+    def forward(self, x):
+        self.h, self.a = [np.zeros((len(x), 3))], []
+        for t in range(x.shape[1]):
+            self.a.append(np.tanh(self.h[-1] @ self.w.value + x[:, t]))
+            self.h.append(self.h[-1] / 2 + self.a[-1])
+        return np.stack(self.h[1:], axis=1)
+
+    def backward(self, dout):
+        dx, dh = np.zeros(dout.shape), 0
+        for t in reversed(range(dout.shape[1])):
+            d = dout[:, t] + dh
+            dx[:, t] = dz = d * (1 - self.a[t] ** 2)
+            self.w.grad += self.h[t].T @ dz
+            dh = self.carries * (d / 2 + dz @ self.w.value.T)
+        return dx
+
+
+def test_a_state_that_two_operations_carry_on_and_backward_does_not_is_a_missing_term():
+    assert not found(Recurrent(1), normal(4, 4, 3))
+    assert {where: f.mistake for where, f in found(Recurrent(0), normal(4, 4, 3)).items()} == {
+        "input 0": "missing-term",
+        "w": "missing-term",
+    }
+
+
+class Summed(nl.Layer):
+    """tanh(x w) + sin(x w), whose two terms for w backward may put one over the other."""
+
+    def __init__(self, adds):
+        self.adds, self.w = adds, nl.Parameter(normal(3))
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return np.tanh(x * self.w.value) + np.sin(x * self.w.value)
+
+    def backward(self, dout):
+        z = self.x * self.w.value
+        da, db = dout * (1 - np.tanh(z) ** 2), dout * np.cos(z)
+        for d in (da, db):
+            g = (d * self.x).sum(axis=0)
+            self.w.grad = self.w.grad + g if self.adds else g
+        return (da + db) * self.w.value
+
+
+def test_terms_of_a_parameter_that_are_set_one_over_the_other_are_not_accumulated_and_nothing_else():
+    assert {f.mistake for f in found(Summed(False), normal(5, 3)).values()} == {"not-accumulated"}
+
+
+def test_a_gradient_through_single_numbers_is_followed():
+    def forward(x):
+        return np.cumsum(np.array([x[t] * x[t + 1] + x[t] for t in range(len(x) - 1)]))
+
+    def back(both):
+        def backward(x, dout):
+            dx, d = np.zeros_like(x), np.cumsum(dout[::-1])[::-1]
+            dx[:-1] += d * (x[1:] + 1)
+            if both:
+                dx[1:] += d * x[:-1]
+            return dx
+
+        return backward
+
+    assert named(forward, back(True), back(False), normal(6)) == {"missing-term"}
+
+
+def test_both_ends_of_a_difference_are_paths_of_their_own():
+    def forward(x):
+        return np.cumprod(1 + np.diff(np.log(x)) / 10)
+
+    def back(also_left):
+        def backward(x, dout):
+            y = forward(x)
+            d = np.cumsum((dout * y)[::-1])[::-1] / (1 + np.diff(np.log(x)) / 10) / 10
+            dl = np.zeros_like(x)
+            dl[1:] += d
+            dl[:-1] -= also_left * d
+            return dl / x
+
+        return backward
+
+    inputs = np.random.default_rng(1).uniform(1, 2, 6)
+    assert named(forward, back(1), back(0), inputs) == {"missing-term"}
+    assert named(forward, back(1), back(-1), inputs) == {"wrong-sign"}
+
+
+def test_a_sum_over_another_axis_that_spreads_like_the_right_one_is_named():
+    w = normal(3, 4, seed=2)
+
+    def forward(x):
+        return np.tanh((h := x @ w) + np.sum(h, 2, keepdims=True))
+
+    def back(axis):
+        def backward(x, dout):
+            d = dout * (1 - forward(x) ** 2)
+            return (d + d.sum(axis=axis, keepdims=True)) @ w.T
+
+        return backward
+
+    assert named(forward, back(2), back(1), normal(2, 5, 3)) == {"wrong-axis"}
+
+
+def test_a_softmax_that_backward_computes_anew_along_another_axis_is_named():
+    w, v = normal(3, 4, seed=2), normal(4, 2, seed=3)
+
+    def back(axis):
+        return lambda x, dout: through_softmax(softmax(x @ w, axis), dout @ v.T, axis) @ w.T
+
+    assert named(lambda x: softmax(x @ w) @ v, back(2), back(1), normal(2, 5, 3)) == {"wrong-axis"}
+
+
+def test_a_difference_of_which_the_other_part_is_taken_with_the_wrong_sign_is_no_forgotten_term():
+    def back(gate):
+        return lambda z, h, dout: (-dout * h, dout * gate(z))
+
+    forward = lambda z, h: (1 - z) * h  # noqa: E731
+    assert named(forward, back(lambda z: 1 - z), back(lambda z: z), normal(4, 3), normal(4, 3, seed=2)) == {"wrong-formula"}

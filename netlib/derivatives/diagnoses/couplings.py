@@ -10,56 +10,85 @@ from .paths import path, path_of_one_run
 
 
 def coupling(case: Case, name: str, yours: Array, wrong: Array) -> bool:
-    """Look at the pattern of ∂y/∂x: what couples with what."""
-    both = case.jacobians(name)
-    if both is None:
+    """Report what is right wherever it is there, where other paths are missing; and a softmax without what couples it."""
+    patterns = _patterns(case, name)
+    if patterns is None:
         return False
-    mine, right = both
-    big = float(np.abs(right).max(initial=0.0))
-    if big == 0:
-        return False
-    is_mine, is_right = np.abs(mine) > 1e-8 * float(np.abs(mine).max(initial=0.0)), np.abs(right) > 1e-7 * big
-    if len(case.ys) == 1 and case.ys[0].shape == yours.shape and _same_shape(case, name, yours, wrong, both, is_mine, is_right):
-        return True
-    kept = is_mine & is_right
-    is_part = kept.any() and (is_right & ~is_mine).any() and not (is_mine & ~is_right).any()
-    if is_part and np.allclose(mine[kept], right[kept], rtol=1e-5, atol=1e-6 * big):
-        used = [i for i, rows in enumerate(np.split(is_mine, np.cumsum([y.size for y in case.ys])[:-1])) if rows.any()]
-        cause, mend = "some of the paths to the output are right, the others are missing", ""
-        if len(used) < len(case.ys):
-            cause = f"only dout of output {', '.join(map(str, used))} is used, though all outputs depend on it"
-        elif (is_right.sum(axis=0) > 1).any():
-            mend = "add up over all uses: np.add.at(dx, index, dout) where an index comes twice, a sum over samples or places elsewhere"
-        case.find("missing-term", name, cause, case.line(name) or mend)
-        return True
-    return False
-
-
-def _same_shape(case: Case, name: str, yours: Array, wrong: Array, both: tuple[Array, Array], is_mine: Array, is_right: Array) -> bool:
-    """Compare which elements of y each element of x moves, where both have one shape."""
-    mine, right = both
-    y, big = case.ys[0], float(np.abs(right).max())
-    here, there = _coupled_axes(is_mine, y.shape), _coupled_axes(is_right, y.shape)
-    diagonal = np.eye(y.size, dtype=bool)
-    if there and not is_mine[~diagonal].any():
-        axes = ", ".join(map(str, sorted(there)))
-        if not is_right[diagonal].any() or (is_right.sum(axis=0) <= 1).all():  # a reordering
-            return False
+    mine, right, is_mine, is_right = patterns
+    big = float(np.abs(right).max())
+    if _is_diagonal_alone(case, yours, is_mine, is_right):
+        y = case.ys[0]
+        diagonal = np.eye(y.size, dtype=bool)
+        there = _coupled_axes(is_right, y.shape)
         is_softmax = _is_softmax(y, there)
         if not is_softmax and (path(case, name, yours, wrong) or path_of_one_run(case, name, yours, wrong)):
             return True
         if is_softmax or np.allclose(mine[diagonal], right[diagonal], rtol=1e-5, atol=1e-6 * big):
-            case.find("diagonal-only", name, f"only ∂y_i/∂x_i is there; each x moves every y along axis {axes}, so all ∂y_i/∂x_j count",
-                      "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))")  # fmt: skip
-        else:
-            case.find("missing-term", name, f"the paths through what is shared along axis {axes} (a mean, a sum, a variance) are missing",
-                      "differentiate the mean and the variance as well: they depend on x, too")  # fmt: skip
+            cause = f"only ∂y_i/∂x_i is there; each x moves every y along axis {_said(there)}, so all ∂y_i/∂x_j count"
+            case.find("diagonal-only", name, cause, "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))")
+            return True
+        return False
+    kept = is_mine & is_right
+    is_part = kept.any() and (is_right & ~is_mine).any() and not (is_mine & ~is_right).any()
+    if not is_part or not np.allclose(mine[kept], right[kept], rtol=1e-5, atol=1e-6 * big):
+        return False
+    used = [i for i, rows in enumerate(np.split(is_mine, np.cumsum([y.size for y in case.ys])[:-1])) if rows.any()]
+    mistake, cause, mend = "missing-term", "some of the paths to the output are right, the others are missing", ""
+    shape = case.ys[0].shape
+    if len(used) < len(case.ys):
+        cause = f"only dout of output {', '.join(map(str, used))} is used, though all outputs depend on it"
+    elif len(case.ys) == 1 and not name.startswith("input") and _rows(is_mine, shape) == 1 < _rows(is_right, shape):
+        mistake, cause = "missing-batch-sum", "only dout of one sample is used: all samples use it, so their gradients add up"
+    elif (is_right.sum(axis=0) > 1).any():
+        mend = "add up over all uses: np.add.at(dx, index, dout) where an index comes twice, a sum over samples or places elsewhere"
+    case.find(mistake, name, cause, case.line(name) or mend)
+    return True
+
+
+def shared(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report what the pattern alone tells, where no experiment tells more: missing paths, or elements mixed along another axis."""
+    patterns = _patterns(case, name)
+    if patterns is None or len(case.ys) != 1 or case.ys[0].shape != yours.shape:
+        return False
+    _, _, is_mine, is_right = patterns
+    here, there = _coupled_axes(is_mine, yours.shape), _coupled_axes(is_right, yours.shape)
+    if _is_diagonal_alone(case, yours, is_mine, is_right):
+        cause = f"the paths through what is shared along axis {_said(there)} (a mean, a sum, a variance) are missing"
+        case.find("missing-term", name, cause, "differentiate the mean and the variance as well: they depend on x, too")
         return True
     if here - there:
-        shown = ", ".join(map(str, sorted(here))), ", ".join(map(str, sorted(there))) or "none"
-        case.find("wrong-axis", name, f"your gradient mixes elements along axis {shown[0]}, forward along axis {shown[1]}", case.line(name))
+        cause = f"your gradient mixes elements along axis {_said(here)}, forward along axis {_said(there) or 'none'}"
+        case.find("wrong-axis", name, cause, case.line(name))
         return True
     return False
+
+
+def _patterns(case: Case, name: str) -> tuple[Array, Array, Array, Array] | None:
+    """Return your Jacobian and the measured one, and where they are not zero."""
+    both = case.jacobians(name)
+    if both is None or not both[1].any():
+        return None
+    mine, right = both
+    largest = (float(np.abs(each).max(initial=0.0)) for each in both)
+    return mine, right, np.abs(mine) > 1e-8 * next(largest), np.abs(right) > 1e-7 * next(largest)
+
+
+def _is_diagonal_alone(case: Case, yours: Array, is_mine: Array, is_right: Array) -> bool:
+    """Return whether each y sends a gradient to the x in its place alone, where forward couples more and reorders nothing."""
+    if len(case.ys) != 1 or case.ys[0].shape != yours.shape:
+        return False
+    diagonal = np.eye(yours.size, dtype=bool)
+    is_reordering = not is_right[diagonal].any() or bool((is_right.sum(axis=0) <= 1).all())
+    return bool(is_right[~diagonal].any()) and not is_mine[~diagonal].any() and not is_reordering
+
+
+def _rows(is_there: Array, shape: tuple[int, ...]) -> int:
+    """Return how many rows of the output are in a pattern."""
+    return int(is_there.reshape(shape[0], -1).any(axis=1).sum()) if shape else 0
+
+
+def _said(axes: set[int]) -> str:
+    return ", ".join(map(str, sorted(axes)))
 
 
 def _coupled_axes(is_there: Array, shape: tuple[int, ...]) -> set[int]:

@@ -11,7 +11,8 @@ from ..case import Case
 from ..experiments import Experiment, Explanation
 
 MENDS = {
-    "missing-term": "add up over all uses: np.add.at(dx, index, dout) where an index comes twice",
+    "missing-term": "add up over all paths",
+    "not-accumulated": "np.add.at(dx, index, dout) in place of dx[index] += dout, which counts an index once however often it comes",
     "double-counted": "each path once",
     "missing-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
     "inverted-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",

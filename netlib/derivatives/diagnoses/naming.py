@@ -9,17 +9,18 @@ from ..case import Case
 from ..numeric import Slopes
 from .axes import axis, summed
 from .copies import unread
-from .couplings import coupling
+from .couplings import coupling, shared
 from .experiments import as_elsewhere
 from .formulas import in_places, pattern
 from .masks import mask, unmasked
+from .outputs import one_output
 from .paths import path, path_of_one_run, scaled_path
 from .rows import mixed_rows
 from .scale import scale, zero
 from .swaps import of_another_input
-from .terms import targets, term
+from .terms import double, targets, term
 from .transposes import reordering, transpose, transposed_weight
-from .variants import variant
+from .variants import lost_repeat, variant
 
 PROVEN_BY_PROBES = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
@@ -78,7 +79,19 @@ def non_finite(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     return True
 
 
+def overwritten(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is right with += where backward has = in between."""
+    log = case.logs.get(name, [])
+    if not any(act == "=" for act, _ in log[1:]) or any(value.shape != yours.shape for _, value in log):
+        return False
+    if not case.is_gradient(np.asarray(sum(value for _, value in log)), name):
+        return False
+    case.find("not-accumulated", name, "backward has several terms for it, and = in the place of +=: the last one alone is left", "+=")
+    return True
+
+
 RULES = (
-    non_finite, zero, unread, scale, transpose, mask, axis, of_another_input, as_elsewhere, coupling, term, path, variant, summed,
-    scaled_path, path_of_one_run, transposed_weight, reordering, mixed_rows, unmasked, in_places,
+    non_finite, zero, overwritten, unread, scale, transpose, mask, axis, of_another_input, as_elsewhere, lost_repeat, coupling, term,
+    path, double, one_output, variant, shared, summed, scaled_path, path_of_one_run, transposed_weight, reordering, mixed_rows, unmasked,
+    in_places,
 )  # fmt: skip

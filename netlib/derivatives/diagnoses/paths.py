@@ -60,14 +60,21 @@ def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterabl
             yield Explanation("missing-term", f"only the path through {path.text} is there; {ADD_UP}")
     for factor in factors:
         mistake, what = COUNTED[factor]
-        for path in found:
-            if is_mine(path, 1, factor):
-                yield Explanation(mistake, f"the path through {path.text} {what}", path.reads(factor))
+        twice = (path for path in found if is_mine(path, 1, factor))
+        for path in twice:
+            halved = next((each for each in (path, *twice) if each.is_halved), None) if factor == 2 else None
+            if halved is not None:
+                yield Explanation("wrong-scale", f"the factor 1/2 of {halved.text} is forgotten", halved.reads(factor))
+            yield Explanation(mistake, f"the path through {path.text} {what}", path.reads(factor))
         for path in found:
             if is_mine(path, factor, 1):
                 yield Explanation(mistake, f"the path through all but {path.text} {what}")
     for a, b in combinations(found, 2):
-        if abs(right[0] - a.first - b.first - mine[0]) <= doubtful and is_close(right - a.part - b.part):
+        if a.is_repeated and b.is_repeated:
+            are_missing = bool(a.arrays & b.arrays) and experiment.is_mine(a.reads(0) | b.reads(0))
+        else:
+            are_missing = abs(right[0] - a.first - b.first - mine[0]) <= doubtful and is_close(right - a.part - b.part)
+        if are_missing:
             cause = f"the paths through {a.text} and through {b.text} are missing; {ADD_UP}"
             yield Explanation("missing-term", cause, a.reads(0) | b.reads(0))
 

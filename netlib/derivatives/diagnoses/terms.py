@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ...arrays import Array
@@ -10,19 +12,17 @@ from .scale import counted_twice
 
 
 def term(case: Case, name: str, yours: Array, wrong: Array) -> bool:
-    """Look for a path too few or too many."""
-    target = case.numeric(name)
-    if np.isnan(target).any():
-        return False
-    gap = target - yours
-    noise = case.slopes[name].noise.reshape(gap.shape)
-    allowed = 1e-5 * max(float(np.abs(target).max()), float(np.abs(yours).max())) + 8 * float(noise.max())
-    for text, _, value in case.expressions(gap.shape):
-        if text.startswith("-") or float(np.abs(value).max(initial=0.0)) <= 10 * allowed:
-            continue
+    """Look for a path too few that can be written down."""
+    for text, value, gap, allowed in _simple(case, name, yours):
         if np.abs(gap - value).max() <= allowed:
             case.find("missing-term", name, f"exactly {text} is missing: one path from it to the output was forgotten", f"… + {text}")
             return True
+    return False
+
+
+def double(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Look for a path too many, where none is missing; and for targets forgotten."""
+    for text, value, gap, allowed in _simple(case, name, yours):
         if np.abs(gap + value).max() <= allowed:
             case.find("double-counted", name, f"{text} is in it once too often", f"add {text} once only")
             return True
@@ -31,6 +31,19 @@ def term(case: Case, name: str, yours: Array, wrong: Array) -> bool:
         case.find("double-counted", name, counted, "each path once")
         return True
     return targets(case, name, yours, wrong)
+
+
+def _simple(case: Case, name: str, yours: Array) -> Iterator[tuple[str, Array, Array, float]]:
+    """Yield what can be written down and is not small, with what is missing and by how much that may be off."""
+    target = case.numeric(name)
+    gap = target - yours
+    if np.isnan(gap).any():
+        return
+    noise = case.slopes[name].noise
+    allowed = 1e-5 * max(float(np.abs(target).max()), float(np.abs(yours).max())) + 8 * float(noise.max())
+    for text, _, value in case.expressions(gap.shape):
+        if not text.startswith("-") and float(np.abs(value).max(initial=0.0)) > 10 * allowed:
+            yield text, value, gap, allowed
 
 
 def targets(case: Case, name: str, yours: Array, wrong: Array) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...arrays import Array
 from ..case import Case
 from ..experiments import Experiment, Explanation
-from ..variants import variants
+from ..variants import lost_repeats, variants
+from ..variants.taking import Variant
 from .experiments import by_experiment
 
 
@@ -16,7 +17,12 @@ def variant(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     return by_experiment(case, name, yours, _mistaken)
 
 
-def _mistaken(experiment: Experiment) -> Iterator[Explanation]:
-    for mistake, text, changes in variants(experiment):
+def lost_repeat(case: Case, name: str, yours: Array, wrong: Array) -> bool:
+    """Report elements that forward takes several times, of which backward counts the last time alone."""
+    return by_experiment(case, name, yours, lambda experiment: _mistaken(experiment, lost_repeats))
+
+
+def _mistaken(experiment: Experiment, kinds: Callable[[Experiment], Iterator[Variant]] = variants) -> Iterator[Explanation]:
+    for mistake, text, changes in kinds(experiment):
         if experiment.is_mine({}, changes):
             yield Explanation(mistake, f"it is the gradient of another forward, in which {text}", changes=changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -14,19 +14,35 @@ from .taking import Take, moved
 
 
 def axes(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
-    """Another axis than the one that the operation goes along."""
-    a, axis = operation.operands[k], operation.options.get("axis")
-    if not isinstance(axis, int):
+    """Other axes than those that the operation goes along."""
+    for other in other_axes(operation, operation.operands[k].ndim):
+        yield "wrong-axis", f"goes along {_said(other)}", lambda v, other=other: moved(operation, k, v, axis=other)  # type: ignore[misc]
+
+
+def other_axes(operation: Operation, ndim: int) -> Iterator[int | tuple[int, ...]]:
+    """Yield the axes along which an operation gives a result of the same shape, or of one that spreads like it."""
+    axis = operation.options.get("axis")
+    if not isinstance(axis, int | tuple):
         return
-    for other in range(a.ndim):
-        if other == axis % a.ndim:
-            continue
+    own = {each % ndim for each in ((axis,) if isinstance(axis, int) else axis)} if ndim else set()
+    some = subsets(ndim) if operation.options.get("keepdims") else combinations(range(ndim), len(own))
+    for other in some:
+        along = other[0] if len(other) == 1 else other
         try:
-            if operation.again(operation.operands, axis=other).shape != operation.result.shape:
-                continue
+            result = operation.again(operation.operands, axis=along)
         except Exception:
             continue
-        yield "wrong-axis", f"goes along axis {other}", lambda v, other=other: moved(operation, k, v, axis=other)  # type: ignore[misc]
+        if set(other) != own and (operation.options.get("keepdims") or result.shape == operation.result.shape):
+            yield along
+
+
+def subsets(ndim: int) -> list[tuple[int, ...]]:
+    """Return the sets of axes that there are."""
+    return [axes for n in range(1, ndim + 1) for axes in combinations(range(ndim), n)]
+
+
+def _said(axes: int | tuple[int, ...]) -> str:
+    return f"axis {axes}" if isinstance(axes, int) else f"axes {axes}"
 
 
 def copies(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
@@ -48,4 +64,4 @@ def copies(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
             there = [spread + v.reshape(aligned).transpose(order) if i == k else b for i, b in enumerate(others)]
             return operation.again(there) - operation.again(others)
 
-        yield "wrong-axis", f"takes operand {k + 1} for one of shape {shape}", take
+        yield "wrong-axis", f"takes an operand of shape {aligned} for one of shape {shape}", take

@@ -9,10 +9,12 @@ import numpy as np
 from ...arrays import Array
 from ..expressions import fits_into
 from ..tracing import Operation
-from .taking import Take, Variant, by_source, moved, moving_operands
+from .taking import Take, Variant, Whole, by_source, moved, moving_operands
 
 NEAR = 8
 """Operations within which masks are made together."""
+FAR = 1e6
+"""Times that a result may be larger than what it is made of before it counts as cut off."""
 LARGEST = {"max", "min", "amax", "amin"}
 INVERTED, UNMASKED = "stops what it should pass, and passes what it should stop", "passes everything"
 
@@ -44,6 +46,41 @@ def _two_slopes(slopes: Array) -> Iterator[tuple[str, str, Take]]:
     for slope in dict.fromkeys((low, high, 1.0)):
         if slope:
             yield "missing-mask", f"{UNMASKED}{'' if slope == 1 else f', {slope:.4g} times'}", lambda v, slope=slope: slope * v + 0 * plain  # type: ignore[misc]
+
+
+def masks_wholly(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str, Whole]]:
+    """One of the straight pieces that a result is made of everywhere, or two of them exchanged, for the value, too."""
+    u, r = operation.operands[k], operation.result
+    if u.size < 2 or not fits_into(u.shape, r.shape):
+        return
+    slopes = moved(operation, k, move) / move
+    slopes[~(np.abs(r) <= FAR * (1 + np.abs(u).max()))] = np.nan  # as where a large number is taken off
+    pieces = []
+    for slope in _distinct(slopes):
+        here = np.abs(slopes - slope) <= 1e-6 * max(1.0, abs(slope))
+        level = (r - slope * u)[here]
+        if np.ptp(level) <= 1e-9 * max(1.0, float(np.abs(level).max())) and not here.all():
+            pieces.append((here, slope, float(level.mean())))
+    for _, slope, level in pieces:
+        if slope:
+            yield "missing-mask", UNMASKED, lambda now, slope=slope, level=level: np.broadcast_to(slope * now[k] + level, r.shape)  # type: ignore[misc]
+    if len(pieces) == 2:
+        (here, slope, level), (_, other, base) = pieces
+        yield "inverted-mask", INVERTED, lambda now: np.where(here, other * now[k] + base, slope * now[k] + level)
+
+
+def _distinct(slopes: Array) -> list[float]:
+    """Return the slopes that there are, if they are of one or two kinds."""
+    known = slopes[np.isfinite(slopes)]
+    if not known.size:
+        return []
+    low, high = float(known.min()), float(known.max())
+    allowed = 1e-6 * max(1.0, abs(low), abs(high))
+    if (np.minimum(known - low, high - known) > allowed).any():
+        return []
+    if high - low <= allowed:
+        return [low]
+    return [low, high] if abs(high + low) > allowed else []  # of an absolute value it is the sign
 
 
 def masks_together(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:

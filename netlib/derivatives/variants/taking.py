@@ -14,6 +14,10 @@ Take = Callable[[Array], Array]
 """By how much a result is taken to move when an operand does."""
 
 
+Whole = Callable[[list[Array]], Array]
+"""What comes out of an operation that is taken for another, value and all."""
+
+
 class Variant(NamedTuple):
     """A mistake, the operation it is made in and what that is taken for, and the change of forward that it comes to."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..tracing import Operation
-from .taking import Take
+from .taking import Take, moved
 
 PRODUCTS = {"matmul", "dot", "einsum", "tensordot", "inner", "outer", "vecdot", "inv", "solve"}
 """Where several of the arrays may be turned."""
@@ -20,6 +20,9 @@ def turns(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
     """Arrays with two axes of one length exchanged: the moving operand, and in a product the others and the result."""
     base = operation.operands
     is_product = operation.name in PRODUCTS
+    others = [a if i == k or a.ndim < 2 or a.shape[-1] != a.shape[-2] else a.swapaxes(-1, -2) for i, a in enumerate(base)]
+    if is_product and any(a is not other for a, other in zip(base, others, strict=True)):
+        yield "missing-transpose", "has all but what moves transposed", lambda v: moved(operation._replace(operands=others), k, v)
     arrays = [a if i == k or is_product or operation.name == "multiply" else np.zeros(0) for i, a in enumerate(base)]
     arrays.append(operation.result if is_product else np.zeros(0))
     choices = [[None, *_exchangeable(a, operation.name)] for a in arrays]

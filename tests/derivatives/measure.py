@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from derivatives.broken import CASES, NESTED, ONE_MISTAKE, TWO_MISTAKES
 from derivatives.sound import ROWS
-from derivatives.unseen import BROKEN, HIDDEN, SOUND
+from derivatives.unseen import SETS
 
 from netlib import check_gradients
 
@@ -59,32 +59,29 @@ def false_alarms(row, seeds):
 
 
 @functools.cache
-def unseen_report(name, seed=0):
+def unseen_report(make, seed=0):
     """Return what the checker says about a layer of `unseen`, a sound or a broken one."""
-    layer, inputs = UNSEEN[name](np.random.default_rng(seed))
+    layer, inputs = make(np.random.default_rng(seed))
     return check_gradients(layer, *inputs)
 
 
-UNSEEN = {case[0]: case[-1] for case in [*BROKEN, *HIDDEN, *SOUND]}
-
-
-def verdict(name, slugs, seed=0):
+def verdict(slugs, make, seed=0):
     """Return "named", "misnamed", "noted" (not called a mistake, but told in a note under its name) or "missed"."""
-    found = unseen_report(name, seed)
+    found = unseen_report(make, seed)
     if not found.ok:
         return "named" if {finding.mistake for finding in found.findings} & set(slugs) else "misnamed"
     return "noted" if {note.kind for note in found.notes} & set(slugs) else "missed"
 
 
-def _count_unseen(seeds):
-    """Print what becomes of the layers of `unseen`; return the lines about those that are not named."""
-    verdicts = {(name, seed): verdict(name, slugs, seed) for name, slugs, _ in [*BROKEN, *HIDDEN] for seed in range(seeds)}
+def _count_unseen(which, layers, seeds):
+    """Print what becomes of a set of `unseen`; return the lines about those that are not named."""
+    verdicts = {(name, seed): verdict(slugs, make, seed) for name, slugs, make in layers.BROKEN for seed in range(seeds)}
     counts = Counter(verdicts.values())
-    alarms = [f"ALARM     {name} seed {seed}" for name, _ in SOUND for seed in range(seeds) if not unseen_report(name, seed).ok]
-    told = ", ".join(f"{counts[which]} {which}" for which in ("named", "misnamed", "noted", "missed"))
-    print(f"{len(BROKEN) + len(HIDDEN)} unseen broken layers, {seeds} seeds each: {told}")
-    print(f"{len(SOUND)} unseen sound layers, {seeds} seeds each: {len(alarms)} alarms")
-    return [f"{which:9} {name} seed {seed}" for (name, seed), which in verdicts.items() if which != "named"] + alarms
+    alarms = [f"ALARM     {name} seed {seed}" for name, make in layers.SOUND for seed in range(seeds) if not unseen_report(make, seed).ok]
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("named", "misnamed", "noted", "missed"))
+    print(f"{which} unseen set, {len(layers.BROKEN)} broken layers, {seeds} seeds each: {told}")
+    print(f"{which} unseen set, {len(layers.SOUND)} sound layers, {seeds} seeds each: {len(alarms)} alarms")
+    return [f"{verdict:9} {name} seed {seed}" for (name, seed), verdict in verdicts.items() if verdict != "named"] + alarms
 
 
 def _kind(case):
@@ -160,7 +157,8 @@ def main():
     missed = _count_broken(args.broken_seeds)
     print(flush=True)
     missed += _count_sound(args.seeds, args.jobs)
-    missed += _count_unseen(args.broken_seeds)
+    for which, layers in SETS.items():
+        missed += _count_unseen(which, layers, args.broken_seeds)
     print("\n".join(missed))
     print(f"{time.perf_counter() - started:.0f} s")
 

@@ -1,44 +1,14 @@
-"""More layers that were written without knowledge of the checker's rules, and measured when the rules were done.
-
-Each broken layer derives from a sound one and has one mistake. BROKEN is a list of (name, slugs, make), SOUND of (name, make), and
-``make(rng)`` returns a layer and its inputs. `test_unseen_later.py` proves both lists by differences of its own.
-"""
+"""The second set."""
 
 import numpy as np
 
 import netlib as nl
 
-BROKEN, SOUND = [], []
-SETUP = {}
+from .notebook import Notebook, normal
 
-
-def sound(args=lambda r: (), inputs=None):
-    def note(cls):
-        SETUP[cls] = args, inputs
-        SOUND.append((cls.__name__, lambda r: (cls(*args(r)), inputs(r))))
-        return cls
-
-    return note
-
-
-def also(cls, suffix, args=None, inputs=None):
-    """The sound class once more, on other inputs."""
-    args, inputs = args or SETUP[cls][0], inputs or SETUP[cls][1]
-    SOUND.append((cls.__name__ + suffix, lambda r: (cls(*args(r)), inputs(r))))
-
-
-def broken(*slugs, args=None, inputs=None):
-    def note(cls):
-        twin = SETUP[cls.__mro__[1]]
-        a, i = args or twin[0], inputs or twin[1]
-        BROKEN.append((cls.__name__, slugs, lambda r: (cls(*a(r)), i(r))))
-        return cls
-
-    return note
-
-
-def normal(*shapes, dtype=np.float64):
-    return lambda r: [r.normal(size=s).astype(dtype) for s in shapes]
+NOTEBOOK = Notebook()
+sound, also, broken = NOTEBOOK.sound, NOTEBOOK.also, NOTEBOOK.broken
+BROKEN, SOUND = NOTEBOOK.broken_layers, NOTEBOOK.sound_layers
 
 
 def positive(*shape):

@@ -1,8 +1,4 @@
-"""A third set of layers, written without knowledge of the checker or of what it says of the others.
-
-Each broken layer derives from a sound one and has one mistake. BROKEN is a list of (name, slugs, make), SOUND of (name, make), and
-``make(rng)`` returns a layer and its inputs. `test_unseen_last.py` proves both lists by differences and by the layers' conduct.
-"""
+"""The third set."""
 
 import math
 
@@ -10,37 +6,11 @@ import numpy as np
 
 import netlib as nl
 
-BROKEN, SOUND = [], []
-SETUP = {}
+from .notebook import Notebook, normal
 
-
-def sound(args=lambda r: (), inputs=None):
-    def note(cls):
-        SETUP[cls] = args, inputs
-        SOUND.append((cls.__name__, lambda r: (cls(*args(r)), inputs(r))))
-        return cls
-
-    return note
-
-
-def also(cls, suffix, args=None, inputs=None):
-    """The sound class once more, on other arguments or inputs."""
-    args, inputs = args or SETUP[cls][0], inputs or SETUP[cls][1]
-    SOUND.append((cls.__name__ + suffix, lambda r: (cls(*args(r)), inputs(r))))
-
-
-def broken(*slugs, args=None, inputs=None):
-    def note(cls):
-        twin = SETUP[cls.__mro__[1]]
-        a, i = args or twin[0], inputs or twin[1]
-        BROKEN.append((cls.__name__, slugs, lambda r: (cls(*a(r)), i(r))))
-        return cls
-
-    return note
-
-
-def normal(*shapes, dtype=np.float64, scale=1.0):
-    return lambda r: [(scale * r.normal(size=s)).astype(dtype) for s in shapes]
+NOTEBOOK = Notebook()
+sound, also, broken = NOTEBOOK.sound, NOTEBOOK.also, NOTEBOOK.broken
+BROKEN, SOUND = NOTEBOOK.broken_layers, NOTEBOOK.sound_layers
 
 
 def uniform(low, high, *shapes):

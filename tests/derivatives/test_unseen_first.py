@@ -1,4 +1,4 @@
-"""The sound layers of `unseen` are sound, and each broken one has the mistake that it is said to have: all without netlib's checker."""
+"""In the first set of `unseen` the sound layers are sound, and each broken one has its mistake: all without netlib's checker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from derivatives.unseen import BROKEN, HIDDEN, SOUND, Make
+from derivatives.unseen.first import BROKEN, HIDDEN, SOUND, Make
 
 import netlib as nl
 from netlib.arrays import Array

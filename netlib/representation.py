@@ -24,10 +24,10 @@ def call_text(thing: object) -> str:
     for name, parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             continue
-        if not hasattr(thing, name):
+        value = getattr(thing, name, thing)
+        if value is thing or getattr(value, "__self__", None) is thing:  # not kept, or a method that goes by the same name
             parts += ["…"] if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL else []
             continue
-        value = getattr(thing, name)
         if hasattr(value, "bit_generator"):
             continue
         if isinstance(parameter.default, bool):

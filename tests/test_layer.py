@@ -361,7 +361,12 @@ def test_repr_never_fails_whatever_a_users_constructor_looks_like():
         def __init__(self, *weights):
             self.weights = nl.Parameter(list(weights))
 
+    class Function(nl.Layer):
+        def __init__(self, forward, backward=None):
+            self.inner = forward, backward
+
     assert repr(Default()) == "Default()"
+    assert repr(Function(np.tanh)) == "Function(…)"
     assert repr(Default(np.zeros(2))).startswith("Default(scale=array(")
     assert repr(Starred(1.0, 2.0)).startswith("Starred(")
 

@@ -386,3 +386,25 @@ def test_a_matrix_on_both_sides_that_is_not_transposed_is_named_with_the_line_to
     (finding,) = check_gradients(Inverted(transposes=False), x).findings
     assert finding.mistake == "missing-transpose"
     assert finding.mend == f"dx = -y.{mark} @ dout @ y.{mark}"
+
+
+class BothSigns(nl.Layer):
+    """y = (max(x, 0), max(-x, 0)), side by side."""
+
+    def __init__(self, factor=-1.0):
+        self.factor = factor
+
+    def forward(self, x):
+        self.is_positive = x > 0
+        return np.concatenate([np.maximum(x, 0), np.maximum(-x, 0)], axis=1)
+
+    def backward(self, dout):
+        up, down = np.split(dout, 2, axis=1)
+        return np.where(self.is_positive, up, self.factor * down)
+
+
+def test_a_path_with_the_wrong_sign_is_not_taken_for_two_that_are_missing():
+    x = normal(5, 4)
+    assert check_gradients(BothSigns(), x).ok
+    (finding,) = check_gradients(BothSigns(factor=1.0), x).findings
+    assert finding.mistake == "wrong-sign"

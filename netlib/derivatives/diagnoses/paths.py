@@ -71,10 +71,10 @@ def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterabl
                 yield Explanation(mistake, f"the path through all but {path.text} {what}")
     for a, b in combinations(found, 2):
         if a.is_repeated and b.is_repeated:
-            are_missing = bool(a.arrays & b.arrays) and experiment.is_mine(a.reads(0) | b.reads(0))
+            are_near = bool(a.arrays & b.arrays)
         else:
-            are_missing = abs(right[0] - a.first - b.first - mine[0]) <= doubtful and is_close(right - a.part - b.part)
-        if are_missing:
+            are_near = abs(right[0] - a.first - b.first - mine[0]) <= doubtful
+        if are_near and experiment.is_mine(a.reads(0) | b.reads(0)):  # and not one path through both
             cause = f"the paths through {a.text} and through {b.text} are missing; {ADD_UP}"
             yield Explanation("missing-term", cause, a.reads(0) | b.reads(0))
 

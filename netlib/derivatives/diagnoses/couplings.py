@@ -69,8 +69,9 @@ def _patterns(case: Case, name: str) -> tuple[Array, Array, Array, Array] | None
     if both is None or not both[1].any():
         return None
     mine, right = both
-    largest = (float(np.abs(each).max(initial=0.0)) for each in both)
-    return mine, right, np.abs(mine) > 1e-8 * next(largest), np.abs(right) > 1e-7 * next(largest)
+    is_mine = np.abs(mine) > 1e-8 * np.abs(mine).max(initial=0.0)
+    is_right = np.abs(right) > 1e-7 * np.abs(right).max(initial=0.0)
+    return mine, right, is_mine, is_right
 
 
 def _is_diagonal_alone(case: Case, yours: Array, is_mine: Array, is_right: Array) -> bool:

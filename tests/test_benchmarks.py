@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import asdict, replace
+from math import isfinite
 
 import numpy as np
 import pytest
 
-from benchmarks import experiments, report, targets
+from benchmarks import experiments, report, targets, waits
 from benchmarks.case import CASES, Case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure
@@ -141,3 +142,20 @@ def test_a_case_gives_everybody_the_same_numbers_in_its_type():
     assert {w.dtype for w in case.weights()} == {case.inputs().dtype} == {np.dtype("float64")}
     assert Case(**asdict(case)) == case
     assert CASES["mnist"].n_parameters == 101_770
+
+
+def test_each_wait_and_each_size_is_measured_and_the_checks_see_what_is_wrong():
+    rows = list(waits.rows(1))
+    assert len({row.text for row in rows}) == len(rows) == 10
+    assert all(isfinite(figure) and figure > 0 for row in rows for figure in row.figures)
+    assert [row.unit for row in rows] == ["s"] * 7 + ["kB"] * 3
+    small, large, small_wrong, large_wrong = (row.text for row in rows[:4])
+    assert small == "check of 64-128-10: all 10,122 elements; nothing wrong"
+    assert "of 1,009,000 elements and all along random directions; nothing wrong" in large
+    assert small_wrong == "check of 64-128-10: all 10,122 elements; a mistake found"
+    assert large_wrong.endswith("; a mistake found")
+
+
+@pytest.mark.parametrize(("figures", "verdict"), [([0.9, 1.1, 0.2], "met"), ([0.2, 1.0, 1.1], "NOT met")])
+def test_a_wait_is_met_where_its_median_is_below_the_bound(figures, verdict):
+    assert waits._line(waits.Row("a check", figures, 1.0)) == ["a check", f"{sorted(figures)[1]:g} s", "0.2 s", "< 1 s", verdict]

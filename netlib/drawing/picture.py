@@ -323,7 +323,9 @@ def _with_sources(flow: Flow, parts: Sequence[_Part]) -> list[_Part]:
 
 def _names(flow: Flow) -> dict[int, str]:
     """Return a name for each value: the given one, else the chapter's letter, with a number where several would have it."""
-    values = [value for part in _with_ends(flow, [_layer(operation) for operation in flow.operations]) for value in part.makes]
+    values = dict.fromkeys(flow.inputs)  # as in the picture of all layers: a parameter before its first user
+    for operation in flow.operations:
+        values |= dict.fromkeys(value for value in operation.sources if _is_held(flow, value)) | dict.fromkeys(operation.targets)
     given = Counter(flow.values[value].name for value in values)
     names = {value: flow.values[value].name for value in values if flow.values[value].name and given[flow.values[value].name] == 1}
     letters = {value: _letter(flow, value) for value in values if value not in names}

@@ -6,28 +6,11 @@ import numpy as np
 
 import netlib as nl
 
-from .notebook import Notebook, normal
+from .notebook import Notebook, apart, away_from_zero, normal, seeded, uniform
 
 NOTEBOOK = Notebook()
 sound, also, broken = NOTEBOOK.sound, NOTEBOOK.also, NOTEBOOK.broken
 BROKEN, SOUND = NOTEBOOK.broken_layers, NOTEBOOK.sound_layers
-
-
-def uniform(low, high, *shapes):
-    return lambda r: [r.uniform(low, high, size=s) for s in shapes]
-
-
-def away_from_zero(*shapes, dtype=np.float64):
-    return lambda r: [(r.choice([-1.0, 1.0], size=s) * r.uniform(0.2, 2, size=s)).astype(dtype) for s in shapes]
-
-
-def apart(*shape):
-    """No two elements within 0.1 of each other."""
-    return lambda r: [(r.permutation(math.prod(shape)) * 0.25 + r.uniform(0, 0.15, size=math.prod(shape)) - 1.5).reshape(shape)]
-
-
-def seeded(r):
-    return (int(r.integers(1000)),)
 
 
 def draw(seed, *shape, dtype=np.float64, scale=1.0):

@@ -1,5 +1,7 @@
 """What the second, third and fourth set are written with."""
 
+import math
+
 import numpy as np
 
 
@@ -40,3 +42,23 @@ class Notebook:
 def normal(*shapes, dtype=np.float64, scale=1.0):
     """Inputs of these shapes, of both signs."""
     return lambda r: [(scale * r.normal(size=s)).astype(dtype) for s in shapes]
+
+
+def uniform(low, high, *shapes):
+    """Inputs of these shapes between two numbers."""
+    return lambda r: [r.uniform(low, high, size=s) for s in shapes]
+
+
+def away_from_zero(*shapes, dtype=np.float64):
+    """Inputs of these shapes, of both signs, none within 0.2 of 0."""
+    return lambda r: [(r.choice([-1.0, 1.0], size=s) * r.uniform(0.2, 2, size=s)).astype(dtype) for s in shapes]
+
+
+def apart(*shape):
+    """One input of which no two elements are within 0.1 of each other."""
+    return lambda r: [(r.permutation(math.prod(shape)) * 0.25 + r.uniform(0, 0.15, size=math.prod(shape)) - 1.5).reshape(shape)]
+
+
+def seeded(r):
+    """A seed, as the only argument of a class."""
+    return (int(r.integers(1000)),)

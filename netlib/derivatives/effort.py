@@ -25,12 +25,15 @@ BEYOND_REASON = 10.0
 
 def seconds_of_forward(layer: Layer, inputs: Iterable[Any]) -> float:
     """Return how long a forward usually takes."""
-    n_parameters = sum(parameter.value.size for parameter in layer.parameters().values())
-    return FORWARD + LAYER * sum(1 for _ in layer.walk()) + INPUT * sum(map(np.size, inputs)) + PARAMETER * n_parameters
+    return FORWARD + LAYER * sum(1 for _ in layer.walk()) + INPUT * sum(map(np.size, inputs)) + PARAMETER * _n_parameters(layer)
 
 
 def seconds_of_check(layer: Layer, inputs: tuple[Any, ...], has_differences: bool) -> float:
     """Return how long a check usually takes, with differences or with the probes alone."""
     forward = seconds_of_forward(layer, inputs)
-    n_elements = sum(map(np.size, inputs)) + sum(parameter.value.size for parameter in layer.parameters().values())
+    n_elements = sum(map(np.size, inputs)) + _n_parameters(layer)
     return PROBES * forward + (min(SECONDS, 2 * n_elements * forward) if has_differences else 0.0)
+
+
+def _n_parameters(layer: Layer) -> int:
+    return sum(parameter.value.size for parameter in layer.parameters().values())

@@ -39,8 +39,10 @@ def measure(case: Case, rng: np.random.Generator, seconds: float) -> None:
         if case.is_sampled and is_comparable:
             case.report.directions[name] = n_directions = 1 if case.twin.seconds > SLOW else 2
             off = disagrees_along(differences, name, flat, n_directions, rng)
-        few, least = (1, LEAST_ELEMENTS) if off or not is_comparable or not case.is_sampled else (3, FEWEST_ELEMENTS)
-        elements = sample(case, name, min(array.size, max(affordable[name] // few, least)), rng)
+        count = affordable[name]
+        if case.is_sampled:
+            count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and not off else max(count, LEAST_ELEMENTS)
+        elements = sample(case, name, min(array.size, count), rng)
         differences.measure(name, elements, slopes)
         doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~case.agrees(flat, slopes)))
         if doubtful.size > 64:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -24,19 +24,22 @@ MENDS = {
 
 def as_elsewhere(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     """Report what was found out about the gradient of another array, if it explains this one, too."""
-    return bool(case.explanations) and by_experiment(case, name, yours, lambda experiment: ())
+
+    def explained(experiment: Experiment) -> Iterator[Explanation]:
+        return (each for each in case.explanations if experiment.is_mine(each.instead, each.changes))
+
+    return bool(case.explanations) and by_experiment(case, name, yours, explained)
 
 
-def by_experiment(case: Case, name: str, yours: Array, explained: Callable[[Experiment], Iterable[Explanation]]) -> bool:
-    """Report the first explanation of a gradient; what explains that of another array is tried before.
+def by_experiment(case: Case, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
+    """Report the first explanation of a gradient.
 
     There is none where forward takes the array apart in a way that hides its operations, or is slow.
     """
     try:
         with np.errstate(all="ignore"):
             experiment = Experiment(case, name, yours)
-            known = (each for each in case.explanations if experiment.is_mine(each.instead, each.changes))
-            found = next(known, None) or next(iter(explained(experiment)), None)
+            found = next(explained(experiment), None)
     except Exception:
         return False
     if found is None:

@@ -597,3 +597,11 @@ def test_what_was_left_out_of_the_page_is_said_with_the_line_that_draws_it(visit
     assert page.locator("#step code").text_content() == 'nl.draw(model, …, within="5.7")'
     page.click("#out")
     assert page.locator("#step h2").text_content().endswith("5")
+
+
+def test_the_folded_middle_of_a_chain_has_no_inside_and_says_nothing_of_one(visit):
+    page = visit(nl.Sequential(*[nl.Tanh() for _ in range(60)]), X)
+    page.locator(".node.group").click()
+    assert page.locator("#step h2").text_content().endswith("…")
+    assert page.locator("#inside").count() == 0
+    assert "null" not in page.locator("#step").text_content()

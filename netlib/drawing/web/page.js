@@ -283,7 +283,7 @@ function showStep() {
   const body = [];
   if (isBack && node.kind === "output") body.push(make("p", {}, "Here backward begins: this gradient, dout, is sent in from the right."));
   else if (!lines.length && SAYINGS[node.kind]) body.push(make("p", {}, SAYINGS[node.kind](node)));
-  if (node.kind === "group") body.push(wayInto(node));
+  if (node.kind === "group" && node.path !== "…") body.push(wayInto(node));
   if (node.kind === "fan-out" && isBack) body.push(meeting(node));
   else body.push(...lines.map(lineOfRule));
   if (!lines.length && (node.kind === "operation" || node.kind === "group")) {
@@ -305,7 +305,6 @@ function showStep() {
 /** How to see what is inside a folded node. */
 function wayInto(node) {
   if (isOpenable(node)) return make("p", {}, make("button", { class: "chip", id: "inside", onclick: () => lookInto(node) }, "look inside"));
-  if (node.path === "…") return null;
   return make("p", { class: "remark" }, "What is inside would make this page heavy. ", make("code", {}, `nl.draw(model, …, within="${node.path}")`), " draws it.");
 }
 

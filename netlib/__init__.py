@@ -22,7 +22,7 @@ _HOMES = {
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
-    "layer": "Layer Parameter",
+    "layer": "Buffer Layer Parameter",
     "layers": (
         "Add Affine Concatenate Divide Dot Dropout ELU Flatten GELU Identity LeakyReLU LogSoftmax MatMul Mean Multiply "
         "ReLU Reshape SiLU Sigmoid Softmax Softplus Subtract Sum Tanh Transpose"

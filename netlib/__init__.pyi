@@ -21,7 +21,7 @@ from .errors import (
     ShapeError,
 )
 from .initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal, Uniform, Xavier, Zeros
-from .layer import Layer, Parameter
+from .layer import Buffer, Layer, Parameter
 from .layers import (
     ELU,
     GELU,
@@ -76,6 +76,7 @@ __all__ = [
     "AdamW",
     "Add",
     "Affine",
+    "Buffer",
     "Callback",
     "Concatenate",
     "Constant",

@@ -41,7 +41,7 @@ class Parameter:
     array([[3., 3.]])
     """
 
-    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_value", "trainable")
+    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_is_frozen", "_value", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(as_floats(value, where="Parameter", copy=True), trainable)
@@ -57,6 +57,7 @@ class Parameter:
         self._value = value
         self._grad = np.zeros(value.shape, value.dtype)
         self.trainable = trainable
+        self._is_frozen = False  # not trainable because of Layer.freeze
         self._grad_is_stale = False  # the memory holds leftovers that stand for zeros
         self._grad_is_lent = False  # somebody outside may look at the memory, so leftovers may not stay
 
@@ -148,6 +149,7 @@ class Parameter:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)
+        twin._is_frozen = self._is_frozen
         twin._grad[...] = self.current_grad()
         memo[id(self)] = twin
         return twin
@@ -374,13 +376,21 @@ class Layer:
 
     @property
     def training(self) -> bool:
-        """Whether the layer behaves as in training, which matters to layers like Dropout. Assigning reaches the layers inside."""
-        return bool(self.__dict__.get("_training", True))
+        """Whether the layer behaves as in training, which matters to layers like Dropout. Assigning reaches the layers inside.
+
+        A frozen layer does not, whatever is assigned, until `unfreeze`.
+        """
+        return self._mode and "_frozen" not in self.__dict__
 
     @training.setter
     def training(self, mode: bool) -> None:
         for _, layer in self.walk():
             layer.__dict__["_training"] = bool(mode)
+
+    @property
+    def _mode(self) -> bool:
+        """The mode asked for last, which is `training` unless the layer is frozen."""
+        return bool(self.__dict__.get("_training", True))
 
     def train(self, mode: bool = True) -> Self:
         """Put this layer and all inside it into training mode, and return it."""
@@ -390,6 +400,32 @@ class Layer:
     def eval(self) -> Self:
         """Put this layer and all inside it into evaluation mode, and return it."""
         return self.train(False)
+
+    def freeze(self) -> Self:
+        """Stop training this layer and all inside it: parameters stay, and the mode is that of evaluation. Return the layer.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> model = nl.Sequential(nl.Affine(4, 8).freeze(), nl.ReLU(), nl.Affine(8, 2))
+        >>> [path for path, parameter in model.parameters().items() if parameter.trainable]
+        ['2.weight', '2.bias']
+        """
+        for _, layer in self.walk():
+            layer.__dict__["_frozen"] = True
+        for parameter in self.parameters().values():
+            parameter._is_frozen = parameter._is_frozen or parameter.trainable
+            parameter.trainable = False
+        return self
+
+    def unfreeze(self) -> Self:
+        """Train again what `freeze` had stopped, in the mode asked for last. Return the layer."""
+        for _, layer in self.walk():
+            layer.__dict__.pop("_frozen", None)
+        for parameter in self.parameters().values():
+            parameter.trainable = parameter.trainable or parameter._is_frozen
+            parameter._is_frozen = False
+        return self
 
     def tied_copy(self) -> Self:
         """Return a layer of its own over the same parameters and buffers, for a second place in a model.

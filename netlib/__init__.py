@@ -17,12 +17,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "containers": "Constant Graph Input Residual Sequential Weight",
+    "containers": "Constant Graph Input Recompute Residual Sequential Weight",
     "drawing": "Drawing draw",
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
-    "layer": "Buffer Layer Parameter",
+    "kernels": "accelerator",
+    "layer": "Layer",
     "layers": (
         "Add Affine Concatenate Divide Dot Dropout ELU Flatten GELU Identity LeakyReLU LogSoftmax MatMul Mean Multiply "
         "ReLU Reshape SiLU Sigmoid Softmax Softplus Subtract Sum Tanh Transpose"
@@ -30,7 +31,7 @@ _HOMES = {
     "losses": "Hinge Huber Loss MeanAbsoluteError MeanSquaredError SigmoidCrossEntropy SoftmaxCrossEntropy",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
-    "passes": "accelerator",
+    "parameter": "Buffer Parameter",
     "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

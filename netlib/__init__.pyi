@@ -7,7 +7,7 @@ from . import optimizers as optimizers
 from . import plot as plot
 from . import testing as testing
 from . import training as training
-from .containers import Constant, Graph, Input, Residual, Sequential, Weight
+from .containers import Constant, Graph, Input, Recompute, Residual, Sequential, Weight
 from .derivatives import Finding, GradientReport, Note, check_gradients, jacobian
 from .drawing import Drawing, draw
 from .errors import (
@@ -21,7 +21,8 @@ from .errors import (
     ShapeError,
 )
 from .initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal, Uniform, Xavier, Zeros
-from .layer import Buffer, Layer, Parameter
+from .kernels import accelerator
+from .layer import Layer
 from .layers import (
     ELU,
     GELU,
@@ -52,7 +53,7 @@ from .layers import (
 from .losses import Hinge, Huber, Loss, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .node import Node
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, grad_norm, schedules
-from .passes import accelerator
+from .parameter import Buffer, Parameter
 from .training import (
     Callback,
     EarlyStopping,
@@ -123,6 +124,7 @@ __all__ = [
     "Parameter",
     "RMSProp",
     "ReLU",
+    "Recompute",
     "Reshape",
     "Residual",
     "Sequential",

@@ -127,14 +127,15 @@ def as_shaped(x: ArrayLike, shape: Shape, where: object) -> Array:
 
 
 def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object) -> Array:
-    """Return a copy of `x` in `dtype`, after refusing any last axis but one of `features`.
+    """Return `x` in `dtype`, without a copy where none is needed, after refusing any last axis but one of `features`.
 
     Examples
     --------
     >>> as_features([1, 2, 3], 3, np.dtype("float64"), "Affine(3, 2)")
     array([1., 2., 3.])
     """
-    x = x.copy() if type(x) is np.ndarray and x.dtype is dtype else as_floats(x, dtype, where, copy=True)
+    if type(x) is not np.ndarray or x.dtype is not dtype:
+        x = as_floats(x, dtype, where)
     if x.shape[-1:] != (features,):
         mend = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
         raise ShapeError(f"got x of shape {x.shape}, wanted (…, {features})", where=where, mend=mend)

@@ -82,3 +82,13 @@ def not_installed(package: str, extra: str, where: object) -> MissingError:
     """
     mend = f"Install it with: pip install 'netlib[{extra}]'"
     return MissingError(f"needs {package}, which is not installed", where=where, mend=mend)
+
+
+def stale_cache(layer: object) -> OrderError:
+    """Return what to raise where a layer has run another forward since the one that a backward belongs to.
+
+    >>> print(stale_cache("Affine(2, 3)"))
+    Affine(2, 3): has run another forward since, so what backward needs is gone. Use layer.tied_copy() in one of the two models.
+    """
+    mend = "Use layer.tied_copy() in one of the two models."
+    return OrderError("has run another forward since, so what backward needs is gone", where=layer, mend=mend)

@@ -11,7 +11,8 @@ import numpy as np
 
 from .arrays import Array
 from .errors import InvalidTypeError
-from .layer import Layer, Parameter
+from .layer import Layer
+from .parameter import Parameter
 
 
 def things_held(layer: Layer) -> Iterator[Any]:

@@ -1,209 +1,28 @@
-"""What a layer is: `Layer`, the node of a computing graph, and `Parameter`, what it learns."""
+"""What a layer is: `Layer`, the node of a computing graph."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, as_array, as_floats, as_rows, as_shaped
+from .arrays import Array, ArrayLike, as_array, as_floats
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
+from .execution import execution
 from .node import Node
-from .passes import passes_for
+from .parameter import Buffer, Parameter
 from .representation import call_text
+from .structure import METHODS, renew_stamp
 
 if TYPE_CHECKING:
     from .summary import Summary
 
 
-class Parameter:
-    """An array that is learned, and the gradient that has added up for it.
-
-    Parameters
-    ----------
-    value : array_like
-        Copied, so the caller's array stays the caller's. A floating type is kept, integers become float32.
-    trainable : bool
-        False tells optimizers to leave it alone. Its gradient is computed all the same.
-
-    Notes
-    -----
-    An optimizer moves the memory of `value` and `grad` into two flat arrays of its own. So hold the parameter
-    rather than its arrays, and read ``parameter.value`` anew after an optimizer was made.
-
-    Examples
-    --------
-    >>> weight = Parameter([[1.0, 2.0]])
-    >>> weight.grad += 3
-    >>> weight.grad
-    array([[3., 3.]])
-    """
-
-    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_is_frozen", "_value", "trainable")
-
-    def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
-        self._begin(as_floats(value, where="Parameter", copy=True), trainable)
-
-    @classmethod
-    def owning(cls, value: Array) -> Self:
-        """Return a parameter over `value` itself, a floating array in C order that nobody else holds."""
-        parameter = cls.__new__(cls)
-        parameter._begin(value, True)
-        return parameter
-
-    def _begin(self, value: Array, trainable: bool) -> None:
-        self._value = value
-        self._grad = np.zeros(value.shape, value.dtype)
-        self.trainable = trainable
-        self._is_frozen = False  # not trainable because of Layer.freeze
-        self._grad_is_stale = False  # the memory holds leftovers that stand for zeros
-        self._grad_is_lent = False  # somebody outside may look at the memory, so leftovers may not stay
-
-    @property
-    def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that whoever holds it sees the new numbers."""
-        return self._value
-
-    @value.setter
-    def value(self, new: ArrayLike) -> None:
-        if new is not self._value:
-            self._value[...] = as_shaped(new, self.shape, "Parameter.value")
-
-    @property
-    def grad(self) -> Array:
-        """dL/d(value), added up since the last step: the array itself. Assigning copies into it."""
-        self._grad_is_lent = True
-        return self.current_grad()
-
-    @grad.setter
-    def grad(self, new: ArrayLike) -> None:
-        if new is not self._grad:
-            self._grad[...] = as_shaped(new, self.shape, "Parameter.grad")
-            self._grad_is_stale = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of `value` and of `grad`."""
-        return self._value.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Floating type of `value` and of `grad`."""
-        return self._value.dtype
-
-    @property
-    def size(self) -> int:
-        """How many numbers it holds."""
-        return self._value.size
-
-    def zero_grad(self) -> None:
-        """Discard the gradient: zeros again, in the same memory.
-
-        Where nobody outside holds the array the zeros are not written: the next gradient is written over it.
-        """
-        if self._grad_is_lent:
-            self._grad.fill(0)
-        else:
-            self._grad_is_stale = True
-
-    def current_grad(self) -> Array:
-        """`grad` for netlib's own passing use: not to be kept, not to be written to."""
-        if self._grad_is_stale:
-            self._grad.fill(0)
-            self._grad_is_stale = False
-        return self._grad
-
-    def add_grad(self, d: Array) -> None:
-        """``grad += d``, for a `d` of the same shape."""
-        if self._grad_is_stale:
-            self._grad[...] = d
-            self._grad_is_stale = False
-        else:
-            self._grad += d
-
-    def add_grad_product(self, a: Array, b: Array) -> None:
-        """``grad += a @ b``, written straight into place where the gradient was zero."""
-        if self._grad_is_stale:
-            a.dot(b, self._grad)
-            self._grad_is_stale = False
-        else:
-            self._grad += a.dot(b)
-
-    def add_grad_sum(self, d: Array) -> None:
-        """``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`: Dᵀ·d for the column of ones D of Eq. (1.31)."""
-        rows = as_rows(d)
-        total = self._grad if self._grad_is_stale else np.empty_like(self._grad)
-        passes_for(self.dtype).sum_rows(rows if rows.flags.carray else rows.copy(), total)
-        if not self._grad_is_stale:
-            self._grad += total
-        self._grad_is_stale = False
-
-    def move_to(self, value: Array, grad: Array) -> None:
-        """Live in this memory from now on; the numbers come along."""
-        value[...] = self._value
-        if self.current_grad().any() or grad.any():  # zeros stay as they are: perhaps memory that nobody has touched yet
-            grad[...] = self._grad
-        self._value, self._grad, self._grad_is_lent = value, grad, False
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        twin = Parameter(self._value, self.trainable)
-        twin._is_frozen = self._is_frozen
-        twin._grad[...] = self.current_grad()
-        memo[id(self)] = twin
-        return twin
-
-    def __repr__(self) -> str:
-        return f"Parameter(shape={self.shape}, dtype={self.dtype}{'' if self.trainable else ', trainable=False'})"
-
-
-class Buffer:
-    """An array that belongs to a model and is not learned, such as a running mean.
-
-    A layer that assigns one to an attribute has it in `Layer.buffers` and `Layer.state_dict`, so that it is saved, restored and
-    shared together with the parameters.
-
-    Parameters
-    ----------
-    value : array_like
-        Copied, so the caller's array stays the caller's. Its type is kept, integers and booleans included.
-
-    Examples
-    --------
-    >>> mean = Buffer([0.0, 0.0])
-    >>> mean.value = [1.0, 2.0]
-    >>> mean, mean.value
-    (Buffer(shape=(2,), dtype=float64), array([1., 2.]))
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: ArrayLike) -> None:
-        self._value = np.array(as_array(value, "Buffer"), order="C")
-
-    @property
-    def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that whoever holds it sees the new numbers."""
-        return self._value
-
-    @value.setter
-    def value(self, new: ArrayLike) -> None:
-        if new is not self._value:
-            self._value[...] = as_shaped(new, self.shape, "Buffer.value")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of `value`."""
-        return self._value.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of `value`."""
-        return self._value.dtype
-
-    def __repr__(self) -> str:
-        return f"Buffer(shape={self.shape}, dtype={self.dtype})"
+Y = TypeVar("Y")
+FORGOTTEN = ("_cache", "_run")
+"""Attributes that are of the last forward alone, so that copies and pickles do without them."""
 
 
 def _unwritten(self: Layer, *_: object, **__: object) -> Any:
@@ -246,7 +65,26 @@ class Layer:
     """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
     n_constant_inputs: int = 0
     """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
-    _cache: tuple[Any, Any, tuple[Any, ...]] | None = None
+    kernel_name: ClassVar[str] = ""
+    """What the table of fused kernels calls the layer. A layer that has a name promises that forward and backward return new
+    arrays and keep arrays through `remember` alone, so that a container may use those it hands over again. It holds for the
+    very class that says it, not for subclasses."""
+    _cache: tuple[Any, Any, tuple[Any, ...], object] | None = None
+    """Shape and type of y, what was kept, and the operation of a program that ran the layer, if one did."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in METHODS or _holds_members(value) or _holds_members(self.__dict__.get(name)):
+            renew_stamp()
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        renew_stamp()
+        object.__delattr__(self, name)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kernel_name" not in cls.__dict__:
+            cls.kernel_name = ""
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:
         """``forward(*inputs)``; on the symbolic nodes of a graph, a node, which may be given a name."""
@@ -380,7 +218,7 @@ class Layer:
 
         A frozen layer does not, whatever is assigned, until `unfreeze`.
         """
-        return self._mode and "_frozen" not in self.__dict__
+        return self._mode and "_frozen" not in self.__dict__ and not execution.evaluates
 
     @training.setter
     def training(self, mode: bool) -> None:
@@ -444,10 +282,7 @@ class Layer:
         layers = [layer for _, layer in self.walk()]
         shared: list[object] = list(self._state().values())
         shared += [v for layer in layers for v in layer.__dict__.values() if hasattr(v, "bit_generator")]
-        twin = copy.deepcopy(self, {id(each): each for each in shared})
-        for _, layer in twin.walk():
-            layer.__dict__.pop("_cache", None)
-        return twin
+        return copy.deepcopy(self, {id(each): each for each in shared})
 
     def multiply_adds(self, *shapes: tuple[int, ...]) -> int:
         """Return how many multiplications with an addition forward does in matrix products, for inputs of these shapes."""
@@ -476,36 +311,143 @@ class Layer:
 
         return summarize(self, input_shape)
 
-    def _remember(self, y: Array, *kept: Any) -> Array:
-        """Keep what backward needs, with the shape and type that dout must have, and return `y`."""
-        self._cache = y.shape, y.dtype, kept
+    def remember(self, y: Y, *kept: Any) -> Y:
+        """Keep what backward needs, with the shape and type that dout must have, and return `y`.
+
+        Where nobody will ask for a gradient, as in `predict`, nothing is kept. Arrays in `kept` may be inputs or `y`
+        itself: they are copied where the caller could write into them, and only there.
+
+        Examples
+        --------
+        >>> class Square(Layer):
+        ...     def forward(self, x):
+        ...         return self.remember(x * x, x)
+        ...     def backward(self, dout):
+        ...         dout, x = self.recall(dout)
+        ...         return 2 * x * dout
+        >>> square = Square()
+        >>> square.forward(np.array([1.0, 2.0])), square.backward(np.array([1.0, 1.0]))
+        (array([1., 4.]), array([2., 4.]))
+        """
+        if execution.keeps:
+            op = execution.op
+            if op is None or op.first.layer is not self:
+                kept = tuple([each.copy() if isinstance(each, np.ndarray) else each for each in kept])
+            elif not op.first.is_inner:
+                kept = op.first.own(kept, y)
+            self._keep(*_like(y), kept)
         return y
 
-    def _recall(self, dout: ArrayLike) -> tuple[Array, *tuple[Any, ...]]:
-        """Return `dout`, checked and in the type of y, followed by what forward kept."""
-        if self._cache is None:
+    def _keep(self, shape: Any, dtype: Any, kept: tuple[Any, ...]) -> None:
+        op = execution.op
+        self.__dict__["_cache"] = shape, dtype, kept, op if op is not None and op.first.layer is self else None
+
+    def recall(self, dout: Any) -> tuple[Array, *tuple[Any, ...]]:
+        """Return `dout`, checked and in the type of y, followed by what forward kept.
+
+        Raises
+        ------
+        OrderError
+            Before any forward.
+        GradientShapeError
+            For a `dout` whose shape is not that of y.
+        """
+        cache = self._cache
+        if cache is None:
             raise OrderError("backward came before any forward", where=self, mend="Call forward first: backward needs what it keeps.")
-        shape, dtype, kept = self._cache
-        if type(dout) is not np.ndarray or dout.dtype is not dtype:
-            dout = as_floats(dout, dtype, self)
-        if dout.shape != shape:
-            raise GradientShapeError(f"dout has shape {dout.shape}, wanted that of the output, {shape}", where=self)
-        return (dout, *kept)
+        shape, dtype, kept, _ = cache
+        if type(dtype) is tuple:
+            if not isinstance(dout, tuple | list) or len(dout) != len(shape):
+                raise GradientShapeError(f"dout is {type(dout).__name__}, wanted a tuple of {len(shape)} arrays", where=self)
+            checked: Any = tuple(map(self._checked, dout, shape, dtype))
+            return (checked, *kept)
+        return (self._checked(dout, shape, dtype), *kept)
+
+    def _checked(self, dout: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        array: Array = dout if type(dout) is np.ndarray and dout.dtype is dtype else as_floats(dout, dtype, self)
+        if array.shape != shape:
+            raise GradientShapeError(f"dout has shape {array.shape}, wanted that of the output, {shape}", where=self)
+        return array
+
+    def predict(self, *inputs: Any, batch_size: int | None = None, progress: bool = False) -> Any:
+        """Return ``forward(*inputs)`` in evaluation mode, keeping nothing and changing nothing.
+
+        Any number of threads may predict at once with one layer, and train it meanwhile: the mode is that of this call alone.
+
+        Parameters
+        ----------
+        *inputs : array_like (N, …)
+            As forward takes them.
+        batch_size : int, optional
+            How many rows go through at a time. All at once for None.
+        progress : bool
+            Whether to show a bar.
+
+        Returns
+        -------
+        ndarray (N, …)
+            A tuple of them where the layer has several outputs.
+
+        Raises
+        ------
+        ShapeError
+            With a `batch_size`, for inputs whose numbers of rows differ, and for outputs with another number of rows.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> model = nl.Sequential(nl.Affine.from_arrays([[2.0]]), nl.Dropout(0.5))
+        >>> model.predict([[1.0], [2.0], [3.0]], batch_size=2)
+        array([[2.],
+               [4.],
+               [6.]])
+        """
+        from .inference import predict
+
+        return predict(self, inputs, batch_size, progress)
+
+    def forget(self) -> None:
+        """Let go of what the last forward kept through `remember`."""
+        for name in FORGOTTEN:
+            self.__dict__.pop(name, None)
+
+    def untraced(self) -> Layer:
+        """Return a layer over the same arrays whose forward leaves no trace in this one."""
+        from .inference import shadow
+
+        return self if type(self).kernel_name else shadow(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what the last forward kept: a pickle or a copy holds the model, not a user's data."""
-        return {key: value for key, value in self.__dict__.items() if key != "_cache"}
+        return {key: value for key, value in list(self.__dict__.items()) if key not in FORGOTTEN}
 
     def __repr__(self) -> str:
         return call_text(self)
 
 
+def _holds_members(value: Any) -> bool:
+    """Return whether `value` is a layer or a parameter, or a list, tuple or dict of some."""
+    if isinstance(value, Layer | Parameter | Buffer):
+        return True
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return any(map(_holds_members, value))
+    return kind is dict and any(map(_holds_members, value.values()))
+
+
+def _like(y: Any) -> tuple[Any, Any]:
+    """Return the shape and type of `y`; tuples of them where it is a tuple."""
+    if type(y) is tuple:
+        return tuple([each.shape for each in y]), tuple([each.dtype for each in y])
+    return y.shape, y.dtype
+
+
 def _buffers_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Buffer]]:
     """Yield the name and the object of each buffer in `held`, also inside lists, tuples and dicts."""
-    for key, value in held.items():
+    for key, value in list(held.items()):
         if isinstance(value, Buffer):
             yield f"{prefix}{key}", value
-        elif isinstance(value, list | tuple) and key != "_cache":
+        elif isinstance(value, list | tuple) and key not in FORGOTTEN:
             yield from _buffers_in(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
             yield from _buffers_in(value, f"{prefix}{key}.")
@@ -513,10 +455,10 @@ def _buffers_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, B
 
 def layers_and_parameters(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Layer | Parameter]]:
     """Yield the name and the object of each layer and parameter in `held`, also inside lists, tuples and dicts."""
-    for key, value in held.items():
+    for key, value in list(held.items()):  # a forward in another thread may add to it meanwhile
         if isinstance(value, Layer | Parameter):
             yield f"{prefix}{key}", value
-        elif isinstance(value, list | tuple) and key != "_cache":
+        elif isinstance(value, list | tuple) and key not in FORGOTTEN:
             yield from layers_and_parameters(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
             yield from layers_and_parameters(value, f"{prefix}{key}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .layer import Layer
@@ -55,3 +55,20 @@ def preserved_modes(model: Layer) -> Iterator[None]:
         for each, mode in modes:  # outer before inner, since assigning reaches inwards
             if each._mode is not mode:
                 each.training = mode
+
+
+@contextmanager
+def in_modes(modes: Sequence[tuple[Layer, bool]]) -> Iterator[None]:
+    """Put each layer into its mode, frozen or not, and give back afterwards what it had."""
+    names = ("_training", "_frozen")
+    before = [(vars(layer), {name: vars(layer)[name] for name in names if name in vars(layer)}) for layer, _ in modes]
+    try:
+        for layer, mode in modes:
+            vars(layer).pop("_frozen", None)
+            vars(layer)["_training"] = mode
+        yield
+    finally:
+        for attributes, had in before:
+            for name in names:
+                attributes.pop(name, None)
+            attributes.update(had)

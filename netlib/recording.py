@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from .containers.program import as_wirable
 from .layer import Layer
-
-METHODS = ("forward", "backward", "backward_parameters")
+from .structure import METHODS
 
 
 class Call(NamedTuple):
@@ -71,15 +70,17 @@ def watched(
     before = [{name: vars(layer)[name] for name in METHODS if name in vars(layer)} for _, layer in layers]
     try:
         for path, layer in layers:
-            vars(layer)["forward"] = _telling_after(path, layer, layer.forward, after_forward)
+            layer.forward = _telling_after(path, layer, layer.forward, after_forward)
             for name in METHODS[1:] if before_backward is not None else ():
-                vars(layer)[name] = _telling_before(path, layer, getattr(layer, name), before_backward)
+                setattr(layer, name, _telling_before(path, layer, getattr(layer, name), before_backward))
         yield
     finally:
         for (_, layer), own in zip(layers, before, strict=True):
             for name in METHODS:
-                vars(layer).pop(name, None)
-            vars(layer).update(own)
+                if name in own:
+                    setattr(layer, name, own[name])
+                elif name in vars(layer):
+                    delattr(layer, name)
 
 
 def _telling_after(path: str, layer: Layer, forward: Callable[..., Any], tell: Callable[[Call], None]) -> Callable[..., Any]:

@@ -9,7 +9,8 @@ import numpy as np
 from .arrays import as_count
 from .containers.program import as_wirable
 from .errors import InvalidTypeError, ShapeError
-from .layer import Layer, Parameter
+from .layer import Layer
+from .parameter import Parameter
 from .preservation import preserved
 from .recording import Call, recorded
 
@@ -89,7 +90,7 @@ def summarize(model: Layer, input_shape: Any) -> Summary:
     """
     inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
     with preserved(model), recorded(model) as calls, np.errstate(all="ignore"):
-        model.eval().forward(*inputs)
+        model.predict(*inputs)
     return Summary(tuple(_rows(model, calls)))
 
 

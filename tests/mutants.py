@@ -27,15 +27,15 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [
-    *(f"netlib/{p}" for p in ("erf.py", "passes/numpy_passes.py")),
+    *(f"netlib/{p}" for p in ("erf.py", "kernels/adam.py", "kernels/bias_relu.py", "kernels/softmax_cross_entropy.py", "kernels/total.py")),
     *sorted(str(p.relative_to(ROOT)) for room in ("layers", "losses", "optimizers") for p in (ROOT / "netlib" / room).glob("[a-z]*.py")),
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
-    "netlib/passes/": ("tests/passes/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
+    "netlib/kernels/": ("tests/kernels/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
     "netlib/layers/": ("tests/layers/", "tests/test_chapter.py", "tests/test_layer.py"),
-    "netlib/losses/": ("tests/losses/", "tests/passes/"),
-    "netlib/optimizers/": ("tests/optimizers/", "tests/passes/"),
+    "netlib/losses/": ("tests/losses/", "tests/kernels/"),
+    "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
 }
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
@@ -50,7 +50,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  … far = (size <= 0.46875, size ⟦> → >=⟧ 4)",
         "netlib/erf.py  mirrored = (x ⟦< → <=⟧ 0) & ~near",
         "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
-        "netlib/layers/elu.py  …urn self._remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
+        "netlib/layers/elu.py  …urn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
     ],
@@ -63,7 +63,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
-        "netlib/layers/tanh.py  return self._remember(y, ⟦ → -⟧y.copy())",
+        "netlib/layers/tanh.py  return self.remember(y, ⟦ → -⟧y.copy())",
         "netlib/optimizers/clipping.py  …k * sqrt(sum((float(np.square(⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧).sum()) for grad in grads)))",  # noqa: E501
         "netlib/optimizers/schedules.py  … _between(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(way, 1) → -(pi * min(way, 1))⟧)) / 2",

@@ -186,6 +186,10 @@ def _block(dtype):
     return nl.Residual(nl.Sequential(nl.Affine(3, 3, rng=0, dtype=dtype), nl.Sigmoid()))
 
 
+def _recomputed(dtype):
+    return nl.Recompute(nl.Sequential(nl.Affine(3, 3, rng=0, dtype=dtype), nl.Dropout(0.3, rng=0), nl.Tanh()))
+
+
 def _square(dtype):
     x = nl.Input("x")
     return nl.Graph([x], [x @ x])
@@ -211,6 +215,7 @@ def _containers():
         Row(_joined, ((4, 3), (4, 2)), (0, 1)),
         Row(_block, ((3,),), ()),
         Row(_block, ((2, 2, 3),), (0,)),
+        Row(_recomputed, ((4, 3),), (0,)),
         Row(_square, ((3, 3),), ()),
         Row(_diamond, ((4, 3),), (0,)),
         Row(_two_in_two_out, ((4, 3), (4, 1)), (0, 1)),

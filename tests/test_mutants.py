@@ -12,9 +12,9 @@ SUBTRACT = "netlib/layers/subtract.py"
 
 def test_every_mistake_in_the_arithmetic_of_subtract_is_made():
     assert [mutant.change for mutant in mutants.mutants_of(SUBTRACT)] == [
-        "return self._remember(a ⟦- → +⟧ b, a.shape, b.shape)",
-        "return self._remember(⟦a - b → b - a⟧, a.shape, b.shape)",
-        "return self._remember(⟦a - b → -(a - b)⟧, a.shape, b.shape)",
+        "return self.remember(a ⟦- → +⟧ b, a.shape, b.shape)",
+        "return self.remember(⟦a - b → b - a⟧, a.shape, b.shape)",
+        "return self.remember(⟦a - b → -(a - b)⟧, a.shape, b.shape)",
         "return (⟦ → -⟧unbroadcast(dout, a).copy(), u…",
         "…(unbroadcast(dout, a).copy(), ⟦ → -⟧unbroadcast(-dout, b))",
         "…(dout, a).copy(), unbroadcast(⟦- → ⟧dout, b))",

@@ -142,8 +142,7 @@ def test_a_forward_in_between_does_not_disturb_the_backward_of_another(name):
     y = undisturbed.forward(x)
     wanted = undisturbed.backward(np.ones_like(y))
     disturbed.forward(x)
-    with preserved(disturbed):
-        disturbed.eval().forward(other)
+    disturbed.predict(other)
     assert np.array_equal(disturbed.backward(np.ones_like(y)), wanted)
 
 
@@ -151,8 +150,7 @@ def test_a_forward_in_between_does_not_disturb_the_backward_of_another(name):
 def test_nothing_is_kept_of_a_forward_that_is_not_to_leave_a_trace(name):
     model = MODELS[name]()
     before = [dict(vars(layer)) for _, layer in model.walk()]
-    with preserved(model):
-        model.eval().forward(np.ones((7, 4)))
+    model.predict(np.ones((7, 4)))
     after = [dict(vars(layer)) for _, layer in model.walk()]
     assert [attributes.keys() for attributes in after] == [attributes.keys() for attributes in before]
     assert all(new[key] is old[key] for new, old in zip(after, before, strict=True) for key in old)

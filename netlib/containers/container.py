@@ -5,59 +5,71 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from ..arrays import as_array
 from ..errors import OrderError
+from ..execution import execution
 from ..layer import Layer
-from .program import Program, as_gradients
+from .program import Program, as_gradients, as_wirable
 
 if TYPE_CHECKING:
     from .program import Wiring
+
+
+class Wired:
+    """Where a container has its program, once it is made: a prediction makes one, and changes no attribute."""
+
+    __slots__ = ("program",)
+
+    def __init__(self) -> None:
+        self.program: Program | None = None
 
 
 class Container(Layer):
     """A layer made of layers.
 
     A subclass writes `wire`, a generator that yields, one after the other, a label, a layer and the slots of
-    its inputs, is sent the slots of its outputs, and returns the slots of the container's outputs; `structure`, an
-    object that is replaced by another whenever the wiring changes; `members`; and `text`, for ``repr``.
+    its inputs, is sent the slots of its outputs, and returns the slots of the container's outputs; `members`; and `text`, for
+    ``repr``.
     """
 
-    _program: Program | None = None
-    _cache: Any = None
+    _run: Any = None
+    _wired: Wired
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Give the container a place for its program, whatever a subclass does in its ``__init__``."""
+        container = super().__new__(cls)
+        container.__dict__["_wired"] = Wired()
+        return container
 
     def wire(self, *sources: int) -> Wiring:
         """Yield ``(label, layer, slots of its inputs)``, receive the slots of its outputs, return those of the container."""
         raise NotImplementedError
 
-    def structure(self) -> object:
-        """Return an object whose identity stands for the present wiring."""
-        raise NotImplementedError
-
     def program(self, n_inputs: int) -> Program:
-        """Return the flat program of this container and all inside it, wired anew only after a change."""
-        program = self._program
-        if program is None or program.n_inputs != n_inputs or not program.is_current():
-            program = self._program = Program(self, n_inputs)
+        """Return the flat program of this container and all inside it, made anew only after a change."""
+        wired = self._wired
+        program = wired.program
+        if program is None or program.n_inputs != n_inputs or program.structure.has_changed():
+            program = wired.program = Program(self, n_inputs)
         return program
 
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
         program = self.program(len(inputs))
-        plan = program.plans.find(inputs[0]) if program.plans is not None and self.training else None
-        self._cache = None  # what a refused forward leaves is a part of it
-        if plan is not None:
-            y = plan.forward(inputs[0])
-            self._cache = [np.shape(y)], plan, {}
-            return y
         arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
-        outputs, zeros = program.forward(arrays)
-        self._cache = [np.shape(y) for y in outputs], program, zeros
+        if not execution.keeps:
+            outputs = program.infer(arrays)
+        else:
+            self.__dict__["_run"] = None  # what a refused forward leaves is a part of it
+            plans = program.plans
+            outputs = plans.forward(arrays)
+            self.__dict__["_run"] = plans.run
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
         """Fill the ``grad`` of every parameter and return dL/d(input), a tuple where there are several inputs.
+
+        It belongs to the last forward of this thread, or, where this thread has run none, to the last of any.
 
         Parameters
         ----------
@@ -65,14 +77,26 @@ class Container(Layer):
             dL/dy, one for each output.
         input_gradient : bool
             False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
+
+        Raises
+        ------
+        OrderError
+            Before any forward, and where a layer has run another forward since.
         """
-        shapes, runner, zeros = self._cache or ([], None, ())
-        if runner is None or not runner.is_current():
+        program, run = self._wired.program, self._run
+        if program is not None and run is not None:
+            run = program.plans.run or run
+        if run is None or not self._is_wired_as(run[0].program):
             raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
-        dx = runner.backward(as_gradients(dout, shapes, self.short), zeros, input_gradient)
+        plan, shapes = run
+        dx = plan.backward(as_gradients(dout, shapes, self.short), input_gradient)
         if not input_gradient:
             return None
         return dx[0] if len(dx) == 1 else tuple(dx)
+
+    def _is_wired_as(self, program: Program) -> bool:
+        now = self.program(program.n_inputs)
+        return now is program or now.is_wired_as(program)
 
     def backward_parameters(self, dout: Any) -> None:
         """Backward without dL/dx; all of it where a subclass has a backward of its own, which may be a plain one."""
@@ -101,12 +125,22 @@ class Container(Layer):
         """The container in a word, for messages."""
         return type(self).__name__
 
+    def forget(self) -> None:
+        """Let go of the last forward."""
+        super().forget()
+        if self._wired.program is not None:
+            self._wired.program.plans.run = None
+
+    def untraced(self) -> Layer:
+        """Return itself: its program sees to it that no layer keeps anything. A container with a forward of its own is a user's layer."""
+        return self if as_wirable(self) is not None else super().untraced()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_program", "_cache")}
+        return {key: value for key, value in super().__getstate__().items() if key != "_wired"}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         for _, layer in reversed([*self.walk()]):  # inner before outer, so that depth costs no recursion
             if isinstance(layer, Container) and id(layer) not in memo:
-                memo[id(layer)] = twin = object.__new__(type(layer))
+                memo[id(layer)] = twin = type(layer).__new__(type(layer))
                 vars(twin).update(copy.deepcopy(layer.__getstate__(), memo))
         return memo[id(self)]  # type: ignore[no-any-return]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..arrays import as_floats
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layer import Layer, Parameter
+from ..layer import Layer
 from ..node import Call, Node, as_name
+from ..parameter import Parameter
 from .container import Container
 from .program import refuse_same_object_twice
 
@@ -158,10 +159,6 @@ class Graph(Container):
         for call, name in zip(self._calls, self._names, strict=True):
             slots[id(call)] = yield f"Graph[{name!r}]", call.layer, tuple(map(slot_of, call.sources))
         return tuple(map(slot_of, self.outputs))
-
-    def structure(self) -> object:
-        """Return the calls, which never change."""
-        return self._calls
 
     def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
         """Yield the layers by the names of their nodes, the parameter of each weight, and what a subclass holds besides."""

@@ -1,214 +1,397 @@
-"""A chain of layers for one shape of input, whose work arrays are used again at every step.
+"""How one thread runs a program: operation by operation, in work arrays that are used again where the inputs have a shape seen before.
 
-A training loop shows a container the same shape time after time. From the second time on a chain runs by its plan: no check is
-repeated, matrix products go straight into arrays that are there already, and an `Affine` runs together with the `ReLU` behind it. The
-mathematics is that of the layers, and so is what they keep: each layer's cache is set, so that its own backward works as after its own
-forward.
+A training loop shows a container the same shapes time after time. The first time its layers run one by one, and the shapes of all values
+are noted. From then on layers that the table of fused kernels knows run together, and their results lie in work arrays. The mathematics is
+that of the layers, and so is what they keep: each layer's cache is set, so that its own backward works as after its own forward.
 
-Who may see a work array: the plan, and netlib's own layers, which keep copies and return new arrays. What comes from a caller or
-from a user's layer is copied, and what goes to them is new.
+Who may see a work array: fused operations, and the backward of layers with a `kernel_name`, which promise to return new arrays and to
+hold on to nothing. What comes from anybody else is copied, and what goes to them is new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..layers.affine import Affine
-from ..layers.relu import ReLU
-from ..passes import passes_for
-from .program import gradients_of, locate
+from ..arrays import Array, Shape
+from ..errors import GradientShapeError, InvalidTypeError, NetlibError, ShapeError, stale_cache
+from ..execution import execution
+from ..kernels import in_use
+from .memory import WorkArrays
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from ..kernels.fused.fusion import Fusion
+    from .program import Program, Step
 
-    from ..arrays import Array, Shape
-    from ..layer import Layer
-    from .program import Program, Step, Zeros
+    Specs = dict[int, "Spec"]
 
 
-class Op(NamedTuple):
-    """What is done for one layer, or for two in one go: the layer that dout reaches first, and the three directions."""
+class Spec(NamedTuple):
+    """Shape and type of a value."""
 
-    step: Step
-    forward: Callable[[Any], Any]
-    backward: Callable[[Any], Any]
-    backward_parameters: Callable[[Any], Any]
+    shape: Shape
+    dtype: np.dtype[Any]
+
+
+class OtherInput(Exception):  # noqa: N818 - no error: the plan goes on layer by layer
+    """A layer that is not fused has given something of another shape or type than before."""
+
+
+class Op:
+    """What is done for one layer, or for several at once, and where it reads and writes."""
+
+    __slots__ = (
+        "backward",
+        "backward_parameters",
+        "first",
+        "forward",
+        "frees",
+        "is_source_only",
+        "last",
+        "n_outputs",
+        "sources",
+        "steps",
+        "target",
+        "to",
+    )
+
+    def __init__(self, steps: tuple[Step, ...], forward: Any, backward: Any, backward_parameters: Any) -> None:
+        self.steps = steps
+        self.first, self.last = first, last = steps[0], steps[-1]
+        self.forward: Callable[..., Any] = forward
+        self.backward: Callable[[Any], Any] = backward
+        self.backward_parameters: Callable[[Any], Any] = backward_parameters
+        self.sources = first.sources
+        self.to = first.sources
+        """The slots whose gradients it adds to."""
+        self.target, self.n_outputs = last.target, last.n_outputs
+        self.frees: tuple[int, ...] = ()
+        self.is_source_only = first.is_source_only
 
 
 class Plan:
-    """The operations of a chain for inputs of one shape and type. They are made during the first forward, which shows what comes by."""
+    """The operations of a program, with the memory they work in. It belongs to one thread."""
 
-    def __init__(self, program: Program, shape: Shape, dtype: np.dtype[Any], passes: ModuleType) -> None:
-        self.shape, self.dtype, self.passes = shape, dtype, passes
-        self.is_current = program.is_current
-        self._steps = program.steps
-        self._ops: list[Op] = []
+    def __init__(self, program: Program, ops: list[Op], n_slots: int, inputs: tuple[Spec, ...] = (), alone: Plan | None = None) -> None:
+        self.program = program
+        self.inputs = inputs
+        self.accelerator = in_use(inputs[0].dtype) if inputs else ""
+        self._ops, self._n_slots, self._alone = ops, n_slots, alone
+        self._ran: list[Op] = ops
+        self._sums: dict[int, Array] = {}
+        self._like: dict[int, Spec] = {}
 
-    def forward(self, x: Array) -> Any:
-        """Run the operations and return the output."""
-        if not self._ops:
-            return self._make(x)
-        step = None
+    def forward(self, inputs: Sequence[Any], noted: Specs | None = None) -> list[Any]:
+        """Run the operations and return the outputs. `noted` fills with the shapes and types of all values."""
+        values = [*inputs, *[None] * (self._n_slots - len(inputs))]
+        self._ran = self._ops
+        outer = execution.op
         try:
-            for op in self._ops:
-                step = op.step
-                x = op.forward(x)
+            self._run(self._ops, values, noted)
+        except OtherInput as stop:
+            at: int = stop.args[0]
+            assert self._alone is not None
+            done = {step for op in self._ops[:at] if op.to for step in op.steps}
+            rest = [op for op in self._alone._ops if op.first not in done]
+            self._ran = [*self._ops[:at], *rest]
+            self._run(rest, values, noted)
+        finally:
+            execution.op = outer
+        return [values[slot] for slot in self.program.outputs]
+
+    def _run(self, ops: list[Op], values: list[Any], noted: Specs | None) -> None:
+        op = None
+        try:
+            for op in ops:
+                sources = op.sources
+                if len(sources) == 1:  # the common case, without a list
+                    y = op.forward(values[sources[0]])
+                else:
+                    y = op.forward(*[values[slot] for slot in sources])
+                if op.n_outputs == 1:
+                    values[op.target] = y
+                else:
+                    values[op.target : op.target + op.n_outputs] = outputs_of(op.last, y)
+                    for slot in op.last.targets:
+                        self._like[slot] = _spec(values[slot])
+                if noted is not None:
+                    for slot in op.last.targets:
+                        noted[slot] = _spec(values[slot])
+                for slot in op.frees:
+                    values[slot] = None
+        except OtherInput:
+            raise OtherInput(ops.index(op)) from None  # type: ignore[arg-type]
         except Exception as error:
-            locate(error, step)
+            add_location(error, None if op is None else op.first)
             raise
-        return x
 
-    def backward(self, douts: Sequence[Array], zeros: Zeros, input_gradient: bool) -> list[Any]:
-        """Run the operations in reverse; return what `Program.backward` returns."""
-        dout: Any = douts[0]
-        step = None
-        first, *others = self._ops
+    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
+        """Run the operations in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
+        grads: list[Any] = [None] * self._n_slots
+        for slot, given in zip(self.program.outputs, douts, strict=True):
+            grads[slot] = given
+        op = None
+        dout: Any
         try:
-            for op in reversed(others):
-                step = op.step
-                dout = op.backward(dout)
-                if dout is None or type(dout) is tuple:
-                    dout = next(iter(gradients_of(step, dout)), None)  # none of an input without a gradient
+            for op in reversed(self._ran):
+                target = op.target
+                if op.n_outputs == 1:
+                    dout = grads[target]
                     if dout is None:
-                        return [None]
-            step = first.step
-            dout = first.backward(dout) if input_gradient else first.backward_parameters(dout)
-            if type(dout) is tuple and input_gradient:
-                dout = next(iter(gradients_of(step, dout)), None)
+                        continue
+                    grads[target] = None
+                else:
+                    slots = op.last.targets
+                    if all(grads[slot] is None for slot in slots):
+                        continue
+                    dout = tuple([self._zeros(slot) if grads[slot] is None else grads[slot] for slot in slots])
+                if op.is_source_only and not input_gradient:
+                    op.backward_parameters(dout)
+                    continue
+                dx = op.backward(dout)
+                if type(dx) is np.ndarray and len(op.to) == 1:  # the common case
+                    slot = op.to[0]
+                    grads[slot] = dx if grads[slot] is None else self._sum(slot, grads[slot], dx)
+                    continue
+                for slot, d in zip(op.to, gradients_of(op.first, dx), strict=False):
+                    if grads[slot] is None:
+                        grads[slot] = d
+                    elif d is not None:
+                        grads[slot] = self._sum(slot, grads[slot], d)
         except Exception as error:
-            locate(error, step, self._steps)
+            refusing = [step for step in op.steps if step.layer is getattr(error, "where", None)] if op else []
+            add_location(error, refusing[0] if refusing else op.last if op else None, self.program.steps)
             raise
-        return [dout]
+        return grads[: self.program.n_inputs]
 
-    def _make(self, x: Any) -> Any:
-        ops: list[Op] = []
-        layers: list[Any] = [step.layer for step in self._steps]
-        i, n_before = 0, 0
-        while i < len(layers):
-            n = _how_many_in_one_go(layers[i : i + 2], x)
-            if n and x.shape[1] == layers[i].in_features:
-                neighbours = Neighbours(
-                    gives_work=n_before > 0,
-                    takes_work=i > 0 and is_ours(layers[i - 1]),
-                    wants_work=i + n < len(layers) and is_ours(layers[i + n]),
-                    sends_work=_how_many_in_one_go(layers[i + n : i + n + 2], x) > 0,
-                )
-                ops.append(_affine(self._steps[i], self._steps[i + n - 1], x, self.passes, neighbours))
-            else:
-                layer = layers[i]
-                ops.append(Op(self._steps[i], layer.forward, layer.backward, layer.backward_parameters))
-            try:
-                x = ops[-1].forward(x)
-            except Exception as error:
-                locate(error, ops[-1].step)
-                raise
-            i, n_before = i + (n or 1), n
-        self._ops = ops
-        return x
+    def _sum(self, slot: int, a: Any, b: Any) -> Any:
+        if slot in self._sums and self._ran is self._ops:  # else some shapes are others than planned
+            return np.add(a, b, out=self._sums[slot])
+        return a + b
 
-
-class Neighbours(NamedTuple):
-    """What stands around an operation: whether its arrays may be work arrays."""
-
-    gives_work: bool
-    """x is the same work array every time: the operation before is planned too."""
-    takes_work: bool
-    """dx may be a work array: the layer before is netlib's own."""
-    wants_work: bool
-    """y may be a work array: the layer behind is netlib's own."""
-    sends_work: bool
-    """dout is a work array, of the right shape and type: the operation behind is planned too."""
+    def _zeros(self, slot: int) -> Array:
+        return np.zeros(*self._like[slot])
 
 
 class Plans:
-    """The plans of a program that is a chain, for the few shapes that came by last."""
+    """How one thread runs one program: layer by layer, and by plans for the few shapes that came by last."""
 
     MOST = 4
 
     def __init__(self, program: Program) -> None:
+        self.run: tuple[Plan, list[Shape]] | None = None
+        """The plan of the last forward of this thread, with the shapes of its outputs."""
         self._program = program
-        self._attributes = [vars(step.layer) for step in program.steps]
+        self._alone = Plan(program, [_layer_alone(step) for step in program.steps], program.n_slots)
+        _free(self._alone._ops, program)
         self._plans: list[Plan] = []
-        self._seen: list[tuple[Shape, np.dtype[Any]]] = []
+        self._seen: dict[tuple[Spec, ...], Specs] = {}
 
-    def find(self, x: Any) -> Plan | None:
-        """Return the plan for `x`; None when its like is seen for the first time, or where a layer is watched from outside."""
-        if type(x) is not np.ndarray:
-            return None
-        for attributes in self._attributes:
-            if "forward" in attributes or "backward" in attributes or attributes.get("bias", self) is None:  # taken away
-                return None
-        passes = passes_for(x.dtype)
-        for plan in self._plans:
-            if plan.shape == x.shape and plan.dtype is x.dtype and plan.passes is passes:
-                return plan
-        like = x.shape, x.dtype
-        if like not in self._seen:
-            self._seen = [*self._seen[1 - self.MOST :], like]
-            return None
-        plan = Plan(self._program, *like, passes)
-        self._plans = [*self._plans[1 - self.MOST :], plan]
-        return plan
+    def forward(self, inputs: Sequence[Any]) -> list[Any]:
+        """Run the program on `inputs`, by a plan from the second time that such inputs come by."""
+        self.run = None
+        plan, noted = self._find(inputs)
+        outputs = plan.forward(inputs, noted)
+        self.run = plan, [np.shape(y) for y in outputs]
+        return outputs
+
+    def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
+        for plan in self._plans if execution.uses_work_arrays else ():
+            for x, spec in zip(inputs, plan.inputs, strict=True):
+                if type(x) is not np.ndarray or x.shape != spec[0] or x.dtype is not spec[1]:
+                    break
+            else:
+                if plan.accelerator == in_use(plan.inputs[0].dtype):
+                    return plan, None
+        if not (self._program.has_fusions and execution.uses_work_arrays) or not all(type(x) is np.ndarray for x in inputs):
+            return self._alone, None
+        like = tuple(map(_spec, inputs))
+        noted = self._seen.pop(like, None)
+        if noted is None:
+            noted = self._seen[like] = dict(enumerate(like))
+            for old in list(self._seen)[: -self.MOST]:
+                del self._seen[old]
+            return self._alone, noted
+        self._seen[like] = noted
+        if len(noted) < self._program.n_slots:  # that forward was refused
+            return self._alone, noted
+        plan = planned(self._program, like, noted, self._alone)
+        others = [other for other in self._plans if other.inputs != like]
+        self._plans = [*others[1 - self.MOST :], plan]
+        return plan, None
 
 
-def is_ours(layer: Layer) -> bool:
-    """Whether a layer is one of netlib's own."""
-    return type(layer).__module__.startswith("netlib.layers.")
+def _spec(x: Any) -> Spec:
+    x = np.asarray(x)
+    return Spec(x.shape, x.dtype)
 
 
-def _how_many_in_one_go(layers: Sequence[Layer], x: Any) -> int:
-    affine = layers[0] if layers else None
-    if type(affine) is not Affine or type(x) is not np.ndarray or x.ndim != 2 or x.dtype is not affine.dtype or affine.bias is None:
-        return 0
-    return 2 if type(layers[-1]) is ReLU else 1
+def _layer_alone(step: Step) -> Op:
+    """Return the operation of a layer that runs by its own methods."""
+    layer, attributes = step.layer, step.layer.__dict__
+    is_unnamed = not step.kernel and bool(step.sources)  # a weight or a constant keeps no forward
 
-
-def _affine(step: Step, last: Step, like: Array, passes: ModuleType, around: Neighbours) -> Op:
-    """Return the operation of an `Affine`, together with the `ReLU` at the step `last` if that is another."""
-    affine: Any = step.layer
-    relu = last.layer if last is not step else None
-    gives_work, takes_work, wants_work, sends_work = around
-    shape, dtype = (len(like), affine.out_features), like.dtype
-    x = like if gives_work else np.empty_like(like, order="C")
-    work = np.empty(shape, dtype) if wants_work else None
-    positive = np.empty(shape, np.bool_)
-    masked = None if relu is None or sends_work else np.empty(shape, dtype)
-    dx = np.empty_like(x) if takes_work else None
-    dbias = np.empty(shape[1], dtype)
-    x_transposed = x.T
-    affine_cache, relu_cache = (shape, dtype, (x,)), (shape, dtype, (positive,))
-    add_bias, add_bias_relu, relu_backward, sum_rows = passes.add_bias, passes.add_bias_relu, passes.relu_backward, passes.sum_rows
-
-    def forward(given: Array) -> Array:
-        if not gives_work:
-            x[...] = given
-        y: Array = x.dot(affine.weight.value, work)
-        affine._cache = affine_cache
-        if relu is None:
-            add_bias(y, affine.bias.value)
-        else:
-            add_bias_relu(y, affine.bias.value, positive)
-            relu._cache = relu_cache
+    def forward(*xs: Any) -> Any:
+        execution.op = op
+        y = layer.forward(*xs)
+        if is_unnamed:
+            attributes["_run"] = op
         return y
 
-    def backward_parameters(dout: Array) -> Array:
-        if not sends_work:
-            dout = last.layer._recall(dout)[0]
-            dout = dout if dout.flags.carray else dout.copy()
-        if relu is None:
-            sum_rows(dout, dbias)
-        else:
-            through = dout if masked is None else masked
-            relu_backward(dout, positive, through, dbias)
-            dout = through
-        affine.weight.add_grad_product(x_transposed, dout)
-        affine.bias.add_grad(dbias)
-        return dout
+    def check() -> None:
+        cache = attributes.get("_cache")
+        if (cache is not None and cache[-1] is not op) or (is_unnamed and attributes.get("_run") is not op):
+            raise stale_cache(layer)
 
-    def backward(dout: Array) -> Array:
-        return backward_parameters(dout).dot(affine.weight.value.T, dx)
+    def backward(dout: Any) -> Any:
+        check()
+        return layer.backward(dout)
 
-    return Op(last, forward, backward, backward_parameters)
+    def backward_parameters(dout: Any) -> Any:
+        check()
+        return layer.backward_parameters(dout)
+
+    op = Op((step,), forward, backward, backward_parameters)
+    return op
+
+
+def planned(program: Program, inputs: tuple[Spec, ...], specs: Specs, alone: Plan) -> Plan:
+    """Return the plan for inputs and values of these shapes and types."""
+    groups = [(g.fusion if g.fusion and g.fusion.fits(g.layers, *[specs[s] for s in g.sources]) else None, g) for g in program.groups]
+    pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
+    for fusion, group in groups:
+        pieces += [(fusion, group.steps)] if fusion else [(None, (step,)) for step in group.steps]
+    arrays = WorkArrays(program, pieces, specs)
+    ops: list[Op] = []
+    n_slots = program.n_slots
+    for i, (fusion, steps) in enumerate(pieces):
+        first, last = steps[0], steps[-1]
+        if fusion is None:
+            ops.append(_layer_alone(first))
+            continue
+        xs = [specs[slot] for slot in first.sources]
+        operation = fusion.prepare([step.layer for step in steps], xs, arrays.memory(i))
+        op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
+        sources = list(first.sources)
+        for k, slot in enumerate(first.sources):
+            if fusion.keeps_inputs and slot in program.foreign:
+                ops.append(_copy(first, slot, n_slots, specs[slot], check=slot >= program.n_inputs))
+                sources[k] = n_slots
+                n_slots += 1
+        op.sources = tuple(sources)
+        unsure = [k for k, slot in enumerate(first.sources) if not arrays.is_sure(slot) and sources[k] == slot]
+        if unsure:
+            op.forward = _checking(op.forward, unsure, xs)
+        if not arrays.sends_fitting(i):
+            op.backward, op.backward_parameters = _receiving(op.backward, last), _receiving(op.backward_parameters, last)
+        if fusion.sends_dout_on and (new := arrays.must_be_new(i)):
+            op.backward = _sending_new(op.backward, new)
+        ops.append(op)
+    _free(ops, program)
+    plan = Plan(program, ops, n_slots, inputs, alone)
+    plan._sums = arrays.sums
+    return plan
+
+
+def _copy(reader: Step, source: int, target: int, spec: Spec, check: bool) -> Op:
+    """Return the operation that copies what somebody else may write into. It has no backward: its reader sends the gradient on."""
+    work = np.empty(*spec)
+
+    def forward(x: Any) -> Array:
+        if check and (type(x) is not np.ndarray or x.shape != spec.shape or x.dtype is not spec.dtype):
+            raise OtherInput
+        np.copyto(work, x)
+        return work
+
+    op = Op((reader,), forward, None, None)
+    op.sources, op.to, op.target, op.n_outputs = (source,), (), target, 1
+    return op
+
+
+def _checking(forward: Callable[..., Any], unsure: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
+    """Return a forward that looks at inputs first which no fused operation made."""
+
+    def checked_forward(*xs: Any) -> Any:
+        for k in unsure:
+            x, spec = xs[k], specs[k]
+            if type(x) is not np.ndarray or x.shape != spec.shape or x.dtype is not spec.dtype:
+                raise OtherInput
+        return forward(*xs)
+
+    return checked_forward
+
+
+def _receiving(backward: Callable[[Any], Any], last: Step) -> Callable[[Any], Any]:
+    """Return a backward that takes a dout of any type and layout."""
+
+    def receiving_backward(dout: Any) -> Any:
+        dout = last.layer.recall(dout)[0]
+        return backward(dout if dout.flags.carray else dout.copy())
+
+    return receiving_backward
+
+
+def _sending_new(backward: Callable[[Any], Any], new: list[bool]) -> Callable[[Any], Any]:
+    """Return a backward whose gradients are copies where somebody else will have them."""
+
+    def sending_backward(dout: Any) -> Any:
+        return tuple([d.copy() if is_new else d for d, is_new in zip(backward(dout), new, strict=True)])
+
+    return sending_backward
+
+
+def _free(ops: list[Op], program: Program) -> None:
+    """Have each operation let go of the values that no later one reads; what is copied is held for its reader."""
+    reads = [({*op.sources, *op.to}, op.last.targets) if op.to or not op.sources else ((), ()) for op in ops]
+    for op, frees in zip(ops, last_reads(reads, program.outputs), strict=True):
+        op.frees = frees
+
+
+def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:
+    """Return for each of some operations, slots read and slots written, the slots that are not read after it.
+
+    >>> last_reads([((0,), (1,)), ((0, 1), (2,))], outputs=[2])
+    [(), (0, 1)]
+    """
+    needed = set(outputs)
+    frees = []
+    for reads, writes in reversed(operations):
+        here = {*reads, *writes} - needed
+        frees.append(tuple(sorted(here)))
+        needed |= here
+    return frees[::-1]
+
+
+def outputs_of(step: Step, y: Any) -> tuple[Any, ...]:
+    """Return what the forward at `step` returned as one array for each output."""
+    if step.n_outputs == 1:
+        return (y,)
+    if not isinstance(y, tuple) or len(y) != step.n_outputs:
+        raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=step.layer)
+    return y
+
+
+def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
+    """Return what the backward at `step` returned as one gradient for each input, None where nothing flows."""
+    layer = step.layer
+    if dx is None and not step.is_source_only:  # layers before it wait for a gradient
+        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
+    gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
+    if len(gradients) + layer.n_constant_inputs != len(step.sources):
+        raise ShapeError(f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs", where=layer)
+    return gradients
+
+
+def add_location(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> None:
+    """Write the place of `step` on an error that came out of it; on one about dout, also which of `steps` made that."""
+    if step is None:
+        return
+    if not isinstance(error, NetlibError):
+        error.add_note(f"in {step.path} {step.layer!r}")
+        return
+    error.inside(step.path)
+    if isinstance(error, GradientShapeError):
+        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
+        error.mend = f"It came out of the backward of {' and '.join(makers)}." if makers else ""

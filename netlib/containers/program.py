@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from threading import local
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Array, Shape, as_floats
-from ..errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, ShapeError
+from ..errors import InvalidValueError, NetlibError, ShapeError
+from ..execution import execution
+from ..kernels.fused import TABLE
 from ..layer import Layer
 from ..layers.identity import Identity
+from ..structure import METHODS, Structure
+from .plan import Plans, add_location, last_reads, outputs_of
 
 if TYPE_CHECKING:
+    from ..kernels.fused.fusion import Fusion
     from .container import Container
 
     Slots = tuple[int, ...]
-    Zeros = dict[int, Array]
     Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
+
+LONGEST = max(map(len, TABLE))
 
 
 class Step:
     """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
 
-    __slots__ = ("is_source_only", "label", "layer", "n_outputs", "outer", "sources", "target")
+    __slots__ = (
+        "is_inner",
+        "is_output",
+        "is_source_only",
+        "kernel",
+        "label",
+        "layer",
+        "n_outputs",
+        "outer",
+        "sources",
+        "takes_foreign",
+        "target",
+    )
 
     def __init__(self, layer: Layer, sources: Slots, target: int, outer: Any, label: str) -> None:
         self.layer = layer
@@ -32,7 +51,17 @@ class Step:
         self.outer = outer
         self.label = label
         self.n_outputs = layer.n_outputs
-        self.is_source_only = False
+        is_watched = any(name in layer.__dict__ for name in METHODS)
+        self.kernel = "" if is_watched else type(layer).kernel_name
+        self.is_source_only = self.is_output = self.takes_foreign = False
+        self.is_inner = True
+
+    def mark(self, n_inputs: int, outputs: Slots, foreign: set[int]) -> None:
+        """Note where the step stands among the others."""
+        self.is_source_only = all(slot < n_inputs for slot in self.sources)
+        self.is_output = any(slot in outputs for slot in self.targets)
+        self.takes_foreign = any(slot in foreign for slot in self.sources)
+        self.is_inner = not self.is_output and not self.takes_foreign
 
     @property
     def targets(self) -> range:
@@ -43,6 +72,27 @@ class Step:
     def path(self) -> str:
         """The place for people: ``Sequential[1].Residual.layer``."""
         return path_of((self.outer, self.label))
+
+    def own(self, kept: tuple[Any, ...], y: Any) -> tuple[Any, ...]:
+        """Return what the layer keeps, with copies of the arrays that somebody outside may write into."""
+        outputs = y if type(y) is tuple else (y,)
+
+        def is_foreign(x: Any) -> bool:
+            return isinstance(x, np.ndarray) and (self.takes_foreign or any(np.may_share_memory(x, each) for each in outputs))
+
+        return tuple([x.copy() if is_foreign(x) else x for x in kept])
+
+
+class Group(NamedTuple):
+    """Steps that may run as one operation, the first of which alone reads slots that others may read too."""
+
+    steps: tuple[Step, ...]
+    fusion: Fusion | None
+    layers: tuple[Layer, ...]
+    sources: Slots
+    target: int
+    frees: Slots
+    """The slots that no later group reads."""
 
 
 def path_of(place: Any) -> str:
@@ -63,25 +113,85 @@ class Program:
     """
 
     def __init__(self, container: Container, n_inputs: int) -> None:
-        from .plan import Plans
-
         self.n_inputs = n_inputs
+        self.structure = Structure(container)
         self.steps: list[Step] = []
-        self.parts: list[tuple[Container, object]] = []
         self.n_slots = n_inputs
         self.outputs = self._as_own(self._wire(container), container.short)
-        self._shared_steps = [slot for step in self.steps if step.n_outputs > 1 for slot in step.targets]
-        given = set(range(n_inputs))
+        unnamed = {slot for step in self.steps if not step.kernel for slot in step.targets}
+        self.foreign = unnamed.union(range(n_inputs), self.outputs)
+        """The slots whose arrays somebody outside may write into: the caller, or a layer that promises nothing."""
         for step in self.steps:
-            step.is_source_only = given.issuperset(step.sources)
-        is_chain = n_inputs == 1 and self.outputs == (len(self.steps),)
-        is_chain = is_chain and all((step.sources, step.n_outputs) == ((i,), 1) for i, step in enumerate(self.steps))
-        self.plans = Plans(self) if is_chain and self.steps else None
-        """Of a chain, for shapes that have come by before."""
+            step.mark(n_inputs, self.outputs, self.foreign)
+        self.groups = self._grouped()
+        self.has_fusions = any(group.fusion for group in self.groups)
+        self._threads = local()
+
+    @property
+    def plans(self) -> Plans:
+        """How the present thread runs it."""
+        plans: Plans | None = getattr(self._threads, "plans", None)
+        if plans is None:
+            plans = self._threads.plans = Plans(self)
+        return plans
+
+    def is_wired_as(self, other: Program) -> bool:
+        """Return whether both run the same layers in the same way."""
+        mine, others = ([(step.layer, step.sources) for step in program.steps] for program in (self, other))
+        return len(mine) == len(others) and all(a is b and s == t for (a, s), (b, t) in zip(mine, others, strict=True) if s)
+
+    def infer(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs; keep nothing, and hold no value longer than it is read."""
+        values = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
+        step: Step | None = None
+        try:
+            for steps, fusion, layers, sources, target, frees in self.groups:
+                step = steps[0]
+                xs = [values[slot] for slot in sources]
+                if fusion is not None and all(type(x) is np.ndarray for x in xs) and fusion.fits(layers, *xs):
+                    values[target] = fusion.infer(layers, *xs)
+                else:
+                    for step in steps:
+                        layer = step.layer.untraced() if execution.evaluates else step.layer
+                        y = layer.forward(*[values[slot] for slot in step.sources])
+                        values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
+                    del y
+                    for step in steps[:-1]:
+                        values[step.target] = None
+                del xs
+                for slot in frees:
+                    values[slot] = None
+        except Exception as error:
+            add_location(error, step)
+            raise
+        return [values[slot] for slot in self.outputs]
+
+    def _grouped(self) -> list[Group]:
+        """Return the steps in groups, each the longest row of the table that begins there."""
+        reader: dict[int, Step | None] = dict.fromkeys(self.outputs)
+        for step in self.steps:
+            for slot in step.sources:
+                reader[slot] = None if slot in reader else step
+        done: set[int] = set()
+        chains: list[tuple[tuple[Step, ...], Fusion | None]] = []
+        for step in self.steps:
+            if step.target in done:
+                continue
+            chain = [step]
+            while len(chain) < LONGEST and (after := reader.get(chain[-1].target)) is not None and len(after.sources) == 1:
+                chain.append(after)
+            while len(chain) > 1 and tuple([each.kernel for each in chain]) not in TABLE:
+                chain.pop()
+            done.update(each.target for each in chain)
+            chains.append((tuple(chain), TABLE.get(tuple([each.kernel for each in chain]))))
+        frees = last_reads([(steps[0].sources, steps[-1].targets) for steps, _ in chains], self.outputs)
+        return [
+            Group(steps, fusion, tuple([each.layer for each in steps]), steps[0].sources, steps[-1].target, freed)
+            for (steps, fusion), freed in zip(chains, frees, strict=True)
+        ]
 
     def _wire(self, container: Container) -> Slots:
         """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
-        self.parts.append((container, container.structure()))
         stack: list[tuple[Wiring, Any]] = [(container.wire(*range(self.n_inputs)), None)]
         places: dict[int, Step] = {}
         slots: Slots | None = None
@@ -105,7 +215,6 @@ class Program:
                 raise same_object_twice(layer, twin.path, step.path)
             inner = as_wirable(layer)
             if inner is not None:
-                self.parts.append((inner, inner.structure()))
                 stack.append((inner.wire(*sources), (outer, label)))
                 slots = None
             else:
@@ -124,102 +233,6 @@ class Program:
                 own.append(self.n_slots)
                 self.n_slots += 1
         return tuple(own)
-
-    def is_current(self) -> bool:
-        """Whether no container has changed since the wiring, such as by `append`."""
-        for container, structure in self.parts:  # noqa: SIM110 - this runs at every call, and a generator would double its time
-            if container.structure() is not structure:
-                return False
-        return True
-
-    def forward(self, inputs: Sequence[Any]) -> tuple[list[Any], Zeros]:
-        """Run the steps; return the outputs, never an input itself, and the gradients of what nobody uses: zeros by slot."""
-        values: list[Any] = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
-        step = None
-        try:
-            for step in self.steps:
-                sources = step.sources
-                if len(sources) == 1:  # the common case, without a list
-                    y = step.layer.forward(values[sources[0]])
-                else:
-                    y = step.layer.forward(*[values[slot] for slot in sources])
-                if step.n_outputs == 1:
-                    values[step.target] = y
-                else:
-                    self._spread(y, step, values)
-        except Exception as error:
-            locate(error, step)
-            raise
-        return [values[slot] for slot in self.outputs], {slot: np.zeros_like(values[slot]) for slot in self._shared_steps}
-
-    def backward(self, douts: Sequence[Array], zeros: Zeros, input_gradient: bool) -> list[Any]:
-        """Run the steps in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
-        grads: list[Any] = [None] * self.n_slots
-        for slot, given in zip(self.outputs, douts, strict=True):
-            grads[slot] = given
-        step = None
-        dout: Any
-        try:
-            for step in reversed(self.steps):
-                layer, target = step.layer, step.target
-                if step.n_outputs == 1:
-                    dout = grads[target]
-                    if dout is None:
-                        continue
-                    grads[target] = None
-                else:
-                    if all(grads[slot] is None for slot in step.targets):
-                        continue
-                    dout = tuple(zeros[slot].copy() if grads[slot] is None else grads[slot] for slot in step.targets)
-                if step.is_source_only and not input_gradient:
-                    layer.backward_parameters(dout)
-                    continue
-                for slot, d in zip(step.sources, gradients_of(step, layer.backward(dout)), strict=False):
-                    if grads[slot] is None:
-                        grads[slot] = d
-                    elif d is not None:
-                        grads[slot] = grads[slot] + d
-        except Exception as error:
-            locate(error, step, self.steps)
-            raise
-        return grads[: self.n_inputs]
-
-    @staticmethod
-    def _spread(y: Any, step: Step, values: list[Any]) -> None:
-        values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
-
-
-def outputs_of(step: Step, y: Any) -> tuple[Any, ...]:
-    """Return what the forward at `step` returned as one array for each output."""
-    if step.n_outputs == 1:
-        return (y,)
-    if not isinstance(y, tuple) or len(y) != step.n_outputs:
-        raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=step.layer)
-    return y
-
-
-def locate(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> None:
-    """Write the place of `step` on an error that came out of it; on one about dout, also which of `steps` made that."""
-    if step is None:
-        return
-    if not isinstance(error, NetlibError):
-        error.add_note(f"in {step.path} {step.layer!r}")
-        return
-    error.inside(step.path)
-    if isinstance(error, GradientShapeError):
-        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
-        error.mend = f"It came out of the backward of {' and '.join(makers)}." if makers else ""
-
-
-def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
-    """Return what the backward at `step` returned as one gradient for each input, None where nothing flows."""
-    layer = step.layer
-    if dx is None and not step.is_source_only:  # layers before it wait for a gradient
-        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
-    gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
-    if len(gradients) + layer.n_constant_inputs != len(step.sources):
-        raise ShapeError(f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs", where=layer)
-    return gradients
 
 
 def as_wirable(layer: Layer) -> Container | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ResidualAdd(Add):
     """The + of a residual block: it adds, and refuses to broadcast."""
 
+    kernel_name = "add"
+
     def forward(self, *inputs: Any) -> Array:
         """Return x + y, in the type of what the layer gives."""
         y = as_floats(inputs[1], where="Residual")
@@ -57,10 +59,6 @@ class Residual(Container):
             raise ShapeError(f"got {len(sources)} inputs, wanted one array", where=self.short)
         inner = yield "Residual.layer", self.layer, sources
         return (yield "Residual.add", self.add, (*sources, *inner))
-
-    def structure(self) -> object:
-        """Return the layer, which assigning replaces."""
-        return self.layer
 
     def text(self) -> list[str | Layer]:
         """Return the call that made it, in pieces."""

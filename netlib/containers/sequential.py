@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import InvalidValueError, MissingError, ShapeError
-from ..layer import Layer, Parameter, as_layer, layers_and_parameters
+from ..layer import Layer, as_layer, layers_and_parameters
+from ..parameter import Parameter
 from .container import Container
 from .program import refuse_same_object_twice
 
@@ -68,14 +69,10 @@ class Sequential(Container):
             sources = yield self._label(i), layer, sources
         return sources
 
-    def structure(self) -> object:
-        """Return the tuple of layers, which `append` replaces."""
-        return self._layers
-
     def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
         """Yield each layer by its name, which is its number where none was given, and what a subclass holds besides."""
         yield from self._layers
-        yield from layers_and_parameters({key: held for key, held in vars(self).items() if key != "_layers"})
+        yield from layers_and_parameters({key: held for key, held in list(vars(self).items()) if key != "_layers"})
 
     def __len__(self) -> int:
         return len(self._layers)

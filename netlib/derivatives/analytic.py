@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array
-from ..layer import Parameter
+from ..parameter import Parameter
 from .expressions import fits_into
 from .twin import Twin
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..layer import Layer, Parameter
+from ..layer import Layer
+from ..parameter import Parameter
 from .analytic import gradients
 from .case import Case
 from .tracing import Trace, Traced

@@ -13,7 +13,8 @@ import numpy as np
 from ..arrays import Array
 from ..chance import generators, global_generator, same_state, set_state, state
 from ..holdings import arrays_held, collections_held, copy_of, is_float, same_part, things_held, views_held
-from ..layer import Layer, Parameter
+from ..layer import Layer
+from ..parameter import Buffer, Parameter
 from .effort import BEYOND_REASON, seconds_of_forward
 
 
@@ -56,6 +57,7 @@ class Twin:
         self._lists = [(held, copy.copy(held)) for held in collections_held(self.layer)]
         views = {id(view) for view, _ in views_held(self.layer)}
         self._arrays = [(a, a.copy()) for a in arrays_held(self.layer) if id(a) not in views]
+        self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
         self._values = {path: p.value.copy() for path, p in self.parameters.items()}
         self.returns_tuple = False
         self.returns_number = False
@@ -160,6 +162,7 @@ def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
     memo: dict[int, Any] = {}  # deepcopy puts what stands here in the place of the original
     if dtype is not None:
         memo = {id(p): Parameter(np.array(p.value, dtype), p.trainable) for p in layer.parameters().values()}
+        memo |= {id(b): Buffer(b.value.astype(dtype)) for b in layer.buffers().values() if is_float(b.value)}
         for held in things_held(layer):
             if is_float(held):
                 memo[id(held)] = np.array(held, dtype)

@@ -15,11 +15,13 @@ import numpy as np
 from ..arrays import Array, as_array, as_floats
 from ..chance import chance_preserved
 from ..containers import Graph
-from ..containers.program import Step, as_gradients, as_wirable, gradients_of, locate, outputs_of
+from ..containers.plan import add_location, gradients_of, outputs_of
+from ..containers.program import Step, as_gradients, as_wirable
 from ..errors import ShapeError
 from ..holdings import copy_of
-from ..layer import Layer, Parameter
+from ..layer import Layer
 from ..layers import Identity
+from ..parameter import Parameter
 from .opening import opened
 
 
@@ -266,7 +268,7 @@ def _located(step: Step) -> Iterator[None]:
         yield
     except Exception as error:
         if step.path:
-            locate(error, step)
+            add_location(error, step)
         raise
 
 

@@ -20,17 +20,19 @@ class Add(Layer):
     array([2., 2.])
     """
 
+    kernel_name = "add"
+
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the sum, of the inputs' broadcast shape and common floating type."""
         refuse_nothing(inputs, self)
         xs = as_common_floats(inputs, self)
         refuse_unfit(xs, self)
         y = sum(xs[1:], start=np.array(xs[0]))
-        self._remember(y, [x.shape for x in xs])
+        self.remember(y, [x.shape for x in xs])
         return y
 
     def backward(self, dout: ArrayLike) -> Array | tuple[Array, ...]:
         """Return dL/d(input) for each input."""
-        dout, shapes = self._recall(dout)
+        dout, shapes = self.recall(dout)
         dx = tuple(np.array(unbroadcast(dout, shape)) for shape in shapes)
         return dx if len(dx) > 1 else dx[0]

@@ -2,7 +2,8 @@ import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_features, as_matrix, as_rows, as_shaped, with_rows_of
 from ..initializers import He, Initializer, Zeros, drawn
-from ..layer import Layer, Parameter
+from ..layer import Layer
+from ..parameter import Parameter
 
 
 class Affine(Layer):
@@ -15,6 +16,8 @@ class Affine(Layer):
     >>> affine.forward([1.0, 2.0]), affine.backward([1.0, 0.0, 0.0])
     (array([ 9.5, 12. , 15. ]), array([1., 4.]))
     """
+
+    kernel_name = "affine"
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  init: Initializer = He(), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip
@@ -39,17 +42,17 @@ class Affine(Layer):
         y = as_rows(x) @ self.weight.value
         if self.bias is not None:
             y += self.bias.value
-        return self._remember(with_rows_of(y, x), x)
+        return self.remember(with_rows_of(y, x), x)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of W and b, and return ∂L/∂X, of X's shape."""
         self.backward_parameters(dout)
-        dout, x = self._recall(dout)
+        dout, x = self.recall(dout)
         return with_rows_of(as_rows(dout) @ self.weight.value.T, x)
 
     def backward_parameters(self, dout: ArrayLike) -> None:
         """Add to the gradients of W and b."""
-        dout, x = self._recall(dout)
+        dout, x = self.recall(dout)
         self.weight.add_grad_product(as_rows(x).T, as_rows(dout))
         if self.bias is not None:
             self.bias.add_grad_sum(dout)

@@ -17,6 +17,8 @@ class Concatenate(Layer):
     (array([[1., 2., 3.]]), (array([[4., 5.]]), array([[6.]])))
     """
 
+    kernel_name = "concatenate"
+
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "Concatenate")
 
@@ -29,10 +31,10 @@ class Concatenate(Layer):
         except (ValueError, TypeError):
             shapes = " and ".join(str(x.shape) for x in xs)
             raise ShapeError(f"got shapes {shapes}, wanted equal ones but along axis {self.axis!r}", where=self) from None
-        return self._remember(y, np.cumsum([x.shape[self.axis] for x in xs])[:-1])
+        return self.remember(y, np.cumsum([x.shape[self.axis] for x in xs])[:-1])
 
     def backward(self, dout: ArrayLike) -> Array | tuple[Array, ...]:
         """Return dL/d(input) for each input."""
-        dout, ends = self._recall(dout)
+        dout, ends = self.recall(dout)
         dx = tuple(piece.copy() for piece in np.split(dout, ends, axis=self.axis))
         return dx if len(dx) > 1 else dx[0]

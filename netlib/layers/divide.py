@@ -1,5 +1,3 @@
-import numpy as np
-
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_unfit
@@ -15,14 +13,16 @@ class Divide(Layer):
     (array([1., 3.]), (array([0.5, 0.5]), array(-2.)))
     """
 
+    kernel_name = "divide"
+
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the quotient, of the inputs' broadcast shape and common floating type."""
-        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        a, b = as_common_floats((a, b), self)
         refuse_unfit((a, b), self)
-        return self._remember(a / b, a, b)
+        return self.remember(a / b, a, b)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
         """Return dL/da and dL/db."""
-        dout, a, b = self._recall(dout)
+        dout, a, b = self.recall(dout)
         da = dout / b
         return unbroadcast(da, a.shape), unbroadcast(-da * (a / b), b.shape)

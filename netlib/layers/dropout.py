@@ -17,6 +17,8 @@ class Dropout(Layer):
     array([1., 1., 1., 1., 1.])
     """
 
+    kernel_name = "dropout"
+
     def __init__(self, p: float = 0.5, *, rng: RNG = None) -> None:
         self.p = as_number(p, "p", "Dropout", least=0, below=1)
         self._rng = as_rng(rng, "Dropout")
@@ -27,9 +29,9 @@ class Dropout(Layer):
         scale = np.ones((), x.dtype)
         if self.training and self.p > 0:
             scale = (self._rng.random(x.shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
-        return self._remember(x * scale, scale)
+        return self.remember(x * scale, scale)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, scale = self._recall(dout)
+        dout, scale = self.recall(dout)
         return dout * scale  # type: ignore[no-any-return]

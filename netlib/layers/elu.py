@@ -14,6 +14,8 @@ class ELU(Layer):
     (array([-1.,  0.,  2.]), array([0., 5., 5.]))
     """
 
+    kernel_name = "elu"
+
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = as_number(alpha, "alpha", "ELU")
 
@@ -22,9 +24,9 @@ class ELU(Layer):
         x = as_floats(x, where=self)
         below = np.minimum(x, 0)
         slope = np.where(x > 0, x.dtype.type(1), self.alpha * np.exp(below))
-        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(below)), slope)
+        return self.remember(np.where(x > 0, x, self.alpha * np.expm1(below)), slope)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, slope = self._recall(dout)
+        dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]

@@ -17,6 +17,8 @@ class Flatten(Layer):
     ((2, 12), (2, 3, 4))
     """
 
+    kernel_name = "flatten"
+
     def __init__(self, start_axis: int = 1) -> None:
         self.start_axis = as_count(start_axis, "start_axis", "Flatten")
 
@@ -26,9 +28,9 @@ class Flatten(Layer):
         if x.ndim <= self.start_axis:
             raise ShapeError(f"got x of shape {x.shape}, which has no axis {self.start_axis}", where=self)
         y = x.reshape(*x.shape[: self.start_axis], math.prod(x.shape[self.start_axis :]))
-        return self._remember(y, x.shape)
+        return self.remember(y, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x, of x's shape."""
-        dout, shape = self._recall(dout)
+        dout, shape = self.recall(dout)
         return np.array(dout).reshape(shape)

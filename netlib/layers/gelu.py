@@ -17,14 +17,16 @@ class GELU(Layer):
     (array([   -0.,     0., 10000.]), array([0., 2., 4.]))
     """
 
+    kernel_name = "gelu"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         near = np.clip(x, -40, 40)  # beyond, φ is zero and Φ is zero or one in every floating type
         below, density = erfc(near * -math.sqrt(0.5)) / 2, np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
-        return self._remember(x * below, below + near * density)
+        return self.remember(x * below, below + near * density)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, slope = self._recall(dout)
+        dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]

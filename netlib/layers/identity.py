@@ -12,10 +12,12 @@ class Identity(Layer):
     (array([1., 2.]), array([3., 4.]))
     """
 
+    kernel_name = "identity"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return a copy of x."""
-        return self._remember(as_floats(x, where=self, copy=True))
+        return self.remember(as_floats(x, where=self, copy=True))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return a copy of dout."""
-        return self._recall(dout)[0].copy()
+        return self.recall(dout)[0].copy()

@@ -14,6 +14,8 @@ class LeakyReLU(Layer):
     (array([-0.1,  2. ]), array([0.5, 5. ]))
     """
 
+    kernel_name = "leaky_relu"
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = as_number(negative_slope, "negative_slope", "LeakyReLU")
 
@@ -21,9 +23,9 @@ class LeakyReLU(Layer):
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
-        return self._remember(x * slope, slope)
+        return self.remember(x * slope, slope)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, slope = self._recall(dout)
+        dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]

@@ -15,6 +15,8 @@ class LogSoftmax(Layer):
     (array([-20000.,      0.]), array([ 1., -1.]))
     """
 
+    kernel_name = "log_softmax"
+
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "LogSoftmax")
 
@@ -24,9 +26,9 @@ class LogSoftmax(Layer):
         refuse_axis(x, self.axis, self)
         y = x - x.max(axis=self.axis, keepdims=True)
         y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
-        return self._remember(y, y.copy())
+        return self.remember(y, y)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, y = self._recall(dout)
+        dout, y = self.recall(dout)
         return dout - np.exp(y) * dout.sum(axis=self.axis, keepdims=True)  # type: ignore[no-any-return]

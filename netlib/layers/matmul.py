@@ -22,19 +22,21 @@ class MatMul(Layer):
            [2., 0., 0.]]))
     """
 
+    kernel_name = "matmul"
+
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the matrix product, of a's and b's common floating type."""
-        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        a, b = as_common_floats((a, b), self)
         try:
             y: Array = a @ b
         except ValueError:
             mend = "The last axis of a must be as long as the last but one of b; a number multiplies with Multiply."
             raise ShapeError(f"got shapes {a.shape} @ {b.shape}, which do not fit", where=self, mend=mend) from None
-        return self._remember(y, a, b)
+        return self.remember(y, a, b)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
         """Return ∂L/∂A and ∂L/∂B."""
-        dout, a, b = self._recall(dout)
+        dout, a, b = self.recall(dout)
         row, column = (a[np.newaxis] if a.ndim == 1 else a), (b[:, np.newaxis] if b.ndim == 1 else b)
         dout = dout.reshape(*dout.shape[: max(a.ndim, b.ndim) - 2], row.shape[-2], column.shape[-1])
         da, db = dout @ column.swapaxes(-1, -2), row.swapaxes(-1, -2) @ dout

@@ -19,13 +19,15 @@ class Mean(Sum):
            [2.5, 3.5]])
     """
 
+    kernel_name = "mean"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return the mean."""
         x = as_floats(x, where=self)
         axes = as_axes(x, self.axis, self)
         if any(x.shape[i] == 0 for i in axes):
             raise ShapeError(f"got x of shape {x.shape}, of which a mean would be of nothing", where=self)
-        return self._remember(x.mean(axis=axes, keepdims=self.keepdims), x.shape, axes)
+        return self.remember(x.mean(axis=axes, keepdims=self.keepdims), x.shape, axes)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""

@@ -1,5 +1,3 @@
-import numpy as np
-
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_unfit
@@ -15,13 +13,15 @@ class Multiply(Layer):
     (array([3., 6.]), (array([3., 3.]), array(3.)))
     """
 
+    kernel_name = "multiply"
+
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the product, of the inputs' broadcast shape and common floating type."""
-        a, b = (np.array(x) for x in as_common_floats((a, b), self))
+        a, b = as_common_floats((a, b), self)
         refuse_unfit((a, b), self)
-        return self._remember(a * b, a, b)
+        return self.remember(a * b, a, b)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
         """Return dL/da and dL/db."""
-        dout, a, b = self._recall(dout)
+        dout, a, b = self.recall(dout)
         return unbroadcast(dout * b, a.shape), unbroadcast(dout * a, b.shape)

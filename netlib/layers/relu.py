@@ -14,12 +14,14 @@ class ReLU(Layer):
     (array([0., 0., 2.]), array([0., 0., 5.]))
     """
 
+    kernel_name = "relu"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        return self._remember(np.maximum(x, 0), x > 0)
+        return self.remember(np.maximum(x, 0), x > 0)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, positive = self._recall(dout)
+        dout, positive = self.recall(dout)
         return dout * positive  # type: ignore[no-any-return]

@@ -18,6 +18,8 @@ class Reshape(Layer):
     array([1., 2., 3., 4.])
     """
 
+    kernel_name = "reshape"
+
     def __init__(self, shape: int | Shape) -> None:
         self.shape = shape
 
@@ -28,9 +30,9 @@ class Reshape(Layer):
             y = x.reshape(self.shape)
         except (ValueError, TypeError) as error:
             raise ShapeError(f"got x of shape {x.shape}, which {error}", where=self) from None
-        return self._remember(y, x.shape)
+        return self.remember(y, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x, of x's shape."""
-        dout, shape = self._recall(dout)
+        dout, shape = self.recall(dout)
         return np.array(dout).reshape(shape)

@@ -24,12 +24,14 @@ class Sigmoid(Layer):
     (array([0. , 0.5, 1. ]), array([0., 1., 0.]))
     """
 
+    kernel_name = "sigmoid"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = sigmoid(as_floats(x, where=self))
-        return self._remember(y, y.copy())
+        return self.remember(y, y)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, y = self._recall(dout)
+        dout, y = self.recall(dout)
         return dout * y * (1 - y)  # type: ignore[no-any-return]

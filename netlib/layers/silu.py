@@ -13,13 +13,15 @@ class SiLU(Layer):
     (array([   -0.,     0., 10000.]), array([-0.,  2.,  4.]))
     """
 
+    kernel_name = "silu"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         s = sigmoid(x)
-        return self._remember(x * s, s * (1 + x * (1 - s)))
+        return self.remember(x * s, s * (1 + x * (1 - s)))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, slope = self._recall(dout)
+        dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]

@@ -19,6 +19,8 @@ class Softmax(Layer):
            [ 0.  ,  0.  ]])
     """
 
+    kernel_name = "softmax"
+
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "Softmax")
 
@@ -28,9 +30,9 @@ class Softmax(Layer):
         refuse_axis(x, self.axis, self)
         y = np.exp(x - x.max(axis=self.axis, keepdims=True))
         y /= y.sum(axis=self.axis, keepdims=True)
-        return self._remember(y, y.copy())
+        return self.remember(y, y)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, y = self._recall(dout)
+        dout, y = self.recall(dout)
         return y * (dout - (dout * y).sum(axis=self.axis, keepdims=True))  # type: ignore[no-any-return]

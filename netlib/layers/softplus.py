@@ -15,12 +15,14 @@ class Softplus(Layer):
     (array([    0., 10000.]), array([0., 4.]))
     """
 
+    kernel_name = "softplus"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        return self._remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
+        return self.remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, slope = self._recall(dout)
+        dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]

@@ -13,13 +13,15 @@ class Subtract(Layer):
     (array([2., 4.]), (array([1., 1.]), array(-2.)))
     """
 
+    kernel_name = "subtract"
+
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the difference, of the inputs' broadcast shape and common floating type."""
         a, b = as_common_floats((a, b), self)
         refuse_unfit((a, b), self)
-        return self._remember(a - b, a.shape, b.shape)
+        return self.remember(a - b, a.shape, b.shape)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:
         """Return dL/da and dL/db."""
-        dout, a, b = self._recall(dout)
+        dout, a, b = self.recall(dout)
         return unbroadcast(dout, a).copy(), unbroadcast(-dout, b)

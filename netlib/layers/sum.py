@@ -18,6 +18,8 @@ class Sum(Layer):
            [5., 7.]])
     """
 
+    kernel_name = "sum"
+
     def __init__(self, axis: int | Shape | None = None, keepdims: bool = False) -> None:
         self.axis = axis
         self.keepdims = keepdims
@@ -26,9 +28,9 @@ class Sum(Layer):
         """Return the sum."""
         x = as_floats(x, where=self)
         axes = as_axes(x, self.axis, self)
-        return self._remember(x.sum(axis=axes, keepdims=self.keepdims), x.shape, axes)
+        return self.remember(x.sum(axis=axes, keepdims=self.keepdims), x.shape, axes)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, shape, axes = self._recall(dout)
+        dout, shape, axes = self.recall(dout)
         return np.array(np.broadcast_to(dout.reshape(kept(shape, axes)), shape))

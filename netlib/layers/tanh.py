@@ -14,12 +14,14 @@ class Tanh(Layer):
     (array([-1.,  0.,  1.]), array([0., 4., 0.]))
     """
 
+    kernel_name = "tanh"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = np.tanh(as_floats(x, where=self))
-        return self._remember(y, y.copy())
+        return self.remember(y, y)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, y = self._recall(dout)
+        dout, y = self.recall(dout)
         return dout * (1 - y * y)  # type: ignore[no-any-return]

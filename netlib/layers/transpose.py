@@ -18,6 +18,8 @@ class Transpose(Layer):
            [3.]]), array([[1., 2., 3.]]))
     """
 
+    kernel_name = "transpose"
+
     def __init__(self, axes: Shape | None = None) -> None:
         self.axes = axes
 
@@ -27,9 +29,9 @@ class Transpose(Layer):
         order = tuple(range(x.ndim))[::-1] if self.axes is None else as_axes(x, self.axes, self)
         if len(order) != x.ndim:
             raise ShapeError(f"got x of shape {x.shape}, wanted one axis for each of {self.axes!r}", where=self)
-        return self._remember(np.array(x.transpose(order), order="C"), np.argsort(order))
+        return self.remember(np.array(x.transpose(order), order="C"), np.argsort(order))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x, of x's shape."""
-        dout, back = self._recall(dout)
+        dout, back = self.recall(dout)
         return np.array(dout.transpose(back), order="C")

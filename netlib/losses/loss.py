@@ -6,8 +6,9 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_array, as_floats
 from ..errors import InvalidValueError, ShapeError
+from ..execution import execution
+from ..kernels.total import total
 from ..layer import Layer
-from ..passes import passes_for
 
 
 class Loss(Layer):
@@ -49,13 +50,14 @@ class Loss(Layer):
         y = as_floats(y, where=self)
         terms, *kept = self.terms(y, t)
         if self.reduction == "none":
-            return self._remember(terms, 1, *kept)
+            return self.remember(terms, 1, *kept)
         if self.reduction == "mean" and terms.size == 0:
             mend = "Leave empty batches out, or use reduction='sum'."
             raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, mend=mend)
         n = terms.size if self.reduction == "mean" else 1
-        self._cache = (), y.dtype, (n, *kept)
-        return float(passes_for(terms.dtype).total(terms)) / n
+        if execution.keeps:
+            self._keep((), y.dtype, (n, *kept))
+        return total.of(terms.dtype)(terms) / n
 
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
@@ -67,7 +69,7 @@ class Loss(Layer):
         dout = as_array(dout, self)
         if self.reduction == "none" and self._cache is not None and dout.ndim == 0:
             dout = np.full(self._cache[0], dout)
-        dout, n, *kept = self._recall(dout)
+        dout, n, *kept = self.recall(dout)
         dy = self.derivative(*kept)
         if dout.ndim == 0:
             dy *= float(dout) / n

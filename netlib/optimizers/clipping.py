@@ -14,7 +14,7 @@ from .parameters import as_parameters
 
 if TYPE_CHECKING:
     from ..arrays import Array
-    from ..layer import Parameter
+    from ..parameter import Parameter
     from .parameters import Parameters
 
 _LEAST = 1e-30

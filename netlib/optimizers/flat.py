@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..layer import Parameter
+from ..parameter import Parameter
 
 if TYPE_CHECKING:
     from ..arrays import Array

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import as_count, as_floats, as_number
-from ..containers.container import Container
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
-from ..layer import Layer, Parameter
-from ..passes import load_compiled
+from ..kernels import load_compiled
+from ..layer import Layer
+from ..parameter import Parameter
+from ..structure import Structure
 from .flat import Flat
 from .parameters import Parameters, as_parameters
 from .schedules import as_rate
@@ -81,8 +82,8 @@ class Optimizer:
         self.steps = 0
         self.lr = lr
         self._flats: list[Flat] = []
-        self._wiring: list[tuple[Container, object]] = []
-        self._homes: list[tuple[dict[str, Any], str, Parameter]] = []
+        if self._layer is not None:
+            self._structure = Structure(self._layer)
         load_compiled()
         self._lay_out()
         self._settle()
@@ -232,9 +233,7 @@ class Optimizer:
         return as_number(lr(self.steps) if callable(lr) else lr, "lr", type(self).__name__, least=0)
 
     def _settle(self) -> None:
-        if any(container.structure() is not structure for container, structure in self._wiring) or any(
-            held.get(name) is not parameter for held, name, parameter in self._homes
-        ):
+        if self._layer is not None and self._structure.has_changed() and self._layer.parameters() != self._parameters:
             self._lay_out()
         for flat in self._flats:
             flat.settle()
@@ -242,10 +241,6 @@ class Optimizer:
     def _lay_out(self) -> None:
         if self._layer is not None:
             self._parameters = self._layer.parameters()
-            containers = [layer for _, layer in self._layer.walk() if isinstance(layer, Container)]
-            self._wiring = [(container, container.structure()) for container in containers]
-            attributes = [vars(layer) for _, layer in self._layer.walk()]
-            self._homes = [(held, name, p) for held in attributes for name, p in held.items() if isinstance(p, Parameter)]
         known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
         by_dtype: dict[np.dtype[Any], list[Parameter]] = {}
         for parameter in self._parameters.values():

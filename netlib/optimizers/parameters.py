@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidTypeError
-from ..layer import Layer, Parameter
+from ..layer import Layer
+from ..parameter import Parameter
 
 Parameters = Layer | Parameter | Mapping[str, Parameter] | Iterable[Parameter]
 

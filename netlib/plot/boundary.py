@@ -10,8 +10,6 @@ from ..arrays import as_array, as_floats, as_number
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import as_layer
 from ..layers import Sigmoid
-from ..preservation import preserved
-from ..training.samples import batches, joined
 from .axes import as_axes, class_colours
 
 if TYPE_CHECKING:
@@ -113,9 +111,7 @@ def _centres(start: float, stop: float) -> Array:
 
 def _predicted(model: Layer, x: Array, threshold: float) -> tuple[Array, int]:
     """Return a class number for each row of `x`, and how many classes the outputs stand for."""
-    with preserved(model):
-        model.eval()
-        y: Any = joined([model.forward(*batch) for batch in batches([x], BATCH)])
+    y: Any = model.predict(x, batch_size=BATCH)
     if isinstance(y, tuple):
         raise InvalidTypeError(f"the model has {len(y)} outputs, wanted one array", where=WHERE)
     y = as_array(y, WHERE)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arrays import as_count
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layer import Parameter, as_layer
+from ..layer import as_layer
+from ..parameter import Parameter
 from .axes import as_axes
 
 if TYPE_CHECKING:

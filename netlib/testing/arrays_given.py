@@ -11,7 +11,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import NetlibError
-from ..layer import Layer, Parameter
+from ..layer import Layer
+from ..parameter import Parameter
 from .case import Case, DoesNotApply, Rule, backward, difference, douts_for, forward, labelled, named, parameter_gradients, reachable, run
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..derivatives.check import check_gradients
-from ..layer import Parameter
+from ..parameter import Parameter
 from .case import Case, Rule, reachable
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import NonFiniteError
+from ..execution import keeping_nothing
 from ..preservation import preserved
 from ..recording import recorded
 
@@ -35,7 +36,7 @@ def nonfinite_loss(model: Layer, inputs: Sequence[Array], t: Array, loss: float,
         if not are_finite(arrays):
             message = f"the loss is {loss}, because the {what} of this batch are not all finite"
             return NonFiniteError(message, where=where, mend="Look for NaN and infinity in the data.")
-    with preserved(model), recorded(model) as calls, np.errstate(all="ignore"):
+    with preserved(model), keeping_nothing(evaluates=False), recorded(model) as calls, np.errstate(all="ignore"):
         model.forward(*inputs)
     bad = [path for path, parameter in model.parameters().items() if not are_finite([parameter.value])]
     weights = f"; not finite already: {_enumerated(bad)}" if bad else ""

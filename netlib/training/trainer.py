@@ -14,7 +14,7 @@ from ..arrays import as_count, as_number, as_rng
 from ..errors import InvalidValueError, ShapeError
 from ..layer import as_layer
 from ..optimizers import clip_grad_norm, grad_norm
-from ..preservation import preserved, preserved_modes
+from ..preservation import preserved_modes
 from .arguments import as_callbacks, as_metrics, as_optimizer_of
 from .history import History
 from .interruption import Interruption
@@ -193,10 +193,7 @@ class Trainer:
             A tuple of them where the model has several outputs.
         """
         batch_size = as_count(batch_size, "batch_size", "Trainer.predict", least=1)
-        inputs = as_inputs(x, "Trainer.predict")
-        with preserved(self.model):
-            self.model.eval()
-            return joined([self.model.forward(*batch) for batch in batches(inputs, batch_size)] or [self.model.forward(*inputs)])
+        return self.model.predict(*as_inputs(x, "Trainer.predict"), batch_size=batch_size)
 
     def _run_epoch(self, samples: Sequence[Array], held_out: Sequence[Array] | None, batch_size: int, shuffle: bool,
                    ctrl_c: Interruption, shown: Progress) -> None:  # fmt: skip
@@ -257,14 +254,12 @@ class Trainer:
     def _evaluate(self, samples: Sequence[Array], batch_size: int) -> dict[str, float]:
         total = 0.0
         outputs = []
-        with preserved(self.model, self.loss):
-            self.model.eval()
-            for *inputs, t in batches(samples, batch_size):
-                y = self.model.forward(*inputs)
-                value = float(self.loss.forward(y, t))
-                total += value * len(t) if self._means else value
-                if self.metrics:
-                    outputs.append(y)
+        for *inputs, t in batches(samples, batch_size):
+            y = self.model.predict(*inputs)
+            value = float(self.loss.predict(y, t))
+            total += value * len(t) if self._means else value
+            if self.metrics:
+                outputs.append(y)
         return self._measures(total, outputs, samples[-1])
 
     def _measures(self, total: float, outputs: list[Any], t: Array) -> dict[str, float]:

@@ -107,7 +107,9 @@ def everything(model):
     """Return all that can be told of a model and of chance, as bytes."""
     parts = []
     for path, layer in model.walk():
-        held = {key: value for key, value in vars(layer).items() if key != "_program"}
+        held = {key: value for key, value in vars(layer).items() if key not in ("_wired", "_run")}
+        if "_cache" in held:
+            held["_cache"] = held["_cache"][:3]  # without the operation that ran the layer
         parts.append((path, held, layer.training))
     chance = [state(g) for g in [*generators(model), global_generator()]]
     grads = {path: (p.value, p.grad, p.trainable) for path, p in model.parameters().items()}

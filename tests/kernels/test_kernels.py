@@ -1,25 +1,41 @@
-"""Each pass, in NumPy and compiled, against its formula worked out in float64 by other means."""
+"""Each kernel, in NumPy and compiled, against its formula worked out in float64 by other means."""
 
+import inspect
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import netlib as nl
-from netlib import passes
-from netlib.passes import numpy_passes
+from netlib import kernels
+from netlib.kernels.kernel import Kernel
 
-SETS = [numpy_passes]
-if find_spec("numba"):
-    from netlib.passes import numba_passes
+KERNELS = {name: each for name, each in kernels.members().items() if isinstance(each, Kernel)}
 
-    SETS.append(numba_passes)
 
+class Versions:
+    """The kernels in one of their versions, as attributes."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, name):
+        kernel = KERNELS[name]
+        if self.name == "numpy" or kernel.loops is None:
+            return kernel.numpy
+        if not kernels._is_loaded:
+            for each in kernels.members().values():
+                if isinstance(each, kernels.Loops):
+                    each.compile()
+        return kernel.loops.run
+
+
+SETS = [Versions("numpy"), *([Versions("numba")] if find_spec("numba") else [])]
 SHAPES = [(1, 1), (5, 3), (64, 17), (3, 200), (0, 4)]
 TYPES = {np.float32: 1e-5, np.float64: 1e-12}
 
 
-@pytest.fixture(params=SETS, ids=lambda each: each.NAME)
+@pytest.fixture(params=SETS, ids=lambda each: each.name)
 def these(request):
     return request.param
 
@@ -38,11 +54,16 @@ def agree(got, expected):
     np.testing.assert_allclose(got, expected, rtol=TYPES[got.dtype.type], atol=TYPES[got.dtype.type])
 
 
-def test_both_sets_have_the_same_passes():
-    here = {name for name, each in vars(numpy_passes).items() if getattr(each, "__module__", "") == numpy_passes.__name__}
-    public = {name for name in here if not name.startswith("_")}
-    assert "adam" in public
-    assert all(public <= set(vars(each)) for each in SETS)
+def test_both_versions_of_a_kernel_take_the_same():
+    assert {"adam", "rectify", "log_softmax"} <= KERNELS.keys()
+    for kernel in KERNELS.values():
+        if kernel.loops is not None:
+            assert inspect.signature(kernel.loops.__wrapped__) == inspect.signature(kernel.numpy)
+
+
+def test_every_kernel_with_loops_is_tested_here():
+    tests = inspect.getsource(inspect.getmodule(Versions))
+    assert [name for name, each in KERNELS.items() if each.loops is not None and f"these.{name}(" not in tests] == []
 
 
 def test_add_bias_adds_the_bias_to_each_row(these, y):
@@ -59,6 +80,20 @@ def test_add_bias_relu_keeps_what_is_positive_and_says_where(these, y):
     these.add_bias_relu(y, bias, positive)
     agree(y, np.where(sums > 0, sums, 0))
     assert positive.tolist() == (sums > 0).tolist()
+
+
+def test_rectify_is_that_without_saying_where(these, y):
+    bias = np.full(y.shape[1], 0.25, y.dtype)
+    sums = y.astype(np.float64) + 0.25
+    these.rectify(y, bias)
+    agree(y, np.where(sums > 0, sums, 0))
+
+
+def test_rectify_keeps_nan(these, dtype):
+    y = np.array([[np.nan, 0.0, -1.0, np.inf]], dtype)
+    with np.errstate(invalid="ignore"):
+        these.rectify(y, np.zeros(4, dtype))
+    np.testing.assert_array_equal(y, [[np.nan, 0, 0, np.inf]])
 
 
 def test_relu_of_nan_is_nan_and_of_zero_is_zero_and_not_positive(these, dtype):
@@ -118,6 +153,11 @@ def test_a_row_with_nan_is_nan_and_the_others_are_not(these, dtype):
     assert np.isnan(got).tolist() == [[True] * 3, [True] * 3, [False] * 3]
 
 
+def test_the_sum_in_double_precision_is_exact_to_the_last_digit_of_its_terms(these, dtype):
+    terms = np.full(1000, 0.1, dtype)
+    assert abs(these.total(terms) - 1000 * float(dtype(0.1))) < 1e-10
+
+
 def test_negative_log_likelihood_picks_the_column_of_the_label(these, y):
     labels = np.random.default_rng(2).integers(y.shape[1], size=len(y))
     terms = np.empty(len(y), y.dtype)
@@ -154,18 +194,27 @@ def test_adam_is_its_three_formulas(these, dtype):
 # ---- which set is in use
 
 
+def none_loaded(monkeypatch):
+    """Begin as a process does, with no compiled kernels in use."""
+    monkeypatch.setattr(kernels, "_is_loaded", False)
+    for each in KERNELS.values():
+        monkeypatch.setattr(each, "_in_loops", {})
+
+
 def test_half_and_extended_precision_use_numpy():
+    nl.SGD(nl.Parameter([1.0]))
     for dtype in (np.float16, np.longdouble):
         if np.dtype(dtype) != np.float64:
-            assert passes.passes_for(np.dtype(dtype)) is numpy_passes
+            assert kernels.in_use(np.dtype(dtype)) == "numpy"
+            assert all(each.of(np.dtype(dtype)) is each.numpy for each in KERNELS.values())
 
 
-def test_the_variable_switches_the_compiled_passes_off(monkeypatch):
+def test_the_variable_switches_the_compiled_kernels_off(monkeypatch):
     monkeypatch.setenv("NETLIB_ACCELERATOR", "numpy")
-    monkeypatch.setattr(passes, "_compiled", None)
+    none_loaded(monkeypatch)
     assert nl.accelerator() == "numpy"
     nl.SGD(nl.Parameter([1.0]))
-    assert passes.passes_for(np.dtype(np.float32)) is numpy_passes
+    assert kernels.in_use(np.dtype(np.float32)) == "numpy"
 
 
 def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
@@ -190,14 +239,14 @@ def test_insisting_on_numba_where_it_is_missing_names_the_extra(monkeypatch):
 
 
 def _trained(these, dtype, monkeypatch, steps=100, seen_before=False):
-    monkeypatch.setenv("NETLIB_ACCELERATOR", these.NAME)
-    monkeypatch.setattr(passes, "_compiled", None)
+    monkeypatch.setenv("NETLIB_ACCELERATOR", these.name)
+    none_loaded(monkeypatch)
     rng = np.random.default_rng(0)
     x, t = rng.normal(size=(32, 6)).astype(dtype), rng.integers(4, size=32)
     model = nl.Sequential(nl.Affine(6, 20, rng=1, dtype=dtype), nl.ReLU(), nl.Affine(20, 20, rng=2, dtype=dtype), nl.Tanh(),
                           nl.Affine(20, 4, rng=3, dtype=dtype), nl.ReLU())  # fmt: skip
     loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-3)
-    assert passes.passes_for(np.dtype(dtype)) is these
+    assert kernels.in_use(np.dtype(dtype)) == these.name
     for _ in range(3 * seen_before):
         model.forward(x)
     for _ in range(steps):

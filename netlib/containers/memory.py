@@ -1,0 +1,165 @@
+"""The work arrays of a plan: which values and gradients lie in one, and which of them may lie in the same, one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..kernels.fused.fusion import Memory
+
+if TYPE_CHECKING:
+    from ..arrays import Array
+    from ..kernels.fused.fusion import Fusion
+    from .plan import Spec
+    from .program import Program, Step
+
+    Pieces = Sequence[tuple[Fusion | None, tuple[Step, ...]]]
+
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest vector."""
+
+
+class Block:
+    """Memory that one array after another lies in, and how many slots need what is in it now."""
+
+    __slots__ = ("memory", "users")
+
+    def __init__(self, n_bytes: int) -> None:
+        raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        self.memory = raw[start : start + n_bytes]
+        self.users = 0
+
+    def array(self, spec: Spec) -> Array:
+        """Return an array in this memory."""
+        return np.ndarray(spec.shape, spec.dtype, self.memory)
+
+
+class WorkArrays:
+    """Work arrays for the pieces of a plan, found by going through one forward and one backward without computing.
+
+    Parameters
+    ----------
+    program : Program
+    pieces : sequence of (Fusion or None, tuple of Step)
+        In the order of forward. None stands for a layer that runs by itself.
+    specs : mapping of int to Spec
+        Shape and type of the value in each slot.
+
+    Attributes
+    ----------
+    sums : dict of int to ndarray
+        Where the gradients that meet at a slot are added up.
+    """
+
+    def __init__(self, program: Program, pieces: Pieces, specs: dict[int, Spec]) -> None:
+        self._program, self._pieces, self._specs = program, pieces, specs
+        self._makers = {steps[-1].target: fusion for fusion, steps in pieces}
+        self._named = {slot for step in program.steps if step.kernel for slot in step.targets}
+        self._readers: dict[int, list[tuple[int, Fusion | None]]] = {}
+        for i, (fusion, steps) in enumerate(pieces):
+            for slot in steps[0].sources:
+                self._readers.setdefault(slot, []).append((i, fusion))
+        self._free: list[Block] = []
+        self._y: dict[int, Array] = {}
+        self._dx: dict[tuple[int, int], Array] = {}
+        self._scratch: dict[int, Array] = {}
+        self.sums: dict[int, Array] = {}
+        self._lay_out_values()
+        self._lay_out_gradients()
+
+    def memory(self, i: int) -> Memory:
+        """Return where piece `i` writes."""
+        _, steps = self._pieces[i]
+        dx = tuple(self._dx.get((i, k)) for k in range(len(steps[0].sources)))
+        return Memory(self._y.get(steps[-1].target), dx, self._scratch.get(i))
+
+    def is_sure(self, slot: int) -> bool:
+        """Return whether the value in `slot` is of the same shape and type every time."""
+        return slot < self._program.n_inputs or self._makers.get(slot) is not None
+
+    def sends_fitting(self, i: int) -> bool:
+        """Return whether the dout of piece `i` comes from fused operations alone, so that nothing needs to be checked."""
+        slot = self._pieces[i][1][-1].target
+        readers = self._readers.get(slot, [])
+        return slot not in self._program.outputs and bool(readers) and all(fusion is not None for _, fusion in readers)
+
+    def must_be_new(self, i: int) -> list[bool] | None:
+        """Return for each input of piece `i` whether its gradient goes to somebody who may keep it; None where none does."""
+        new = [not self._lends_gradient(slot) for slot in self._pieces[i][1][0].sources]
+        return new if any(new) else None
+
+    def _lends_value(self, slot: int) -> bool:
+        readers = self._readers.get(slot, [])
+        is_inner = slot not in self._program.outputs and self._makers.get(slot) is not None
+        return is_inner and all(fusion is not None for _, fusion in readers)
+
+    def _lends_gradient(self, slot: int) -> bool:
+        return slot in self._named
+
+    def _owns_dout(self, i: int) -> bool:
+        if not self.sends_fitting(i):
+            return False
+        readers = self._readers[self._pieces[i][1][-1].target]
+        return len(readers) > 1 or not any(fusion.sends_dout_on for _, fusion in readers if fusion)
+
+    def _lay_out_values(self) -> None:
+        blocks: dict[int, Block] = {}
+        for i, (fusion, steps) in enumerate(self._pieces):
+            slot = steps[-1].target
+            if fusion is not None and self._lends_value(slot):
+                blocks[slot] = self._take(self._specs[slot])
+                self._y[slot] = blocks[slot].array(self._specs[slot])
+            for source in set(steps[0].sources) & blocks.keys():
+                readers = self._readers[source]
+                if readers[-1][0] == i and not any(each.keeps_inputs for _, each in readers if each):
+                    self._give_back(blocks.pop(source))
+
+    def _lay_out_gradients(self) -> None:
+        held: dict[int, list[Block]] = {}
+        for i, (fusion, steps) in reversed([*enumerate(self._pieces)]):
+            douts = held.pop(steps[-1].target, [])
+            if fusion is not None:
+                scratch = []
+                if fusion.writes_dout and not self._owns_dout(i):
+                    scratch.append(self._take(self._specs[steps[-1].target]))
+                    self._scratch[i] = scratch[0].array(self._specs[steps[-1].target])
+                for k, slot in enumerate(steps[0].sources):
+                    if not self._lends_gradient(slot):
+                        continue
+                    blocks = held.setdefault(slot, [])
+                    if fusion.sends_dout_on:
+                        blocks += douts
+                        for block in douts:
+                            block.users += 1
+                    else:
+                        blocks.append(self._take(self._specs[slot]))
+                        self._dx[i, k] = blocks[-1].array(self._specs[slot])
+                    readers = self._readers[slot]
+                    if len(readers) > 1 and slot not in self.sums and all(each is not None for _, each in readers):
+                        blocks.append(self._take(self._specs[slot]))
+                        self.sums[slot] = blocks[-1].array(self._specs[slot])
+                for block in scratch:
+                    self._give_back(block)
+            for block in douts:
+                self._give_back(block)
+
+    def _take(self, spec: Spec) -> Block:
+        """Return the smallest free block that is large enough, or a new one."""
+        n_bytes = math.prod(spec.shape) * spec.dtype.itemsize
+        fitting = [block for block in self._free if len(block.memory) >= n_bytes]
+        block = min(fitting, key=lambda each: len(each.memory), default=None)
+        if block is None:
+            block = Block(n_bytes)
+        else:
+            self._free.remove(block)
+        block.users = 1
+        return block
+
+    def _give_back(self, block: Block) -> None:
+        block.users -= 1
+        if not block.users:
+            self._free.append(block)

@@ -1,0 +1,60 @@
+"""What a row of the table says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ...arrays import Array, Shape
+
+
+class Like(Protocol):
+    """An array, or no more than the shape and type of one."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+
+
+class Memory(NamedTuple):
+    """Where an operation writes, the same arrays at every step. None stands for a new array at every call."""
+
+    y: Array | None
+    dx: tuple[Array | None, ...]
+    """One for each input."""
+    scratch: Array | None
+    """Of the shape of y, where dout must stay as it is. Without it, dout may be written into."""
+
+
+class Operation(NamedTuple):
+    """The three directions of some layers at once. Forward sets the cache of each layer, so that its own backward works afterwards."""
+
+    forward: Callable[..., Array]
+    backward: Callable[[Array], Any]
+    """Take dout in C order, in the shape and type of y; return the gradient of the input, or a tuple of them."""
+    backward_parameters: Callable[[Array], Any]
+
+
+class Fusion(NamedTuple):
+    """How to run some layers, each taking what the one before it gives, as one operation."""
+
+    fits: Callable[..., bool]
+    """Whether it takes these layers and inputs: ``fits(layers, *xs)``, for arrays or what is `Like` them."""
+    output: Callable[..., tuple[Shape, np.dtype[Any]]]
+    """Shape and type of y: ``output(layers, *xs)``."""
+    infer: Callable[..., Array]
+    """Compute y, a new array, and keep nothing: ``infer(layers, *xs)``."""
+    prepare: Callable[[Sequence[Any], Sequence[Like], Memory], Operation]
+    """Make the operation for training on such inputs."""
+    keeps_inputs: bool
+    """Whether backward reads what forward took."""
+    writes_dout: bool = False
+    """Whether backward may write into dout, unless there is scratch memory."""
+    sends_dout_on: bool = False
+    """Whether the gradients that backward returns may be dout itself, where there is no memory for dx."""

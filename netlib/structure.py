@@ -1,0 +1,56 @@
+"""Noticing that layers or parameters of a model have been replaced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .layer import Layer
+
+METHODS = ("forward", "backward", "backward_parameters")
+_stamp = object()
+
+
+def renew_stamp() -> None:
+    """Note that some layer somewhere was given a layer, a parameter or a method."""
+    global _stamp  # noqa: PLW0603 - one stamp for all models makes the usual answer, "no change", a single comparison
+    _stamp = object()
+
+
+class Structure:
+    """The layers of a model, and the layers, parameters and own methods that each holds.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> model = nl.Sequential(nl.Affine(2, 2), nl.ReLU())
+    >>> structure = Structure(model)
+    >>> model[0].bias = nl.Parameter([0.0, 0.0])
+    >>> structure.has_changed(), structure.has_changed()
+    (True, False)
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self._model = model
+        self._look()
+
+    def has_changed(self) -> bool:
+        """Return whether anything was replaced, added or taken away since the last look."""
+        if self._stamp is _stamp and all(held == before for held, before in self._collections):
+            return False
+        before = self._members
+        self._look()
+        return self._members != before
+
+    def _look(self) -> None:
+        self._stamp = _stamp
+        self._members: list[Any] = []
+        self._collections: list[tuple[Any, Any]] = []
+        for _, layer in self._model.walk():
+            held = layer.__dict__
+            members = list(layer.members())
+            self._members += [layer, *map(held.get, METHODS), *members]
+            for root in {name.partition(".")[0] for name, _ in members}:
+                collection = held.get(root)
+                if isinstance(collection, list | dict):  # may change in place
+                    self._collections.append((collection, collection.copy()))

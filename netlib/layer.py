@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, as_floats, as_rows, as_shaped
+from .arrays import Array, ArrayLike, Shape, as_floats, as_rows, as_shaped
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, OrderError
 from .node import Node
 from .passes import passes_for
@@ -196,6 +196,9 @@ class Layer:
     """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
     n_constant_inputs: int = 0
     """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
+    rule: str | Callable[[Sequence[Shape], Shape], str] = ""
+    """What a drawing writes at the node and its page computes with, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``; where shapes matter,
+    a method ``rule(self, inputs, output)`` that returns such a text for the shapes of the inputs and that of the output."""
     _cache: tuple[Any, Any, tuple[Any, ...]] | None = None
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:

@@ -27,6 +27,8 @@ class ResidualAdd(Add):
             raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", mend=mend)
         return super().forward(x, y)
 
+    rule = Add.rule  # of the same sum
+
 
 class Residual(Container):
     """``y = x + layer(x)``.

@@ -20,6 +20,7 @@ from ..errors import ShapeError
 from ..holdings import copy_of
 from ..layer import Layer, Parameter
 from ..layers import Identity
+from ..layers.rules import numbered
 from .opening import opened
 
 
@@ -88,7 +89,7 @@ class Flow:
     dout : array_like, or a tuple of them, optional
         dL/d(output), ones where it is None.
     open_layers : bool
-        Whether `Affine` runs as the nodes it stands for.
+        Whether a layer such as `Affine` runs as the nodes it stands for.
 
     Attributes
     ----------
@@ -236,9 +237,7 @@ def input_names(layer: Layer, n: int) -> list[str]:
     """
     parameters = list(inspect.signature(layer.forward).parameters.values())
     names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    if len(names) < n:
-        names += ["x"] if n == 1 else [f"x{i}" for i in range(1, n + 1)][len(names) :]
-    return names[:n]
+    return (names + numbered(n)[len(names) :])[:n]
 
 
 def _input_names(model: Layer, n: int) -> list[str]:

@@ -17,6 +17,8 @@ class GELU(Layer):
     (array([   -0.,     0., 10000.]), array([0., 2., 4.]))
     """
 
+    rule = "y = x ⊙ Φ(x); dx = dy ⊙ (Φ(x) + x ⊙ φ(x))"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)

@@ -12,6 +12,8 @@ class Identity(Layer):
     (array([1., 2.]), array([3., 4.]))
     """
 
+    rule = "y = x; dx = dy"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return a copy of x."""
         return self._remember(as_floats(x, where=self, copy=True))

@@ -14,6 +14,8 @@ class ReLU(Layer):
     (array([0., 0., 2.]), array([0., 0., 5.]))
     """
 
+    rule = "y = max(0, x); dx = dy ⊙ [x > 0]"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)

@@ -24,6 +24,8 @@ class Sigmoid(Layer):
     (array([0. , 0.5, 1. ]), array([0., 1., 0.]))
     """
 
+    rule = "y = σ(x); dx = dy ⊙ y ⊙ (1 − y)"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = sigmoid(as_floats(x, where=self))

@@ -13,6 +13,8 @@ class SiLU(Layer):
     (array([   -0.,     0., 10000.]), array([-0.,  2.,  4.]))
     """
 
+    rule = "y = x ⊙ σ(x); dx = dy ⊙ (σ(x) + y ⊙ (1 − σ(x)))"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)

@@ -15,6 +15,8 @@ class Softplus(Layer):
     (array([    0., 10000.]), array([0., 4.]))
     """
 
+    rule = "y = log(1 + exp(x)); dx = dy ⊙ σ(x)"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)

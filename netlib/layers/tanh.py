@@ -14,6 +14,8 @@ class Tanh(Layer):
     (array([-1.,  0.,  1.]), array([0., 4., 0.]))
     """
 
+    rule = "y = tanh(x); dx = dy ⊙ (1 − y²)"
+
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = np.tanh(as_floats(x, where=self))

@@ -55,7 +55,7 @@ def page(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequenc
         style=read["page.css"],
         picture=drawings[begin],
         others="\n".join(others),
-        data=_as_text(_as_data(views, begin)),
+        data=_as_text(as_data(views, begin)),
         script="\n".join(read[name] for name in SOURCES),
     )
     return html.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair is no letter of any page
@@ -84,7 +84,7 @@ def _as_text(data: object) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _as_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
+def as_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
     """Return all that the page knows; each array stands in it once, however many wires carry it."""
     arrays: dict[tuple[object, ...], int] = {}
     stored: list[dict[str, Any]] = []

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 from gallery import Scale
-from table import ROWS, Row, fixed
+from rule_rows import LOSSES, MORE
+from table import ROWS
 
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
@@ -165,33 +166,6 @@ def dout_for(layer, inputs):
 
 # ---- the tables ----------------------------------------------------------------------------------------------------------------
 
-REDUCTIONS = ("mean", "sum", "none")
-REGRESSIONS = {
-    "MeanSquaredError": nl.MeanSquaredError,
-    "MeanAbsoluteError": nl.MeanAbsoluteError,
-    "Huber": nl.Huber,
-    "Huber(0.3)": lambda reduction: nl.Huber(0.3, reduction),
-    "Hinge": nl.Hinge,
-    "SigmoidCrossEntropy": nl.SigmoidCrossEntropy,
-}
-MORE = [
-    fixed(ResidualAdd, (4, 3), (4, 3)),
-    fixed(nl.Add, (4, 3)),
-    fixed(lambda: nl.Dropout(0.3, rng=0).eval(), (4, 3)),
-    fixed(lambda: nl.Dropout(0.0, rng=0), (4, 3)),
-    fixed(lambda: nl.Transpose((1, 0)), (2, 3)),
-    fixed(lambda: nl.Transpose((-1, -2)), (2, 3)),
-    fixed(lambda: nl.Transpose((0, 1)), (2, 3)),
-    fixed(lambda: nl.Transpose(-1), (3,)),
-    fixed(lambda: nl.Transpose((2, 0, 1)), (2, 3, 4)),
-    Row(lambda dtype: nl.Affine.from_arrays([[1.0, 2.0], [3.0, 4.0]], [0.5, -0.5]), ((2, 3, 4, 2),), ()),
-    fixed(nl.MatMul, (3, 2, 4), (2, 3, 4, 5)),
-    fixed(nl.MatMul, (3,), (4, 2, 3, 5)),
-    fixed(nl.MatMul, (4, 2, 3, 5), (5,)),
-    fixed(nl.MatMul, (1,), (1, 1)),
-    fixed(nl.MatMul, (2, 1, 3, 2), (1, 4, 2, 3)),
-]
-
 
 @pytest.mark.parametrize("row", ROWS + MORE, ids=str)
 def test_the_rule_of_a_layer_read_as_mathematics_gives_what_flowed(row):
@@ -205,33 +179,9 @@ def test_the_rules_of_what_a_layer_is_opened_into_give_what_flowed(row):
     assert check(layer, row.inputs, dout_for(row.make(np.float64), row.inputs), open_layers=True) >= 1
 
 
-def targets(kind, shape, rng):
-    if kind == "Hinge":
-        return rng.choice([-1.0, 1.0], shape)
-    return rng.uniform(0, 1, shape)
-
-
-@pytest.mark.parametrize("shape", [(), (5,), (4, 3), (2, 3, 2)], ids=str)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("kind", REGRESSIONS)
-def test_the_rule_of_a_loss_read_as_mathematics_gives_what_flowed(kind, reduction, shape):
-    rng = np.random.default_rng(5)
-    loss, inputs = REGRESSIONS[kind](reduction=reduction), [rng.normal(size=shape), targets(kind, shape, rng)]
-    assert check(loss, inputs, dout_for(loss, inputs)) == 1
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("kind", ["labels", "probabilities", "weights that do not add up to 1"])
-@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 2)], ids=str)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_the_rule_of_the_softmax_cross_entropy_gives_what_flowed(reduction, shape, kind, smoothing):
-    rng = np.random.default_rng(5)
-    if kind == "labels":
-        t = rng.integers(shape[-1], size=shape[:-1])
-    else:
-        t = rng.uniform(0, 1, shape)
-        t = t / t.sum(axis=-1, keepdims=True) if kind == "probabilities" else t
-    loss, inputs = nl.SoftmaxCrossEntropy(smoothing, reduction), [rng.normal(size=shape), t]
+@pytest.mark.parametrize("case", LOSSES, ids=str)
+def test_the_rule_of_a_loss_read_as_mathematics_gives_what_flowed(case):
+    loss, inputs = case.make(), case.inputs(5)
     assert check(loss, inputs, dout_for(loss, inputs)) == 1
 
 
@@ -239,7 +189,7 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
     public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
     public -= {nl.Layer, nl.Loss, nl.Sequential, nl.Residual, nl.Graph, nl.Constant, nl.Input, nl.Weight}
     made = {type(each) for row in ROWS + MORE for _, each in row.make(np.float64).walk()}
-    made |= {type(make(reduction="mean")) for make in REGRESSIONS.values()} | {nl.SoftmaxCrossEntropy}
+    made |= {type(case.make()) for case in LOSSES}
     assert public | {ResidualAdd} <= made
     assert {kind for kind in public | {ResidualAdd} if not kind.rule} == set()
 

@@ -33,8 +33,8 @@ FILES = [
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
     "netlib/passes/": ("tests/passes/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
-    "netlib/layers/": ("tests/layers/", "tests/test_chapter.py", "tests/test_layer.py"),
-    "netlib/losses/": ("tests/losses/", "tests/passes/"),
+    "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
+    "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/passes/"),
     "netlib/optimizers/": ("tests/optimizers/", "tests/passes/"),
 }
 THE_TABLE = "tests/layers/test_table.py"

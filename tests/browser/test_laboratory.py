@@ -551,7 +551,8 @@ def test_a_middling_array_that_was_changed_tells_its_new_range(visit):
     [
         X, np.array(0.5), np.array(-0.0), np.array([1.5, -20.0, 0.25]), np.array([[1e-9, 1.0]]), np.array([1e-9, 3e-7]),
         np.array([np.nan, 2.0, -np.inf]), np.array([[1e7, 2.5]]), np.array([[0.03125, 0.09375, -0.03125]]), np.array([1, 20, -3]),
-        np.array([0.1, 0.2], np.float32), np.array([0.5, 7.0, 6e4], np.float16), np.array([2 / 3, 1e5]), np.array([0.99996, 0.12]), np.array([12345678, 1]),
+        np.array([0.1, 0.2], np.float32), np.array([0.5, 7.0, 6e4], np.float16),
+        np.array([2 / 3, 1e5]), np.array([0.99996, 0.12]), np.array([12345678, 1]),
     ],
 )  # fmt: skip
 def test_panel_and_picture_write_the_same_digits(visit, array):

@@ -25,6 +25,7 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
     (r"(\d) (?=[\w(])", r"\1 * "),
     (r"²", r"**2"),
+    (r"³", r"**3"),
     (r"⊙", r"*"),
     (r"·", r"@"),
     (r"−", r"-"),

@@ -190,7 +190,7 @@ class Reader {
     const { number, array, text } = this.tokens[this.place++] ?? {};
     if (number !== undefined) return () => constant(number);
     if (array) return read => (array.turned ? turned(read(array)) : read(array));
-    if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `it does not know ${text}` : "a formula ends too early");
+    if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `“${text}” in its rule is neither a function nor an array here` : "a formula ends too early");
     const axes = this.takes("[", "axis", "=") ? this.closed(this.axes(), "]") : null, all = [];
     this.wants("(");
     do all.push(...this.argument()); while (this.takes(","));

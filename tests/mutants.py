@@ -38,9 +38,13 @@ CONCERNED = {  # which tests come first
     "netlib/optimizers/": ("tests/optimizers/", "tests/passes/"),
 }
 THE_TABLE = "tests/layers/test_table.py"
-SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
+SHARED = {
+    "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "broadcasting": "add|subtract|multiply|divide|concatenate",
+    "rules": "testrules",
+}
 APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
-THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+THE_SUITE = ["tests", "tests/drawing/test_rules.py", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
 """Of computing; of waiting, ten times as many."""
 

@@ -358,6 +358,12 @@ def test_a_rule_that_cannot_be_read_or_is_not_true_makes_the_page_read_only_and_
     assert choose(page, "X").count() == 0
 
 
+def test_a_rule_that_is_a_little_off_is_told_however_small_the_gradients(visit, monkeypatch):
+    monkeypatch.setattr(Twice, "rule", "y = 2 x; dx = 2.1 dy")
+    page = visit(nl.Sequential(Twice()), X.astype(np.float32), dout=np.full((2, 2), 1e-4, np.float32))
+    assert "The rule of Twice() gives other numbers than the layer did." in page.locator("#step").inner_text()
+
+
 def test_a_rule_in_words_and_formulas_is_computed_by_its_formulas(visit, monkeypatch):
     monkeypatch.setattr(Twice, "rule", "twice as much; y = 2 x; dx = 2 dy")
     page = visit(nl.Sequential(Twice()), X)

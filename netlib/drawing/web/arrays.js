@@ -123,7 +123,7 @@ function times(a, b) {
   return logs ? withLog(each((p, q) => p + q, ...logs)) : each((p, q) => (isOut(a, p) || isOut(b, q) ? 0 : p * q), a, b);
 }
 
-const negative = x => mapped(each => -each, x);
+const negative = x => mapped(number => -number, x);
 
 const raised = (a, b) => (a.log ? withLog(each((p, q) => p * q, a.log, b)) : each(Math.pow, a, b));
 
@@ -140,7 +140,7 @@ const log = x => x.log ?? mapped(Math.log, x);
 function sum(x, axes) {
   const along = kept(x, axes), plain = summed(x, along);
   if (!x.log) return plain;
-  const top = mapped(each => (Number.isFinite(each) ? each : 0), largest(x.log, along));
+  const top = mapped(number => (Number.isFinite(number) ? number : 0), largest(x.log, along));
   const rest = summed(mapped(Math.exp, minus(x.log, top)), along);
   return { ...plain, log: each((a, b) => a + Math.log(b), top, rest) };
 }

@@ -20,18 +20,19 @@ function gapOf(node, wires) {
   return "";
 }
 
-/* How far a number may be from what the layer computed, in the largest number around it. A rule that says something else is further off. */
-const ROUNDING = { float64: 1e-7, float32: 1e-3, float16: 0.05 };
+/* What rounding may do to a number of size 1, with room to spare. A rule that says something else is further off. */
+const ROUNDING = { float64: 1e-12, float32: 1e-6, float16: 1e-2 };
 
-/** Whether the rule of a node gives the very numbers that came out of its layer. */
+const largestOf = x => x.data.reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 0);
+
+/** Whether the rule of a node gives the numbers that came out of its layer, to rounding of the terms that they may be made of. */
 function isTrue(node, wires, values, gradients) {
-  const largestOf = x => x.data.reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 1);
-  const arrays = [...node.inputs, ...node.outputs].flatMap(i => [values[i], gradients[i]]).filter(Boolean);
-  const most = Math.max(...arrays.map(largestOf)) * Math.max(...arrays.map(x => ROUNDING[x.dtype] ?? 0));
+  const around = [...node.inputs, ...node.outputs].flatMap(i => [values[i], gradients[i]]).filter(Boolean);
+  const unit = Math.max(...around.map(x => ROUNDING[x.dtype] ?? 0)), terms = Math.max(1, ...around.map(largestOf)) ** 2;
   return [...telling(node.forward), ...telling(node.backward)].every(line => {
     const was = among(values, gradients)(line.result);
     try {
-      const is = resultOf(line, wires, among(values, gradients), was.shape);
+      const is = resultOf(line, wires, among(values, gradients), was.shape), most = unit * terms + Math.sqrt(unit) * largestOf(was);
       return was.data.every((number, i) => !Number.isFinite(number) || Math.abs(number - is.data[i]) <= most);
     } catch {
       return false;

@@ -116,12 +116,13 @@ function rewrite({ rows, image, brackets, centre, room, ends }, array) {
 /** Why this picture cannot be computed here; empty where it can. */
 function obstacleOf(picture, values, gradients) {
   if (picture.nodes.some(node => node.kind === "entry" || node.kind === "exit")) return "This is a part, and hangs on the rest.";
-  const gaps = new Map(picture.nodes.filter(node => node.kind === "group").map(node => [node.title, ""]));
-  const layers = picture.nodes.filter(node => node.kind === "operation");
-  layers.forEach(node => { const gap = gapOf(node, picture.wires); if (gap) gaps.set(node.title, gap); });
-  const foreign = [...gaps.keys()];
-  if (foreign.length === 1 && gaps.get(foreign[0])) return `This page cannot compute ${foreign[0]} itself: ${gaps.get(foreign[0])}.`;
-  if (foreign.length) return `This page cannot compute ${foreign.slice(0, 3).join(", ")}${foreign.length > 3 ? " …" : ""} itself.`;
+  const layers = picture.nodes.filter(node => node.kind === "operation"), gaps = new Map();
+  for (const node of picture.nodes) {
+    const gap = node.kind === "operation" ? gapOf(node, picture.wires) : "";
+    if (gap || node.kind === "group") gaps.set(node.title, gap);
+  }
+  const foreign = [...gaps.keys()], reason = gaps.size === 1 && gaps.get(foreign[0]) ? `: ${gaps.get(foreign[0])}` : "";
+  if (foreign.length) return `This page cannot compute ${foreign.slice(0, 3).join(", ")}${foreign.length > 3 ? " …" : ""} itself${reason}.`;
   const large = picture.wires.find(wire => !arrays[wire.value].data || (wire.grad !== null && !arrays[wire.grad].data));
   if (large) return `${large.name} is too large to be computed here.`;
   const untrue = layers.find(node => !isTrue(node, picture.wires, values, gradients));

@@ -208,6 +208,7 @@ def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
     assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
     assert lines_of(nl.Tanh(), (2, 3)) == ["y = tanh(x)", "dx = dy ⊙ (1 − y²)"]
     assert lines_of(nl.Sum(), (2, 3)) == ["y = sum(x)", "dx = dy, spread to 2×3"]
+    assert lines_of(nl.Transpose(), (2, 3)) == lines_of(nl.Transpose(), (3,)) == ["y = xᵀ", "dx = dyᵀ"]
 
 
 def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():

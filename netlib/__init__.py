@@ -22,7 +22,7 @@ _HOMES = {
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
-    "layer": "Layer Parameter",
+    "layer": "Buffer Layer Parameter",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "passes": "accelerator",

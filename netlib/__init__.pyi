@@ -37,6 +37,7 @@ from .initializers import Orthogonal as Orthogonal
 from .initializers import Uniform as Uniform
 from .initializers import Xavier as Xavier
 from .initializers import Zeros as Zeros
+from .layer import Buffer as Buffer
 from .layer import Layer as Layer
 from .layer import Parameter as Parameter
 from .layers import *  # noqa: F403 - its own list

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, Shape, as_floats, as_rows, as_shaped
-from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, OrderError
+from .arrays import Array, ArrayLike, Shape, as_array, as_floats, as_rows, as_shaped
+from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
 from .node import Node
 from .passes import passes_for
 from .representation import call_text
@@ -41,7 +41,7 @@ class Parameter:
     array([[3., 3.]])
     """
 
-    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_value", "trainable")
+    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_is_frozen", "_value", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._begin(as_floats(value, where="Parameter", copy=True), trainable)
@@ -57,6 +57,7 @@ class Parameter:
         self._value = value
         self._grad = np.zeros(value.shape, value.dtype)
         self.trainable = trainable
+        self._is_frozen = False  # not trainable because of Layer.freeze
         self._grad_is_stale = False  # the memory holds leftovers that stand for zeros
         self._grad_is_lent = False  # somebody outside may look at the memory, so leftovers may not stay
 
@@ -148,12 +149,61 @@ class Parameter:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)
+        twin._is_frozen = self._is_frozen
         twin._grad[...] = self.current_grad()
         memo[id(self)] = twin
         return twin
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype}{'' if self.trainable else ', trainable=False'})"
+
+
+class Buffer:
+    """An array that belongs to a model and is not learned, such as a running mean.
+
+    A layer that assigns one to an attribute has it in `Layer.buffers` and `Layer.state_dict`, so that it is saved, restored and
+    shared together with the parameters.
+
+    Parameters
+    ----------
+    value : array_like
+        Copied, so the caller's array stays the caller's. Its type is kept, integers and booleans included.
+
+    Examples
+    --------
+    >>> mean = Buffer([0.0, 0.0])
+    >>> mean.value = [1.0, 2.0]
+    >>> mean, mean.value
+    (Buffer(shape=(2,), dtype=float64), array([1., 2.]))
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: ArrayLike) -> None:
+        self._value = np.array(as_array(value, "Buffer"), order="C")
+
+    @property
+    def value(self) -> Array:
+        """The array itself. Assigning copies into it, so that whoever holds it sees the new numbers."""
+        return self._value
+
+    @value.setter
+    def value(self, new: ArrayLike) -> None:
+        if new is not self._value:
+            self._value[...] = as_shaped(new, self.shape, "Buffer.value")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of `value`."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of `value`."""
+        return self._value.dtype
+
+    def __repr__(self) -> str:
+        return f"Buffer(shape={self.shape}, dtype={self.dtype})"
 
 
 def _unwritten(self: Layer, *_: object, **__: object) -> Any:
@@ -245,6 +295,83 @@ class Layer:
             raise InvalidValueError(f"two parameters go by the path {twice!r}", where=type(self).__name__, mend="Rename one.")
         return parameters
 
+    def buffers(self) -> dict[str, Buffer]:
+        """Return every buffer by its path, such as ``"1.running_mean"``; a shared one once, under its first path."""
+        found: dict[int, tuple[str, Buffer]] = {}
+        for path, layer in self.walk():
+            for name, buffer in _buffers_in(layer.__dict__):
+                found.setdefault(id(buffer), (f"{path}.{name}" if path else name, buffer))
+        return dict(found.values())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of the value of each parameter and each buffer, by path.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> {path: value.shape for path, value in nl.Affine(2, 3).state_dict().items()}
+        {'weight': (2, 3), 'bias': (3,)}
+        """
+        return {path: held.value.copy() for path, held in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> dict[str, str]:
+        """Copy the arrays of `state` into the parameters and buffers of the same paths.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            As `state_dict` returns it. Arrays are converted to the type of what they are copied into.
+        strict : bool
+            Whether to refuse a state that does not fit exactly. False loads what fits.
+
+        Returns
+        -------
+        dict of str to str
+            What did not fit, by path: ``"is missing"``, ``"is unexpected"``, or the two shapes. Empty where all fits.
+
+        Raises
+        ------
+        InvalidTypeError
+            For what is no mapping.
+        InvalidValueError
+            For a state that does not fit, if `strict`. The message lists all that does not, and nothing has changed.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> model = nl.Affine(2, 3)
+        >>> model.load_state_dict({"weight": np.ones((2, 3)), "scale": [1.0]}, strict=False)
+        {'bias': 'is missing', 'scale': 'is unexpected'}
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise InvalidTypeError(f"got {type(state).__name__}, wanted a dict made by state_dict()", where=where)
+        held = self._state()
+        problems = {path: "is missing" for path in held if path not in state}
+        fitting: list[tuple[Parameter | Buffer, Array]] = []
+        for path, given in state.items():
+            if path not in held:
+                problems[path] = "is unexpected"
+                continue
+            try:
+                array = as_array(given, path)
+            except NetlibError as error:
+                problems[path] = error.message
+                continue
+            if array.shape == held[path].shape:
+                fitting.append((held[path], array))
+            else:
+                problems[path] = f"has shape {array.shape}, wanted {held[path].shape}"
+        if problems and strict:
+            listed = "; ".join(f"{path!r} {problem}" for path, problem in problems.items())
+            raise InvalidValueError(f"the state does not fit: {listed}", where=where)
+        for target, array in fitting:
+            target.value = array
+        return problems
+
+    def _state(self) -> dict[str, Parameter | Buffer]:
+        return {**self.parameters(), **self.buffers()}
+
     def zero_grad(self) -> None:
         """Discard the gradient of every parameter. A loop with an optimizer needs no call: ``step()`` does it."""
         for parameter in self.parameters().values():
@@ -252,13 +379,21 @@ class Layer:
 
     @property
     def training(self) -> bool:
-        """Whether the layer behaves as in training, which matters to layers like Dropout. Assigning reaches the layers inside."""
-        return bool(self.__dict__.get("_training", True))
+        """Whether the layer behaves as in training, which matters to layers like Dropout. Assigning reaches the layers inside.
+
+        A frozen layer does not, whatever is assigned, until `unfreeze`.
+        """
+        return self._mode and "_frozen" not in self.__dict__
 
     @training.setter
     def training(self, mode: bool) -> None:
         for _, layer in self.walk():
             layer.__dict__["_training"] = bool(mode)
+
+    @property
+    def _mode(self) -> bool:
+        """The mode asked for last, which is `training` unless the layer is frozen."""
+        return bool(self.__dict__.get("_training", True))
 
     def train(self, mode: bool = True) -> Self:
         """Put this layer and all inside it into training mode, and return it."""
@@ -269,8 +404,34 @@ class Layer:
         """Put this layer and all inside it into evaluation mode, and return it."""
         return self.train(False)
 
+    def freeze(self) -> Self:
+        """Stop training this layer and all inside it: parameters stay, and the mode is that of evaluation. Return the layer.
+
+        Examples
+        --------
+        >>> import netlib as nl
+        >>> model = nl.Sequential(nl.Affine(4, 8).freeze(), nl.ReLU(), nl.Affine(8, 2))
+        >>> [path for path, parameter in model.parameters().items() if parameter.trainable]
+        ['2.weight', '2.bias']
+        """
+        for _, layer in self.walk():
+            layer.__dict__["_frozen"] = True
+        for parameter in self.parameters().values():
+            parameter._is_frozen = parameter._is_frozen or parameter.trainable
+            parameter.trainable = False
+        return self
+
+    def unfreeze(self) -> Self:
+        """Train again what `freeze` had stopped, in the mode asked for last. Return the layer."""
+        for _, layer in self.walk():
+            layer.__dict__.pop("_frozen", None)
+        for parameter in self.parameters().values():
+            parameter.trainable = parameter.trainable or parameter._is_frozen
+            parameter._is_frozen = False
+        return self
+
     def tied_copy(self) -> Self:
-        """Return a layer of its own over the same parameters, for a second place in a model.
+        """Return a layer of its own over the same parameters and buffers, for a second place in a model.
 
         What a forward keeps is separate; the gradients of both add up in the shared parameters. Random generators
         are shared too, so that two dropouts do not draw one mask.
@@ -284,7 +445,7 @@ class Layer:
         ['0.bias', '0.weight']
         """
         layers = [layer for _, layer in self.walk()]
-        shared: list[object] = list(self.parameters().values())
+        shared: list[object] = list(self._state().values())
         shared += [v for layer in layers for v in layer.__dict__.values() if hasattr(v, "bit_generator")]
         twin = copy.deepcopy(self, {id(each): each for each in shared})
         for _, layer in twin.walk():
@@ -334,8 +495,23 @@ class Layer:
             raise GradientShapeError(f"dout has shape {dout.shape}, wanted that of the output, {shape}", where=self)
         return (dout, *kept)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what the last forward kept: a pickle or a copy holds the model, not a user's data."""
+        return {key: value for key, value in self.__dict__.items() if key != "_cache"}
+
     def __repr__(self) -> str:
         return call_text(self)
+
+
+def _buffers_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Buffer]]:
+    """Yield the name and the object of each buffer in `held`, also inside lists, tuples and dicts."""
+    for key, value in held.items():
+        if isinstance(value, Buffer):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, list | tuple) and key != "_cache":
+            yield from _buffers_in(dict(enumerate(value)), f"{prefix}{key}.")
+        elif isinstance(value, dict):
+            yield from _buffers_in(value, f"{prefix}{key}.")
 
 
 def layers_and_parameters(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Layer | Parameter]]:

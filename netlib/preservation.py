@@ -48,10 +48,10 @@ def preserved_modes(model: Layer) -> Iterator[None]:
     >>> frozen.training
     False
     """
-    modes = [(each, each.training) for _, each in model.walk()]
+    modes = [(each, each._mode) for _, each in model.walk()]
     try:
         yield
     finally:
         for each, mode in modes:  # outer before inner, since assigning reaches inwards
-            if each.training is not mode:
+            if each._mode is not mode:
                 each.training = mode

@@ -71,13 +71,13 @@ class Plan:
                 step = op.step
                 dout = op.backward(dout)
                 if dout is None or type(dout) is tuple:
-                    (dout,) = gradients_of(step, dout)
+                    dout = next(iter(gradients_of(step, dout)), None)  # none of an input without a gradient
                     if dout is None:
                         return [None]
             step = first.step
             dout = first.backward(dout) if input_gradient else first.backward_parameters(dout)
             if type(dout) is tuple and input_gradient:
-                (dout,) = gradients_of(step, dout)
+                dout = next(iter(gradients_of(step, dout)), None)
         except Exception as error:
             locate(error, step, self._steps)
             raise
@@ -139,7 +139,7 @@ class Plans:
         if type(x) is not np.ndarray:
             return None
         for attributes in self._attributes:
-            if "forward" in attributes or "backward" in attributes:
+            if "forward" in attributes or "backward" in attributes or attributes.get("bias", self) is None:  # taken away
                 return None
         passes = passes_for(x.dtype)
         for plan in self._plans:

@@ -54,8 +54,8 @@ class Sequential(Container):
                 refuse_same_object_twice([(self._label(i), old), (self._label(len(self)), new)])
         if any(isinstance(member, Layer) for _, member in new.members()):
             refuse_same_object_twice([(self._label(i), each) for i, each in enumerate([*self, new])])
-        if new.training is not self.training:
-            new.training = self.training
+        if new._mode is not self._mode:
+            new.training = self._mode
         self._layers = (*self._layers, (name, new))
         self._count_outputs()
         return self
@@ -90,7 +90,7 @@ class Sequential(Container):
     def __getitem__(self, key: int | str | slice) -> Layer | Sequential:
         if isinstance(key, slice):
             part = Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in self._layers[key]))
-            vars(part)["_training"] = self.training  # its own mode alone: the layers have theirs
+            vars(part)["_training"] = self._mode  # its own mode alone: the layers have theirs
             return part
         for i, (name, layer) in enumerate(self._layers):
             if key in (i, i - len(self), name):

@@ -82,6 +82,7 @@ class Optimizer:
         self.lr = lr
         self._flats: list[Flat] = []
         self._wiring: list[tuple[Container, object]] = []
+        self._homes: list[tuple[dict[str, Any], str, Parameter]] = []
         load_compiled()
         self._lay_out()
         self._settle()
@@ -231,10 +232,10 @@ class Optimizer:
         return as_number(lr(self.steps) if callable(lr) else lr, "lr", type(self).__name__, least=0)
 
     def _settle(self) -> None:
-        for container, structure in self._wiring:
-            if container.structure() is not structure:
-                self._lay_out()
-                break
+        if any(container.structure() is not structure for container, structure in self._wiring) or any(
+            held.get(name) is not parameter for held, name, parameter in self._homes
+        ):
+            self._lay_out()
         for flat in self._flats:
             flat.settle()
 
@@ -243,6 +244,8 @@ class Optimizer:
             self._parameters = self._layer.parameters()
             containers = [layer for _, layer in self._layer.walk() if isinstance(layer, Container)]
             self._wiring = [(container, container.structure()) for container in containers]
+            attributes = [vars(layer) for _, layer in self._layer.walk()]
+            self._homes = [(held, name, p) for held in attributes for name, p in held.items() if isinstance(p, Parameter)]
         known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
         by_dtype: dict[np.dtype[Any], list[Parameter]] = {}
         for parameter in self._parameters.values():

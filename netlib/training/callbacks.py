@@ -103,7 +103,7 @@ class EarlyStopping(Callback):
         self.mode = mode
         self.best: float | None = None
         self.best_epoch = 0
-        self._weights: dict[str, Array] = {}
+        self._best_state: dict[str, Array] = {}
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Forget an earlier training, and refuse a column that there is not."""
@@ -111,7 +111,7 @@ class EarlyStopping(Callback):
             mend = "Pass validation to fit." if self.monitor.startswith("val_") else ""
             raise MissingError(f"there is no column {self.monitor!r}, only: {', '.join(trainer.history.columns)}", where=self, mend=mend)
         self.best, self.best_epoch = None, 0
-        self._weights = {}
+        self._best_state = {}
         self._lowest = self._to_beat = float("inf")
         self._waited = 0
 
@@ -122,7 +122,7 @@ class EarlyStopping(Callback):
         if low < self._lowest:
             self._lowest = low
             self.best, self.best_epoch = value, trainer.epoch
-            self._weights = {path: parameter.value.copy() for path, parameter in trainer.model.parameters().items()}
+            self._best_state = trainer.model.state_dict()
         if low < self._to_beat - self.min_delta:
             self._to_beat = low
             self._waited = 0
@@ -132,11 +132,9 @@ class EarlyStopping(Callback):
             trainer.stop = True
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Copy the best weights back."""
-        parameters = trainer.model.parameters()
-        for path, value in self._weights.items():
-            parameters[path].value = value
-        self._weights = {}
+        """Copy the best weights and buffers back."""
+        trainer.model.load_state_dict(self._best_state, strict=False)
+        self._best_state = {}
 
     def __repr__(self) -> str:
         return call_text(self)

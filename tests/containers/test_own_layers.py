@@ -195,3 +195,30 @@ def test_a_parameter_may_be_assigned_later_and_replaced():
     own.weight = new = nl.Parameter(np.array([7.0]))
     assert model.parameters()["0.weight"] is new
     assert model.forward(np.array([1.0])).tolist() == [7.0]
+
+
+class Embedding(nl.Layer):
+    """Rows of a table by their numbers, which have no gradient."""
+
+    n_constant_inputs = 1
+
+    def __init__(self):
+        self.table = nl.Parameter(np.arange(6.0).reshape(3, 2))
+
+    def forward(self, ids):
+        self.ids = np.array(ids)
+        return self.table.value[self.ids]
+
+    def backward(self, dout):
+        np.add.at(self.table.grad, self.ids, dout)
+        return ()
+
+
+def test_a_layer_over_numbers_without_a_gradient_works_at_every_step():
+    model = nl.Sequential(Embedding(), affine(2, 2, 0), nl.ReLU())
+    for step in range(1, 5):
+        for ids in ([0, 2, 2], [1, 1]):
+            model.forward(np.array(ids))
+            assert model.backward(np.zeros((len(ids), 2))) is None
+            model.backward(np.ones((len(ids), 2)), input_gradient=False)
+        assert (model[0].table.grad != 0).any(axis=1).tolist() == [True, True, True], step

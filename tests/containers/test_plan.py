@@ -199,3 +199,12 @@ def test_refusals_are_the_same_at_every_step():
         with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(3, 4"):
             model.forward(np.ones((5, 4)))
         assert model.forward(x).tolist() == y.tolist()
+
+
+def test_a_bias_may_be_taken_away_and_come_back_between_steps():
+    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1))
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    for bias in (model[0].bias, model[0].bias, None, None, nl.Parameter(np.ones(3)), None):
+        model[0].bias = bias
+        np.testing.assert_allclose(model.forward(x), by_hand(copy.deepcopy(list(model)), x, x)[0], rtol=1e-12)
+        model.backward(x)

@@ -1,7 +1,7 @@
 """Neural networks out of explicit layers: a backward pass that can be read, checked and seen.
 
-Names are imported when they are first used, so that ``import netlib`` costs nothing; `__init__.pyi` lists the same names for
-type checkers and editors.
+Names are imported when they are first used, so that ``import netlib`` costs nothing; `__init__.pyi` has the same names for type
+checkers and editors. Layers and losses are found through `layers/__init__.py` and `losses/__init__.py`, which list them.
 
 Examples
 --------
@@ -24,32 +24,36 @@ _HOMES = {
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
     "kernels": "accelerator",
     "layer": "Layer",
-    "layers": (
-        "Add Affine Concatenate Divide Dot Dropout ELU Flatten GELU Identity LeakyReLU LogSoftmax MatMul Mean Multiply "
-        "ReLU Reshape SiLU Sigmoid Softmax Softplus Subtract Sum Tanh Transpose"
-    ),
-    "losses": "Hinge Huber Loss MeanAbsoluteError MeanSquaredError SigmoidCrossEntropy SoftmaxCrossEntropy",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "parameter": "Buffer Parameter",
     "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+_LISTS = ("layers", "losses")  # whose own `__init__` is the list of what they export
 _MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "plot", "testing", "training")
 
-__all__ = [*_HOME, "data"]  # noqa: PLE0604 - names are strings; they come out of the table above
+
+def _listed() -> dict[str, type]:
+    """Return every layer and every loss by its name."""
+    rooms = [vars(import_module(f".{room}", __name__)) for room in _LISTS]
+    return {name: member for room in rooms for name, member in room.items() if isinstance(member, type)}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return [*_HOME, *_listed(), "data"]
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
-        return import_module(f".{name}", __name__)
-    else:
+    elif name.startswith("_") or name not in (listed := _listed()):
         raise AttributeError(f"module 'netlib' has no attribute {name!r}")
+    else:
+        value = listed[name]
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_MODULES})
+    return sorted({*globals(), *_HOME, *_listed(), *_MODULES, "__all__"})

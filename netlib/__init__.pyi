@@ -1,5 +1,5 @@
 from . import containers as containers
-from . import data
+from . import data as data
 from . import derivatives as derivatives
 from . import layers as layers
 from . import losses as losses
@@ -7,153 +7,61 @@ from . import optimizers as optimizers
 from . import plot as plot
 from . import testing as testing
 from . import training as training
-from .containers import Constant, Graph, Input, Recompute, Residual, Sequential, Weight
-from .derivatives import Finding, GradientReport, Note, check_gradients, jacobian
-from .drawing import Drawing, draw
-from .errors import (
-    FormatError,
-    InvalidTypeError,
-    InvalidValueError,
-    MissingError,
-    NetlibError,
-    NonFiniteError,
-    OrderError,
-    ShapeError,
-)
-from .initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal, Uniform, Xavier, Zeros
-from .kernels import accelerator
-from .layer import Layer
-from .layers import (
-    ELU,
-    GELU,
-    Add,
-    Affine,
-    Concatenate,
-    Divide,
-    Dot,
-    Dropout,
-    Flatten,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    MatMul,
-    Mean,
-    Multiply,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Subtract,
-    Sum,
-    Tanh,
-    Transpose,
-)
-from .losses import Hinge, Huber, Loss, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from .node import Node
-from .optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, grad_norm, schedules
-from .parameter import Buffer, Parameter
-from .training import (
-    Callback,
-    EarlyStopping,
-    History,
-    LayerStatistics,
-    Trainer,
-    accuracy,
-    confusion_matrix,
-    mean_absolute_error,
-    r2_score,
-)
+from .containers import Constant as Constant
+from .containers import Graph as Graph
+from .containers import Input as Input
+from .containers import Recompute as Recompute
+from .containers import Residual as Residual
+from .containers import Sequential as Sequential
+from .containers import Weight as Weight
+from .derivatives import Finding as Finding
+from .derivatives import GradientReport as GradientReport
+from .derivatives import Note as Note
+from .derivatives import check_gradients as check_gradients
+from .derivatives import jacobian as jacobian
+from .drawing import Drawing as Drawing
+from .drawing import draw as draw
+from .errors import FormatError as FormatError
+from .errors import InvalidTypeError as InvalidTypeError
+from .errors import InvalidValueError as InvalidValueError
+from .errors import MissingError as MissingError
+from .errors import NetlibError as NetlibError
+from .errors import NonFiniteError as NonFiniteError
+from .errors import OrderError as OrderError
+from .errors import ShapeError as ShapeError
+from .initializers import Glorot as Glorot
+from .initializers import He as He
+from .initializers import Initializer as Initializer
+from .initializers import LeCun as LeCun
+from .initializers import Normal as Normal
+from .initializers import Orthogonal as Orthogonal
+from .initializers import Uniform as Uniform
+from .initializers import Xavier as Xavier
+from .initializers import Zeros as Zeros
+from .kernels import accelerator as accelerator
+from .layer import Layer as Layer
+from .layers import *  # noqa: F403 - its own list
+from .losses import *  # noqa: F403
+from .node import Node as Node
+from .optimizers import SGD as SGD
+from .optimizers import AdaGrad as AdaGrad
+from .optimizers import Adam as Adam
+from .optimizers import AdamW as AdamW
+from .optimizers import Optimizer as Optimizer
+from .optimizers import RMSProp as RMSProp
+from .optimizers import clip_grad_norm as clip_grad_norm
+from .optimizers import grad_norm as grad_norm
+from .optimizers import schedules as schedules
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+from .training import Callback as Callback
+from .training import EarlyStopping as EarlyStopping
+from .training import History as History
+from .training import LayerStatistics as LayerStatistics
+from .training import Trainer as Trainer
+from .training import accuracy as accuracy
+from .training import confusion_matrix as confusion_matrix
+from .training import mean_absolute_error as mean_absolute_error
+from .training import r2_score as r2_score
 
 __version__: str
-
-__all__ = [
-    "ELU",
-    "GELU",
-    "SGD",
-    "AdaGrad",
-    "Adam",
-    "AdamW",
-    "Add",
-    "Affine",
-    "Buffer",
-    "Callback",
-    "Concatenate",
-    "Constant",
-    "Divide",
-    "Dot",
-    "Drawing",
-    "Dropout",
-    "EarlyStopping",
-    "Finding",
-    "Flatten",
-    "FormatError",
-    "Glorot",
-    "GradientReport",
-    "Graph",
-    "He",
-    "Hinge",
-    "History",
-    "Huber",
-    "Identity",
-    "Initializer",
-    "Input",
-    "InvalidTypeError",
-    "InvalidValueError",
-    "Layer",
-    "LayerStatistics",
-    "LeCun",
-    "LeakyReLU",
-    "LogSoftmax",
-    "Loss",
-    "MatMul",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "MissingError",
-    "Multiply",
-    "NetlibError",
-    "Node",
-    "NonFiniteError",
-    "Normal",
-    "Note",
-    "Optimizer",
-    "OrderError",
-    "Orthogonal",
-    "Parameter",
-    "RMSProp",
-    "ReLU",
-    "Recompute",
-    "Reshape",
-    "Residual",
-    "Sequential",
-    "ShapeError",
-    "SiLU",
-    "Sigmoid",
-    "SigmoidCrossEntropy",
-    "Softmax",
-    "SoftmaxCrossEntropy",
-    "Softplus",
-    "Subtract",
-    "Sum",
-    "Tanh",
-    "Trainer",
-    "Transpose",
-    "Uniform",
-    "Weight",
-    "Xavier",
-    "Zeros",
-    "accelerator",
-    "accuracy",
-    "check_gradients",
-    "clip_grad_norm",
-    "confusion_matrix",
-    "data",
-    "draw",
-    "grad_norm",
-    "jacobian",
-    "mean_absolute_error",
-    "r2_score",
-    "schedules",
-]

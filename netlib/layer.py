@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, as_array, as_floats
+from .arrays import Array, ArrayLike, Shape, as_array, as_floats
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
 from .execution import execution
 from .node import Node
@@ -65,6 +65,9 @@ class Layer:
     """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
     n_constant_inputs: int = 0
     """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
+    rule: str | Callable[[Sequence[Shape], Shape], str] = ""
+    """What a drawing writes at the node and its page computes with, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``; where shapes matter,
+    a method ``rule(self, inputs, output)`` that returns such a text for the shapes of the inputs and that of the output."""
     kernel_name: ClassVar[str] = ""
     """What the table of fused kernels calls the layer. A layer that has a name promises that forward and backward return new
     arrays and keep arrays through `remember` alone, so that a container may use those it hands over again. It holds for the

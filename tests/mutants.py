@@ -33,14 +33,18 @@ FILES = [
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
     "netlib/kernels/": ("tests/kernels/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
-    "netlib/layers/": ("tests/layers/", "tests/test_chapter.py", "tests/test_layer.py"),
-    "netlib/losses/": ("tests/losses/", "tests/kernels/"),
+    "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
+    "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/kernels/"),
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
 }
 THE_TABLE = "tests/layers/test_table.py"
-SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
+SHARED = {
+    "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "broadcasting": "add|subtract|multiply|divide|concatenate",
+    "rules": "testrules",
+}
 APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
-THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+THE_SUITE = ["tests", "tests/drawing/test_rules.py", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
 """Of computing; of waiting, ten times as many."""
 

@@ -39,6 +39,13 @@ def test_import_brings_nothing_that_is_dear(brought):
     assert not [name for name in brought if name.startswith(("numpy.random", "numpy.testing", "numpy.linalg"))]
 
 
+def test_import_brings_no_layer_until_one_is_used(brought):
+    assert not [name for name in brought if name.startswith(("netlib.layer", "netlib.loss", "netlib.containers"))]
+    used = run("import sys, json, netlib; netlib.ReLU; print(json.dumps([name for name in sys.modules if name.startswith('netlib.')]))")
+    assert "netlib.layers.relu" in used
+    assert not [name for name in used if name.startswith(("netlib.containers", "netlib.optimizers", "netlib.training", "netlib.drawing"))]
+
+
 def test_using_every_public_name_brings_nothing_else_either():
     brought = run(
         "import sys, json, numpy; before = set(sys.modules); import netlib as nl; everything = [getattr(nl, name) for name in nl.__all__]\n"

@@ -1,20 +1,46 @@
 """The names that a user types."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import netlib as nl
 
+HOUSE = Path(nl.__file__).parent
 
-def _names_in_the_stub() -> set[str]:
-    tree = ast.parse(Path(nl.__file__).with_suffix(".pyi").read_text())
-    return {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+def names_in(path: Path) -> set[str]:
+    """Return the names that a file exports by importing them, a star standing for all that the other file exports."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            stars = node.names[0].name == "*"
+            names |= names_in(path.parent / (node.module or "") / "__init__.py") if stars else {alias.asname for alias in node.names}
+    return names
 
 
 def test_type_checkers_and_the_running_package_see_the_same_names():
-    assert _names_in_the_stub() == {*nl.__all__, *nl._MODULES}
+    assert names_in(HOUSE / "__init__.pyi") == {*nl.__all__, *nl._MODULES}
+
+
+@pytest.mark.parametrize("room", ["layers", "losses"])
+def test_a_layer_is_exported_by_one_line_in_the_list_of_its_room(room):
+    listed = names_in(HOUSE / room / "__init__.py")
+    pages = {path.stem for path in (HOUSE / room).glob("[a-z]*.py")}
+    homes = {getattr(nl, name).__module__.rpartition(".")[2] for name in listed}
+    assert listed <= set(nl.__all__)
+    assert pages - homes <= {"axes", "broadcasting", "rules"}  # what several pages share
+    code = (HOUSE / "__init__.py").read_text(encoding="utf-8").split('"""')[2] + (HOUSE / "__init__.pyi").read_text(encoding="utf-8")
+    assert listed & set(re.findall(r"\w+", code)) == set()
+
+
+def test_a_star_brings_every_public_name():
+    names: dict[str, object] = {}
+    exec("from netlib import *", names)
+    assert set(names) - {"__builtins__"} == set(nl.__all__)
+    assert names["Affine"] is nl.Affine is nl.layers.Affine
 
 
 @pytest.mark.parametrize("name", nl.__all__)

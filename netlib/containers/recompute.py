@@ -37,6 +37,7 @@ class Recompute(Layer):
     """
 
     kernel_name = "recompute"
+    rule = "y = layer(x); dx = dy, through layer run again"
 
     def __init__(self, layer: Layer) -> None:
         self.layer = as_layer(layer, "Recompute")

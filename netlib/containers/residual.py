@@ -29,6 +29,8 @@ class ResidualAdd(Add):
             raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", mend=mend)
         return super().forward(x, y)
 
+    rule = Add.rule  # which is as true of this forward
+
 
 class Residual(Container):
     """``y = x + layer(x)``.

@@ -8,10 +8,10 @@ from math import sqrt
 from typing import NamedTuple
 
 from ..arrays import Array
+from ..layers.rules import sized
 from . import numbers
 from .layout import Point
 from .picture import Node, Picture, Wire
-from .rules import sized
 from .wording import as_text, fitting, folded, formula_at, shortened
 
 SIZE, SMALL = 12, 10.5  # of the letters, in px

@@ -26,8 +26,8 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     """Draw the computing graph of `model`, with what flows forward and backward along every edge, as in the chapter's Fig. 1.8.
 
     The model runs forward and backward once, as a copy: it is left as it was. netlib's layers, and any user's own, are drawn through
-    ``forward`` and ``backward`` alone. A layer of one's own may say its rule for the picture in one attribute, ``rule``, such as
-    ``"y = x·weight; dx = dy·weightᵀ; dweight = xᵀ·dy"``.
+    ``forward`` and ``backward`` alone. A layer of one's own may say its rule in one attribute, ``rule``, such as
+    ``"y = x·weight; dx = dy·weightᵀ; dweight = xᵀ·dy"``: the picture shows it, and the page computes with it.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
         dL/d(output), which enters at the right; ones where it is None.
     detail : {"layers", "folded", "nodes"}
         What is one node: each layer; each layer and each container that is directly in `model`; or what the layers are made of, so that
-        `Affine` is a dot node, the column of ones D with the bias, and a + node (Figs. 1.6 and 1.7). A model of more than 40 layers is
-        always folded.
+        `Affine`, and any layer with its rule, is a dot node, the column of ones D with the bias, and a + node (Figs. 1.6 and 1.7). A
+        model of more than 40 layers is always folded.
     within : str, optional
         The path of a container or a layer, as in ``model.parameters()``: only what is inside it is drawn, with what comes into it from
         the rest of the model and what that sends back. The page opens a folded container by a click.
@@ -77,7 +77,8 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
         raise InvalidValueError(f"nothing ran within {within!r}", where="draw", mend=f"Name the path of a layer: {some}, or one in these.")
     layers = nodes = Picture(flow, within=within)
     if flow.can_be_opened and len(inside) <= MOST_NODES:
-        nodes = Picture(Flow(model, inputs, dout, open_layers=True), within=within)
+        opened = Flow(model, inputs, dout, open_layers=True)
+        nodes = Picture(opened, within=within) if opened.agrees_with(flow) else layers
     title = f"{within} of {_title(model)}" if within else _title(model)
     return Drawing({"folded": Picture(flow, folded=True, within=within), "layers": layers, "nodes": nodes}, title, detail)
 

@@ -21,6 +21,7 @@ from ..errors import ShapeError
 from ..holdings import copy_of
 from ..layer import Layer
 from ..layers import Identity
+from ..layers.rules import numbered
 from ..parameter import Parameter
 from .opening import opened
 
@@ -90,7 +91,7 @@ class Flow:
     dout : array_like, or a tuple of them, optional
         dL/d(output), ones where it is None.
     open_layers : bool
-        Whether `Affine` runs as the nodes it stands for.
+        Whether a layer such as `Affine` runs as the nodes it stands for.
 
     Attributes
     ----------
@@ -194,6 +195,21 @@ class Flow:
         """Whether there is a layer that `open_layers` would run as the nodes it stands for."""
         return any(opened(each.layer, [self.values[i].array for i in each.inputs]) is not None for each in self.operations)
 
+    def agrees_with(self, other: Flow) -> bool:
+        """Return whether another flow of the same model gave about the same outputs and gradients: a layer may say a rule that is wrong."""
+        ours, theirs = self._ends(), other._ends()
+        return ours.keys() == theirs.keys() and all(_is_close(ours[key], theirs[key]) for key in ours)
+
+    def _ends(self) -> dict[tuple[str, int], Array]:
+        """Return the outputs, and the gradients of the inputs and of the parameters, whatever nodes the layers ran as."""
+        ends = {("output", i): self.values[number].array for i, number in enumerate(self.outputs)}
+        gradients = [(("input", i), self.values[number].grad) for i, number in enumerate(self.inputs)]
+        gradients += [((value.path, 0), value.grad) for value in self.values if value.kind == "parameter"]
+        for key, grad in gradients:
+            if grad is not None:
+                ends[key] = ends.get(key, 0) + grad.reshape(-1)
+        return ends
+
     def _seeds(self, dout: Any, where: object) -> list[Array]:
         outputs = [self.values[i].array for i in self.outputs]
         if dout is None:
@@ -238,9 +254,7 @@ def input_names(layer: Layer, n: int) -> list[str]:
     """
     parameters = list(inspect.signature(layer.forward).parameters.values())
     names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    if len(names) < n:
-        names += ["x"] if n == 1 else [f"x{i}" for i in range(1, n + 1)][len(names) :]
-    return names[:n]
+    return (names + numbered(n)[len(names) :])[:n]
 
 
 def _input_names(model: Layer, n: int) -> list[str]:
@@ -282,6 +296,11 @@ def _given_name(step: Step) -> str:
 
 def _joined(prefix: str, path: str) -> str:
     return f"{prefix}.{path}" if prefix and path else prefix or path
+
+
+def _is_close(a: Array, b: Array) -> bool:
+    largest = float(np.nanmax(np.abs(b), initial=0.0))
+    return np.allclose(a.reshape(b.shape), b, rtol=0, atol=0.01 * largest, equal_nan=True)
 
 
 def added(a: Array | None, b: Array | None) -> Array | None:

@@ -129,6 +129,7 @@ def _texts(column: Array, array: Array) -> list[str]:
     """Return the numbers of a column with as many decimals as they need, in powers of ten where the array calls for it."""
     if array.dtype.kind in "iub":
         return [str(int(x)) for x in column]
+    column = column.astype(np.float64)  # rounding multiplies by 10⁴, which overflows in float16
     finite = np.abs(array[np.isfinite(array)])
     largest = float(finite.max(initial=0.0))
     if largest >= 1e6 or 0 < largest < 10.0 ** -(MOST_DECIMALS - 1):

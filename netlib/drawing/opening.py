@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,14 +10,15 @@ import numpy as np
 from ..arrays import Array
 from ..containers import Constant, Graph, Input, Weight
 from ..layer import Layer
-from ..layers import Add, Affine, MatMul
+from ..layers import Add, MatMul
+from .rules import rule_of
 
 
 def opened(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | None:
     """Return the nodes that `layer` stands for, as a graph whose output goes by `name`; None for a layer that is a node itself.
 
-    Figs. 1.6 and 1.7: the affine transformation of N rows is a dot node with the weight, Eq. (1.31)'s A = XW; a dot node that copies the
-    bias into each row, DB with the column of ones D; and a + node.
+    Figs. 1.6 and 1.7: the affine transformation of N rows, which is any layer with the rule ``y = x·weight + bias``, is a dot node with
+    the weight, Eq. (1.31)'s A = XW; a dot node that copies the bias into each row, DB with the column of ones D; and a + node.
 
     Examples
     --------
@@ -24,9 +26,16 @@ def opened(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | Non
     >>> opened(Affine(2, 3), [np.ones((4, 2))], name="Y")
     Graph(inputs=[Input('X')], outputs=[Node('Y')])
     """
-    if type(layer) is not Affine or layer.bias is None or inputs[0].shape[1:] != (layer.in_features,):
+    parameters = sorted(layer.parameters().items(), key=lambda item: -len(item[1].shape))
+    if len(inputs) != 1 or inputs[0].ndim != 2 or len(parameters) != 2:
         return None
-    x, ones = Input("X"), np.ones((len(inputs[0]), 1), layer.dtype)
-    a = MatMul()(x, Weight("weight", layer.weight.value), name="A")
-    db = MatMul()(Constant("D", ones), Weight("bias", layer.bias.value[np.newaxis]), name="DB")
+    (rows, columns), (weight, w), (bias, b) = inputs[0].shape, *parameters
+    if len(b.shape) != 1 or w.shape != (columns, *b.shape):
+        return None
+    forward = rule_of(layer, [inputs[0].shape], (rows, *b.shape)).partition("\n")[0]
+    if re.fullmatch(rf"y = \w+·{re.escape(weight)} \+ {re.escape(bias)}", forward) is None:
+        return None
+    x, ones = Input("X"), np.ones((rows, 1), w.dtype)
+    a = MatMul()(x, Weight(weight, w.value), name="A")
+    db = MatMul()(Constant("D", ones), Weight(bias, b.value[np.newaxis]), name="DB")
     return Graph(inputs=[x], outputs=[Add()(a, db, name=name or None)])

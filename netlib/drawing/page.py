@@ -9,10 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import layers, losses
 from ..arrays import Array
-from ..containers.residual import ResidualAdd
-from ..layer import Layer
 from . import numbers, svg
 from .marking import wires_at
 from .picture import Line, Node, Picture, Reference
@@ -22,40 +19,7 @@ MOST_NUMBERS = 1000
 """An array of more is in the page by its range and its heat map."""
 MOST_INSIDE = 400
 """So many nodes of folded containers are in the page; those of others `draw` shows, by its `within`."""
-SOURCES = ("laboratory.js", "numbers.js", "page.js")
-COMPUTED: dict[type[Layer], tuple[str, ...]] = {
-    layers.Add: (),
-    ResidualAdd: (),
-    layers.Subtract: (),
-    layers.Multiply: (),
-    layers.Divide: (),
-    layers.MatMul: (),
-    layers.Affine: (),
-    layers.Identity: (),
-    layers.ReLU: (),
-    layers.LeakyReLU: ("negative_slope",),
-    layers.ELU: ("alpha",),
-    layers.GELU: (),
-    layers.SiLU: (),
-    layers.Sigmoid: (),
-    layers.Softplus: (),
-    layers.Tanh: (),
-    layers.Softmax: ("axis",),
-    layers.LogSoftmax: ("axis",),
-    layers.Sum: ("axis",),
-    layers.Mean: ("axis",),
-    layers.Reshape: (),
-    layers.Flatten: (),
-    layers.Transpose: ("axes",),
-    layers.Concatenate: ("axis",),
-    losses.MeanSquaredError: ("reduction",),
-    losses.MeanAbsoluteError: ("reduction",),
-    losses.Huber: ("reduction", "delta"),
-    losses.Hinge: ("reduction",),
-    losses.SigmoidCrossEntropy: ("reduction",),
-    losses.SoftmaxCrossEntropy: ("reduction", "label_smoothing"),
-}
-"""The layers that laboratory.js computes too, and the settings that it needs for that."""
+SOURCES = ("arrays.js", "rules.js", "laboratory.js", "numbers.js", "page.js")
 
 
 def page(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequence[str] = ()) -> str:
@@ -91,7 +55,7 @@ def page(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequenc
         style=read["page.css"],
         picture=drawings[begin],
         others="\n".join(others),
-        data=_as_text(_as_data(views, begin)),
+        data=_as_text(as_data(views, begin)),
         script="\n".join(read[name] for name in SOURCES),
     )
     return html.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair is no letter of any page
@@ -120,7 +84,7 @@ def _as_text(data: object) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _as_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
+def as_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
     """Return all that the page knows; each array stands in it once, however many wires carry it."""
     arrays: dict[tuple[object, ...], int] = {}
     stored: list[dict[str, Any]] = []
@@ -176,12 +140,7 @@ def _as_numbers(array: Array) -> list[int | float | str]:
 def _node(picture: Picture, node: Node) -> dict[str, Any]:
     stored: dict[str, Any] = {"kind": node.kind, "title": node.title, "inputs": node.inputs, "outputs": node.outputs}
     stored |= {"symbol": node.symbol, "path": node.path, "folds": node.folds}
-    stored |= {"forward": _lines(picture, node.forward), "backward": _lines(picture, node.backward)}
-    settings = COMPUTED.get(type(node.layer)) if node.layer is not None and node.kind == "operation" else None
-    if settings is not None:
-        stored["op"] = type(node.layer).__name__
-        stored["options"] = {name: getattr(node.layer, name) for name in settings}
-    return stored
+    return stored | {"forward": _lines(picture, node.forward), "backward": _lines(picture, node.backward)}
 
 
 def _lines(picture: Picture, lines: Sequence[Line]) -> list[dict[str, Any]]:

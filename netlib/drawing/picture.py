@@ -12,16 +12,11 @@ from typing import NamedTuple
 from ..arrays import Array
 from ..containers.program import as_wirable
 from ..layer import Layer
-from ..losses import Loss
 from .flow import Flow, Operation, added
-from .rules import rule_of
+from .rules import rule_of, symbol_of
 
 MOST_NODES = 40
 """A model of more layers is drawn folded, if need be down to its ends."""
-SYMBOLS = {
-    "Add": "+", "ResidualAdd": "+", "Subtract": "−", "Multiply": "×", "Divide": "÷", "MatMul": "dot", "Sigmoid": "σ", "Tanh": "tanh",
-    "Sum": "Σ",
-}  # fmt: skip
 SHORT = {"weight": "W", "bias": "B"}
 
 
@@ -211,13 +206,15 @@ class Picture:
             return
         shapes = [wire.value.shape for wire in inputs]
         n = len(shapes) - len(node.layer.parameters())
-        text = rule_of(node.layer, node.roles[:n], shapes[:n], outputs[0].value.shape)
+        text = rule_of(node.layer, shapes[:n], outputs[0].value.shape)
+        node.symbol = symbol_of(text, node.roles[:n])
         output = "L" if "y" in node.roles else "y"
         words = {f"d{name}": Reference(wire.number, True) for name, wire in zip([*node.roles, output], [*inputs, *outputs], strict=True)}
         words |= {name: Reference(wire.number, False) for name, wire in zip([*node.roles, output], [*inputs, *outputs], strict=True)}
         for line in text.splitlines():
             result, equals, formula = line.partition(" = ")
-            read = Line(words.get(result.strip()), _parts(formula, words)) if equals else Line(None, _parts(line, words))
+            is_named = bool(equals) and result.strip() in words
+            read = Line(words[result.strip()], _parts(formula, words)) if is_named else Line(None, _parts(line, words))
             if read.result is None or not read.result.is_grad:
                 node.forward.append(read)
             elif self.wires[read.result.wire].grad is not None:
@@ -263,8 +260,7 @@ def _layers_and_groups(flow: Flow, operations: Sequence[Operation], folded: bool
 
 
 def _layer(operation: Operation) -> _Part:
-    kind = type(operation.layer).__name__
-    node = Node("operation", repr(operation.layer), SYMBOLS.get(kind, ""), operation.path, operation.layer, roles=operation.roles)
+    node = Node("operation", repr(operation.layer), path=operation.path, layer=operation.layer, roles=operation.roles)
     return _Part(node, operation.sources, operation.sent, operation.targets)
 
 
@@ -354,8 +350,8 @@ def _letter(flow: Flow, value: int) -> str:
         return "X"
     if value not in flow.outputs:
         return "H"
-    makers = [operation.layer for operation in flow.operations if value in operation.targets]
-    return "L" if held.array.ndim == 0 or isinstance(makers[0], Loss) else "Y"
+    makers = [operation for operation in flow.operations if value in operation.targets]
+    return "L" if held.array.ndim == 0 or "y" in makers[0].roles else "Y"  # a loss of y: so it calls it in its rule, too
 
 
 def _parts(formula: str, words: dict[str, Reference]) -> list[str | Reference]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..layers.rules import sized
 from . import numbers
 from .picture import Node, Picture, Wire
-from .rules import sized
 from .wording import shortened
 
 MOST_NUMBERS = 12

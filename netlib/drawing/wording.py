@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..layers.rules import sized
 from .picture import Line, Node, Picture, Reference, Wire
-from .rules import sized
 
 LONGEST_NAME, LONGEST_FORMULA = 28, 34
 SIGNS = {"·", " + ", " − ", " ⊙ ", " / "}

@@ -1,31 +1,27 @@
-"""One file a layer: forward is the equation, backward its derivation."""
+"""One file a layer: forward is the equation, backward its derivation. This is the list of them: a line a layer."""
 
-from .add import Add
-from .affine import Affine
-from .concatenate import Concatenate
-from .divide import Divide
-from .dropout import Dropout
-from .elu import ELU
-from .flatten import Flatten
-from .gelu import GELU
-from .identity import Identity
-from .leaky_relu import LeakyReLU
-from .log_softmax import LogSoftmax
-from .matmul import Dot, MatMul
-from .mean import Mean
-from .multiply import Multiply
-from .relu import ReLU
-from .reshape import Reshape
-from .sigmoid import Sigmoid
-from .silu import SiLU
-from .softmax import Softmax
-from .softplus import Softplus
-from .subtract import Subtract
-from .sum import Sum
-from .tanh import Tanh
-from .transpose import Transpose
-
-__all__ = [
-    "ELU", "GELU", "Add", "Affine", "Concatenate", "Divide", "Dot", "Dropout", "Flatten", "Identity", "LeakyReLU", "LogSoftmax",
-    "MatMul", "Mean", "Multiply", "ReLU", "Reshape", "SiLU", "Sigmoid", "Softmax", "Softplus", "Subtract", "Sum", "Tanh", "Transpose",
-]  # fmt: skip
+from .add import Add as Add
+from .affine import Affine as Affine
+from .concatenate import Concatenate as Concatenate
+from .divide import Divide as Divide
+from .dropout import Dropout as Dropout
+from .elu import ELU as ELU
+from .flatten import Flatten as Flatten
+from .gelu import GELU as GELU
+from .identity import Identity as Identity
+from .leaky_relu import LeakyReLU as LeakyReLU
+from .log_softmax import LogSoftmax as LogSoftmax
+from .matmul import Dot as Dot
+from .matmul import MatMul as MatMul
+from .mean import Mean as Mean
+from .multiply import Multiply as Multiply
+from .relu import ReLU as ReLU
+from .reshape import Reshape as Reshape
+from .sigmoid import Sigmoid as Sigmoid
+from .silu import SiLU as SiLU
+from .softmax import Softmax as Softmax
+from .softplus import Softplus as Softplus
+from .subtract import Subtract as Subtract
+from .sum import Sum as Sum
+from .tanh import Tanh as Tanh
+from .transpose import Transpose as Transpose

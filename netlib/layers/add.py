@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_nothing, refuse_unfit
+from .rules import Shape, Shapes, elementwise, numbered
 
 
 class Add(Layer):
@@ -36,3 +37,8 @@ class Add(Layer):
         dout, shapes = self.recall(dout)
         dx = tuple(np.array(unbroadcast(dout, shape)) for shape in shapes)
         return dx if len(dx) > 1 else dx[0]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x1 + x2 + …; what was spread has its gradient summed."""
+        names = numbered(len(inputs))
+        return elementwise(" + ".join(names), dict.fromkeys(names, "dy"), inputs, output)

@@ -4,6 +4,7 @@ from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_feat
 from ..initializers import He, Initializer, Zeros, drawn
 from ..layer import Layer
 from ..parameter import Parameter
+from .rules import Shapes, summed
 
 
 class Affine(Layer):
@@ -60,3 +61,12 @@ class Affine(Layer):
     def multiply_adds(self, *shapes: Shape) -> int:
         """Return rows · in_features · out_features."""
         return self.out_features * int(np.prod(shapes[0]))
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x·weight + bias; gradients of the parameters are summed over the rows of a batch of matrices."""
+        vector = "row(x)ᵀ·row(dy)" if len(output) == 1 else "xᵀ·dy"
+        dweight = summed(vector, self.weight.shape, (*output[:-2], *self.weight.shape))
+        lines = ["y = x·weight", "dx = dy·weightᵀ", f"dweight = {dweight}"]
+        if self.bias is not None:
+            lines = [lines[0] + " + bias", *lines[1:], f"dbias = {summed('dy', self.bias.shape, output)}"]
+        return "\n".join(lines)

@@ -5,6 +5,7 @@ from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axis
 from .broadcasting import refuse_nothing
+from .rules import Shape, Shapes, numbered
 
 
 class Concatenate(Layer):
@@ -38,3 +39,12 @@ class Concatenate(Layer):
         dout, ends = self.recall(dout)
         dx = tuple(piece.copy() for piece in np.split(dout, ends, axis=self.axis))
         return dx if len(dx) > 1 else dx[0]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the inputs side by side; each gets its piece of the gradient."""
+        names, begin = numbered(len(inputs)), 0
+        lines = [f"y = {', '.join(names)}, side by side along axis {self.axis}"]
+        for name, shape in zip(names, inputs, strict=True):
+            lines.append(f"d{name} = dy, piece {begin}:{begin + shape[self.axis]} along axis {self.axis}")
+            begin += shape[self.axis]
+        return "\n".join(lines)

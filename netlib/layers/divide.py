@@ -1,6 +1,7 @@
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_unfit
+from .rules import Shape, Shapes, elementwise
 
 
 class Divide(Layer):
@@ -26,3 +27,7 @@ class Divide(Layer):
         dout, a, b = self.recall(dout)
         da = dout / b
         return unbroadcast(da, a.shape), unbroadcast(-da * (a / b), b.shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return a / b; what was spread has its gradient summed."""
+        return elementwise("a / b", {"a": "dy / b", "b": "−dy ⊙ a / b²"}, inputs, output)

@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, as_floats, as_number, as_rng
 from ..layer import Layer
+from .rules import Shape, Shapes
 
 
 class Dropout(Layer):
@@ -35,3 +36,9 @@ class Dropout(Layer):
         """Return ∂L/∂x."""
         dout, scale = self.recall(dout)
         return dout * scale  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x, in training with the mask of this forward."""
+        if not self.training or not self.p:
+            return "y = x; dx = dy"
+        return f"y = x ⊙ mask / {1 - self.p:g}; dx = dy ⊙ mask / {1 - self.p:g}"

@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
+from .rules import Shape, Shapes, written
 
 
 class ELU(Layer):
@@ -30,3 +31,8 @@ class ELU(Layer):
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x or alpha (exp(x) − 1)."""
+        alpha = written(self.alpha)
+        return f"y = max(0, x) + {alpha} (exp(min(0, x)) − 1); dx = dy ⊙ ([x > 0] + {alpha} exp(x) ⊙ [x ≤ 0])"

@@ -5,6 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_count, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
+from .rules import Shape, Shapes, sized
 
 
 class Flatten(Layer):
@@ -34,3 +35,7 @@ class Flatten(Layer):
         """Return ∂L/∂x, of x's shape."""
         dout, shape = self.recall(dout)
         return np.array(dout).reshape(shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return both shapes."""
+        return f"y = x, reshaped to {sized(output)}; dx = dy, reshaped to {sized(inputs[0])}"

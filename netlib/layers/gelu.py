@@ -18,6 +18,7 @@ class GELU(Layer):
     """
 
     kernel_name = "gelu"
+    rule = "y = x ⊙ Φ(x); dx = dy ⊙ (Φ(x) + x ⊙ φ(x))"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

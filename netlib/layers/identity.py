@@ -13,6 +13,7 @@ class Identity(Layer):
     """
 
     kernel_name = "identity"
+    rule = "y = x; dx = dy"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return a copy of x."""

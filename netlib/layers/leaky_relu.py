@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
+from .rules import Shape, Shapes, written
 
 
 class LeakyReLU(Layer):
@@ -29,3 +30,8 @@ class LeakyReLU(Layer):
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)
         return dout * slope  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x or the slope times x."""
+        slope = f"([x > 0] + {written(self.negative_slope)} [x ≤ 0])"
+        return f"y = x ⊙ {slope}; dx = dy ⊙ {slope}"

@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
 from .axes import as_axis, refuse_axis
+from .rules import Shape, Shapes
 
 
 class LogSoftmax(Layer):
@@ -32,3 +33,8 @@ class LogSoftmax(Layer):
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)
         return dout - np.exp(y) * dout.sum(axis=self.axis, keepdims=True)  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return x minus the logarithm of the sum of exp(x)."""
+        total = f"sum[axis={self.axis}]"
+        return f"y = x − log({total}(exp(x))); dx = dy − exp(y) ⊙ {total}(dy)"

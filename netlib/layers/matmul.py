@@ -5,6 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_common_floats, unbroadcast
 from ..errors import ShapeError
 from ..layer import Layer
+from .rules import Shapes, summed
 
 
 class MatMul(Layer):
@@ -47,6 +48,19 @@ class MatMul(Layer):
         a, b = shapes
         batch = np.broadcast_shapes(a[:-2], b[:-2])
         return math.prod(batch) * math.prod(a[-2:]) * (b[-1] if len(b) > 1 else 1)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return a·b; a vector counts as a row on the left, as a column on the right."""
+        a, b = inputs
+        if len(a) == len(b) == 1:
+            return "y = a·b\nda = dy ⊙ b\ndb = dy ⊙ a"
+        left, right, dy = "a", "b", "dy"
+        if len(a) == 1:
+            left, dy, a, output = "row(a)", "row(dy)", (1, *a), (*output[:-1], 1, output[-1])
+        elif len(b) == 1:
+            right, dy, b, output = "column(b)", "column(dy)", (*b, 1), (*output, 1)
+        da, db = summed(f"{dy}·{right}ᵀ", a, (*output[:-1], a[-1])), summed(f"{left}ᵀ·{dy}", b, (*output[:-2], *b[-2:]))
+        return f"y = a·b\nda = {da}\ndb = {db}"
 
 
 Dot = MatMul

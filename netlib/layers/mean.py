@@ -3,6 +3,7 @@ import math
 from ..arrays import Array, ArrayLike, as_floats
 from ..errors import ShapeError
 from .axes import as_axes
+from .rules import Shape, Shapes
 from .sum import Sum
 
 
@@ -34,3 +35,8 @@ class Mean(Sum):
         dx = super().backward(dout)
         n = math.prod(dx.shape[i] for i in as_axes(dx, self.axis, self))
         return dx * (1 / n)  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the rule of the sum, divided by n both ways."""
+        n = math.prod(inputs[0]) // max(math.prod(output), 1)
+        return super().rule(inputs, output).replace("(x)", f"(x) / {n}").replace("= dy", f"= dy / {n}")

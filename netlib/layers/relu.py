@@ -15,6 +15,7 @@ class ReLU(Layer):
     """
 
     kernel_name = "relu"
+    rule = "y = max(0, x); dx = dy ⊙ [x > 0]"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

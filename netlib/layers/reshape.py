@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
+from .rules import Shapes, sized
 
 
 class Reshape(Layer):
@@ -36,3 +37,7 @@ class Reshape(Layer):
         """Return ∂L/∂x, of x's shape."""
         dout, shape = self.recall(dout)
         return np.array(dout).reshape(shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return both shapes."""
+        return f"y = x, reshaped to {sized(output)}; dx = dy, reshaped to {sized(inputs[0])}"

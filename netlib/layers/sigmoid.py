@@ -25,6 +25,7 @@ class Sigmoid(Layer):
     """
 
     kernel_name = "sigmoid"
+    rule = "y = σ(x); dx = dy ⊙ y ⊙ (1 − y)"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

@@ -14,6 +14,7 @@ class SiLU(Layer):
     """
 
     kernel_name = "silu"
+    rule = "y = x ⊙ σ(x); dx = dy ⊙ (σ(x) + y ⊙ (1 − σ(x)))"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
 from .axes import as_axis, refuse_axis
+from .rules import Shape, Shapes
 
 
 class Softmax(Layer):
@@ -36,3 +37,8 @@ class Softmax(Layer):
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)
         return y * (dout - (dout * y).sum(axis=self.axis, keepdims=True))  # type: ignore[no-any-return]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return exp(x) over its sum."""
+        total = f"sum[axis={self.axis}]"
+        return f"y = exp(x) / {total}(exp(x)); dx = y ⊙ (dy − {total}(dy ⊙ y))"

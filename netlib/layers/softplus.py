@@ -16,6 +16,7 @@ class Softplus(Layer):
     """
 
     kernel_name = "softplus"
+    rule = "y = log(1 + exp(x)); dx = dy ⊙ σ(x)"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

@@ -1,6 +1,7 @@
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import refuse_unfit
+from .rules import Shape, Shapes, elementwise
 
 
 class Subtract(Layer):
@@ -25,3 +26,7 @@ class Subtract(Layer):
         """Return dL/da and dL/db."""
         dout, a, b = self.recall(dout)
         return unbroadcast(dout, a).copy(), unbroadcast(-dout, b)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return a − b; what was spread has its gradient summed."""
+        return elementwise("a − b", {"a": "dy", "b": "−dy"}, inputs, output)

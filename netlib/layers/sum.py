@@ -3,6 +3,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..layer import Layer
 from .axes import as_axes, kept
+from .rules import Shapes, listed, sized
 
 
 class Sum(Layer):
@@ -34,3 +35,10 @@ class Sum(Layer):
         """Return ∂L/∂x."""
         dout, shape, axes = self.recall(dout)
         return np.array(np.broadcast_to(dout.reshape(kept(shape, axes)), shape))
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the sum, and dy spread back."""
+        if self.axis is None:
+            return f"y = sum(x); dx = dy, spread to {sized(inputs[0])}"
+        axes = listed(np.atleast_1d(self.axis).tolist())
+        return f"y = sum[axis={axes}](x); dx = dy, spread to {sized(inputs[0])} along axis {axes}"

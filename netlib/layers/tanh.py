@@ -15,6 +15,7 @@ class Tanh(Layer):
     """
 
     kernel_name = "tanh"
+    rule = "y = tanh(x); dx = dy ⊙ (1 − y²)"
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

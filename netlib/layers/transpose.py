@@ -1,9 +1,11 @@
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axes
+from .rules import Shapes, listed
 
 
 class Transpose(Layer):
@@ -35,3 +37,13 @@ class Transpose(Layer):
         """Return ∂L/∂x, of x's shape."""
         dout, back = self.recall(dout)
         return np.array(dout.transpose(back), order="C")
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the order of the axes, there and back."""
+        n = len(output)
+        backwards = tuple(range(n))[::-1]
+        order = backwards if self.axes is None else normalize_axis_tuple(self.axes, n)
+        if n <= 2 and order == backwards:
+            return "y = xᵀ; dx = dyᵀ"
+        back = sorted(range(n), key=order.__getitem__)
+        return f"y = x, its axes in the order {listed(order)}; dx = dy, its axes in the order {listed(back)}"

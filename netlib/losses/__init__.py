@@ -1,11 +1,9 @@
-"""One file a loss: how far the output y is from the target t, and which way is down."""
+"""One file a loss: how far the output y is from the target t, and which way is down. A line a loss."""
 
-from .hinge import Hinge
-from .huber import Huber
-from .loss import Loss
-from .mean_absolute_error import MeanAbsoluteError
-from .mean_squared_error import MeanSquaredError
-from .sigmoid_cross_entropy import SigmoidCrossEntropy
-from .softmax_cross_entropy import SoftmaxCrossEntropy
-
-__all__ = ["Hinge", "Huber", "Loss", "MeanAbsoluteError", "MeanSquaredError", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"]
+from .hinge import Hinge as Hinge
+from .huber import Huber as Huber
+from .loss import Loss as Loss
+from .mean_absolute_error import MeanAbsoluteError as MeanAbsoluteError
+from .mean_squared_error import MeanSquaredError as MeanSquaredError
+from .sigmoid_cross_entropy import SigmoidCrossEntropy as SigmoidCrossEntropy
+from .softmax_cross_entropy import SoftmaxCrossEntropy as SoftmaxCrossEntropy

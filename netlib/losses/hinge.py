@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
+from ..layers.rules import Shape, Shapes
 from .loss import Loss, same_shape
 
 
@@ -26,3 +27,7 @@ class Hinge(Loss):
     def derivative(self, slope: Array) -> Array:
         """Return -t where the margin is missed."""
         return slope.copy()
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the missing margins, reduced."""
+        return self.reduced("max(0, 1 − t ⊙ y)", "−t ⊙ [1 − t ⊙ y > 0]", inputs, targets="|t| = 1")

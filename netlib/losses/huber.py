@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_number
 from ..errors import InvalidValueError
+from ..layers.rules import Shape, Shapes, written
 from .loss import Loss, same_shape
 
 
@@ -30,3 +31,8 @@ class Huber(Loss):
     def derivative(self, clipped: Array) -> Array:
         """Return y - t, held within ±delta."""
         return clipped.copy()
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the terms as `terms` has them, reduced."""
+        clipped = f"clip(y − t, ±{written(self.delta)})"
+        return self.reduced(f"{clipped} ⊙ (y − t − {clipped} / 2)", clipped, inputs)

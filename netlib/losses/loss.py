@@ -1,5 +1,6 @@
 """What losses have in common: targets of the very shape, and the reduction to a number."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from ..errors import InvalidValueError, ShapeError
 from ..execution import execution
 from ..kernels.total import total
 from ..layer import Layer
+from ..layers.rules import Shapes
 
 
 class Loss(Layer):
@@ -76,6 +78,12 @@ class Loss(Layer):
         else:
             dy *= dout.reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
         return dy
+
+    def reduced(self, term: str, derivative: str, inputs: Shapes, targets: str = "") -> str:
+        """Return the rule of a loss with this term for each element of y, and with its derivative; `targets` says which t it takes."""
+        n = f" / {math.prod(inputs[0])}" if self.reduction == "mean" else ""
+        loss = term if self.reduction == "none" else f"sum({term}){n}"
+        return f"L = {loss}{targets and f', for {targets}'}; dy = dL ⊙ ({derivative}){n}"
 
 
 def same_shape(y: Array, t: ArrayLike, where: object) -> Array:

@@ -1,6 +1,7 @@
 import numpy as np
 
 from ..arrays import Array, ArrayLike
+from ..layers.rules import Shape, Shapes
 from .loss import Loss, same_shape
 
 
@@ -22,3 +23,7 @@ class MeanAbsoluteError(Loss):
     def derivative(self, difference: Array) -> Array:
         """Return sign(y - t)."""
         return np.sign(difference)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the distances, reduced."""
+        return self.reduced("|y − t|", "sign(y − t)", inputs)

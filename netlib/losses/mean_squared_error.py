@@ -1,4 +1,5 @@
 from ..arrays import Array, ArrayLike
+from ..layers.rules import Shape, Shapes
 from .loss import Loss, same_shape
 
 
@@ -20,3 +21,7 @@ class MeanSquaredError(Loss):
     def derivative(self, difference: Array) -> Array:
         """Return 2 (y - t)."""
         return 2 * difference
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the squares, reduced."""
+        return self.reduced("(y − t)²", "2 (y − t)", inputs)

@@ -2,6 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
+from ..layers.rules import Shape, Shapes
 from ..layers.sigmoid import sigmoid
 from .loss import Loss, same_shape
 
@@ -27,3 +28,7 @@ class SigmoidCrossEntropy(Loss):
     def derivative(self, y: Array, t: Array) -> Array:
         """Return sigmoid(y) - t."""
         return sigmoid(y) - t
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return s − t y, reduced."""
+        return self.reduced("log(1 + exp(y)) − t ⊙ y", "σ(y) − t", inputs, targets="0 ≤ t ≤ 1")

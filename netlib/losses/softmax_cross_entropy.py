@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 
 from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
+from ..layers.rules import Shape, Shapes, written
 from .loss import Loss, same_shape
 
 
@@ -70,3 +73,13 @@ class SoftmaxCrossEntropy(Loss):
         if t.dtype.kind not in "iu":
             raise InvalidTypeError(f"got labels of {t.dtype}, wanted whole numbers", where=self, mend="Convert them with t.astype(int).")
         return t.astype(np.int64).reshape(-1)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return −Σ t log softmax(y), reduced over the samples."""
+        shape, share = inputs[0], self.label_smoothing
+        t = "t" if len(inputs[1]) == len(shape) else f"onehot(t, {shape[-1]})"
+        smoothed = f"{written(1 - share)} {t} + {written(share)} / {shape[-1]}" if share else t
+        t, total = (f"({smoothed})" if share else t), f" ⊙ sum[axis=-1]({smoothed})" if len(inputs[1]) == len(shape) else ""
+        along, dL = ("[axis=-1]", "column(dL)" if len(shape) > 1 else "dL") if self.reduction == "none" else ("", "dL")
+        mean = f" / {math.prod(shape[:-1])}" if self.reduction == "mean" else ""
+        return f"L = −sum{along}({t} ⊙ logsoftmax(y)){mean}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"

@@ -1,14 +1,18 @@
 """The laboratory: after any change in the page, its JavaScript agrees with netlib to 1e-9, forward and backward, on every wire."""
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rule_rows import LOSSES, MORE
+from table import ROWS
 
 import netlib as nl
 from netlib.drawing import numbers
 from netlib.drawing.flow import Flow
-from netlib.drawing.page import COMPUTED
+from netlib.drawing.page import as_data
 from netlib.drawing.picture import Picture
 from netlib.erf import erfc
 
@@ -39,50 +43,36 @@ def shared():
     return nl.Sequential(first, nl.Tanh(), first.tied_copy())
 
 
-ONE_INPUT = {
-    "Identity": nl.Identity(), "ReLU": nl.ReLU(), "LeakyReLU": nl.LeakyReLU(0.2), "ELU": nl.ELU(0.7), "GELU": nl.GELU(),
-    "SiLU": nl.SiLU(), "Sigmoid": nl.Sigmoid(), "Softplus": nl.Softplus(), "Tanh": nl.Tanh(), "Softmax": nl.Softmax(),
-    "Softmax of axis 0": nl.Softmax(0), "LogSoftmax": nl.LogSoftmax(), "LogSoftmax of axis 1": nl.LogSoftmax(1), "Sum": nl.Sum(),
-    "Sum of axis 1": nl.Sum(1), "Sum of two axes": nl.Sum((0, -1)), "Sum, axes kept": nl.Sum((1, 2), keepdims=True), "Mean": nl.Mean(),
-    "Mean of axis -1": nl.Mean(-1), "Mean, axes kept": nl.Mean((0, 1), keepdims=True), "Transpose": nl.Transpose(),
-    "Transpose of axes": nl.Transpose((1, -1, 0)), "Reshape": nl.Reshape((4, -1)), "Flatten": nl.Flatten(), "Flatten all": nl.Flatten(0),
-}  # fmt: skip
-CASES = {name: (nl.Sequential(layer), [(2, 3, 4)]) for name, layer in ONE_INPUT.items()}
-CASES |= {
-    "Softmax of a vector": (nl.Sequential(nl.Softmax()), [(5,)]),
+class Gain(nl.Layer):
+    """A user's own layer with a rule, written with the signs that are on every keyboard."""
+
+    rule = "y = 2 x * weight - 1; dx = 2 dy * weight; dweight = sum[axis=0](2 dy * x)"
+
+    def __init__(self):
+        self.weight = nl.Parameter(np.array([2.0, -1.0, 0.5]))
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return 2 * self.x * self.weight.value - 1
+
+    def backward(self, dout):
+        self.weight.grad += (2 * dout * self.x).sum(axis=0)
+        return 2 * dout * self.weight.value
+
+
+CASES = {
+    "Softmax": (nl.Sequential(nl.Softmax()), [(2, 5)]),
     "Add": (graph(nl.Add(), 3), [(2, 3), (3,), (2, 1)]),
-    "Subtract": (graph(nl.Subtract(), 2), [(3,), (2, 1)]),
-    "Multiply": (graph(nl.Multiply(), 2), [(2, 3), (1, 3)]),
-    "Multiply by a number": (graph(nl.Multiply(), 2), [(2, 2, 3), ()]),
-    "Divide": (graph(nl.Divide(), 2), [(3,), (2, 1, 3)]),
-    "MatMul": (graph(nl.MatMul(), 2), [(2, 3), (3, 4)]),
-    "MatMul of vectors": (graph(nl.MatMul(), 2), [(3,), (3,)]),
-    "MatMul of a row": (graph(nl.MatMul(), 2), [(3,), (3, 2)]),
-    "MatMul of a column": (graph(nl.MatMul(), 2), [(2, 3), (3,)]),
-    "MatMul of a batch": (graph(nl.MatMul(), 2), [(4, 2, 3), (3, 2)]),
-    "MatMul of a row with a batch": (graph(nl.MatMul(), 2), [(3,), (4, 3, 2)]),
-    "MatMul of batches, broadcast": (graph(nl.MatMul(), 2), [(2, 1, 2, 3), (3, 3, 2)]),
-    "Concatenate": (graph(nl.Concatenate(), 3), [(2, 1), (2, 3), (2, 2)]),
-    "Concatenate along axis 0": (graph(nl.Concatenate(0), 2), [(2, 2, 2), (1, 2, 2)]),
     "Affine": (nl.Sequential(affine(3, 2), nl.Tanh(), affine(2, 4, 1)), [(4, 3)]),
-    "Affine without bias": (nl.Sequential(affine(3, 2, bias=False)), [(4, 3)]),
-    "Affine of a vector": (nl.Sequential(affine(3, 2)), [(3,)]),
-    "Affine of three axes": (nl.Sequential(affine(3, 2)), [(2, 2, 3)]),
     "Residual": (nl.Residual(nl.Sequential(affine(3, 3), nl.GELU())), [(2, 3)]),
     "a fan-out": (fan_out(), [(2, 3)]),
     "shared weights": (shared(), [(2, 3)]),
     "two outputs": (two_outputs(), [(2, 3)]),
-    "MeanSquaredError": (nl.MeanSquaredError(), [(2, 3), (2, 3)]),
-    "MeanSquaredError, summed": (nl.MeanSquaredError("sum"), [(2, 3), (2, 3)]),
-    "MeanAbsoluteError, term by term": (nl.MeanAbsoluteError("none"), [(2, 3), (2, 3)]),
     "Huber": (nl.Huber(0.5), [(2, 3), (2, 3)]),
     "Hinge": (nl.Hinge(), [(2, 3), "signs"]),
-    "SigmoidCrossEntropy": (nl.SigmoidCrossEntropy(), [(2, 3), "probabilities"]),
     "SoftmaxCrossEntropy": (nl.SoftmaxCrossEntropy(), [(2, 3), "labels"]),
-    "SoftmaxCrossEntropy, smoothed": (nl.SoftmaxCrossEntropy(0.1, "sum"), [(2, 3), "labels"]),
-    "SoftmaxCrossEntropy of probabilities": (nl.SoftmaxCrossEntropy(0.2), [(2, 3), "probabilities"]),
-    "SoftmaxCrossEntropy, sample by sample": (nl.SoftmaxCrossEntropy(reduction="none"), [(2, 3), "labels"]),
-}  # fmt: skip
+    "a layer of one's own": (nl.Sequential(Gain(), nl.Tanh(), Gain()), [(4, 3)]),
+}
 
 
 def numbers_for(shape, rng):
@@ -104,17 +94,302 @@ CHANGE = """([wire, isGradient, data]) => {
 READ = "['values', 'gradients'].map(which => view[which].map(array => array && [array.shape, [...array.data].map(String)]))"
 
 
-def arrays_of(page):
-    return [[None if each is None else np.array(each[1], float).reshape(each[0]) for each in half] for half in page.evaluate(READ)]
-
-
 def assert_agrees(page, picture):
-    values, gradients = arrays_of(page)
+    assert_same(*map(read, page.evaluate(READ)), picture)
+
+
+def assert_same(values, gradients, picture):
     for wire, value, gradient in zip(picture.wires, values, gradients, strict=True):
         np.testing.assert_allclose(value, wire.value, rtol=1e-9, atol=1e-9, err_msg=wire.name)
         assert (gradient is None) == (wire.grad is None), wire.name
         if gradient is not None:
             np.testing.assert_allclose(gradient, wire.grad, rtol=1e-9, atol=1e-9, err_msg=f"∂L/∂{wire.name}")
+
+
+# ---- every layer of the table, and every loss ----------------------------------------------------------------------------------
+
+NOT_COMPUTED = {nl.Dropout: "“mask” in its rule is neither a function nor an array here", nl.Recompute: "its rule has no line for dW"}
+"""Layers whose rules speak of what lies on no wire, a mask drawn anew or a layer inside; and what the page says of it."""
+
+
+@pytest.fixture(scope="module")
+def laboratory(browser, tmp_path_factory):
+    """A page whose functions are called with pictures of others."""
+    path = tmp_path_factory.mktemp("laboratory") / "page.html"
+    nl.draw(nl.Sequential(nl.Identity()), [1.0]).save(path)
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    yield page
+    page.close()
+
+
+WORK = """([{ views: { it: { nodes, wires } }, arrays }, values, gradients]) => {
+  const all = arrays.map(decoded), layers = nodes.filter(node => node.kind === "operation");
+  const first = [wires.map(wire => all[wire.value]), wires.map(wire => (wire.grad === null ? null : all[wire.grad]))];
+  const gaps = layers.map(node => gapOf(node, wires)).filter(Boolean);
+  if (gaps.length) return { gaps };
+  const fresh = (given, had) => had.map((array, i) => (given[i] ? { ...array, data: Float64Array.from(given[i], Number) } : array));
+  const got = computed({ nodes, wires }, fresh(values, first[0]), fresh(gradients, first[1]));
+  const untrue = layers.filter(node => !isTrue(node, wires, ...first)).map(node => node.title);
+  return { gaps, untrue, got: got.map(half => half.map(array => array && [array.shape, [...array.data].map(String)])) };
+}"""
+
+
+def digits_of(array):
+    return [repr(x) for x in np.asarray(array, float).ravel().tolist()]
+
+
+def read(half):
+    return [None if each is None else np.array(each[1], float).reshape(each[0]) for each in half]
+
+
+def work(laboratory, layer, inputs, new_inputs):
+    """Have the page compute the picture of `layer` for new inputs and a random dout; return what it says and what is right."""
+    y = copy.deepcopy(layer).forward(*new_inputs)
+    rng = np.random.default_rng(4)
+    dout = tuple(rng.normal(size=each.shape) for each in y) if isinstance(y, tuple) else rng.normal(size=np.shape(y))
+    before, after = Picture(Flow(layer, inputs)), Picture(Flow(layer, new_inputs, dout))
+    values = [digits_of(wire.value) if before.nodes[wire.source].kind == "input" else None for wire in after.wires]
+    gradients = [digits_of(wire.grad) if before.nodes[wire.target].kind == "output" else None for wire in after.wires]
+    return laboratory.evaluate(WORK, [as_data({"it": before}, "it"), values, gradients]), after
+
+
+def assert_works(laboratory, layer, inputs, new_inputs):
+    said, picture = work(laboratory, layer, inputs, new_inputs)
+    assert said["gaps"] == []
+    assert said["untrue"] == []
+    assert_same(*map(read, said["got"]), picture)
+
+
+@pytest.mark.parametrize("row", [*ROWS, *MORE], ids=str)
+def test_the_page_computes_every_layer_of_the_table_as_netlib_does(laboratory, row):
+    layer, rng = row.make(np.float64), np.random.default_rng(9)
+    new_inputs = [np.asarray(rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape)) for shape in row.shapes]
+    if type(layer) in NOT_COMPUTED and layer.training and getattr(layer, "p", True):
+        said, _ = work(laboratory, layer, row.inputs, new_inputs)
+        assert said["gaps"] == [NOT_COMPUTED[type(layer)]]
+    else:
+        assert_works(laboratory, layer, row.inputs, new_inputs)
+
+
+def test_every_exported_layer_and_loss_has_its_row():
+    public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
+    worked = {type(each) for row in [*ROWS, *MORE] for _, each in row.make(np.float64).walk()} | {type(case.make()) for case in LOSSES}
+    assert public - worked == {nl.Layer, nl.Loss}
+
+
+FAR_OUT = np.array([[-1e4, 1e4, 0.0], [1e4, 1e4, -1e4], [-800.0, -745.0, 700.0], [-37.0, 1e-8, 40.0]])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.shapes == ((4, 3),)], ids=str)
+def test_far_out_where_exp_overflows_the_page_agrees_too(laboratory, row):
+    layer = row.make(np.float64)
+    if type(layer) not in NOT_COMPUTED:
+        assert_works(laboratory, layer, row.inputs, [FAR_OUT])
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=str)
+def test_the_page_computes_every_loss_as_netlib_does(laboratory, case):
+    y, t = case.inputs(1)
+    assert_works(laboratory, case.make(), case.inputs(0), [y, t])
+    assert_works(laboratory, case.make(), case.inputs(0), [y * 1e4, t])
+
+
+def test_far_out_an_elu_that_falls_on_the_left_agrees_too(laboratory):
+    assert_works(laboratory, nl.ELU(-0.7), [np.ones((4, 3))], [FAR_OUT])
+
+
+# ---- the language ----------------------------------------------------------------------------------------------------------------
+
+FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
+    "x + v - n": lambda x, v, n: x + v - n,
+    "x − v − n": lambda x, v, n: x - v - n,
+    "x / v * n": lambda x, v, n: x / v * n,
+    "-x² ⊙ v": lambda x, v, n: -(x**2) * v,
+    "v ⊙ −x": lambda x, v, n: -v * x,
+    "x³ − x^2": lambda x, v, n: x**3 - x**2,
+    "v^n": lambda x, v, n: v**n,
+    "2 x + 3 (v − 1) − 0.5e1 [x > 0]": lambda x, v, n: 2 * x + 3 * (v - 1) - 5 * (x > 0),
+    "1 / 2 x": lambda x, v, n: x / 2,
+    "2 exp(v) / 3": lambda x, v, n: 2 * np.exp(v) / 3,
+    "|x − 2| ⊙ |v|": lambda x, v, n: abs(x - 2) * v,
+    "[0 <= x ≤ 4] + [x = 5] + [v ≠ 3] + [x < n] + [x ≥ n]": lambda x, v, n: (
+        1.0 * ((x >= 0) & (x <= 4)) + (x == 5) + (v != 3) + (x < n) + (x >= n)
+    ),
+    "xᵀ·x": lambda x, v, n: x.T @ x,
+    "(x·xᵀ)ᵀ": lambda x, v, n: x @ x.T,
+    "x @ v": lambda x, v, n: x @ v,
+    "v·xᵀ": lambda x, v, n: v @ x.T,
+    "v·v": lambda x, v, n: v @ v,
+    "column(v)·row(v)": lambda x, v, n: np.outer(v, v),
+    "row(v)ᵀ·row(v)": lambda x, v, n: np.outer(v, v),
+    "sum(x) + sum(v)": lambda x, v, n: [[x.sum() + v.sum()]],
+    "x / sum[axis=-1](|x|)": lambda x, v, n: x / abs(x).sum(axis=-1, keepdims=True),
+    "sum[axis=(0, 1)](x)": lambda x, v, n: x.sum(keepdims=True),
+    "sum[axis=()](x)": lambda x, v, n: x,
+    "mean[axis=0](x) − mean(x)": lambda x, v, n: x.mean(axis=0, keepdims=True) - x.mean(),
+    "max[axis=1](x) + min[axis=(1,)](x)": lambda x, v, n: x.max(axis=1, keepdims=True) + x.min(axis=1, keepdims=True),
+    "max(x) − min(x)": lambda x, v, n: [[x.max() - x.min()]],
+    "max(0, x, v) + min(x, 1)": lambda x, v, n: np.maximum(0, np.maximum(x, v)) + np.minimum(x, 1),
+    "clip(x, ±2) + clip(x, 0, n + 1)": lambda x, v, n: np.clip(x, -2, 2) + np.clip(x, 0, n + 1),
+    "sqrt(v) + sign(x) + sin(x) ⊙ cos(x) + tanh(x)": lambda x, v, n: np.sqrt(v) + np.sign(x) + np.sin(x) * np.cos(x) + np.tanh(x),
+    "σ(x) + softmax(x) + exp(logsoftmax[axis=0](x))": lambda x, v, n: (
+        1 / (1 + np.exp(-x)) + np.exp(x) / np.exp(x).sum(-1, keepdims=True) + np.exp(x) / np.exp(x).sum(0)
+    ),
+    "Φ(0 x) + φ(0 x)": lambda x, v, n: 0 * x + 0.5 + 1 / np.sqrt(2 * np.pi),
+    "onehot(v, 5)": lambda x, v, n: np.eye(5)[v.astype(int)],
+    "x, reshaped to 3×2": lambda x, v, n: x.reshape(3, 2),
+    "n, reshaped to 1×1": lambda x, v, n: [[n]],
+    "v·v, reshaped to scalar": lambda x, v, n: v @ v,
+    "v, spread to 2×3": lambda x, v, n: np.tile(v, (2, 1)),
+    "v, spread to 3×2 along axis -1": lambda x, v, n: np.tile(v[:, None], (1, 2)),
+    "n, spread to 2×2 along axis (0, 1)": lambda x, v, n: np.full((2, 2), n),
+    "x, its axes in the order (1, 0)": lambda x, v, n: x.T,
+    "x, piece 1:3 along axis 1": lambda x, v, n: x[:, 1:3],
+    "x, 2 x, x, side by side along axis 0": lambda x, v, n: np.concatenate([x, 2 * x, x]),
+    "x, piece 0:2 along axis -1, reshaped to 4": lambda x, v, n: x[:, :2].ravel(),
+    "v, for 0 < v < 9": lambda x, v, n: v,
+    "exp(1000 v) / sum(exp(1000 v))": lambda x, v, n: [0, 0, 1],
+    "log(1 + exp(1000 x))": lambda x, v, n: np.maximum(1000 * x, 0) + np.log1p(np.exp(-abs(1000 * x))),
+    "log(exp(1000 v) + exp(1000 v)) / 1000": lambda x, v, n: v + np.log(2) / 1000,
+    "log(0.5 exp(1000 v)² / 2)": lambda x, v, n: 2000 * v - np.log(4),
+    "exp(1000 x) ⊙ [x < 0] + log(x − 1) ⊙ [x > 1]": lambda x, v, n: np.where(x > 1, np.log(np.maximum(x - 1, 1e-9)), 0),
+}
+X_V_N = {"x": np.array([[1.0, -2, 3], [4, 5, -6]]), "v": np.array([2.0, 3, 4]), "n": np.array(2.0)}
+
+
+def parts_of(formula):
+    """Return a formula as pictures have it: text, and references in the place of x, v and n."""
+    pieces = re.split(r"(?<!\w)([xvn])(ᵀ?)(?![^\W²³])", formula)
+    parts = []
+    for i, piece in enumerate(pieces):
+        if i % 3 == 1:
+            parts.append({"wire": "xvn".index(piece), "grad": False, "turned": pieces[i + 1] == "ᵀ"})
+        elif i % 3 == 0 and piece:
+            parts.append(piece)
+    return parts
+
+
+def value_of(laboratory, formula):
+    arrays = [{"shape": array.shape, "data": digits_of(array)} for array in X_V_N.values()]
+    code = """([parts, arrays]) => {
+      const all = arrays.map(decoded), y = new Reader(parts, [{ name: "x" }, { name: "v" }, { name: "n" }]).line()(({ wire }) => all[wire]);
+      return [y.shape, [...y.data].map(String)];
+    }"""
+    return read([laboratory.evaluate(code, [parts_of(formula), arrays])])[0]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_formula_means_what_it_means_in_numpy(laboratory, formula):
+    got, wanted = value_of(laboratory, formula), np.asarray(FORMULAS[formula](**X_V_N))
+    assert got.shape == wanted.shape
+    np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("", "ends too early"),
+        ("x +", "ends too early"),
+        ("(x", r"wanted \)"),
+        ("x)", r"\) follows"),
+        ("x v", "a name follows"),
+        ("2 3", "3 follows"),
+        ("|x", r"wanted \|"),
+        ("[x]", "comparison"),
+        ("[x > 0", r"wanted \]"),
+        ("noise(x)", "“noise” in its rule is neither"),
+        ("x ⊙ mask", "“mask” in its rule is neither"),
+        ("exp x", r"wanted \("),
+        ("sum[axis=1.5](x)", "whole number"),
+        ("sum[axis=(0 1)](x)", "comma"),
+        ("x, upside down", "“upside” in its rule is neither"),
+        ("x, v", "several formulas"),
+        ("x, reshaped to 7", "cannot be reshaped"),
+        ("x, reshaped to x", "whole number"),
+        ("x·x", "do not fit"),
+        ("x·2", "no matrix product"),
+        ("x, spread to 2×4", "do not broadcast"),
+        ("x + column(v)", "do not broadcast"),
+        ("v, for v < 3", "its rule holds for v < 3"),
+        ("onehot(x, 3)", "from 0 to 2"),
+        ("constructor(x)", "“constructor” in its rule is neither"),
+        ("x, piece 0:1", "wanted along axis"),
+        ("#", "“#” in its rule is neither"),
+    ],
+)
+def test_a_formula_that_cannot_be_read_says_why(laboratory, formula, told):
+    with pytest.raises(Exception, match=told):
+        value_of(laboratory, formula)
+
+
+# ---- a layer of one's own ---------------------------------------------------------------------------------------------------------
+
+
+class Twice(nl.Layer):
+    """y = 2 x; what its rule says of that is up to the tests."""
+
+    def forward(self, x):
+        return 2 * np.asarray(x)
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("", "This page cannot compute Twice() itself: it has no rule."),
+        ("x is doubled", "This page cannot compute Twice() itself: it has no rule."),
+        ("y = 2 x; y = x + x; dx = 2 dy", "This page cannot compute Twice() itself: it has no rule."),
+        ("y = 2 x", "This page cannot compute Twice() itself: its rule has no line for dX."),
+        (
+            "y = twice(x); dx = 2 dy",
+            "This page cannot compute Twice() itself: “twice” in its rule is neither a function nor an array here.",
+        ),
+        ("y = 3 x; dx = 2 dy", "The rule of Twice() gives other numbers than the layer did."),
+        ("y = 2 x; dx = dy", "The rule of Twice() gives other numbers than the layer did."),
+        ("y = 2 x; dx = sum(dy)", "The rule of Twice() gives other numbers than the layer did."),
+    ],
+)
+def test_a_rule_that_cannot_be_read_or_is_not_true_makes_the_page_read_only_and_is_told(visit, monkeypatch, rule, told):
+    monkeypatch.setattr(Twice, "rule", rule)
+    page = visit(nl.Sequential(Twice(), nl.Tanh()), X)
+    assert told in page.locator("#step").inner_text()
+    assert choose(page, "X").count() == 0
+
+
+def test_a_rule_that_is_a_little_off_is_told_however_small_the_gradients(visit, monkeypatch):
+    monkeypatch.setattr(Twice, "rule", "y = 2 x; dx = 2.1 dy")
+    page = visit(nl.Sequential(Twice()), X.astype(np.float32), dout=np.full((2, 2), 1e-4, np.float32))
+    assert "The rule of Twice() gives other numbers than the layer did." in page.locator("#step").inner_text()
+
+
+def test_a_rule_in_words_and_formulas_is_computed_by_its_formulas(visit, monkeypatch):
+    monkeypatch.setattr(Twice, "rule", "twice as much; y = 2 x; dx = 2 dy")
+    page = visit(nl.Sequential(Twice()), X)
+    choose(page, "X").first.fill("3")
+    assert_agrees(page, Picture(Flow(nl.Sequential(Twice()), [np.where(X == 0.1, 3, X)])))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_what_a_smaller_float_rounds_is_no_other_rule(visit, dtype):
+    model = nl.Sequential(nl.Affine(2, 3, rng=0, dtype=dtype), nl.Softmax(), nl.LogSoftmax())
+    page = visit(model, X.astype(dtype) * 10)
+    assert "Change a number" in page.locator("#step").inner_text()
+
+
+def test_the_layer_of_contributing_is_drawn_and_computed_as_soon_as_it_is_written(visit):
+    page = re.search(r"```python\n(.*?)```", (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    written = {}
+    exec("\n".join(line.removeprefix("   ") for line in page.splitlines()), written)
+    model = nl.Sequential(written["Cube"]())
+    page = visit(model, X)
+    choose(page, "X").first.fill("3")
+    assert_agrees(page, Picture(Flow(model, [np.where(X == 0.1, 3, X)])))
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "detail"), [*((name, "layers") for name in CASES), ("Affine", "nodes"), ("Residual", "nodes")])
@@ -146,14 +421,6 @@ def test_after_every_number_was_changed_the_page_agrees_with_netlib(visit, name,
     page.click("#reset")
     assert_agrees(page, before)
     assert page.locator("#reset").is_hidden()
-
-
-def test_the_table_covers_every_layer_of_the_laboratory():
-    used = set()
-    for model, shapes in CASES.values():
-        inputs = [numbers_for(shape, np.random.default_rng(0)) for shape in shapes]
-        used |= {type(node.layer) for node in Picture(Flow(model, inputs)).nodes if node.kind == "operation"}
-    assert used == set(COMPUTED)
 
 
 X = np.array([[0.1, -0.4], [0.7, 0.2]])
@@ -238,9 +505,9 @@ def test_what_is_no_number_changes_nothing_and_is_told(visit, text):
 @pytest.mark.parametrize(
     ("loss", "target", "told"),
     [
-        (nl.SoftmaxCrossEntropy(), np.array([0, 2]), "from 0 to 2"),
-        (nl.SigmoidCrossEntropy(), np.array([[0.0, 0.5, 1.0]] * 2), "from 0 to 1"),
-        (nl.Hinge(), np.array([[1.0, -1.0, 1.0]] * 2), "-1 or 1"),
+        (nl.SoftmaxCrossEntropy(), np.array([0, 2]), "SoftmaxCrossEntropy(): classes are whole numbers from 0 to 2."),
+        (nl.SigmoidCrossEntropy(), np.array([[0.0, 0.5, 1.0]] * 2), "SigmoidCrossEntropy(): its rule holds for 0 ≤ t ≤ 1."),
+        (nl.Hinge(), np.array([[1.0, -1.0, 1.0]] * 2), "Hinge(): its rule holds for |t| = 1."),
     ],
     ids=["labels", "probabilities", "signs"],
 )
@@ -313,7 +580,8 @@ def test_a_middling_array_that_was_changed_tells_its_new_range(visit):
     [
         X, np.array(0.5), np.array(-0.0), np.array([1.5, -20.0, 0.25]), np.array([[1e-9, 1.0]]), np.array([1e-9, 3e-7]),
         np.array([np.nan, 2.0, -np.inf]), np.array([[1e7, 2.5]]), np.array([[0.03125, 0.09375, -0.03125]]), np.array([1, 20, -3]),
-        np.array([0.1, 0.2], np.float32), np.array([2 / 3, 1e5]), np.array([0.99996, 0.12]), np.array([12345678, 1]),
+        np.array([0.1, 0.2], np.float32), np.array([0.5, 7.0, 6e4], np.float16),
+        np.array([2 / 3, 1e5]), np.array([0.99996, 0.12]), np.array([12345678, 1]),
     ],
 )  # fmt: skip
 def test_panel_and_picture_write_the_same_digits(visit, array):

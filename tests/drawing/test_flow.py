@@ -331,6 +331,43 @@ def test_a_bias_that_is_shared_by_a_layer_that_opens_and_one_that_does_not_is_a_
     assert shapes == {(1, 2): (1, 2), (2,): (2,)}
 
 
+class OwnAffine(nl.Layer):
+    """A user's own affine layer, with the rule of netlib's, and a bias that was assigned first."""
+
+    rule = "y = x·w + b; dx = dy·wᵀ; dw = xᵀ·dy; db = sum[axis=0](dy)"
+    share = 1.0
+
+    def __init__(self):
+        self.b, self.w = nl.Parameter([0.5, -1.0, 2.0]), nl.Parameter([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return self.x @ self.w.value + self.b.value
+
+    def backward(self, dout):
+        self.w.grad += self.x.T @ dout
+        self.b.grad += self.share * dout.sum(axis=0)
+        return dout @ self.w.value.T
+
+
+def test_any_layer_with_the_rule_of_an_affine_transformation_opens_into_its_nodes():
+    drawing = nl.draw(nl.Sequential(OwnAffine(), nl.Tanh()), X, detail="nodes")
+    assert [node.symbol for node in drawing.picture.nodes if node.kind == "operation"] == ["dot", "dot", "+", "tanh"]
+    wires = {wire.name: wire for wire in drawing.picture.wires}
+    assert np.array_equal(wires["w"].value, OwnAffine().w.value)
+    assert wires["b"].value.shape == (1, 3)
+
+
+def test_a_layer_whose_backward_is_not_what_its_rule_says_stays_closed():
+    class Halved(OwnAffine):
+        share = 0.5
+
+    drawing = nl.draw(Halved(), X, detail="nodes")
+    (node,) = [node for node in drawing.picture.nodes if node.kind == "operation"]
+    assert node.title == "Halved()"
+    assert not Flow(Halved(), [X], open_layers=True).agrees_with(Flow(Halved(), [X]))
+
+
 def test_many_opened_layers_do_not_mix_up_their_parameters():
     model = nl.Sequential(*[affine(3, 3, i) for i in range(30)])
     flow = Flow(model, [np.ones((2, 3))], open_layers=True)

@@ -89,13 +89,8 @@ def made(row):
 
 def test_every_layer_has_a_referee():
     public = {thing for name in nl.__all__ if isinstance(thing := getattr(nl, name), type) and issubclass(thing, nl.Layer)}
-    assert {k for k in public if not issubclass(k, nl.Loss)} - THEIRS.keys() == {
-        nl.Layer,
-        nl.Sequential,
-        nl.Residual,
-        nl.Recompute,
-        nl.Graph,
-    }
+    containers = {nl.Layer, nl.Sequential, nl.Residual, nl.Recompute, nl.Graph}
+    assert {kind for kind in public if not issubclass(kind, nl.Loss)} - THEIRS.keys() == containers
     assert {row.make for row in ROWS if row.make in CONTAINERS} == CONTAINERS.keys()
 
 

@@ -27,9 +27,9 @@ function opened(name) {
   const made = { name, picture, drawing, width, height, scale: 0, x: 0, y: 0, camera: "auto" };
   made.nodes = picture.nodes.map((_, i) => drawing.querySelector(`[data-node="${i}"]`));
   made.wires = picture.wires.map((_, i) => drawing.querySelector(`[data-wire="${i}"]`));
-  made.obstacle = obstacleOf(picture);
   made.first = [picture.wires.map(wire => arrays[wire.value]), picture.wires.map(wire => (wire.grad === null ? null : arrays[wire.grad]))];
   [made.values, made.gradients] = made.first;
+  made.obstacle = obstacleOf(picture, ...made.first);
   made.labels = made.wires.map(wire => ({ value: label(wire, "value"), grad: label(wire, "grad") }));
   drawing.setAttribute("role", "group");
   drawing.setAttribute("aria-label", drawing.querySelector("title").textContent);
@@ -114,12 +114,19 @@ function rewrite({ rows, image, brackets, centre, room, ends }, array) {
 // The laboratory.
 
 /** Why this picture cannot be computed here; empty where it can. */
-function obstacleOf(picture) {
+function obstacleOf(picture, values, gradients) {
   if (picture.nodes.some(node => node.kind === "entry" || node.kind === "exit")) return "This is a part, and hangs on the rest.";
-  const foreign = [...new Set(picture.nodes.filter(node => node.kind === "group" || (node.kind === "operation" && !NODES[node.op])).map(node => node.title))];
-  if (foreign.length) return `This page cannot compute ${foreign.slice(0, 3).join(", ")}${foreign.length > 3 ? " …" : ""} itself.`;
+  const layers = picture.nodes.filter(node => node.kind === "operation"), gaps = new Map();
+  for (const node of picture.nodes) {
+    const gap = node.kind === "operation" ? gapOf(node, picture.wires) : "";
+    if (gap || node.kind === "group") gaps.set(node.title, gap);
+  }
+  const foreign = [...gaps.keys()], reason = gaps.size === 1 && gaps.get(foreign[0]) ? `: ${gaps.get(foreign[0])}` : "";
+  if (foreign.length) return `This page cannot compute ${foreign.slice(0, 3).join(", ")}${foreign.length > 3 ? " …" : ""} itself${reason}.`;
   const large = picture.wires.find(wire => !arrays[wire.value].data || (wire.grad !== null && !arrays[wire.grad].data));
-  return large ? `${large.name} is too large to be computed here.` : "";
+  if (large) return `${large.name} is too large to be computed here.`;
+  const untrue = layers.find(node => !isTrue(node, picture.wires, values, gradients));
+  return untrue ? `The rule of ${untrue.title} gives other numbers than the layer did.` : "";
 }
 
 /** What can be changed on a wire: {wire, isGradient, key}, or null. */

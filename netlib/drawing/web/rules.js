@@ -1,0 +1,247 @@
+/* The language of the rules, as docs/write-your-own-layer.md describes it: a line becomes a function that computes. */
+
+const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|((?:(?!ᵀ)[\p{L}\p{Nd}_])+)|(<=|>=|\S))/gu;
+
+const ALIASES = { "-": "−", "*": "⊙", "@": "·", "<=": "≤", ">=": "≥" };
+
+/** The tokens of a formula: {number}, {text} of a word or a sign, and {array} for what stands for an array. */
+function tokensOf(parts) {
+  return parts.flatMap(part => {
+    if (typeof part !== "string") return [{ array: part }];
+    return [...part.trim().matchAll(TOKEN)].map(([, number, word, sign]) => (number ? { number: Number(number) } : { text: word ?? ALIASES[sign] ?? sign }));
+  });
+}
+
+const constant = number => ({ shape: [], data: Float64Array.of(number) });
+
+const elementwise = f => xs => each(f, ...xs);
+
+const reduced = (f, begin, [x], axes) => gathered(f, begin, x, kept(x, axes));
+
+function softmax([x], axes) {
+  return over(exp(x), sum(exp(x), axes ?? [-1]));
+}
+
+function onehot([t, { data: [n] }]) {
+  if (!t.data.every(label => Number.isInteger(label) && label >= 0 && label < n)) throw new Error(`classes are whole numbers from 0 to ${n - 1}`);
+  return filled([...t.shape, n], i => Number(t.data[Math.floor(i / n)] === i % n));
+}
+
+/* Each takes its arguments, and the axes in [axis=…] or null. A sum keeps the axes that it sums over, with length 1. */
+const FUNCTIONS = {
+  exp: ([x]) => exp(x),
+  log: ([x]) => log(x),
+  sqrt: elementwise(Math.sqrt),
+  sin: elementwise(Math.sin),
+  cos: elementwise(Math.cos),
+  tanh: elementwise(Math.tanh),
+  sign: elementwise(Math.sign),
+  σ: elementwise(sigmoid),
+  Φ: elementwise(normal),
+  φ: elementwise(density),
+  clip: elementwise((x, low, high) => Math.min(Math.max(x, low), high)),
+  max: (xs, axes) => (xs.length > 1 ? each(Math.max, ...xs) : reduced(Math.max, -Infinity, xs, axes)),
+  min: (xs, axes) => (xs.length > 1 ? each(Math.min, ...xs) : reduced(Math.min, Infinity, xs, axes)),
+  sum: ([x], axes) => sum(x, axes),
+  mean: ([x], axes) => over(sum(x, axes), constant(sizeOf(x.shape) / sizeOf(kept(x, axes)))),
+  softmax,
+  logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
+  onehot,
+  row: ([x]) => asRow(x),
+  column: ([x]) => asColumn(x),
+};
+
+const PRODUCTS = { "⊙": times, "·": matmul, "/": over };
+
+const COMPARISONS = {
+  ">": (a, b) => a > b, "<": (a, b) => a < b, "≥": (a, b) => a >= b, "≤": (a, b) => a <= b, "=": (a, b) => a === b, "≠": (a, b) => a !== b,
+};
+
+/* Formulas are functions of `read`, which gives the array that a token stands for. */
+const applied = (f, ...formulas) => read => f(...formulas.map(formula => formula(read)));
+
+/** Reads one line, by recursive descent: each method reads what it is called after, from the next token on. */
+class Reader {
+  constructor(parts, wires) {
+    this.text = parts.map(part => part.wire === undefined ? part : wires[part.wire].name).join("");
+    this.tokens = tokensOf(parts);
+    this.place = 0;
+  }
+
+  get next() { return this.tokens[this.place] ?? {}; }
+
+  /** Go on past these words or signs, if they are next. */
+  takes(...texts) {
+    const isNext = texts.every((text, i) => this.tokens[this.place + i]?.text === text);
+    if (isNext) this.place += texts.length;
+    return isNext;
+  }
+
+  wants(...texts) {
+    if (!this.takes(...texts)) throw new Error(`wanted ${texts.join(" ")}, got ${this.next.text ?? this.next.number ?? "something else"}`);
+  }
+
+  line() {
+    const formulas = [this.formula()], remarks = [];
+    while (this.takes(",")) {
+      const remark = this.remark();
+      if (remark) remarks.push(remark);
+      else formulas.push(this.formula());
+    }
+    if (this.place < this.tokens.length) throw new Error(`${this.next.text ?? this.next.number ?? "a name"} follows without a sign`);
+    return read => {
+      const xs = remarks.reduce((all, remark) => remark(all, read), formulas.map(formula => formula(read)));
+      if (xs.length > 1) throw new Error("there are several formulas in one line");
+      return xs[0];
+    };
+  }
+
+  /** What a remark does with the values before it; null where none is next. */
+  remark() {
+    if (this.takes("reshaped", "to")) {
+      const shape = this.size();
+      return ([x]) => {
+        if (sizeOf(x.shape) !== sizeOf(shape)) throw new Error(`${sized(x.shape)} cannot be reshaped to ${sized(shape)}`);
+        return [reshaped(x, shape)];
+      };
+    }
+    if (this.takes("spread", "to")) {
+      const shape = this.size(), axes = this.takes("along", "axis") ? this.axes() : null;
+      return ([x]) => [repeated(x, shape, axes)];
+    }
+    if (this.takes("its", "axes", "in", "the", "order")) {
+      const order = this.axes();
+      return ([x]) => [permuted(x, order.map(axis => asAxis(axis, x.shape.length)))];
+    }
+    if (this.takes("piece")) {
+      const begin = this.whole();
+      this.wants(":");
+      const end = this.whole();
+      this.wants("along", "axis");
+      const axis = this.whole();
+      return ([x]) => [piece(x, begin, end, axis)];
+    }
+    if (this.takes("side", "by", "side", "along", "axis")) {
+      const axis = this.whole();
+      return xs => [joined(xs, axis)];
+    }
+    if (this.takes("for")) {
+      const holds = this.comparison(), [, condition] = this.text.split(", for ");
+      return (xs, read) => {
+        if (!holds(read).data.every(Boolean)) throw new Error(`its rule holds for ${condition}`);
+        return xs;
+      };
+    }
+    return null;
+  }
+
+  /** One comparison or several, as in 0 ≤ x ≤ 1: where all hold 1, elsewhere 0. */
+  comparison() {
+    let left = this.formula(), all = null;
+    while (Object.hasOwn(COMPARISONS, this.next.text)) {
+      const { text } = this.tokens[this.place++], right = this.formula();
+      const one = applied((a, b) => each((p, q) => Number(COMPARISONS[text](p, q)), a, b), left, right);
+      all = all ? applied(times, all, one) : one;
+      left = right;
+    }
+    if (!all) throw new Error("a comparison has no sign");
+    return read => ({ ...all(read), isBracket: true });
+  }
+
+  formula() {
+    let y = this.signed();
+    for (;;) {
+      if (this.takes("+")) y = applied(plus, y, this.signed());
+      else if (this.takes("−")) y = applied(minus, y, this.signed());
+      else return y;
+    }
+  }
+
+  signed() { return this.takes("−") ? applied(negative, this.signed()) : this.product(); }
+
+  /** Factors from left to right; after a number the sign may be left out. */
+  product() {
+    let y = this.factor();
+    for (;;) {
+      const sign = Object.keys(PRODUCTS).find(each => this.takes(each));
+      const isBare = this.tokens[this.place - 1].number !== undefined && (this.next.array || Object.hasOwn(FUNCTIONS, this.next.text) || "([".includes(this.next.text));
+      if (sign) y = applied(PRODUCTS[sign], y, this.factor());
+      else if (isBare) y = applied(times, y, this.factor());
+      else return y;
+    }
+  }
+
+  factor() {
+    if (this.takes("−")) return applied(negative, this.factor());
+    let y = this.atom();
+    for (;;) {
+      if (this.takes("²")) y = applied(x => raised(x, constant(2)), y);
+      else if (this.takes("³")) y = applied(x => raised(x, constant(3)), y);
+      else if (this.takes("ᵀ")) y = applied(turned, y);
+      else if (this.takes("^")) y = applied(raised, y, this.factor());
+      else return y;
+    }
+  }
+
+  atom() {
+    if (this.takes("(")) return this.closed(this.formula(), ")");
+    if (this.takes("[")) return this.closed(this.comparison(), "]");
+    if (this.takes("|")) return applied(x => mapped(Math.abs, x), this.closed(this.formula(), "|"));
+    const { number, array, text } = this.tokens[this.place++] ?? {};
+    if (number !== undefined) return () => constant(number);
+    if (array) return read => (array.turned ? turned(read(array)) : read(array));
+    if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `“${text}” in its rule is neither a function nor an array here` : "a formula ends too early");
+    const axes = this.takes("[", "axis", "=") ? this.closed(this.axes(), "]") : null, all = [];
+    this.wants("(");
+    do all.push(...this.argument()); while (this.takes(","));
+    this.wants(")");
+    return read => FUNCTIONS[text](all.map(argument => argument(read)), axes);
+  }
+
+  closed(inside, sign) {
+    this.wants(sign);
+    return inside;
+  }
+
+  /** One argument; two for ±. */
+  argument() {
+    if (!this.takes("±")) return [this.formula()];
+    const y = this.product();
+    return [applied(negative, y), y];
+  }
+
+  whole() {
+    const sign = this.takes("−") ? -1 : 1, { number } = this.tokens[this.place++] ?? {};
+    if (!Number.isInteger(number)) throw new Error("wanted a whole number");
+    return sign * number;
+  }
+
+  axes() {
+    if (!this.takes("(")) return [this.whole()];
+    const all = [];
+    while (!this.takes(")")) {
+      all.push(this.whole());
+      if (!this.takes(",") && this.next.text !== ")") throw new Error("axes stand in parentheses, a comma between them");
+    }
+    return all;
+  }
+
+  size() {
+    if (this.takes("scalar")) return [];
+    const shape = [this.whole()];
+    while (this.takes("×")) shape.push(this.whole());
+    return shape;
+  }
+}
+
+const lengths = shape => shape.filter(n => n !== 1).join("×");
+
+/** What a line of a rule computes, as a function of `read`. */
+const compiled = (line, wires) => { line.compute ??= new Reader(line.parts, wires).line(); return line.compute; };
+
+/** What a line of a rule comes to, in `shape`. */
+function resultOf(line, wires, read, shape) {
+  const x = compiled(line, wires)(read);
+  if (lengths(x.shape) !== lengths(shape)) throw new Error(`its rule gives ${sized(x.shape)} in the place of ${sized(shape)}`);
+  return { shape, data: x.data };
+}

@@ -1,0 +1,65 @@
+"""Layers beside those of the table whose rules are worth a look, and losses: in Python and in the browser they are read alike."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from table import Row, fixed
+
+import netlib as nl
+from netlib.containers.residual import ResidualAdd
+
+MORE = [
+    fixed(ResidualAdd, (4, 3), (4, 3)),
+    fixed(nl.Add, (4, 3)),
+    fixed(lambda: nl.Dropout(0.3, rng=0).eval(), (4, 3)),
+    fixed(lambda: nl.Dropout(0.0, rng=0), (4, 3)),
+    fixed(lambda: nl.Transpose((1, 0)), (2, 3)),
+    fixed(lambda: nl.Transpose((-1, -2)), (2, 3)),
+    fixed(lambda: nl.Transpose((0, 1)), (2, 3)),
+    fixed(lambda: nl.Transpose(-1), (3,)),
+    fixed(lambda: nl.Transpose((2, 0, 1)), (2, 3, 4)),
+    Row(lambda dtype: nl.Affine.from_arrays([[1.0, 2.0], [3.0, 4.0]], [0.5, -0.5]), ((2, 3, 4, 2),), ()),
+    fixed(nl.MatMul, (3, 2, 4), (2, 3, 4, 5)),
+    fixed(nl.MatMul, (3,), (4, 2, 3, 5)),
+    fixed(nl.MatMul, (4, 2, 3, 5), (5,)),
+    fixed(nl.MatMul, (1,), (1, 1)),
+    fixed(nl.MatMul, (2, 1, 3, 2), (1, 4, 2, 3)),
+]
+
+
+class Case(NamedTuple):
+    """A loss, and how its targets are drawn."""
+
+    make: Callable[[], nl.Loss]
+    shape: tuple[int, ...]
+    targets: str
+
+    def __str__(self) -> str:
+        return f"{self.make()} {self.shape} {self.targets}"
+
+    def inputs(self, seed: int) -> list[np.ndarray]:
+        """Return y and t, the same for each seed."""
+        rng = np.random.default_rng(seed)
+        y = rng.normal(size=self.shape)
+        if self.targets == "labels":
+            return [y, rng.integers(self.shape[-1], size=self.shape[:-1])]
+        if self.targets == "signs":
+            return [y, rng.choice([-1.0, 1.0], self.shape)]
+        t = np.asarray(rng.uniform(0, 1, self.shape))
+        return [y, t / t.sum(axis=-1, keepdims=True) if self.targets == "distributions" else t]
+
+
+REDUCTIONS = ("mean", "sum", "none")
+LOSSES = [
+    Case(lambda make=make, reduction=reduction: make(reduction=reduction), shape, "signs" if make is nl.Hinge else "shares")
+    for make in (nl.MeanSquaredError, nl.MeanAbsoluteError, nl.Huber, nl.Hinge, nl.SigmoidCrossEntropy)
+    for reduction, shape in product(REDUCTIONS, [(), (5,), (4, 3), (2, 3, 2)])
+]
+LOSSES += [Case(lambda: nl.Huber(0.3), (4, 3), "shares")]
+LOSSES += [
+    Case(lambda smoothing=smoothing, reduction=reduction: nl.SoftmaxCrossEntropy(smoothing, reduction), shape, targets)
+    for smoothing, reduction in product((0.0, 0.1, 1 / 3), REDUCTIONS)
+    for shape, targets in product([(3,), (4, 3), (2, 3, 2)], ["labels", "distributions", "shares"])
+]

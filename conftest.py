@@ -1,7 +1,6 @@
 """Pages are tests: every python block of every page runs, in order, in one namespace a page. (Docstrings: --doctest-modules.)"""
 
 import signal
-from importlib.util import find_spec
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -10,6 +9,3 @@ pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"]
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Its import needs the `fast` extra. The gate runs the suite without and with it.
-collect_ignore = [] if find_spec("numba") else ["netlib/passes/numba_passes.py"]

@@ -22,6 +22,7 @@ _HOMES = {
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
+    "kernels": "accelerator",
     "layer": "Layer Parameter",
     "layers": (
         "Add Affine Concatenate Divide Dot Dropout ELU Flatten GELU Identity LeakyReLU LogSoftmax MatMul Mean Multiply "
@@ -30,7 +31,6 @@ _HOMES = {
     "losses": "Hinge Huber Loss MeanAbsoluteError MeanSquaredError SigmoidCrossEntropy SoftmaxCrossEntropy",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
-    "passes": "accelerator",
     "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -21,6 +21,7 @@ from .errors import (
     ShapeError,
 )
 from .initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal, Uniform, Xavier, Zeros
+from .kernels import accelerator
 from .layer import Layer, Parameter
 from .layers import (
     ELU,
@@ -52,7 +53,6 @@ from .layers import (
 from .losses import Hinge, Huber, Loss, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .node import Node
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, clip_grad_norm, grad_norm, schedules
-from .passes import accelerator
 from .training import (
     Callback,
     EarlyStopping,

@@ -10,8 +10,8 @@ import numpy as np
 
 from .arrays import Array, ArrayLike, as_floats, as_rows, as_shaped
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, OrderError
+from .kernels.bias_relu import sum_rows
 from .node import Node
-from .passes import passes_for
 from .representation import call_text
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Parameter:
         """``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`: Dᵀ·d for the column of ones D of Eq. (1.31)."""
         rows = as_rows(d)
         total = self._grad if self._grad_is_stale else np.empty_like(self._grad)
-        passes_for(self.dtype).sum_rows(rows if rows.flags.carray else rows.copy(), total)
+        sum_rows.of(self.dtype)(rows if rows.flags.carray else rows.copy(), total)
         if not self._grad_is_stale:
             self._grad += total
         self._grad_is_stale = False

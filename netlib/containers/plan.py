@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..kernels import bias_relu, in_use
 from ..layers.affine import Affine
 from ..layers.relu import ReLU
-from ..passes import passes_for
 from .program import gradients_of, locate
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ..arrays import Array, Shape
     from ..layer import Layer
     from .program import Program, Step, Zeros
@@ -41,8 +39,8 @@ class Op(NamedTuple):
 class Plan:
     """The operations of a chain for inputs of one shape and type. They are made during the first forward, which shows what comes by."""
 
-    def __init__(self, program: Program, shape: Shape, dtype: np.dtype[Any], passes: ModuleType) -> None:
-        self.shape, self.dtype, self.passes = shape, dtype, passes
+    def __init__(self, program: Program, shape: Shape, dtype: np.dtype[Any], kernels: str) -> None:
+        self.shape, self.dtype, self.kernels = shape, dtype, kernels
         self.is_current = program.is_current
         self._steps = program.steps
         self._ops: list[Op] = []
@@ -96,7 +94,7 @@ class Plan:
                     wants_work=i + n < len(layers) and is_ours(layers[i + n]),
                     sends_work=_how_many_in_one_go(layers[i + n : i + n + 2], x) > 0,
                 )
-                ops.append(_affine(self._steps[i], self._steps[i + n - 1], x, self.passes, neighbours))
+                ops.append(_affine(self._steps[i], self._steps[i + n - 1], x, neighbours))
             else:
                 layer = layers[i]
                 ops.append(Op(self._steps[i], layer.forward, layer.backward, layer.backward_parameters))
@@ -141,15 +139,15 @@ class Plans:
         for attributes in self._attributes:
             if "forward" in attributes or "backward" in attributes:
                 return None
-        passes = passes_for(x.dtype)
+        kernels = in_use(x.dtype)
         for plan in self._plans:
-            if plan.shape == x.shape and plan.dtype is x.dtype and plan.passes is passes:
+            if plan.shape == x.shape and plan.dtype is x.dtype and plan.kernels == kernels:
                 return plan
         like = x.shape, x.dtype
         if like not in self._seen:
             self._seen = [*self._seen[1 - self.MOST :], like]
             return None
-        plan = Plan(self._program, *like, passes)
+        plan = Plan(self._program, *like, kernels)
         self._plans = [*self._plans[1 - self.MOST :], plan]
         return plan
 
@@ -166,7 +164,7 @@ def _how_many_in_one_go(layers: Sequence[Layer], x: Any) -> int:
     return 2 if type(layers[-1]) is ReLU else 1
 
 
-def _affine(step: Step, last: Step, like: Array, passes: ModuleType, around: Neighbours) -> Op:
+def _affine(step: Step, last: Step, like: Array, around: Neighbours) -> Op:
     """Return the operation of an `Affine`, together with the `ReLU` at the step `last` if that is another."""
     affine: Any = step.layer
     relu = last.layer if last is not step else None
@@ -179,8 +177,9 @@ def _affine(step: Step, last: Step, like: Array, passes: ModuleType, around: Nei
     dx = np.empty_like(x) if takes_work else None
     dbias = np.empty(shape[1], dtype)
     x_transposed = x.T
+    add_bias, add_bias_relu = bias_relu.add_bias.of(dtype), bias_relu.add_bias_relu.of(dtype)
+    sum_rows, relu_backward = bias_relu.sum_rows.of(dtype), bias_relu.relu_backward.of(dtype)
     affine_cache, relu_cache = (shape, dtype, (x,)), (shape, dtype, (positive,))
-    add_bias, add_bias_relu, relu_backward, sum_rows = passes.add_bias, passes.add_bias_relu, passes.relu_backward, passes.sum_rows
 
     def forward(given: Array) -> Array:
         if not gives_work:

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_array, as_floats
 from ..errors import InvalidValueError, ShapeError
+from ..kernels.total import total
 from ..layer import Layer
-from ..passes import passes_for
 
 
 class Loss(Layer):
@@ -55,7 +55,7 @@ class Loss(Layer):
             raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, mend=mend)
         n = terms.size if self.reduction == "mean" else 1
         self._cache = (), y.dtype, (n, *kept)
-        return float(passes_for(terms.dtype).total(terms)) / n
+        return total.of(terms.dtype)(terms) / n
 
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""

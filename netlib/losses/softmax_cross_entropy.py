@@ -2,7 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..passes import passes_for
+from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from .loss import Loss, same_shape
 
 
@@ -38,14 +38,13 @@ class SoftmaxCrossEntropy(Loss):
         if not y.ndim or not y.shape[-1]:
             raise ShapeError(f"got y of shape {y.shape}, wanted (…, classes)", where=self)
         t = as_array(t, self)
-        passes = passes_for(y.dtype)
-        log_p: Array = passes.log_softmax(y)
+        log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
             p: Array = (1 - self.label_smoothing) * same_shape(y, t, self) + self.label_smoothing / y.shape[-1]
             return -np.add.reduce(p * log_p, axis=-1), log_p, p
         labels = self._as_labels(y, t)
         terms = np.empty(labels.size, y.dtype)
-        if not passes.negative_log_likelihood(as_rows(log_p), labels, terms):
+        if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):
             worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
             raise InvalidValueError(f"got the label {worst}, wanted 0 to {y.shape[-1] - 1}", where=self)
         if self.label_smoothing:
@@ -61,7 +60,7 @@ class SoftmaxCrossEntropy(Loss):
             return p
         if self.label_smoothing:
             p -= self.label_smoothing / p.shape[-1]
-        passes_for(p.dtype).subtract_labels(as_rows(p), t, 1 - self.label_smoothing)
+        subtract_labels.of(p.dtype)(as_rows(p), t, 1 - self.label_smoothing)
         return p
 
     def _as_labels(self, y: Array, t: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..arrays import as_number
 from ..errors import InvalidTypeError
-from ..passes import passes_for
+from ..kernels.adam import adam
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Adam(Optimizer):
         m ← b1·m + (1 − b1)·g,    v ← b2·v + (1 − b2)·g²
         w ← w − lr · m/(1 − b1ᵗ) / (√(v/(1 − b2ᵗ)) + eps)
 
-    Kept are the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which saves two passes. With
+    Kept are the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which saves two operations on the arrays. With
     c² = (1 − b2) / (1 − b2ᵗ) the step is then lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c): the same numbers, all
     constants in two scalars.
 
@@ -73,4 +73,4 @@ class Adam(Optimizer):
         """Divide the running mean of the gradient by its running root mean square."""
         b1, b2 = self.betas
         c = sqrt((1 - b2) / (1 - b2**t))
-        passes_for(value.dtype).adam(value, grad, scratch, total, squares, b1, b2, self.eps / c, rate * (1 - b1) / (1 - b1**t) / c)
+        adam.of(value.dtype)(value, grad, scratch, total, squares, b1, b2, self.eps / c, rate * (1 - b1) / (1 - b1**t) / c)

@@ -10,8 +10,8 @@ import numpy as np
 from ..arrays import as_count, as_floats, as_number
 from ..containers.container import Container
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
+from ..kernels import load_compiled
 from ..layer import Layer, Parameter
-from ..passes import load_compiled
 from .flat import Flat
 from .parameters import Parameters, as_parameters
 from .schedules import as_rate

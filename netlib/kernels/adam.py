@@ -1,0 +1,36 @@
+"""Adam's update."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array
+from .kernel import Kernel
+
+
+@Kernel
+def adam(value: Array, grad: Array, scratch: Array, total: Array, squares: Array, b1: float, b2: float, eps: float, scale: float) -> None:
+    """Do ``total = b1 total + grad``, ``squares = b2 squares + grad²``, ``value -= scale total / (√squares + eps)``, for vectors."""
+    total *= b1
+    total += grad
+    squares *= b2
+    np.multiply(grad, grad, out=scratch)
+    squares += scratch
+    np.sqrt(squares, out=scratch)
+    scratch += eps
+    np.divide(total, scratch, out=scratch)
+    scratch *= scale
+    value -= scratch
+
+
+@adam.compiled("void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
+def adam_loops(
+    value: Array, grad: Array, scratch: Array, total: Array, squares: Array, b1: float, b2: float, eps: float, scale: float
+) -> None:
+    for i in range(value.size):
+        g = grad[i]
+        m = b1 * total[i] + g
+        v = b2 * squares[i] + g * g
+        total[i] = m
+        squares[i] = v
+        value[i] -= scale * m / (np.sqrt(v) + eps)

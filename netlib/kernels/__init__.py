@@ -7,7 +7,7 @@ first optimizer is made, that is, when a model is about to be trained; whoever o
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from .kernel import COMPILED, Kernel, Loops
 
 FAMILIES = ("adam", "bias_relu", "softmax_cross_entropy", "total")
 """The modules that kernels stand in."""
+
+T = TypeVar("T")
 
 VARIABLE = "NETLIB_ACCELERATOR"
 SECONDS_OF_SILENCE = 2.0
@@ -55,15 +57,16 @@ def in_use(dtype: np.dtype[Any]) -> str:
     return "numba" if _is_loaded and dtype in COMPILED else "numpy"
 
 
-def members() -> dict[str, object]:
-    """Return all that the families define, by name.
+def every(kind: type[T]) -> list[T]:
+    """Return every `Kernel` of the families, or all `Loops`.
 
     Examples
     --------
-    >>> sorted(name for name, each in members().items() if isinstance(each, Kernel))[:3]
-    ['adam', 'add_bias', 'add_bias_relu']
+    >>> every(Kernel)[:3]
+    [Kernel(adam), Kernel(add_bias), Kernel(add_bias_relu)]
     """
-    return {name: each for family in FAMILIES for name, each in vars(import_module(f".{family}", __name__)).items()}
+    modules = (import_module(f".{family}", __name__) for family in FAMILIES)
+    return [each for module in modules for each in vars(module).values() if isinstance(each, kind)]
 
 
 def load_compiled() -> None:
@@ -79,13 +82,10 @@ def load_compiled() -> None:
     timer.daemon = True
     timer.start()
     try:
-        found = members().values()
-        for each in found:
-            if isinstance(each, Loops):
-                each.compile()
+        for loops in every(Loops):
+            loops.compile()
     finally:
         timer.cancel()
-    for each in found:
-        if isinstance(each, Kernel):
-            each.use_loops()
+    for kernel in every(Kernel):
+        kernel.use_loops()
     _is_loaded = True

@@ -23,7 +23,7 @@ def adam(value: Array, grad: Array, scratch: Array, total: Array, squares: Array
     value -= scratch
 
 
-@adam.compiled("void(t[::1], const t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
+@adam.compiled("void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
 def adam_loops(
     value: Array, grad: Array, scratch: Array, total: Array, squares: Array, b1: float, b2: float, eps: float, scale: float
 ) -> None:

@@ -63,7 +63,7 @@ def relu_backward(dout: Array, positive: Array, dx: Array, dbias: Array) -> None
     ones(len(dx), dx.dtype).dot(dx, dbias)
 
 
-@relu_backward.compiled("void(const t[:, ::1], const boolean[:, ::1], t[:, ::1], t[::1])")
+@relu_backward.compiled("void(t[:, ::1], boolean[:, ::1], t[:, ::1], t[::1])")
 def relu_backward_loops(dout: Array, positive: Array, dx: Array, dbias: Array) -> None:
     zero, one = dout.dtype.type(0), dout.dtype.type(1)
     for j in range(dbias.shape[0]):
@@ -81,7 +81,7 @@ def sum_rows(dout: Array, dbias: Array) -> None:
     ones(len(dout), dout.dtype).dot(dout, dbias)
 
 
-@sum_rows.compiled("void(const t[:, ::1], t[::1])")
+@sum_rows.compiled("void(t[:, ::1], t[::1])")
 def sum_rows_loops(dout: Array, dbias: Array) -> None:
     for j in range(dbias.shape[0]):
         dbias[j] = 0

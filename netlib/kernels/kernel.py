@@ -12,6 +12,7 @@ from ..arrays import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 """The types that loops are compiled for, and what numba calls them. All others use NumPy."""
@@ -66,6 +67,17 @@ def loops(signature: str = "") -> Callable[[Callable[P, R]], Loops[P, R]]:
     return lambda function: Loops(function, signature)
 
 
+class _Versions(dict[np.dtype[Any], T]):
+    """Versions by type, and the one for all other types."""
+
+    def __init__(self, versions: dict[np.dtype[Any], T], other: T) -> None:
+        super().__init__(versions)
+        self.other = other
+
+    def __missing__(self, dtype: np.dtype[Any]) -> T:
+        return self.other
+
+
 class Kernel(Generic[P, R]):
     """A function on arrays in two versions: NumPy, and loops that numba compiles where the `fast` extra is in use.
 
@@ -78,6 +90,8 @@ class Kernel(Generic[P, R]):
         The NumPy version.
     loops : Loops or None
         The other version; None where there is only NumPy.
+    of : callable
+        ``of(dtype)`` is the version in use for arrays of that type.
 
     Examples
     --------
@@ -100,7 +114,7 @@ class Kernel(Generic[P, R]):
         self.numpy = self.__wrapped__ = numpy
         self.__name__, self.__module__, self.__doc__ = numpy.__name__, numpy.__module__, numpy.__doc__
         self.loops: Loops[Concatenate[Array, P], R] | None = None
-        self._in_loops: dict[np.dtype[Any], Callable[Concatenate[Array, P], R]] = {}
+        self.use_numpy()
 
     def compiled(self, signature: str = "") -> Callable[[Callable[Concatenate[Array, P], R]], Loops[Concatenate[Array, P], R]]:
         """Return the decorator for the other version, with the signature of its `Loops`."""
@@ -114,15 +128,16 @@ class Kernel(Generic[P, R]):
     def use_loops(self) -> None:
         """Use the loops from now on, as they are, for all types that loops are compiled for."""
         if self.loops is not None:
-            self._in_loops = dict.fromkeys(COMPILED, self.loops.run)
+            self._use(self.loops.run)
 
     def use_numpy(self) -> None:
         """Use NumPy from now on."""
-        self._in_loops = {}
+        self._use(self.numpy)
 
-    def of(self, dtype: np.dtype[Any]) -> Callable[Concatenate[Array, P], R]:
-        """Return the version in use for arrays of `dtype`."""
-        return self._in_loops.get(dtype, self.numpy)
+    def _use(self, version: Callable[Concatenate[Array, P], R]) -> None:
+        # a look-up and no method: small networks would feel the second call at every kernel
+        versions = _Versions(dict.fromkeys(COMPILED, version), self.numpy)
+        self.of: Callable[[np.dtype[Any]], Callable[Concatenate[Array, P], R]] = versions.__getitem__
 
     def __call__(self, first: Array, *rest: P.args, **named: P.kwargs) -> R:
         """Call the version in use for the type of the first array."""

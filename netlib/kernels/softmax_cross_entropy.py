@@ -64,7 +64,7 @@ def negative_log_likelihood(log_p: Array, labels: Array, terms: Array) -> bool:
     return True
 
 
-@negative_log_likelihood.compiled("boolean(const t[:, ::1], const int64[::1], t[::1])")
+@negative_log_likelihood.compiled("boolean(t[:, ::1], int64[::1], t[::1])")
 def negative_log_likelihood_loops(log_p: Array, labels: Array, terms: Array) -> bool:
     for i in range(labels.shape[0]):
         if labels[i] < 0 or labels[i] >= log_p.shape[1]:
@@ -80,7 +80,7 @@ def subtract_labels(p: Array, labels: Array, amount: float) -> None:
     p.reshape(-1)[labels + np.arange(0, rows * columns, columns)] -= amount
 
 
-@subtract_labels.compiled("void(t[:, ::1], const int64[::1], t)")
+@subtract_labels.compiled("void(t[:, ::1], int64[::1], t)")
 def subtract_labels_loops(p: Array, labels: Array, amount: float) -> None:
     for i in range(labels.shape[0]):
         p[i, labels[i]] -= amount

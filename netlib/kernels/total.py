@@ -31,7 +31,7 @@ def total_in_c_order(terms: Array) -> float:
 
 @loops("float64(t[::1])")
 def sum_of_vector(terms: Array) -> float:
-    total = 0.0
+    total = np.float64(0)
     for i in range(terms.size):
         total += terms[i]
     return total

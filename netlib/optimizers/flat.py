@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     Run = tuple[int, int, list[Block]]
 
 BLOCK = 65536
-"""How many numbers are updated at a time: few enough to stay in cache from one pass to the next."""
+"""How many numbers are updated at a time: few enough to stay in cache from one operation to the next."""
 
 
 class Flat:
     """Parameters of one floating type, one after the other in an array of values and an array of gradients.
 
     The parameters hold views of the two arrays. The optimizer's state lies in arrays of the same layout, the slots. An update
-    is thus a few long passes, however many parameters there are. Values of 16 bits are updated in 32, and
+    is thus a few operations on long arrays, however many parameters there are. Values of 16 bits are updated in 32, and
     their state has 32.
 
     Parameters

@@ -23,7 +23,7 @@ class RMSProp(Optimizer):
 
         v ← alpha·v + (1 − alpha)·g²,   w ← w − lr·g / (√v + eps)
 
-    Kept is the decayed sum ``squares`` = v / (1 − alpha), which saves a pass; 1 − alpha moves into lr and eps.
+    Kept is the decayed sum ``squares`` = v / (1 − alpha), which saves an operation on the arrays; 1 − alpha moves into lr and eps.
 
     Parameters
     ----------

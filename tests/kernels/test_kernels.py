@@ -1,43 +1,101 @@
-"""Each kernel, in NumPy and compiled, against its formula worked out in float64 by other means."""
+"""Each kernel, in each of its versions, against its formula worked out in float64."""
 
 import inspect
-from importlib.util import find_spec
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-import netlib as nl
 from netlib import kernels
-from netlib.kernels.kernel import Kernel
+from netlib.kernels.adam import adam
+from netlib.kernels.bias_relu import add_bias, add_bias_relu, rectify, relu_backward, sum_rows
+from netlib.kernels.kernel import Kernel, Loops
+from netlib.kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
+from netlib.kernels.total import total
 
-KERNELS = {name: each for name, each in kernels.members().items() if isinstance(each, Kernel)}
+from .versions import VERSIONS, use
 
-
-class Versions:
-    """The kernels in one of their versions, as attributes."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __getattr__(self, name):
-        kernel = KERNELS[name]
-        if self.name == "numpy" or kernel.loops is None:
-            return kernel.numpy
-        if not kernels._is_loaded:
-            for each in kernels.members().values():
-                if isinstance(each, kernels.Loops):
-                    each.compile()
-        return kernel.loops.run
-
-
-SETS = [Versions("numpy"), *([Versions("numba")] if find_spec("numba") else [])]
-SHAPES = [(1, 1), (5, 3), (64, 17), (3, 200), (0, 4)]
+SHAPES = [(1, 1), (5, 3), (5, 1), (64, 17), (3, 200), (0, 4)]
 TYPES = {np.float32: 1e-5, np.float64: 1e-12}
+EVERY = kernels.every(Kernel)
 
 
-@pytest.fixture(params=SETS, ids=lambda each: each.name)
-def these(request):
-    return request.param
+class Case(NamedTuple):
+    """What a kernel is called with, and what becomes of it."""
+
+    arguments: Callable[[Any], tuple]
+    """For a matrix y: the arguments."""
+    formula: Callable[..., dict]
+    """For the same arguments in float64: what is returned and, by their places, the new contents of those that are written to."""
+    takes_any_layout: bool = False
+
+
+def bias_for(y):
+    return np.linspace(-1, 1, y.shape[1]).astype(y.dtype)
+
+
+def mask_for(y):
+    return np.random.default_rng(1).random(y.shape) > 0.5
+
+
+def labels_for(y):
+    return np.random.default_rng(2).integers(y.shape[1], size=len(y))
+
+
+def moments_for(y):
+    rng = np.random.default_rng(3)
+    value, total, squares = (rng.normal(size=y.size).astype(y.dtype) for _ in range(3))
+    return value, y.reshape(-1), np.empty(y.size, y.dtype), total, np.abs(squares), 0.9, 0.99, 1e-3, 0.25
+
+
+def bias_and_relu(y, bias, positive):
+    sums = y + bias
+    return {0: np.where(sums <= 0, 0, sums), 2: sums > 0}
+
+
+def masked(dout, positive, dx, dbias):
+    d = dout * positive
+    return {2: d, 3: d.sum(axis=0)}
+
+
+def logarithms_of_shares(x):
+    shifted = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
+    return {"returned": shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))}
+
+
+def at_the_labels(p, labels, amount):
+    return {0: p - amount * (np.arange(p.shape[1]) == labels[:, np.newaxis])}
+
+
+def adam_step(value, grad, scratch, total, squares, b1, b2, eps, scale):
+    total, squares = b1 * total + grad, b2 * squares + grad**2
+    return {0: value - scale * total / (np.sqrt(squares) + eps), 2: None, 3: total, 4: squares}  # nobody reads the scratch memory
+
+
+CASES = {
+    add_bias: Case(lambda y: (y, bias_for(y)), lambda y, bias: {0: y + bias}),
+    add_bias_relu: Case(lambda y: (y, bias_for(y), np.empty(y.shape, bool)), bias_and_relu),
+    rectify: Case(lambda y: (y, bias_for(y)), lambda y, bias: {0: bias_and_relu(y, bias, None)[0]}),
+    relu_backward: Case(lambda y: (y, mask_for(y), np.empty_like(y), np.empty(y.shape[1], y.dtype)), masked),
+    sum_rows: Case(lambda y: (y, np.empty(y.shape[1], y.dtype)), lambda y, _: {1: y.sum(axis=0)}),
+    log_softmax: Case(lambda y: (y,), logarithms_of_shares, takes_any_layout=True),
+    negative_log_likelihood: Case(
+        lambda y: (y, labels_for(y), np.empty(len(y), y.dtype)),
+        lambda log_p, labels, _: {2: [-row[label] for row, label in zip(log_p, labels, strict=True)], "returned": True},
+    ),
+    subtract_labels: Case(lambda y: (y, labels_for(y), 0.75), at_the_labels),
+    total: Case(lambda y: (y,), lambda y: {"returned": y.sum()}, takes_any_layout=True),
+    adam: Case(moments_for, adam_step),
+}
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request, monkeypatch):
+    use(request.param, monkeypatch)
+    with np.errstate(all="ignore"):  # whether a version warns is not laid down; compiled code never does
+        yield request.param
 
 
 @pytest.fixture(params=TYPES, ids=lambda each: each.__name__)
@@ -45,223 +103,150 @@ def dtype(request):
     return request.param
 
 
-@pytest.fixture(params=SHAPES, ids=str)
-def y(request, dtype):
-    return np.random.default_rng(0).normal(size=request.param).astype(dtype)
+def matrix(shape, dtype):
+    return np.random.default_rng(0).normal(size=shape).astype(dtype)
 
 
-def agree(got, expected):
-    np.testing.assert_allclose(got, expected, rtol=TYPES[got.dtype.type], atol=TYPES[got.dtype.type])
+def in_float64(argument):
+    return argument.astype(np.float64) if isinstance(argument, np.ndarray) and argument.dtype.kind == "f" else argument
 
 
-def test_both_versions_of_a_kernel_take_the_same():
-    assert {"adam", "rectify", "log_softmax"} <= KERNELS.keys()
-    for kernel in KERNELS.values():
-        if kernel.loops is not None:
-            assert inspect.signature(kernel.loops.__wrapped__) == inspect.signature(kernel.numpy)
+def check(kernel, arguments, dtype):
+    """Call a kernel, and compare everything it returns, writes and leaves alone."""
+    before = [np.array(argument) for argument in arguments]
+    expected = dict(CASES[kernel].formula(*(in_float64(np.copy(a)) if isinstance(a, np.ndarray) else a for a in arguments)))
+    returned = kernel(*arguments)
+    tolerance = {"rtol": TYPES[dtype], "atol": TYPES[dtype]}
+    if "returned" in expected:
+        np.testing.assert_allclose(returned, expected.pop("returned"), **tolerance)
+    else:
+        assert returned is None
+    for place, (argument, was) in enumerate(zip(arguments, before, strict=True)):
+        if place not in expected:
+            np.testing.assert_array_equal(argument, was)
+        elif expected[place] is not None:
+            np.testing.assert_allclose(argument, expected[place], **tolerance)
+    return returned
 
 
-def test_every_kernel_with_loops_is_tested_here():
-    tests = inspect.getsource(inspect.getmodule(Versions))
-    assert [name for name, each in KERNELS.items() if each.loops is not None and f"these.{name}(" not in tests] == []
+def test_every_kernel_is_tested():
+    assert set(CASES) == set(EVERY)
 
 
-def test_add_bias_adds_the_bias_to_each_row(these, y):
-    bias = np.arange(y.shape[1]).astype(y.dtype)
-    expected = [[value + j for j, value in enumerate(row)] for row in y.tolist()]
-    these.add_bias(y, bias)
-    agree(y, np.reshape(expected, y.shape))
+@pytest.mark.parametrize("kernel", EVERY, ids=str)
+def test_the_two_versions_have_one_signature(kernel):
+    assert inspect.signature(kernel.loops.__wrapped__) == inspect.signature(kernel.numpy)
 
 
-def test_add_bias_relu_keeps_what_is_positive_and_says_where(these, y):
-    bias = np.full(y.shape[1], 0.25, y.dtype)
-    positive = np.empty(y.shape, bool)
-    sums = y.astype(np.float64) + 0.25
-    these.add_bias_relu(y, bias, positive)
-    agree(y, np.where(sums > 0, sums, 0))
-    assert positive.tolist() == (sums > 0).tolist()
+def test_no_two_loops_have_one_name():
+    names = [loops.__wrapped__.__qualname__ for loops in kernels.every(Loops)]
+    assert len(names) == len(set(names))
 
 
-def test_rectify_is_that_without_saying_where(these, y):
-    bias = np.full(y.shape[1], 0.25, y.dtype)
-    sums = y.astype(np.float64) + 0.25
-    these.rectify(y, bias)
-    agree(y, np.where(sums > 0, sums, 0))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kernel", CASES, ids=str)
+def test_a_kernel_is_its_formula_and_changes_nothing_else(version, kernel, shape, dtype):
+    check(kernel, CASES[kernel].arguments(matrix(shape, dtype)), dtype)
 
 
-def test_rectify_keeps_nan(these, dtype):
-    y = np.array([[np.nan, 0.0, -1.0, np.inf]], dtype)
-    with np.errstate(invalid="ignore"):
-        these.rectify(y, np.zeros(4, dtype))
-    np.testing.assert_array_equal(y, [[np.nan, 0, 0, np.inf]])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kernel", CASES, ids=str)
+def test_what_is_not_finite_goes_where_the_formula_says_and_nowhere_else(version, kernel, special, dtype):
+    y = matrix((6, 5), dtype)
+    y[1, 2] = y[4, 0] = y[4, 1] = special
+    check(kernel, CASES[kernel].arguments(y), dtype)
 
 
-def test_relu_of_nan_is_nan_and_of_zero_is_zero_and_not_positive(these, dtype):
-    y, positive = np.array([[np.nan, 0.0, -0.0, np.inf, -np.inf]], dtype), np.empty((1, 5), bool)
-    with np.errstate(invalid="ignore"):
-        these.add_bias_relu(y, np.zeros(5, dtype), positive)
-    np.testing.assert_array_equal(y, [[np.nan, 0, 0, np.inf, 0]])
-    assert positive.tolist() == [[False, False, False, True, False]]
+@pytest.mark.parametrize("shape", [(6, 4), (2, 3, 4), (4,), (30, 40)], ids=str)
+@pytest.mark.parametrize("layout", ["C", "Fortran", "reversed", "unaligned", "read-only", "read-only Fortran", "big-endian"])
+@pytest.mark.parametrize("kernel", [kernel for kernel in CASES if CASES[kernel].takes_any_layout], ids=str)
+def test_a_kernel_that_takes_any_shape_and_layout_gives_the_same_for_each(version, kernel, shape, layout, dtype):
+    x = matrix(shape, dtype)
+    if "Fortran" in layout:
+        x = np.asfortranarray(x)
+    if layout == "reversed":
+        x = x[::-1].copy()[::-1]
+    if layout == "unaligned":
+        memory = np.zeros(x.nbytes + 1, np.uint8)[1:].view(dtype).reshape(shape)
+        memory[...] = x
+        x = memory
+    if layout == "big-endian":
+        x = x.astype(x.dtype.newbyteorder(">"))
+    x.flags.writeable = "read-only" not in layout
+    returned = check(kernel, (x,), dtype)
+    if kernel is log_softmax:
+        assert returned.flags.c_contiguous
+        assert returned.dtype == dtype or layout == "big-endian"
 
 
-def test_relu_backward_masks_and_sums_the_rows(these, y):
-    positive = np.random.default_rng(1).random(y.shape) > 0.5
-    dx, dbias = np.empty_like(y), np.empty(y.shape[1], y.dtype)
-    these.relu_backward(y, positive, dx, dbias)
-    agree(dx, np.where(positive, y, 0))
-    agree(dbias, np.where(positive, y, 0).astype(np.float64).sum(axis=0))
+@pytest.mark.parametrize("kernel", [add_bias, add_bias_relu], ids=str)
+def test_a_bias_may_be_read_only(version, kernel, dtype):
+    arguments = CASES[kernel].arguments(matrix((5, 3), dtype))
+    arguments[1].flags.writeable = False
+    check(kernel, arguments, dtype)
 
 
-def test_relu_backward_works_in_place(these, y):
-    positive = np.random.default_rng(1).random(y.shape) > 0.5
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "numpy"])
+@pytest.mark.parametrize("kernel", [kernel for kernel in CASES if not CASES[kernel].takes_any_layout], ids=str)
+def test_loops_refuse_arrays_that_are_not_c_contiguous(monkeypatch, version, kernel, dtype):
+    use(version, monkeypatch)
+    arguments = CASES[kernel].arguments(matrix((4, 4), dtype))
+    for i, argument in enumerate(arguments):
+        if isinstance(argument, np.ndarray):
+            strided = np.repeat(argument, 2, axis=-1)[..., ::2]
+            with pytest.raises(TypeError, match="No matching definition"):
+                kernel(*arguments[:i], strided, *arguments[i + 1 :])
+
+
+# ---- what each promises besides
+
+
+def test_relu_of_zero_is_zero_and_not_positive(version, dtype):
+    y, positive = np.array([[0.0, -0.0, np.nan]], dtype), np.empty((1, 3), bool)
+    add_bias_relu(y, np.zeros(3, dtype), positive)
+    np.testing.assert_array_equal(y, [[0, 0, np.nan]])
+    assert positive.tolist() == [[False, False, False]]
+
+
+def test_relu_backward_works_in_place(version, dtype):
+    y = matrix((64, 17), dtype)
+    positive, dbias = mask_for(y), np.empty(17, dtype)
     expected = np.where(positive, y, 0)
-    these.relu_backward(y, positive, y, np.empty(y.shape[1], y.dtype))
-    agree(y, expected)
+    relu_backward(y, positive, y, dbias)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_allclose(dbias, expected.astype(np.float64).sum(axis=0), rtol=TYPES[dtype], atol=TYPES[dtype])
 
 
-def test_sum_rows_sums_over_axis_0(these, y):
-    total = np.empty(y.shape[1], y.dtype)
-    these.sum_rows(y, total)
-    agree(total, y.astype(np.float64).sum(axis=0))
+def test_log_softmax_takes_logits_thousands_apart(version, dtype):
+    check(log_softmax, (1000 * matrix((64, 17), dtype),), dtype)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1000.0])
-def test_log_softmax_is_the_logarithm_of_shares_that_add_up_to_one(these, y, scale):
-    given = (scale * y).astype(y.dtype)
-    before = given.copy()
-    got = these.log_softmax(given)
-    shifted = before.astype(np.float64) - before.max(axis=1, keepdims=True, initial=-np.inf)
-    agree(got, shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-    assert got.dtype == y.dtype
-    assert given.tobytes() == before.tobytes()
-
-
-@pytest.mark.parametrize("layout", ["Fortran", "reversed", "read-only", "three axes"])
-def test_log_softmax_takes_any_layout_and_returns_rows_in_order(these, dtype, layout):
-    x = np.random.default_rng(0).normal(size=(6, 4)).astype(dtype)
-    given = {"Fortran": np.asfortranarray(x), "reversed": x[::-1].copy()[::-1], "three axes": x.reshape(2, 3, 4)}.get(layout, x.copy())
-    given.flags.writeable = layout != "read-only"
-    got = these.log_softmax(given)
-    assert got.flags.c_contiguous
-    agree(got.reshape(6, 4), these.log_softmax(x))
-
-
-def test_a_row_with_nan_is_nan_and_the_others_are_not(these, dtype):
-    x = np.array([[0.0, np.nan, 1.0], [np.nan, 0.0, 1.0], [0.0, 0.0, 0.0]], dtype)
-    with np.errstate(invalid="ignore"):
-        got = these.log_softmax(x)
+def test_a_row_with_nan_is_nan_and_the_others_are_not(version, dtype):
+    got = log_softmax(np.array([[0.0, np.nan, 1.0], [np.nan, 0.0, 1.0], [0.0, 0.0, 0.0]], dtype))
     assert np.isnan(got).tolist() == [[True] * 3, [True] * 3, [False] * 3]
 
 
-def test_the_sum_in_double_precision_is_exact_to_the_last_digit_of_its_terms(these, dtype):
-    terms = np.full(1000, 0.1, dtype)
-    assert abs(these.total(terms) - 1000 * float(dtype(0.1))) < 1e-10
-
-
-def test_negative_log_likelihood_picks_the_column_of_the_label(these, y):
-    labels = np.random.default_rng(2).integers(y.shape[1], size=len(y))
-    terms = np.empty(len(y), y.dtype)
-    assert these.negative_log_likelihood(y, labels, terms)
-    assert terms.tolist() == [-row[label] for row, label in zip(y.tolist(), labels.tolist(), strict=True)]
-
-
 @pytest.mark.parametrize("bad", [3, -1, 2**62, -(2**62)])
-def test_negative_log_likelihood_says_when_a_label_is_no_column(these, dtype, bad):
-    assert not these.negative_log_likelihood(np.zeros((2, 3), dtype), np.array([0, bad]), np.empty(2, dtype))
+def test_negative_log_likelihood_says_when_a_label_is_no_column(version, dtype, bad):
+    assert not negative_log_likelihood(np.zeros((2, 3), dtype), np.array([0, bad]), np.empty(2, dtype))
 
 
-def test_subtract_labels_takes_away_at_the_labels_alone(these, y):
-    labels = np.random.default_rng(2).integers(y.shape[1], size=len(y))
-    expected = y.astype(np.float64)
-    for i, label in enumerate(labels):
-        expected[i, label] -= 0.75
-    these.subtract_labels(y, labels, 0.75)
-    agree(y, expected)
+@pytest.mark.parametrize("n", [3, 300])
+def test_a_total_is_added_up_in_double_precision(version, n):
+    terms = np.ones(n, np.float32)
+    terms[0] = 2**24  # in float32, 2²⁴ + 1 is 2²⁴
+    assert total(terms) == 2**24 + n - 1
 
 
-def test_adam_is_its_three_formulas(these, dtype):
-    rng = np.random.default_rng(0)
-    value, grad, total, squares = (rng.normal(size=50).astype(dtype) for _ in range(4))
-    squares = np.abs(squares)
-    given = [a.astype(np.float64) for a in (value, grad, total, squares)]
-    these.adam(value, grad, np.empty(50, dtype), total, squares, 0.9, 0.99, 1e-3, 0.25)
-    new_total, new_squares = 0.9 * given[2] + given[1], 0.99 * given[3] + given[1] ** 2
-    agree(total, new_total)
-    agree(squares, new_squares)
-    agree(value, given[0] - 0.25 * new_total / (np.sqrt(new_squares) + 1e-3))
+@pytest.mark.parametrize("n", [3, 300])
+def test_a_total_beyond_all_floats_is_inf_and_of_both_infinities_nan(version, n):
+    assert total(np.full(n, 1.5e308)) == math.inf
+    assert math.isnan(total(np.resize([math.inf, -math.inf, 0.0], n)))
 
 
-# ---- which set is in use
-
-
-def none_loaded(monkeypatch):
-    """Begin as a process does, with no compiled kernels in use."""
-    monkeypatch.setattr(kernels, "_is_loaded", False)
-    for each in KERNELS.values():
-        monkeypatch.setattr(each, "_in_loops", {})
-
-
-def test_half_and_extended_precision_use_numpy():
-    nl.SGD(nl.Parameter([1.0]))
-    for dtype in (np.float16, np.longdouble):
-        if np.dtype(dtype) != np.float64:
-            assert kernels.in_use(np.dtype(dtype)) == "numpy"
-            assert all(each.of(np.dtype(dtype)) is each.numpy for each in KERNELS.values())
-
-
-def test_the_variable_switches_the_compiled_kernels_off(monkeypatch):
-    monkeypatch.setenv("NETLIB_ACCELERATOR", "numpy")
-    none_loaded(monkeypatch)
-    assert nl.accelerator() == "numpy"
-    nl.SGD(nl.Parameter([1.0]))
-    assert kernels.in_use(np.dtype(np.float32)) == "numpy"
-
-
-def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
-    monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
-    assert nl.accelerator() == ("numba" if find_spec("numba") else "numpy")
-
-
-def test_a_variable_that_says_anything_else_is_refused(monkeypatch):
-    monkeypatch.setenv("NETLIB_ACCELERATOR", "cuda")
-    with pytest.raises(nl.InvalidValueError, match="'cuda', wanted 'numba' or 'numpy'"):
-        nl.accelerator()
-
-
-def test_insisting_on_numba_where_it_is_missing_names_the_extra(monkeypatch):
-    monkeypatch.setenv("NETLIB_ACCELERATOR", "numba")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(nl.InvalidValueError, match=r"pip install 'netlib\[fast\]'"):
-        nl.accelerator()
-
-
-# ---- both ways come to the same
-
-
-def _trained(these, dtype, monkeypatch, steps=100, seen_before=False):
-    monkeypatch.setenv("NETLIB_ACCELERATOR", these.name)
-    none_loaded(monkeypatch)
-    rng = np.random.default_rng(0)
-    x, t = rng.normal(size=(32, 6)).astype(dtype), rng.integers(4, size=32)
-    model = nl.Sequential(nl.Affine(6, 20, rng=1, dtype=dtype), nl.ReLU(), nl.Affine(20, 20, rng=2, dtype=dtype), nl.Tanh(),
-                          nl.Affine(20, 4, rng=3, dtype=dtype), nl.ReLU())  # fmt: skip
-    loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-3)
-    assert kernels.in_use(np.dtype(dtype)) == these.name
-    for _ in range(3 * seen_before):
-        model.forward(x)
-    for _ in range(steps):
-        loss.forward(model.forward(x), t)
-        model.backward(loss.backward(), input_gradient=False)
-        optimizer.step()
-    return np.concatenate([p.value.ravel() for p in model.parameters().values()])
-
-
-def test_a_hundred_steps_come_to_the_same_with_either_set(dtype, monkeypatch):
-    ways = [_trained(these, dtype, monkeypatch) for these in SETS]
-    for way in ways[1:]:
-        assert np.linalg.norm(way - ways[0]) <= TYPES[dtype] * np.linalg.norm(ways[0])
-
-
-def test_a_plan_changes_no_bit_so_what_came_by_before_does_not_matter(these, dtype, monkeypatch):
-    fresh, used = (_trained(these, dtype, monkeypatch, steps=5, seen_before=seen) for seen in (False, True))
-    assert fresh.tobytes() == used.tobytes()
+@pytest.mark.parametrize("kernel", CASES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_half_and_extended_precision_use_numpy(version, kernel, dtype):
+    if np.dtype(dtype) != np.float64:
+        assert kernel.of(np.dtype(dtype)) is kernel.numpy
+        kernel(*CASES[kernel].arguments(matrix((5, 3), dtype)))

@@ -1,0 +1,123 @@
+"""Which version of the kernels is in use, and that it makes no difference to training."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib import kernels
+from netlib.kernels.kernel import Kernel, Loops
+
+from .versions import IN_USE, use
+
+TYPES = {np.float32: 1e-5, np.float64: 1e-12}
+
+
+def test_every_file_of_kernels_is_named_as_a_family():
+    files = {path.stem for path in Path(kernels.__file__).parent.glob("*.py")}
+    assert files - {"__init__", "kernel", "constants"} == set(kernels.FAMILIES)
+
+
+@pytest.mark.parametrize("version", IN_USE)
+def test_the_first_optimizer_brings_the_compiled_kernels_in_unless_the_variable_switches_them_off(monkeypatch, version):
+    use("numpy", monkeypatch)
+    monkeypatch.setenv("NETLIB_ACCELERATOR", version)
+    nl.Affine(2, 2)
+    assert kernels.in_use(np.dtype(np.float32)) == "numpy"
+    nl.SGD(nl.Parameter([1.0]))
+    assert nl.accelerator() == version
+    assert [kernels.in_use(np.dtype(each)) for each in (np.float32, np.float64, np.float16)] == [version, version, "numpy"]
+    for kernel in kernels.every(Kernel):
+        assert kernel.of(np.dtype(np.float32)) is (kernel.numpy if version == "numpy" else kernel.loops.run)
+
+
+@pytest.mark.parametrize("version", IN_USE)
+def test_a_second_process_compiles_nothing(monkeypatch, version):
+    use(version, monkeypatch)  # the first process
+    code = (
+        "import json, sys, netlib as nl; nl.SGD(nl.Parameter([1.0])); from netlib import kernels; from netlib.kernels.kernel import Loops\n"
+        "stats = [loops.run.stats for loops in kernels.every(Loops) if loops.run is not loops.__wrapped__]\n"
+        "count = lambda kind: sum(sum(getattr(each, kind).values()) for each in stats)\n"
+        "print(json.dumps([count('cache_hits'), count('cache_misses'), 'numba' in sys.modules]))"
+    )
+    environment = {**os.environ, "NETLIB_ACCELERATOR": version, "PYTHONPATH": str(Path(nl.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    twice = 2 * sum(bool(loops.signature) for loops in kernels.every(Loops))  # for float32 and float64
+    assert json.loads(done.stdout) == ([twice, 0, True] if version == "numba" else [0, 0, False])
+    assert done.stderr == ""
+
+
+def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
+    monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert nl.accelerator() == "numba"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert nl.accelerator() == "numpy"
+
+
+def test_a_variable_that_says_anything_else_is_refused(monkeypatch):
+    monkeypatch.setenv("NETLIB_ACCELERATOR", "cuda")
+    with pytest.raises(nl.InvalidValueError, match="'cuda', wanted 'numba' or 'numpy'"):
+        nl.accelerator()
+
+
+def test_insisting_on_numba_where_it_is_missing_names_the_extra(monkeypatch):
+    monkeypatch.setenv("NETLIB_ACCELERATOR", "numba")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(nl.InvalidValueError, match=r"pip install 'netlib\[fast\]'"):
+        nl.accelerator()
+
+
+# ---- both ways come to the same
+
+
+@pytest.fixture(params=TYPES, ids=lambda each: each.__name__)
+def dtype(request):
+    return request.param
+
+
+def trained(version, dtype, monkeypatch, steps=100, seen_before=False):
+    use(version, monkeypatch)
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(32, 6)).astype(dtype), rng.integers(4, size=32)
+    model = nl.Sequential(nl.Affine(6, 20, rng=1, dtype=dtype), nl.ReLU(), nl.Affine(20, 20, rng=2, dtype=dtype), nl.Tanh(),
+                          nl.Affine(20, 4, rng=3, dtype=dtype), nl.ReLU())  # fmt: skip
+    monkeypatch.setenv("NETLIB_ACCELERATOR", version)
+    loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-3)
+    assert kernels.in_use(np.dtype(dtype)) == version
+    for _ in range(3 * seen_before):
+        model.forward(x)
+    for _ in range(steps):
+        loss.forward(model.forward(x), t)
+        model.backward(loss.backward(), input_gradient=False)
+        optimizer.step()
+    return np.concatenate([p.value.ravel() for p in model.parameters().values()])
+
+
+def test_a_hundred_steps_come_to_the_same_with_either_version(dtype, monkeypatch):
+    ways = [trained(version, dtype, monkeypatch) for version in IN_USE]
+    for way in ways[1:]:
+        assert np.linalg.norm(way - ways[0]) <= TYPES[dtype] * np.linalg.norm(ways[0])
+
+
+@pytest.mark.parametrize("version", IN_USE)
+def test_a_plan_changes_no_bit_so_what_came_by_before_does_not_matter(version, dtype, monkeypatch):
+    fresh, used = (trained(version, dtype, monkeypatch, steps=5, seen_before=seen) for seen in (False, True))
+    assert fresh.tobytes() == used.tobytes()
+
+
+@pytest.mark.parametrize("version", IN_USE)
+def test_a_plan_takes_parameters_that_are_read_only(version, dtype, monkeypatch):
+    use(version, monkeypatch)
+    model = nl.Sequential(nl.Affine(3, 4, rng=0, dtype=dtype), nl.ReLU(), nl.Affine(4, 2, rng=1, dtype=dtype))
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(dtype)
+    before = model.forward(x)
+    for parameter in model.parameters().values():
+        parameter.value.flags.writeable = False
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(x), before, rtol=TYPES[dtype])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 Y = TypeVar("Y")
+Member: TypeAlias = "Layer | Parameter | Buffer"
 FORGOTTEN = ("_cache", "_run")
 """Attributes that are of the last forward alone, so that copies and pickles do without them."""
 
@@ -98,13 +99,13 @@ class Layer:
     def backward_parameters(self, dout: Any) -> None:
         """Backward of a layer whose inputs need no gradient: only the parameters get theirs.
 
-        Containers call it on the first layer of a training step. A layer for which dL/dx is dear overrides it.
+        Containers call it on the first layer of a training step. Override it where dL/dx is expensive.
         """
         self.backward(dout)
 
-    def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
-        """Yield the name and the object of each layer and parameter held directly, in the order of assignment."""
-        return layers_and_parameters(self.__dict__)
+    def members(self) -> Iterator[tuple[str, Member]]:
+        """Yield the name and the object of each layer, parameter and buffer held directly, in the order of assignment."""
+        return members_in(self.__dict__)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
         """Yield the path and the object of this layer (path "") and of every layer inside it, outer before inner, each once."""
@@ -137,8 +138,9 @@ class Layer:
         """Return every buffer by its path, such as ``"1.running_mean"``; a shared one once, under its first path."""
         found: dict[int, tuple[str, Buffer]] = {}
         for path, layer in self.walk():
-            for name, buffer in _buffers_in(layer.__dict__):
-                found.setdefault(id(buffer), (f"{path}.{name}" if path else name, buffer))
+            for name, member in layer.members():
+                if isinstance(member, Buffer):
+                    found.setdefault(id(member), (f"{path}.{name}" if path else name, member))
         return dict(found.values())
 
     def state_dict(self) -> dict[str, Array]:
@@ -445,26 +447,15 @@ def _like(y: Any) -> tuple[Any, Any]:
     return y.shape, y.dtype
 
 
-def _buffers_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Buffer]]:
-    """Yield the name and the object of each buffer in `held`, also inside lists, tuples and dicts."""
-    for key, value in list(held.items()):
-        if isinstance(value, Buffer):
-            yield f"{prefix}{key}", value
-        elif isinstance(value, list | tuple) and key not in FORGOTTEN:
-            yield from _buffers_in(dict(enumerate(value)), f"{prefix}{key}.")
-        elif isinstance(value, dict):
-            yield from _buffers_in(value, f"{prefix}{key}.")
-
-
-def layers_and_parameters(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Layer | Parameter]]:
-    """Yield the name and the object of each layer and parameter in `held`, also inside lists, tuples and dicts."""
+def members_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Member]]:
+    """Yield the name and the object of each layer, parameter and buffer in `held`, also inside lists, tuples and dicts."""
     for key, value in list(held.items()):  # a forward in another thread may add to it meanwhile
-        if isinstance(value, Layer | Parameter):
+        if isinstance(value, Layer | Parameter | Buffer):
             yield f"{prefix}{key}", value
         elif isinstance(value, list | tuple) and key not in FORGOTTEN:
-            yield from layers_and_parameters(dict(enumerate(value)), f"{prefix}{key}.")
+            yield from members_in(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
-            yield from layers_and_parameters(value, f"{prefix}{key}.")
+            yield from members_in(value, f"{prefix}{key}.")
 
 
 def as_layer(thing: object, where: object) -> Layer:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..arrays import Array
+    from ..layer import Member
     from .program import Slots, Wiring
 
 
@@ -160,7 +161,7 @@ class Graph(Container):
             slots[id(call)] = yield f"Graph[{name!r}]", call.layer, tuple(map(slot_of, call.sources))
         return tuple(map(slot_of, self.outputs))
 
-    def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
+    def members(self) -> Iterator[tuple[str, Member]]:
         """Yield the layers by the names of their nodes, the parameter of each weight, and what a subclass holds besides."""
         for call, name in zip(self._calls, self._names, strict=True):
             if not isinstance(call.layer, _Fixed):

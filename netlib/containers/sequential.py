@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import InvalidValueError, MissingError, ShapeError
-from ..layer import Layer, as_layer, layers_and_parameters
-from ..parameter import Parameter
+from ..layer import Layer, as_layer, members_in
 from .container import Container
 from .program import refuse_same_object_twice
 
 if TYPE_CHECKING:
+    from ..layer import Member
     from .program import Wiring
 
 
@@ -69,10 +69,10 @@ class Sequential(Container):
             sources = yield self._label(i), layer, sources
         return sources
 
-    def members(self) -> Iterator[tuple[str, Layer | Parameter]]:
+    def members(self) -> Iterator[tuple[str, Member]]:
         """Yield each layer by its name, which is its number where none was given, and what a subclass holds besides."""
         yield from self._layers
-        yield from layers_and_parameters({key: held for key, held in list(vars(self).items()) if key != "_layers"})
+        yield from members_in({key: held for key, held in list(vars(self).items()) if key != "_layers"})
 
     def __len__(self) -> int:
         return len(self._layers)

@@ -345,7 +345,7 @@ class Layer:
 
     def _keep(self, shape: Any, dtype: Any, kept: tuple[Any, ...]) -> None:
         op = execution.op
-        self.__dict__["_cache"] = shape, dtype, kept, op if op is not None and op.first.layer is self else None
+        self.__dict__["_cache"] = shape, dtype, kept, None if op is None or op.first.layer is not self else op
 
     def recall(self, dout: Any) -> tuple[Array, *tuple[Any, ...]]:
         """Return `dout`, checked and in the type of y, followed by what forward kept.
@@ -361,15 +361,16 @@ class Layer:
         if cache is None:
             raise OrderError("backward came before any forward", where=self, mend="Call forward first: backward needs what it keeps.")
         shape, dtype, kept, _ = cache
+        if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
+            dout = self._as_dout(dout, shape, dtype)
+        return (dout, *kept)
+
+    def _as_dout(self, dout: Any, shape: Any, dtype: Any) -> Any:
         if type(dtype) is tuple:
             if not isinstance(dout, tuple | list) or len(dout) != len(shape):
                 raise GradientShapeError(f"dout is {type(dout).__name__}, wanted a tuple of {len(shape)} arrays", where=self)
-            checked: Any = tuple(map(self._checked, dout, shape, dtype))
-            return (checked, *kept)
-        return (self._checked(dout, shape, dtype), *kept)
-
-    def _checked(self, dout: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        array: Array = dout if type(dout) is np.ndarray and dout.dtype is dtype else as_floats(dout, dtype, self)
+            return tuple(map(self._as_dout, dout, shape, dtype))
+        array = as_floats(dout, dtype, self)
         if array.shape != shape:
             raise GradientShapeError(f"dout has shape {array.shape}, wanted that of the output, {shape}", where=self)
         return array

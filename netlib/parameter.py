@@ -107,6 +107,14 @@ class Parameter:
             self._grad_is_stale = False
         return self._grad
 
+    def is_settled(self, value: Array, trainable: bool | None) -> bool:
+        """Return whether `value` is the array itself and it is trained as before; its gradient is then a real one."""
+        if self._value is not value or self.trainable is not trainable:
+            return False
+        if trainable and self._grad_is_stale:
+            self.current_grad()
+        return True
+
     def add_grad(self, d: Array) -> None:
         """``grad += d``, for a `d` of the same shape."""
         if self._grad_is_stale:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from ..arrays import as_array
 from ..errors import OrderError
 from ..execution import execution
@@ -56,14 +58,18 @@ class Container(Layer):
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
         program = self.program(len(inputs))
-        arrays = [as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x for x in inputs]
+        for x in inputs:
+            if type(x) is not np.ndarray:
+                inputs = tuple(map(self._as_value, inputs))
+                break
         if not execution.keeps:
-            outputs = program.infer(arrays)
+            outputs = program.infer(inputs)
         else:
-            self.__dict__["_run"] = None  # what a refused forward leaves is a part of it
-            plans = program.plans
-            outputs = plans.forward(arrays)
-            self.__dict__["_run"] = plans.run
+            plans = program.of_thread.plans
+            try:
+                outputs = plans.forward(inputs)
+            finally:
+                self.__dict__["_run"] = plans.run
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
@@ -85,18 +91,20 @@ class Container(Layer):
         """
         program, run = self._wired.program, self._run
         if program is not None and run is not None:
-            run = program.plans.run or run
-        if run is None or not self._is_wired_as(run[0].program):
+            run = program.of_thread.plans.run or run
+        if run is None or not (run[0].program is self.program(run[0].program.n_inputs) or self._is_wired_as(run[0].program)):
             raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
         plan, shapes = run
-        dx = plan.backward(as_gradients(dout, shapes, self.short), input_gradient)
+        dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:
             return None
         return dx[0] if len(dx) == 1 else tuple(dx)
 
+    def _as_value(self, x: Any) -> Any:
+        return as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x
+
     def _is_wired_as(self, program: Program) -> bool:
-        now = self.program(program.n_inputs)
-        return now is program or now.is_wired_as(program)
+        return self.program(program.n_inputs).is_wired_as(program)
 
     def backward_parameters(self, dout: Any) -> None:
         """Backward without dL/dx; all of it where a subclass has a backward of its own, which may be a plain one."""
@@ -129,7 +137,7 @@ class Container(Layer):
         """Let go of the last forward."""
         super().forget()
         if self._wired.program is not None:
-            self._wired.program.plans.run = None
+            self._wired.program.of_thread.plans.run = None
 
     def untraced(self) -> Layer:
         """Return itself: its program sees to it that no layer keeps anything. A container with a forward of its own is a user's layer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,11 +71,17 @@ class WorkArrays:
         self._lay_out_values()
         self._lay_out_gradients()
 
-    def memory(self, i: int) -> Memory:
-        """Return where piece `i` writes."""
+    @property
+    def lent(self) -> Collection[int]:
+        """The slots whose values lie in work arrays."""
+        return self._y.keys()
+
+    def memory(self, i: int, copies: dict[int, Array]) -> Memory:
+        """Return the arrays of piece `i`, which reads copies of some slots."""
         _, steps = self._pieces[i]
+        x = tuple(copies.get(slot, self._y.get(slot)) for slot in steps[0].sources)
         dx = tuple(self._dx.get((i, k)) for k in range(len(steps[0].sources)))
-        return Memory(self._y.get(steps[-1].target), dx, self._scratch.get(i))
+        return Memory(x, self._y.get(steps[-1].target), dx, self._scratch.get(i))
 
     def is_sure(self, slot: int) -> bool:
         """Return whether the value in `slot` is of the same shape and type every time."""

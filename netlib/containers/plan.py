@@ -10,15 +10,15 @@ hold on to nothing. What comes from anybody else is copied, and what goes to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .. import kernels
 from ..arrays import Array, Shape
 from ..errors import GradientShapeError, InvalidTypeError, NetlibError, ShapeError, stale_cache
 from ..execution import execution
-from ..kernels import in_use
 from .memory import WorkArrays
 
 if TYPE_CHECKING:
@@ -48,27 +48,38 @@ class Op:
         "first",
         "forward",
         "frees",
+        "is_alone",
         "is_source_only",
         "last",
         "n_outputs",
+        "source",
         "sources",
         "steps",
         "target",
         "to",
+        "to_one",
     )
 
     def __init__(self, steps: tuple[Step, ...], forward: Any, backward: Any, backward_parameters: Any) -> None:
         self.steps = steps
         self.first, self.last = first, last = steps[0], steps[-1]
         self.forward: Callable[..., Any] = forward
-        self.backward: Callable[[Any], Any] = backward
-        self.backward_parameters: Callable[[Any], Any] = backward_parameters
-        self.sources = first.sources
+        self.backward: Any = backward
+        """Takes dout and returns the gradients; None for a copy, whose reader sends the gradient on."""
+        self.backward_parameters: Any = backward_parameters
+        self.reads(first.sources)
         self.to = first.sources
         """The slots whose gradients it adds to."""
+        self.to_one = self.source
         self.target, self.n_outputs = last.target, last.n_outputs
         self.frees: tuple[int, ...] = ()
         self.is_source_only = first.is_source_only
+        self.is_alone = False
+
+    def reads(self, sources: tuple[int, ...]) -> None:
+        """Have it read these slots."""
+        self.sources = sources
+        self.source = sources[0] if len(sources) == 1 else -1
 
 
 class Plan:
@@ -77,39 +88,57 @@ class Plan:
     def __init__(self, program: Program, ops: list[Op], n_slots: int, inputs: tuple[Spec, ...] = (), alone: Plan | None = None) -> None:
         self.program = program
         self.inputs = inputs
-        self.accelerator = in_use(inputs[0].dtype) if inputs else ""
-        self._ops, self._n_slots, self._alone = ops, n_slots, alone
-        self._ran: list[Op] = ops
+        self._shape: Shape | None
+        self._dtype: np.dtype[Any] | None
+        self._shape, self._dtype = inputs[0] if len(inputs) == 1 else (None, None)
+        self._is_compiled = kernels.is_loaded()
+        self._ops, self._alone = ops, alone
+        self._empty = [None] * (n_slots - program.n_inputs)
+        self._has_layers_alone = any(op.is_alone for op in ops)
+        self._in_reverse = _in_reverse(ops)
+        self._ran_in_reverse = self._in_reverse
         self._sums: dict[int, Array] = {}
         self._like: dict[int, Spec] = {}
 
+    def takes(self, inputs: Sequence[Any]) -> bool:
+        """Return whether it was made for such inputs, and for the kernels that are in use."""
+        if self._shape is not None:  # the common case, without a loop
+            x = inputs[0]
+            fits = type(x) is np.ndarray and x.shape == self._shape and x.dtype is self._dtype
+        else:
+            fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in zip(inputs, self.inputs, strict=True))
+        return fits and self._is_compiled is kernels.is_loaded()
+
     def forward(self, inputs: Sequence[Any], noted: Specs | None = None) -> list[Any]:
         """Run the operations and return the outputs. `noted` fills with the shapes and types of all values."""
-        values = [*inputs, *[None] * (self._n_slots - len(inputs))]
-        self._ran = self._ops
+        values = [*inputs, *self._empty]
+        self._ran_in_reverse = self._in_reverse
+        if self._has_layers_alone:
+            self._forward_with_layers(values, noted)
+        else:
+            self._run(self._ops, values)
+        return [values[slot] for slot in self.program.outputs]
+
+    def _forward_with_layers(self, values: list[Any], noted: Specs | None) -> None:
         outer = execution.op
         try:
             self._run(self._ops, values, noted)
         except OtherInput as stop:
             at: int = stop.args[0]
             assert self._alone is not None
-            done = {step for op in self._ops[:at] if op.to for step in op.steps}
+            done = {step for op in self._ops[:at] if op.backward is not None for step in op.steps}
             rest = [op for op in self._alone._ops if op.first not in done]
-            self._ran = [*self._ops[:at], *rest]
-            self._run(rest, values, noted)
+            self._ran_in_reverse = _in_reverse([*self._ops[:at], *rest])
+            self._run(rest, values)
         finally:
             execution.op = outer
-        return [values[slot] for slot in self.program.outputs]
 
-    def _run(self, ops: list[Op], values: list[Any], noted: Specs | None) -> None:
+    def _run(self, ops: list[Op], values: list[Any], noted: Specs | None = None) -> None:
         op = None
         try:
             for op in ops:
-                sources = op.sources
-                if len(sources) == 1:  # the common case, without a list
-                    y = op.forward(values[sources[0]])
-                else:
-                    y = op.forward(*[values[slot] for slot in sources])
+                source = op.source
+                y = op.forward(values[source]) if source >= 0 else op.forward(*[values[slot] for slot in op.sources])
                 if op.n_outputs == 1:
                     values[op.target] = y
                 else:
@@ -129,13 +158,13 @@ class Plan:
 
     def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
         """Run the operations in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
-        grads: list[Any] = [None] * self._n_slots
-        for slot, given in zip(self.program.outputs, douts, strict=True):
+        grads: list[Any] = [None] * self.program.n_slots
+        for slot, given in zip(self.program.outputs, douts):  # noqa: B905 - whoever calls has counted
             grads[slot] = given
         op = None
         dout: Any
         try:
-            for op in reversed(self._ran):
+            for op in self._ran_in_reverse:
                 target = op.target
                 if op.n_outputs == 1:
                     dout = grads[target]
@@ -151,8 +180,8 @@ class Plan:
                     op.backward_parameters(dout)
                     continue
                 dx = op.backward(dout)
-                if type(dx) is np.ndarray and len(op.to) == 1:  # the common case
-                    slot = op.to[0]
+                slot = op.to_one
+                if slot >= 0 and type(dx) is np.ndarray:  # the common case
                     grads[slot] = dx if grads[slot] is None else self._sum(slot, grads[slot], dx)
                     continue
                 for slot, d in zip(op.to, gradients_of(op.first, dx), strict=False):
@@ -167,7 +196,7 @@ class Plan:
         return grads[: self.program.n_inputs]
 
     def _sum(self, slot: int, a: Any, b: Any) -> Any:
-        if slot in self._sums and self._ran is self._ops:  # else some shapes are others than planned
+        if slot in self._sums and self._ran_in_reverse is self._in_reverse:  # else some shapes are others than planned
             return np.add(a, b, out=self._sums[slot])
         return a + b
 
@@ -191,20 +220,19 @@ class Plans:
 
     def forward(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the program on `inputs`, by a plan from the second time that such inputs come by."""
-        self.run = None
         plan, noted = self._find(inputs)
-        outputs = plan.forward(inputs, noted)
-        self.run = plan, [np.shape(y) for y in outputs]
+        try:
+            outputs = plan.forward(inputs, noted)
+        except BaseException:
+            self.run = None  # what a refused forward leaves is a part of it
+            raise
+        self.run = plan, [y.shape if type(y) is np.ndarray else np.shape(y) for y in outputs]
         return outputs
 
     def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
         for plan in self._plans if execution.uses_work_arrays else ():
-            for x, spec in zip(inputs, plan.inputs, strict=True):
-                if type(x) is not np.ndarray or x.shape != spec[0] or x.dtype is not spec[1]:
-                    break
-            else:
-                if plan.accelerator == in_use(plan.inputs[0].dtype):
-                    return plan, None
+            if plan.takes(inputs):
+                return plan, None
         if not (self._program.has_fusions and execution.uses_work_arrays) or not all(type(x) is np.ndarray for x in inputs):
             return self._alone, None
         like = tuple(map(_spec, inputs))
@@ -254,6 +282,7 @@ def _layer_alone(step: Step) -> Op:
         return layer.backward_parameters(dout)
 
     op = Op((step,), forward, backward, backward_parameters)
+    op.is_alone = True
     return op
 
 
@@ -272,41 +301,47 @@ def planned(program: Program, inputs: tuple[Spec, ...], specs: Specs, alone: Pla
             ops.append(_layer_alone(first))
             continue
         xs = [specs[slot] for slot in first.sources]
-        operation = fusion.prepare([step.layer for step in steps], xs, arrays.memory(i))
-        op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
-        sources = list(first.sources)
-        for k, slot in enumerate(first.sources):
+        copies: dict[int, Array] = {}
+        sources = []
+        for slot in first.sources:
             if fusion.keeps_inputs and slot in program.foreign:
-                ops.append(_copy(first, slot, n_slots, specs[slot], check=slot >= program.n_inputs))
-                sources[k] = n_slots
+                copies[slot] = np.empty(*specs[slot])
+                ops.append(_copy(first, slot, n_slots, copies[slot], check=slot >= program.n_inputs))
+                sources.append(n_slots)
                 n_slots += 1
-        op.sources = tuple(sources)
-        unsure = [k for k, slot in enumerate(first.sources) if not arrays.is_sure(slot) and sources[k] == slot]
+            else:
+                sources.append(slot)
+        operation = fusion.prepare([step.layer for step in steps], xs, arrays.memory(i, copies))
+        op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
+        op.reads(tuple(sources))
+        unsure = [k for k, slot in enumerate(first.sources) if not arrays.is_sure(slot) and slot not in copies]
         if unsure:
             op.forward = _checking(op.forward, unsure, xs)
         if not arrays.sends_fitting(i):
-            op.backward, op.backward_parameters = _receiving(op.backward, last), _receiving(op.backward_parameters, last)
+            like = specs[last.target]
+            op.backward = _receiving(op.backward, last, like)
+            op.backward_parameters = _receiving(op.backward_parameters, last, like)
         if fusion.sends_dout_on and (new := arrays.must_be_new(i)):
             op.backward = _sending_new(op.backward, new)
         ops.append(op)
-    _free(ops, program)
+    _free(ops, program, arrays.lent)
     plan = Plan(program, ops, n_slots, inputs, alone)
     plan._sums = arrays.sums
     return plan
 
 
-def _copy(reader: Step, source: int, target: int, spec: Spec, check: bool) -> Op:
+def _copy(reader: Step, source: int, target: int, work: Array, check: bool) -> Op:
     """Return the operation that copies what somebody else may write into. It has no backward: its reader sends the gradient on."""
-    work = np.empty(*spec)
 
     def forward(x: Any) -> Array:
-        if check and (type(x) is not np.ndarray or x.shape != spec.shape or x.dtype is not spec.dtype):
+        if check and (type(x) is not np.ndarray or x.shape != work.shape or x.dtype is not work.dtype):
             raise OtherInput
-        np.copyto(work, x)
+        work[...] = x
         return work
 
     op = Op((reader,), forward, None, None)
-    op.sources, op.to, op.target, op.n_outputs = (source,), (), target, 1
+    op.reads((source,))
+    op.to, op.target, op.n_outputs = (), target, 1
     return op
 
 
@@ -323,11 +358,13 @@ def _checking(forward: Callable[..., Any], unsure: list[int], specs: Sequence[Sp
     return checked_forward
 
 
-def _receiving(backward: Callable[[Any], Any], last: Step) -> Callable[[Any], Any]:
-    """Return a backward that takes a dout of any type and layout."""
+def _receiving(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
+    """Return a backward that takes a dout of any type and layout, where that of `spec` is wanted."""
+    shape, dtype = spec
 
     def receiving_backward(dout: Any) -> Any:
-        dout = last.layer.recall(dout)[0]
+        if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
+            dout = last.layer.recall(dout)[0]
         return backward(dout if dout.flags.carray else dout.copy())
 
     return receiving_backward
@@ -342,11 +379,16 @@ def _sending_new(backward: Callable[[Any], Any], new: list[bool]) -> Callable[[A
     return sending_backward
 
 
-def _free(ops: list[Op], program: Program) -> None:
-    """Have each operation let go of the values that no later one reads; what is copied is held for its reader."""
-    reads = [({*op.sources, *op.to}, op.last.targets) if op.to or not op.sources else ((), ()) for op in ops]
+def _in_reverse(ops: list[Op]) -> list[Op]:
+    """Return the operations that have a backward, the last one first."""
+    return [op for op in reversed(ops) if op.backward is not None]
+
+
+def _free(ops: list[Op], program: Program, lent: Container[int] = ()) -> None:
+    """Have each operation let go of the values that no later one reads, but for work arrays; what is copied is held for its reader."""
+    reads = [({*op.sources, *op.to}, op.last.targets) if op.backward is not None else ((), ()) for op in ops]
     for op, frees in zip(ops, last_reads(reads, program.outputs), strict=True):
-        op.frees = frees
+        op.frees = tuple([slot for slot in frees if program.n_inputs <= slot < program.n_slots and slot not in lent])
 
 
 def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:

@@ -83,6 +83,13 @@ class Step:
         return tuple([x.copy() if is_foreign(x) else x for x in kept])
 
 
+class OfThread(local):
+    """What a program has for each thread."""
+
+    def __init__(self, program: Program) -> None:
+        self.plans = Plans(program)
+
+
 class Group(NamedTuple):
     """Steps that may run as one operation, the first of which alone reads slots that others may read too."""
 
@@ -125,15 +132,7 @@ class Program:
             step.mark(n_inputs, self.outputs, self.foreign)
         self.groups = self._grouped()
         self.has_fusions = any(group.fusion for group in self.groups)
-        self._threads = local()
-
-    @property
-    def plans(self) -> Plans:
-        """How the present thread runs it."""
-        plans: Plans | None = getattr(self._threads, "plans", None)
-        if plans is None:
-            plans = self._threads.plans = Plans(self)
-        return plans
+        self.of_thread = OfThread(self)
 
     def is_wired_as(self, other: Program) -> bool:
         """Return whether both run the same layers in the same way."""
@@ -267,7 +266,7 @@ def refuse_same_object_twice(layers: Sequence[tuple[str, Layer]]) -> None:
 
 
 def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Array]:
-    """Return `dout` as one array for each output, of the output's shape."""
+    """Return `dout` as one array for each output, of the output's shape; errors name `where`, a container by its short name."""
     n = len(shapes)
     if n == 1:
         if type(dout) is np.ndarray and dout.dtype.kind == "f" and dout.shape == shapes[0]:
@@ -275,7 +274,8 @@ def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Arra
         dout = (dout,)
     elif not isinstance(dout, tuple | list) or len(dout) != n:
         got = f"a list of {len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__
-        raise ShapeError(f"got {got} for dout, wanted a tuple of {n} arrays, one for each output", where=where)
+        raise ShapeError(f"got {got} for dout, wanted a tuple of {n} arrays, one for each output", where=getattr(where, "short", where))
+    where = getattr(where, "short", where)
     arrays = [as_floats(d, where=where) for d in dout]
     for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array.shape != shape:

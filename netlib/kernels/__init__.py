@@ -52,6 +52,11 @@ def accelerator() -> str:
     return "numba" if is_there and wish != "numpy" else "numpy"
 
 
+def is_loaded() -> bool:
+    """Return whether compiled loops are in use, for the types that there are any for."""
+    return _is_loaded
+
+
 def in_use(dtype: np.dtype[Any]) -> str:
     """Return which versions are in use for arrays of `dtype`: ``"numpy"`` or ``"numba"``."""
     return "numba" if _is_loaded and dtype in COMPILED else "numpy"

@@ -63,11 +63,9 @@ class Flat:
     def settle(self) -> None:
         """See to it that every parameter lives here, that `runs` is up to date, and that the gradients in it are real."""
         for parameter, view, trainable in zip(self.parameters, self._views, self._trainable, strict=True):
-            if parameter.value is not view or parameter.trainable is not trainable:
+            if not parameter.is_settled(view, trainable):
                 self._arrange()
                 return
-            if trainable:
-                parameter.current_grad()
 
     def advance(self, update: Callable[..., None], rate: float) -> None:
         """Call ``update(rate, t, value, grad, scratch, *slots)`` on each block, and count the step."""

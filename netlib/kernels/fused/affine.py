@@ -50,22 +50,25 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     dbias = np.empty(shape[-1:], dtype)
     add, total = add_bias.of(dtype), sum_rows.of(dtype)
     token = object()
+    fixed = None if memory.x[0] is None else (shape, dtype, (memory.x[0],), token)
+    fixed_transposed = None if memory.x[0] is None else as_rows(memory.x[0]).T
 
     def forward(x: Array) -> Array:
         rows = x if is_matrix else as_rows(x)
         y = rows.dot(weight.value, y_rows)
         if bias is not None:
             add(y, bias.value)
-        attributes["_cache"] = (shape, dtype, (x,), token)
+        attributes["_cache"] = fixed or (shape, dtype, (x,), token)
         return y if is_matrix else y.reshape(shape)
 
     def backward_parameters(dout: Array) -> Array:
         cache = attributes.get("_cache")
-        if cache is None or cache[-1] is not token:
+        if cache is None or cache[3] is not token:
             raise stale_cache(affine)
+        transposed = as_rows(cache[2][0]).T if fixed_transposed is None else fixed_transposed
         if not is_matrix:
             dout = as_rows(dout)
-        weight.add_grad_product(as_rows(cache[2][0]).T, dout)
+        weight.add_grad_product(transposed, dout)
         if bias is not None:
             total(dout, dbias)
             bias.add_grad(dbias)

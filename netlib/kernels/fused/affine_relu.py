@@ -39,27 +39,30 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     dbias = np.empty(shape[-1:], dtype)
     rectify_and_note, mask = add_bias_relu.of(dtype), relu_backward.of(dtype)
     token = object()
+    fixed = None if memory.x[0] is None else (shape, dtype, (memory.x[0],), token)
+    fixed_transposed = None if memory.x[0] is None else as_rows(memory.x[0]).T
     relu_cache = shape, dtype, (positive,), token
 
     def forward(x: Array) -> Array:
         rows = x if is_matrix else as_rows(x)
         y = rows.dot(weight.value, y_rows)
         rectify_and_note(y, bias.value, positive_rows)
-        attributes["_cache"] = (shape, dtype, (x,), token)
+        attributes["_cache"] = fixed or (shape, dtype, (x,), token)
         relu_attributes["_cache"] = relu_cache
         return y if is_matrix else y.reshape(shape)
 
     def backward_parameters(dout: Array) -> Array:
         cache = attributes.get("_cache")
-        if cache is None or cache[-1] is not token:
+        if cache is None or cache[3] is not token:
             raise stale_cache(affine)
+        transposed = as_rows(cache[2][0]).T if fixed_transposed is None else fixed_transposed
         if relu_attributes.get("_cache") is not relu_cache:
             raise stale_cache(relu)
         if not is_matrix:
             dout = as_rows(dout)
         through = dout if masked is None else masked
         mask(dout, positive_rows, through, dbias)
-        weight.add_grad_product(as_rows(cache[2][0]).T, through)
+        weight.add_grad_product(transposed, through)
         bias.add_grad(dbias)
         return through
 

@@ -23,8 +23,10 @@ class Like(Protocol):
 
 
 class Memory(NamedTuple):
-    """Where an operation writes, the same arrays at every step. None stands for a new array at every call."""
+    """The arrays of an operation that are the same at every step. None stands for another one at every call."""
 
+    x: tuple[Array | None, ...]
+    """What it reads."""
     y: Array | None
     dx: tuple[Array | None, ...]
     """One for each input."""

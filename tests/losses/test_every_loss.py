@@ -112,6 +112,14 @@ def test_unreduced_each_term_has_a_dout_of_its_own(make, y, t, terms, derivative
 
 
 @every_case
+@pytest.mark.parametrize("dout", [3.0, 3, np.array(3.0)], ids=repr)
+def test_unreduced_a_single_number_is_the_dout_of_every_term(make, y, t, terms, derivatives, dout):
+    loss = make(reduction="none")
+    loss.forward(floats(y), t)
+    assert np.allclose(loss.backward(dout), 3 * np.array(derivatives), rtol=1e-15, atol=1e-16)
+
+
+@every_case
 def test_a_reduced_loss_is_a_python_float(make, y, t, terms, derivatives):
     assert type(make(reduction="mean").forward(floats(y), t)) is float
     assert type(make(reduction="sum").forward(floats(y, np.float32), t)) is float

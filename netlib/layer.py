@@ -432,13 +432,18 @@ class Layer:
 
 
 def _holds_members(value: Any) -> bool:
-    """Return whether `value` is a layer or a parameter, or a list, tuple or dict of some."""
-    if isinstance(value, Layer | Parameter | Buffer):
+    """Return whether `value` is a layer, a parameter or a buffer, or a list, tuple or dict with some in it."""
+    if isinstance(value, MEMBERS):
         return True
     kind = type(value)
-    if kind is list or kind is tuple:
-        return any(map(_holds_members, value))
-    return kind is dict and any(map(_holds_members, value.values()))
+    if kind is dict:
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return False
+    for each in value:  # noqa: SIM110 - at every assignment of a layer's forward; a generator would take twice as long
+        if isinstance(each, MEMBERS) or (type(each) in COLLECTIONS and _holds_members(each)):
+            return True
+    return False
 
 
 def _like(y: Any) -> tuple[Any, Any]:
@@ -451,12 +456,16 @@ def _like(y: Any) -> tuple[Any, Any]:
 def members_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Member]]:
     """Yield the name and the object of each layer, parameter and buffer in `held`, also inside lists, tuples and dicts."""
     for key, value in list(held.items()):  # a forward in another thread may add to it meanwhile
-        if isinstance(value, Layer | Parameter | Buffer):
+        if isinstance(value, MEMBERS):
             yield f"{prefix}{key}", value
         elif isinstance(value, list | tuple) and key not in FORGOTTEN:
             yield from members_in(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
             yield from members_in(value, f"{prefix}{key}.")
+
+
+MEMBERS = Layer, Parameter, Buffer
+COLLECTIONS = list, tuple, dict
 
 
 def as_layer(thing: object, where: object) -> Layer:

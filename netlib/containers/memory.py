@@ -85,13 +85,15 @@ class WorkArrays:
 
     def is_sure(self, slot: int) -> bool:
         """Return whether the value in `slot` is of the same shape and type every time."""
-        return slot < self._program.n_inputs or self._makers.get(slot) is not None
+        return slot < self._program.n_inputs or self.is_fused(slot)
+
+    def is_fused(self, slot: int) -> bool:
+        """Return whether the value in `slot` comes out of a fused operation."""
+        return self._makers.get(slot) is not None
 
     def sends_fitting(self, i: int) -> bool:
-        """Return whether the dout of piece `i` comes from fused operations alone, so that nothing needs to be checked."""
-        slot = self._pieces[i][1][-1].target
-        readers = self._readers.get(slot, [])
-        return slot not in self._program.outputs and bool(readers) and all(fusion is not None for _, fusion in readers)
+        """Return whether the dout of piece `i` comes from fused operations and the caller alone, so that nothing needs to be checked."""
+        return all(fusion is not None for _, fusion in self._readers.get(self._pieces[i][1][-1].target, []))
 
     def must_be_new(self, i: int) -> list[bool] | None:
         """Return for each input of piece `i` whether its gradient goes to somebody who may keep it; None where none does."""
@@ -107,9 +109,10 @@ class WorkArrays:
         return slot in self._named
 
     def _owns_dout(self, i: int) -> bool:
-        if not self.sends_fitting(i):
+        slot = self._pieces[i][1][-1].target
+        readers = self._readers.get(slot, [])
+        if slot in self._program.outputs or not readers or not self.sends_fitting(i):
             return False
-        readers = self._readers[self._pieces[i][1][-1].target]
         return len(readers) > 1 or not any(fusion.sends_dout_on for _, fusion in readers if fusion)
 
     def _lay_out_values(self) -> None:

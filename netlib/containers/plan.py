@@ -10,19 +10,17 @@ hold on to nothing. What comes from anybody else is copied, and what goes to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import kernels
 from ..arrays import Array, Shape
-from ..errors import GradientShapeError, InvalidTypeError, NetlibError, ShapeError, stale_cache
+from ..errors import GradientShapeError, InvalidTypeError, NetlibError, ShapeError
 from ..execution import execution
-from .memory import WorkArrays
 
 if TYPE_CHECKING:
-    from ..kernels.fused.fusion import Fusion
     from .program import Program, Step
 
     Specs = dict[int, "Spec"]
@@ -33,6 +31,12 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: np.dtype[Any]
+
+
+def spec_of(x: Any) -> Spec:
+    """Return the shape and type of `x`."""
+    x = np.asarray(x)
+    return Spec(x.shape, x.dtype)
 
 
 class OtherInput(Exception):  # noqa: N818 - no error: the plan goes on layer by layer
@@ -57,7 +61,6 @@ class Op:
         "steps",
         "target",
         "to",
-        "to_one",
     )
 
     def __init__(self, steps: tuple[Step, ...], forward: Any, backward: Any, backward_parameters: Any) -> None:
@@ -70,11 +73,14 @@ class Op:
         self.reads(first.sources)
         self.to = first.sources
         """The slots whose gradients it adds to."""
-        self.to_one = self.source
         self.target, self.n_outputs = last.target, last.n_outputs
         self.frees: tuple[int, ...] = ()
         self.is_source_only = first.is_source_only
         self.is_alone = False
+
+    def refusing(self, error: Exception) -> Step:
+        """Return the step whose layer raised `error`; the last where none says so."""
+        return next((step for step in self.steps if step.layer is getattr(error, "where", None)), self.last)
 
     def reads(self, sources: tuple[int, ...]) -> None:
         """Have it read these slots."""
@@ -83,52 +89,121 @@ class Op:
 
 
 class Plan:
-    """The operations of a program, with the memory they work in. It belongs to one thread."""
+    """The operations of a program, with the memory they work in. It belongs to one thread.
 
-    def __init__(self, program: Program, ops: list[Op], n_slots: int, inputs: tuple[Spec, ...] = (), alone: Plan | None = None) -> None:
+    Parameters
+    ----------
+    program : Program
+    ops : list of Op
+        In the order of forward.
+    alone : Plan, optional
+        The plan without fused operations, by which it goes on where a layer gives something of another shape than before.
+
+    Attributes
+    ----------
+    copies : list of (int, ndarray)
+        Inputs that are copied, since the caller could write into them: the slot of each, and the array. All copies have slots
+        behind those of the program.
+    behind : list
+        What lies in those slots: these copies, and None for others.
+    sums : dict of int to ndarray
+        Where the gradients that meet at a slot are added up.
+    dout_types : list of dtype or None
+        The type that each dout must have, and C order with it; None where the layer that gets it sees to that itself.
+    """
+
+    def __init__(self, program: Program, ops: list[Op], inputs: tuple[Spec, ...] = (), alone: Plan | None = None) -> None:
         self.program = program
         self.inputs = inputs
-        self._shape: Shape | None
-        self._dtype: np.dtype[Any] | None
-        self._shape, self._dtype = inputs[0] if len(inputs) == 1 else (None, None)
-        self._is_compiled = kernels.is_loaded()
-        self._ops, self._alone = ops, alone
-        self._empty = [None] * (n_slots - program.n_inputs)
+        self.copies: list[tuple[int, Array]] = []
+        self.behind: list[Array | None] = []
+        self.sums: dict[int, Array] = {}
+        self.dout_types: list[np.dtype[Any] | None] = [None] * len(program.outputs)
+        self.ops, self._alone = ops, alone
+        self._in_reverse = self._ran_in_reverse = _in_reverse(ops)
         self._has_layers_alone = any(op.is_alone for op in ops)
-        self._in_reverse = _in_reverse(ops)
-        self._ran_in_reverse = self._in_reverse
-        self._sums: dict[int, Array] = {}
+        self._is_chain = program.n_inputs == 1 and not self._has_layers_alone and self._chains()
+        self._made = [None] * (program.n_slots - program.n_inputs)
         self._like: dict[int, Spec] = {}
+        self._input = inputs[0] if len(inputs) == 1 else None
+        self._is_compiled = kernels.is_loaded()
 
     def takes(self, inputs: Sequence[Any]) -> bool:
         """Return whether it was made for such inputs, and for the kernels that are in use."""
-        if self._shape is not None:  # the common case, without a loop
-            x = inputs[0]
-            fits = type(x) is np.ndarray and x.shape == self._shape and x.dtype is self._dtype
+        if self._input is not None:  # the common case, without a loop
+            x, (shape, dtype) = inputs[0], self._input
+            fits = type(x) is np.ndarray and x.shape == shape and x.dtype is dtype
         else:
             fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in zip(inputs, self.inputs, strict=True))
         return fits and self._is_compiled is kernels.is_loaded()
 
     def forward(self, inputs: Sequence[Any], noted: Specs | None = None) -> list[Any]:
         """Run the operations and return the outputs. `noted` fills with the shapes and types of all values."""
-        values = [*inputs, *self._empty]
+        for slot, copy in self.copies:
+            copy[...] = inputs[slot]
+        if self._is_chain:
+            return [self._forward_of_chain(self.copies[0][1] if self.copies else inputs[0])]
+        values = [*inputs, *self._made, *self.behind]
         self._ran_in_reverse = self._in_reverse
         if self._has_layers_alone:
             self._forward_with_layers(values, noted)
         else:
-            self._run(self._ops, values)
+            self._run(self.ops, values)
         return [values[slot] for slot in self.program.outputs]
+
+    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
+        """Run the operations in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
+        given = [
+            dout if dtype is None or (dout.dtype is dtype and dout.flags.carray) else np.array(dout, dtype, order="C")
+            for dout, dtype in zip(douts, self.dout_types)  # noqa: B905 - whoever calls has counted
+        ]
+        if self._is_chain:
+            return [self._backward_of_chain(given[0], input_gradient)]
+        grads: list[Any] = [None] * self.program.n_slots
+        for slot, dout in zip(self.program.outputs, given, strict=True):
+            grads[slot] = dout
+        self._run_in_reverse(grads, input_gradient)
+        return grads[: self.program.n_inputs]
+
+    def _forward_of_chain(self, x: Any) -> Any:
+        op = None
+        try:
+            for op in self.ops:
+                x = op.forward(x)
+        except Exception as error:
+            add_location(error, None if op is None else op.first)
+            raise
+        return x
+
+    def _backward_of_chain(self, dout: Any, input_gradient: bool) -> Any:
+        op = None
+        try:
+            for op in self._in_reverse:
+                if op.is_source_only and not input_gradient:
+                    op.backward_parameters(dout)
+                    return None
+                dout = op.backward(dout)
+        except Exception as error:
+            add_location(error, None if op is None else op.refusing(error), self.program.steps)
+            raise
+        return dout
+
+    def _chains(self) -> bool:
+        """Return whether each operation takes what the one before it gives, and nothing else."""
+        targets = [op.target for op in self.ops]
+        sources = [op.to for op in self.ops[1:]]
+        return bool(targets) and sources == [(slot,) for slot in targets[:-1]] and self.program.outputs == (targets[-1],)
 
     def _forward_with_layers(self, values: list[Any], noted: Specs | None) -> None:
         outer = execution.op
         try:
-            self._run(self._ops, values, noted)
+            self._run(self.ops, values, noted)
         except OtherInput as stop:
             at: int = stop.args[0]
             assert self._alone is not None
-            done = {step for op in self._ops[:at] if op.backward is not None for step in op.steps}
-            rest = [op for op in self._alone._ops if op.first not in done]
-            self._ran_in_reverse = _in_reverse([*self._ops[:at], *rest])
+            done = {step for op in self.ops[:at] if op.backward is not None for step in op.steps}
+            rest = [op for op in self._alone.ops if op.first not in done]
+            self._ran_in_reverse = _in_reverse([*self.ops[:at], *rest])
             self._run(rest, values)
         finally:
             execution.op = outer
@@ -144,10 +219,10 @@ class Plan:
                 else:
                     values[op.target : op.target + op.n_outputs] = outputs_of(op.last, y)
                     for slot in op.last.targets:
-                        self._like[slot] = _spec(values[slot])
+                        self._like[slot] = spec_of(values[slot])
                 if noted is not None:
                     for slot in op.last.targets:
-                        noted[slot] = _spec(values[slot])
+                        noted[slot] = spec_of(values[slot])
                 for slot in op.frees:
                     values[slot] = None
         except OtherInput:
@@ -156,11 +231,7 @@ class Plan:
             add_location(error, None if op is None else op.first)
             raise
 
-    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
-        """Run the operations in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
-        grads: list[Any] = [None] * self.program.n_slots
-        for slot, given in zip(self.program.outputs, douts):  # noqa: B905 - whoever calls has counted
-            grads[slot] = given
+    def _run_in_reverse(self, grads: list[Any], input_gradient: bool) -> None:
         op = None
         dout: Any
         try:
@@ -180,230 +251,28 @@ class Plan:
                     op.backward_parameters(dout)
                     continue
                 dx = op.backward(dout)
-                slot = op.to_one
-                if slot >= 0 and type(dx) is np.ndarray:  # the common case
-                    grads[slot] = dx if grads[slot] is None else self._sum(slot, grads[slot], dx)
-                    continue
-                for slot, d in zip(op.to, gradients_of(op.first, dx), strict=False):
+                gradients = (dx,) if type(dx) is np.ndarray and len(op.to) == 1 else gradients_of(op.first, dx)
+                for slot, d in zip(op.to, gradients):  # noqa: B905 - none for inputs that are not differentiated
                     if grads[slot] is None:
                         grads[slot] = d
                     elif d is not None:
                         grads[slot] = self._sum(slot, grads[slot], d)
         except Exception as error:
-            refusing = [step for step in op.steps if step.layer is getattr(error, "where", None)] if op else []
-            add_location(error, refusing[0] if refusing else op.last if op else None, self.program.steps)
+            add_location(error, None if op is None else op.refusing(error), self.program.steps)
             raise
-        return grads[: self.program.n_inputs]
 
     def _sum(self, slot: int, a: Any, b: Any) -> Any:
-        if slot in self._sums and self._ran_in_reverse is self._in_reverse:  # else some shapes are others than planned
-            return np.add(a, b, out=self._sums[slot])
+        if slot in self.sums and self._ran_in_reverse is self._in_reverse:  # else some shapes are others than planned
+            return np.add(a, b, out=self.sums[slot])
         return a + b
 
     def _zeros(self, slot: int) -> Array:
         return np.zeros(*self._like[slot])
 
 
-class Plans:
-    """How one thread runs one program: layer by layer, and by plans for the few shapes that came by last."""
-
-    MOST = 4
-
-    def __init__(self, program: Program) -> None:
-        self.run: tuple[Plan, list[Shape]] | None = None
-        """The plan of the last forward of this thread, with the shapes of its outputs."""
-        self._program = program
-        self._alone = Plan(program, [_layer_alone(step) for step in program.steps], program.n_slots)
-        _free(self._alone._ops, program)
-        self._plans: list[Plan] = []
-        self._seen: dict[tuple[Spec, ...], Specs] = {}
-
-    def forward(self, inputs: Sequence[Any]) -> list[Any]:
-        """Run the program on `inputs`, by a plan from the second time that such inputs come by."""
-        plan, noted = self._find(inputs)
-        try:
-            outputs = plan.forward(inputs, noted)
-        except BaseException:
-            self.run = None  # what a refused forward leaves is a part of it
-            raise
-        self.run = plan, [y.shape if type(y) is np.ndarray else np.shape(y) for y in outputs]
-        return outputs
-
-    def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
-        for plan in self._plans if execution.uses_work_arrays else ():
-            if plan.takes(inputs):
-                return plan, None
-        if not (self._program.has_fusions and execution.uses_work_arrays) or not all(type(x) is np.ndarray for x in inputs):
-            return self._alone, None
-        like = tuple(map(_spec, inputs))
-        noted = self._seen.pop(like, None)
-        if noted is None:
-            noted = self._seen[like] = dict(enumerate(like))
-            for old in list(self._seen)[: -self.MOST]:
-                del self._seen[old]
-            return self._alone, noted
-        self._seen[like] = noted
-        if len(noted) < self._program.n_slots:  # that forward was refused
-            return self._alone, noted
-        plan = planned(self._program, like, noted, self._alone)
-        others = [other for other in self._plans if other.inputs != like]
-        self._plans = [*others[1 - self.MOST :], plan]
-        return plan, None
-
-
-def _spec(x: Any) -> Spec:
-    x = np.asarray(x)
-    return Spec(x.shape, x.dtype)
-
-
-def _layer_alone(step: Step) -> Op:
-    """Return the operation of a layer that runs by its own methods."""
-    layer, attributes = step.layer, step.layer.__dict__
-    is_unnamed = not step.kernel and bool(step.sources)  # a weight or a constant keeps no forward
-
-    def forward(*xs: Any) -> Any:
-        execution.op = op
-        y = layer.forward(*xs)
-        if is_unnamed:
-            attributes["_run"] = op
-        return y
-
-    def check() -> None:
-        cache = attributes.get("_cache")
-        if (cache is not None and cache[-1] is not op) or (is_unnamed and attributes.get("_run") is not op):
-            raise stale_cache(layer)
-
-    def backward(dout: Any) -> Any:
-        check()
-        return layer.backward(dout)
-
-    def backward_parameters(dout: Any) -> Any:
-        check()
-        return layer.backward_parameters(dout)
-
-    op = Op((step,), forward, backward, backward_parameters)
-    op.is_alone = True
-    return op
-
-
-def planned(program: Program, inputs: tuple[Spec, ...], specs: Specs, alone: Plan) -> Plan:
-    """Return the plan for inputs and values of these shapes and types."""
-    groups = [(g.fusion if g.fusion and g.fusion.fits(g.layers, *[specs[s] for s in g.sources]) else None, g) for g in program.groups]
-    pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
-    for fusion, group in groups:
-        pieces += [(fusion, group.steps)] if fusion else [(None, (step,)) for step in group.steps]
-    arrays = WorkArrays(program, pieces, specs)
-    ops: list[Op] = []
-    n_slots = program.n_slots
-    for i, (fusion, steps) in enumerate(pieces):
-        first, last = steps[0], steps[-1]
-        if fusion is None:
-            ops.append(_layer_alone(first))
-            continue
-        xs = [specs[slot] for slot in first.sources]
-        copies: dict[int, Array] = {}
-        sources = []
-        for slot in first.sources:
-            if fusion.keeps_inputs and slot in program.foreign:
-                copies[slot] = np.empty(*specs[slot])
-                ops.append(_copy(first, slot, n_slots, copies[slot], check=slot >= program.n_inputs))
-                sources.append(n_slots)
-                n_slots += 1
-            else:
-                sources.append(slot)
-        operation = fusion.prepare([step.layer for step in steps], xs, arrays.memory(i, copies))
-        op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
-        op.reads(tuple(sources))
-        unsure = [k for k, slot in enumerate(first.sources) if not arrays.is_sure(slot) and slot not in copies]
-        if unsure:
-            op.forward = _checking(op.forward, unsure, xs)
-        if not arrays.sends_fitting(i):
-            like = specs[last.target]
-            op.backward = _receiving(op.backward, last, like)
-            op.backward_parameters = _receiving(op.backward_parameters, last, like)
-        if fusion.sends_dout_on and (new := arrays.must_be_new(i)):
-            op.backward = _sending_new(op.backward, new)
-        ops.append(op)
-    _free(ops, program, arrays.lent)
-    plan = Plan(program, ops, n_slots, inputs, alone)
-    plan._sums = arrays.sums
-    return plan
-
-
-def _copy(reader: Step, source: int, target: int, work: Array, check: bool) -> Op:
-    """Return the operation that copies what somebody else may write into. It has no backward: its reader sends the gradient on."""
-
-    def forward(x: Any) -> Array:
-        if check and (type(x) is not np.ndarray or x.shape != work.shape or x.dtype is not work.dtype):
-            raise OtherInput
-        work[...] = x
-        return work
-
-    op = Op((reader,), forward, None, None)
-    op.reads((source,))
-    op.to, op.target, op.n_outputs = (), target, 1
-    return op
-
-
-def _checking(forward: Callable[..., Any], unsure: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
-    """Return a forward that looks at inputs first which no fused operation made."""
-
-    def checked_forward(*xs: Any) -> Any:
-        for k in unsure:
-            x, spec = xs[k], specs[k]
-            if type(x) is not np.ndarray or x.shape != spec.shape or x.dtype is not spec.dtype:
-                raise OtherInput
-        return forward(*xs)
-
-    return checked_forward
-
-
-def _receiving(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
-    """Return a backward that takes a dout of any type and layout, where that of `spec` is wanted."""
-    shape, dtype = spec
-
-    def receiving_backward(dout: Any) -> Any:
-        if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
-            dout = last.layer.recall(dout)[0]
-        return backward(dout if dout.flags.carray else dout.copy())
-
-    return receiving_backward
-
-
-def _sending_new(backward: Callable[[Any], Any], new: list[bool]) -> Callable[[Any], Any]:
-    """Return a backward whose gradients are copies where somebody else will have them."""
-
-    def sending_backward(dout: Any) -> Any:
-        return tuple([d.copy() if is_new else d for d, is_new in zip(backward(dout), new, strict=True)])
-
-    return sending_backward
-
-
 def _in_reverse(ops: list[Op]) -> list[Op]:
     """Return the operations that have a backward, the last one first."""
     return [op for op in reversed(ops) if op.backward is not None]
-
-
-def _free(ops: list[Op], program: Program, lent: Container[int] = ()) -> None:
-    """Have each operation let go of the values that no later one reads, but for work arrays; what is copied is held for its reader."""
-    reads = [({*op.sources, *op.to}, op.last.targets) if op.backward is not None else ((), ()) for op in ops]
-    for op, frees in zip(ops, last_reads(reads, program.outputs), strict=True):
-        op.frees = tuple([slot for slot in frees if program.n_inputs <= slot < program.n_slots and slot not in lent])
-
-
-def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:
-    """Return for each of some operations, slots read and slots written, the slots that are not read after it.
-
-    >>> last_reads([((0,), (1,)), ((0, 1), (2,))], outputs=[2])
-    [(), (0, 1)]
-    """
-    needed = set(outputs)
-    frees = []
-    for reads, writes in reversed(operations):
-        here = {*reads, *writes} - needed
-        frees.append(tuple(sorted(here)))
-        needed |= here
-    return frees[::-1]
 
 
 def outputs_of(step: Step, y: Any) -> tuple[Any, ...]:

@@ -15,7 +15,8 @@ from ..kernels.fused import TABLE
 from ..layer import Layer
 from ..layers.identity import Identity
 from ..structure import METHODS, Structure
-from .plan import Plans, add_location, last_reads, outputs_of
+from .plan import add_location, outputs_of
+from .planning import Plans, last_reads
 
 if TYPE_CHECKING:
     from ..kernels.fused.fusion import Fusion

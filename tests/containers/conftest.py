@@ -5,7 +5,7 @@ import copy
 
 import pytest
 
-from netlib.containers.plan import Plans
+from netlib.containers.planning import Plans
 from netlib.containers.program import Program
 
 

@@ -9,21 +9,26 @@ import numpy as np
 
 from .arrays import as_array, as_count
 from .errors import ShapeError
-from .execution import keeping_nothing
+from .execution import execution
+from .parameter import Buffer
 
 if TYPE_CHECKING:
     from .arrays import Array
     from .layer import Layer
 
 
-def predict(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
+def outputs_of(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
     """Return what `layer` makes of `inputs` in evaluation mode, `batch_size` rows at a time."""
-    where = f"{type(layer).__name__}.predict"
-    with keeping_nothing(evaluates=True):
+    before = execution.keeps, execution.evaluates, execution.op  # as in `keeping_nothing`, which would cost a microsecond more
+    execution.keeps, execution.evaluates, execution.op = False, True, None
+    try:
         if batch_size is None:
             return layer.untraced().forward(*inputs)
+        where = f"{type(layer).__name__}.predict"
         batch_size = as_count(batch_size, "batch_size", where, least=1)
         return _in_batches(layer, _as_rows(inputs, where), batch_size, progress, where)
+    finally:
+        execution.keeps, execution.evaluates, execution.op = before
 
 
 def shadow(layer: Layer) -> Layer:
@@ -38,7 +43,6 @@ def shadow(layer: Layer) -> Layer:
 
 def _shadowed(value: Any) -> Any:
     from .layer import Layer
-    from .parameter import Buffer
 
     if isinstance(value, Layer):
         return value.untraced()

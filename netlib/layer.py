@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import Array, ArrayLike, Shape, as_array, as_floats
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
 from .execution import execution
+from .inference import outputs_of, shadow
 from .node import Node
 from .parameter import Buffer, Parameter
 from .representation import call_text
@@ -408,9 +409,7 @@ class Layer:
                [4.],
                [6.]])
         """
-        from .inference import predict
-
-        return predict(self, inputs, batch_size, progress)
+        return outputs_of(self, inputs, batch_size, progress)
 
     def forget(self) -> None:
         """Let go of what the last forward kept through `remember`."""
@@ -419,8 +418,6 @@ class Layer:
 
     def untraced(self) -> Layer:
         """Return a layer over the same arrays whose forward leaves no trace in this one."""
-        from .inference import shadow
-
         return self if type(self).kernel_name else shadow(self)
 
     def __getstate__(self) -> dict[str, Any]:

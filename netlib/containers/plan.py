@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import kernels
 from ..arrays import Array, Shape
 from ..errors import GradientShapeError, InvalidTypeError, NetlibError, ShapeError
 from ..execution import execution
+from ..kernels import is_loaded
 
 if TYPE_CHECKING:
     from .program import Program, Step
@@ -126,7 +126,7 @@ class Plan:
         self._made = [None] * (program.n_slots - program.n_inputs)
         self._like: dict[int, Spec] = {}
         self._input = inputs[0] if len(inputs) == 1 else None
-        self._is_compiled = kernels.is_loaded()
+        self._is_compiled = is_loaded()
 
     def takes(self, inputs: Sequence[Any]) -> bool:
         """Return whether it was made for such inputs, and for the kernels that are in use."""
@@ -135,7 +135,7 @@ class Plan:
             fits = type(x) is np.ndarray and x.shape == shape and x.dtype is dtype
         else:
             fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in zip(inputs, self.inputs, strict=True))
-        return fits and self._is_compiled is kernels.is_loaded()
+        return fits and self._is_compiled is is_loaded()
 
     def forward(self, inputs: Sequence[Any], noted: Specs | None = None) -> list[Any]:
         """Run the operations and return the outputs. `noted` fills with the shapes and types of all values."""

@@ -147,24 +147,37 @@ class Program:
         try:
             for steps, fusion, layers, sources, target, frees in self.groups:
                 step = steps[0]
-                xs = [values[slot] for slot in sources]
-                if fusion is not None and all(type(x) is np.ndarray for x in xs) and fusion.fits(layers, *xs):
-                    values[target] = fusion.infer(layers, *xs)
+                if fusion is None:
+                    self._infer_one_by_one(steps, values)
+                elif len(sources) == 1:  # the common case, without a list
+                    x = values[sources[0]]
+                    if type(x) is np.ndarray and fusion.fits(layers, x):
+                        values[target] = fusion.infer(layers, x)
+                    else:
+                        self._infer_one_by_one(steps, values)
+                    x = None
                 else:
-                    for step in steps:
-                        layer = step.layer.untraced() if execution.evaluates else step.layer
-                        y = layer.forward(*[values[slot] for slot in step.sources])
-                        values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
-                    del y
-                    for step in steps[:-1]:
-                        values[step.target] = None
-                del xs
+                    xs = [values[slot] for slot in sources]
+                    if all(type(x) is np.ndarray for x in xs) and fusion.fits(layers, *xs):
+                        values[target] = fusion.infer(layers, *xs)
+                    else:
+                        self._infer_one_by_one(steps, values)
+                    xs = []
                 for slot in frees:
                     values[slot] = None
         except Exception as error:
-            add_location(error, step)
+            add_location(error, next((each for each in steps if each.layer is getattr(error, "where", None)), step) if step else None)
             raise
         return [values[slot] for slot in self.outputs]
+
+    @staticmethod
+    def _infer_one_by_one(steps: Sequence[Step], values: list[Any]) -> None:
+        for step in steps:
+            layer = step.layer.untraced() if execution.evaluates else step.layer
+            y = layer.forward(*[values[slot] for slot in step.sources])
+            values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
+        for step in steps[:-1]:
+            values[step.target] = None
 
     def _grouped(self) -> list[Group]:
         """Return the steps in groups, each the longest row of the table that begins there."""

@@ -58,9 +58,9 @@ class Pure:
         return [number for parameter in self.model.parameters().values() for number in parameter.value.ravel().tolist()]
 
     def infer(self, case: Case) -> Step:
-        """Return one forward pass in evaluation mode."""
-        model, x = perceptron(case).eval(), case.inputs()
-        return lambda: model.forward(x)
+        """Return one prediction."""
+        model, x = perceptron(case), case.inputs()
+        return lambda: model.predict(x)
 
 
 class Fast(Pure):

@@ -108,13 +108,6 @@ class WorkArrays:
     def _lends_gradient(self, slot: int) -> bool:
         return slot in self._named
 
-    def _owns_dout(self, i: int) -> bool:
-        slot = self._pieces[i][1][-1].target
-        readers = self._readers.get(slot, [])
-        if slot in self._program.outputs or not readers or not self.sends_fitting(i):
-            return False
-        return len(readers) > 1 or not any(fusion.sends_dout_on for _, fusion in readers if fusion)
-
     def _lay_out_values(self) -> None:
         blocks: dict[int, Block] = {}
         for i, (fusion, steps) in enumerate(self._pieces):
@@ -133,7 +126,7 @@ class WorkArrays:
             douts = held.pop(steps[-1].target, [])
             if fusion is not None:
                 scratch = []
-                if fusion.writes_dout and not self._owns_dout(i):
+                if fusion.needs_scratch:
                     scratch.append(self._take(self._specs[steps[-1].target]))
                     self._scratch[i] = scratch[0].array(self._specs[steps[-1].target])
                 for k, slot in enumerate(steps[0].sources):

@@ -32,7 +32,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     y_memory, dx_memory, scratch = memory.y, memory.dx[0], memory.scratch
     y_rows = None if y_memory is None else as_rows(y_memory)
     dx_rows = None if dx_memory is None else as_rows(dx_memory)
-    masked = None if scratch is None else as_rows(scratch)
+    assert scratch is not None
+    masked = as_rows(scratch)  # not dout itself: where the two are one, compiled loops are not vectorised
     is_matrix = len(shape) == 2
     positive = np.empty(shape, np.bool_)
     positive_rows = as_rows(positive)
@@ -60,11 +61,10 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             raise stale_cache(relu)
         if not is_matrix:
             dout = as_rows(dout)
-        through = dout if masked is None else masked
-        mask(dout, positive_rows, through, dbias)
-        weight.add_grad_product(transposed, through)
+        mask(dout, positive_rows, masked, dbias)
+        weight.add_grad_product(transposed, masked)
         bias.add_grad(dbias)
-        return through
+        return masked
 
     def backward(dout: Array) -> Array:
         dx: Array = backward_parameters(dout).dot(weight.value.T, dx_rows)
@@ -73,4 +73,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward_parameters)
 
 
-FUSION = Fusion(_fits, output, _infer, _prepare, keeps_inputs=True, writes_dout=True)
+FUSION = Fusion(_fits, output, _infer, _prepare, keeps_inputs=True, needs_scratch=True)

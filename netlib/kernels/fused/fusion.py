@@ -31,7 +31,7 @@ class Memory(NamedTuple):
     dx: tuple[Array | None, ...]
     """One for each input."""
     scratch: Array | None
-    """Of the shape of y, where dout must stay as it is. Without it, dout may be written into."""
+    """Of the shape and type of y, for backward alone; None where it was not asked for."""
 
 
 class Operation(NamedTuple):
@@ -56,7 +56,7 @@ class Fusion(NamedTuple):
     """Make the operation for training on such inputs."""
     keeps_inputs: bool
     """Whether backward reads what forward took."""
-    writes_dout: bool = False
-    """Whether backward may write into dout, unless there is scratch memory."""
+    needs_scratch: bool = False
+    """Whether backward needs memory of the shape of y."""
     sends_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, where there is no memory for dx."""

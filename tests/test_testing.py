@@ -303,12 +303,37 @@ class ForgetsTheTwo(Square):
         return dout * self.checked(dout)
 
 
+class LearnsInAnAttribute(Square):
+    """Counts the batches of training, and adds their number in evaluation."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def forward(self, x):
+        y = super().forward(x)
+        if self.training:
+            self.seen += 1
+            return y
+        return y + y.dtype.type(self.seen)
+
+
+class CountsInEvaluation(Square):
+    def __init__(self):
+        self.seen = nl.Buffer(0)
+
+    def forward(self, x):
+        self.seen.value = self.seen.value + 1
+        return super().forward(x)
+
+
 BREAKERS = {
     "deep copy": SharesItsWeight,
     "forward and backward": ForgetsToReturn,
     "deterministic": DrawsUnseeded,
     "training and evaluation": MaskOnlyInTraining,
     "evaluation without chance": DrawsInEvaluation,
+    "state": LearnsInAnAttribute,
+    "buffers in evaluation": CountsInEvaluation,
     "threads": ReadsItselfWhileComputing,
     "dtype": MakesFloat64,
     "integer inputs": FillsAnArrayLikeX,
@@ -675,14 +700,15 @@ class Standardize(nl.Layer):
 
     def __init__(self, features):
         self.features = features
-        self.mean, self.variance = np.zeros(features), np.ones(features)
+        self.mean, self.variance = nl.Buffer(np.zeros(features)), nl.Buffer(np.ones(features))
 
     def forward(self, x):
         x = np.array(x, float)
-        mean, variance = self.mean, self.variance
+        mean, variance = self.mean.value, self.variance.value
         if self.training:
             mean, variance = x.mean(axis=0), x.var(axis=0)
-            self.mean, self.variance = 0.9 * self.mean + 0.1 * mean, 0.9 * self.variance + 0.1 * variance
+            self.mean.value = 0.9 * self.mean.value + 0.1 * mean
+            self.variance.value = 0.9 * self.variance.value + 0.1 * variance
         std = np.sqrt(variance + 1e-5)
         z = (x - mean) / std
         self.z, self.std, self.drew = z, std, self.training

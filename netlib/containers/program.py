@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     Slots = tuple[int, ...]
     Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
 
-LONGEST = max(map(len, TABLE))
-
 
 class Step:
     """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
@@ -181,6 +179,7 @@ class Program:
 
     def _grouped(self) -> list[Group]:
         """Return the steps in groups, each the longest row of the table that begins there."""
+        longest = max(map(len, TABLE))
         reader: dict[int, Step | None] = dict.fromkeys(self.outputs)
         for step in self.steps:
             for slot in step.sources:
@@ -191,7 +190,7 @@ class Program:
             if step.target in done:
                 continue
             chain = [step]
-            while len(chain) < LONGEST and (after := reader.get(chain[-1].target)) is not None and len(after.sources) == 1:
+            while len(chain) < longest and (after := reader.get(chain[-1].target)) is not None and len(after.sources) == 1:
                 chain.append(after)
             while len(chain) > 1 and tuple([each.kernel for each in chain]) not in TABLE:
                 chain.pop()

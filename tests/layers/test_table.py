@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numeric import numeric_gradient
 from table import ROWS
 
 import netlib as nl
+from netlib.containers.residual import ResidualAdd
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 with_a_batch = pytest.mark.parametrize("row", [row for row in ROWS if row.batched], ids=str)
@@ -66,6 +68,32 @@ def test_every_public_layer_is_in_the_table():
     layers = {each for each in public - bases if not issubclass(each, nl.Loss)}
     in_table = {type(row.make(np.float64)) for row in ROWS}
     assert {layer.__name__ for layer in layers - in_table} == set()
+
+
+named_rows = pytest.mark.parametrize("row", [row for row in ROWS if type(row.make(np.float64)).kernel_name], ids=str)
+
+
+def test_every_layer_of_netlib_has_a_kernel_name_of_its_own():
+    kinds = {type(each) for row in ROWS for _, each in row.make(np.float64).walk()} - {nl.Sequential, nl.Residual, nl.Graph}
+    names = [kind.kernel_name for kind in kinds if kind is not ResidualAdd]  # which adds as Add does
+    assert all(names)
+    assert len(set(names)) == len(names)
+    assert type("Mine", (nl.ReLU,), {}).kernel_name == ""  # a promise is not inherited
+
+
+@named_rows
+def test_a_layer_with_a_kernel_name_keeps_arrays_through_remember_alone(row):
+    layer, inputs = row.make(np.float64), row.inputs
+    held = {path: set(vars(each)) for path, each in layer.walk()}
+    ys = outputs(layer, inputs)
+    douts = douts_for(ys)
+    dxs = gradients(layer, douts)
+    assert {path: set(vars(each)) - {"_cache", "_run"} for path, each in layer.walk()} == held
+    for _, each in layer.walk():
+        each.forget()
+    watched = [weakref.ref(a) for a in (*inputs, *douts, *ys, *dxs) if isinstance(a, np.ndarray)]
+    del inputs, douts, ys, dxs
+    assert [reference() for reference in watched] == [None] * len(watched)
 
 
 @every_row

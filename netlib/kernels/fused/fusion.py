@@ -23,7 +23,10 @@ class Like(Protocol):
 
 
 class Memory(NamedTuple):
-    """The arrays of an operation that are the same at every step. None stands for another one at every call."""
+    """The arrays of an operation that are the same at every step. None stands for another one at every call.
+
+    Forward writes y, and backward dx, into the array that is given, and returns it: others count on its being there.
+    """
 
     x: tuple[Array | None, ...]
     """What it reads."""

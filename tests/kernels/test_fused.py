@@ -1,0 +1,174 @@
+"""The table of fused kernels: a row is used in every container, in training and in inference, and nowhere else."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib.kernels import fused
+from netlib.kernels.fused.fusion import Fusion, Operation
+
+X = np.random.default_rng(0).normal(size=(4, 3))
+DOUT = np.random.default_rng(1).normal(size=(4, 3))
+
+
+class TanhTwice:
+    """A row as somebody would add it: two tanh, one behind the other, and a count of how often it ran."""
+
+    def __init__(self):
+        self.ran = []
+
+    def fusion(self):
+        return Fusion(self.fits, self.output, self.infer, self.prepare, keeps_inputs=False)
+
+    def fits(self, layers, x):
+        return len(x.shape) >= 2
+
+    def output(self, layers, x):
+        return x.shape, x.dtype
+
+    def infer(self, layers, x):
+        self.ran.append("infer")
+        return np.tanh(np.tanh(x))
+
+    def prepare(self, layers, xs, memory):
+        first, second = (each.__dict__ for each in layers)
+        like, token = xs[0], object()
+
+        def forward(x):
+            self.ran.append("forward")
+            between = np.tanh(x)
+            y = np.tanh(between, out=memory.y)
+            first["_cache"] = like.shape, like.dtype, (between,), token
+            second["_cache"] = like.shape, like.dtype, (y.copy(),), token
+            return y
+
+        def backward(dout):
+            self.ran.append("backward")
+            (between,), (y,) = first["_cache"][2], second["_cache"][2]
+            return np.multiply(dout, (1 - y * y) * (1 - between * between), out=memory.dx[0])
+
+        return Operation(forward, backward, backward)
+
+
+@pytest.fixture
+def row(monkeypatch):
+    added = TanhTwice()
+    monkeypatch.setitem(fused.TABLE, ("tanh", "tanh"), added.fusion())
+    return added
+
+
+def affine(seed):
+    return nl.Affine(3, 3, rng=seed, dtype="float64")
+
+
+def graph(branches=False):
+    x = nl.Input("x")
+    h = nl.Tanh()(affine(0)(x))
+    y = nl.Tanh()(h)
+    return nl.Graph([x], [affine(1)(y) + h if branches else affine(1)(y)])
+
+
+HOLDERS = {
+    "chain": lambda: nl.Sequential(affine(0), nl.Tanh(), nl.Tanh(), affine(1)),
+    "nested": lambda: nl.Sequential(affine(0), nl.Sequential(nl.Sequential(nl.Tanh()), nl.Tanh()), affine(1)),
+    "across containers": lambda: nl.Sequential(nl.Sequential(affine(0), nl.Tanh()), nl.Sequential(nl.Tanh(), affine(1))),
+    "residual": lambda: nl.Residual(nl.Sequential(nl.Tanh(), nl.Tanh())),
+    "graph": graph,
+    "first and last": lambda: nl.Sequential(nl.Tanh(), nl.Tanh()),
+    "recomputed": lambda: nl.Sequential(affine(2), nl.Residual(nl.Sequential(affine(0), nl.Tanh(), nl.Tanh()))),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+@pytest.mark.parametrize("shape", [(4, 3), (2, 2, 3)])
+def test_a_row_that_is_added_runs_in_every_container_with_the_same_numbers(name, shape, row, monkeypatch):
+    model = HOLDERS[name]()
+    x, dout = X.reshape(shape), DOUT.reshape(shape)
+    with monkeypatch.context() as without:
+        without.delitem(fused.TABLE, ("tanh", "tanh"))
+        plain = copy.deepcopy(model)
+        y, dx = plain.forward(x), plain.backward(dout)
+        assert row.ran == []
+    for _ in range(3):
+        model.zero_grad()
+        np.testing.assert_allclose(model.forward(x), y, rtol=1e-13)
+        np.testing.assert_allclose(model.backward(dout), dx, rtol=1e-12, atol=1e-14)
+        for got, wanted in zip(model.parameters().values(), plain.parameters().values(), strict=True):
+            np.testing.assert_allclose(got.grad, wanted.grad, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(model.predict(x), y, rtol=1e-13)
+    assert row.ran == ["infer", *["forward", "backward", "infer"] * 2]  # the first step shows which shapes come by
+
+
+def test_a_row_is_not_used_where_somebody_else_reads_the_value_in_between(row):
+    model = graph(branches=True)
+    for _ in range(3):
+        model.forward(X)
+        model.backward(DOUT)
+        model.predict(X)
+    assert row.ran == []
+
+
+class OwnTanh(nl.Tanh):
+    """Another layer, whatever it inherits."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+
+
+def test_a_row_is_not_used_for_a_subclass_nor_for_a_layer_whose_method_was_replaced(row):
+    model = nl.Sequential(nl.Tanh(), OwnTanh())
+    watched = nl.Sequential(nl.Tanh(), nl.Tanh())
+    watched[1].forward = lambda x: x + 1
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(X), 2 * np.tanh(np.tanh(X)), rtol=1e-14)
+        np.testing.assert_allclose(watched.forward(X), np.tanh(X) + 1, rtol=1e-14)
+        np.testing.assert_allclose(watched.predict(X), np.tanh(X) + 1, rtol=1e-14)
+    assert row.ran == []
+    del watched[1].forward
+    np.testing.assert_allclose(watched.predict(X), np.tanh(np.tanh(X)), rtol=1e-14)
+    assert row.ran == ["infer"]
+
+
+def test_a_row_fits_by_shape_and_else_the_layers_run_one_by_one(row):
+    model = nl.Sequential(nl.Tanh(), nl.Tanh())
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(X[0]), np.tanh(np.tanh(X[0])), rtol=1e-14)
+        model.backward(DOUT[0])
+        np.testing.assert_allclose(model.predict(X[0]), np.tanh(np.tanh(X[0])), rtol=1e-14)
+    assert row.ran == []
+
+
+class Stretches(nl.Layer):
+    """Gives more rows in some steps than in others, which no plan can know."""
+
+    def __init__(self):
+        self.times = 1
+
+    def forward(self, x):
+        return np.concatenate([x] * self.times)
+
+    def backward(self, dout):
+        return sum(np.split(dout, self.times))
+
+
+def test_a_plan_goes_on_layer_by_layer_where_a_users_layer_gives_another_shape():
+    model = nl.Sequential(affine(0), nl.ReLU(), Stretches(), affine(1), nl.ReLU(), affine(2))
+    layers = list(copy.deepcopy(model))
+    for times in (1, 1, 1, 3, 1, 2, 2, 1):
+        model[2].times = layers[2].times = times
+        y = x = X
+        for layer in layers:
+            y = layer.forward(y)
+        np.testing.assert_allclose(model.forward(x), y, rtol=1e-13)
+        dout = np.ones_like(y)
+        dx = model.backward(dout)
+        for layer in reversed(layers):
+            dout = layer.backward(dout)
+        np.testing.assert_allclose(dx, dout, rtol=1e-12)
+    for got, wanted in zip(model.parameters().values(), (p for each in layers for p in each.parameters().values()), strict=True):
+        np.testing.assert_allclose(got.grad, wanted.grad, rtol=1e-12)

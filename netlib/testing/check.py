@@ -60,7 +60,7 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
     ...         return dout.copy()
     >>> check_layer(Double(), np.random.default_rng(0).normal(size=(4, 3)))
     Traceback (most recent call last):
-    AssertionError: Double breaks 1 of the 30 rules of a well-behaved layer.
+    AssertionError: Double breaks 1 of the 32 rules of a well-behaved layer.
     <BLANKLINE>
       dout unchanged
         wanted  backward leaves dout as it is

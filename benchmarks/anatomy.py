@@ -20,7 +20,7 @@ import numpy as np
 import netlib as nl
 from netlib.kernels.bias_relu import add_bias_relu, relu_backward
 
-from .case import CASES, LR
+from .case import CASES
 from .contenders.netlib_ import perceptron
 
 if TYPE_CHECKING:
@@ -35,23 +35,24 @@ class Anatomy:
 
     def __init__(self, case: Case) -> None:
         self.model, self.loss = perceptron(case), nl.SoftmaxCrossEntropy()
-        self.optimizer = nl.Adam(self.model, lr=LR)
+        # So small that the numbers stay: a loss near zero has subnormal gradients, and those take a processor several times as long.
+        self.optimizer = nl.Adam(self.model, lr=1e-12)
         self.x, self.t = case.inputs(), next(iter(case.targets()))
         for _ in range(3):
             self.whole()
         parameters = list(self.model.parameters().values())
         weights, biases = [p.value for p in parameters[::2]], [p.value for p in parameters[1::2]]
-        grads = [p.grad for p in parameters[::2]]
         values = [np.empty_like(self.x), *(np.empty((case.batch, n), case.dtype) for n in case.widths[1:])]
         douts, dx = ([np.empty_like(a) for a in values] for _ in range(2))
         masks, sums = [np.empty(a.shape, bool) for a in values], [np.empty(a.shape[1], a.dtype) for a in values]
         rectify, mask = add_bias_relu.of(self.x.dtype), relu_backward.of(self.x.dtype)
         n = len(weights)
+        douts[-1][...] = self.loss.backward()
         self.copy: list[Part] = [lambda: values[0].__setitem__(..., self.x)]
         self.forward = [lambda i=i: values[i].dot(weights[i], values[i + 1]) for i in range(n)]
         self.rectify = [lambda i=i: rectify(values[i], biases[i - 1], masks[i]) for i in range(1, n)]
         self.mask = [lambda i=i: mask(dx[i], masks[i], douts[i], sums[i]) for i in range(1, n)]
-        self.to_weights = [lambda i=i: values[i].T.dot(douts[i + 1], grads[i]) for i in range(n)]
+        self.to_weights = [lambda i=i: parameters[2 * i].add_grad_product(values[i].T, douts[i + 1]) for i in range(n)]
         self.to_inputs = [lambda i=i: douts[i + 1].dot(weights[i].T, dx[i]) for i in range(1, n)]
         self.update: list[Part] = [self.optimizer.step]
 
@@ -87,8 +88,13 @@ class Anatomy:
         return parts
 
 
-def measured(stages: dict[str, list[Part]], rounds: int, counted: Callable[[Part], bool] = lambda part: True) -> dict[str, float]:
-    """Return the µs of one step of each stage: medians over rounds in which all take turns; only `counted` parts are timed."""
+def measured(
+    stages: dict[str, list[Part]], rounds: int, prepare: Part, counted: Callable[[Part], bool] = lambda part: True
+) -> dict[str, float]:
+    """Return the µs of one step of each stage: medians over rounds in which all take turns; only `counted` parts are timed.
+
+    `prepare` is called before each step.
+    """
     times: dict[str, list[float]] = {name: [] for name in stages}
     order, chance = list(stages), random.Random(0)
     for _ in range(rounds):
@@ -96,6 +102,7 @@ def measured(stages: dict[str, list[Part]], rounds: int, counted: Callable[[Part
         for name in order:
             steps = []
             for _ in range(20):
+                prepare()
                 seconds = 0.0
                 for part in stages[name]:
                     start = perf_counter()
@@ -126,7 +133,9 @@ def around_products(parts: Anatomy, rounds: int) -> dict[str, float]:
         "Adam, which goes through all weights": parts.update,
     }
     own = {id(part) for part in products}
-    return measured({name: [*products, *other] for name, other in others.items()}, rounds, lambda part: id(part) in own)
+    return measured(
+        {name: [*products, *other] for name, other in others.items()}, rounds, parts.optimizer.zero_grad, lambda part: id(part) in own
+    )
 
 
 def alignment(case: Case, rounds: int) -> dict[str, float]:
@@ -144,7 +153,7 @@ def alignment(case: Case, rounds: int) -> dict[str, float]:
     for offset in (0, 16):
         x, w, y = at(offset, case.batch, n_in), at(offset, n_in, n_out), at(offset, case.batch, n_out)
         stages[f"{offset} bytes"] = [lambda x=x, w=w, y=y: x.dot(w, y)]  # type: ignore[misc]
-    return measured(stages, rounds)
+    return measured(stages, rounds, lambda: None)
 
 
 def main() -> None:
@@ -156,7 +165,7 @@ def main() -> None:
     case = CASES[arguments.case]
     parts = Anatomy(case)
     print(f"{case.name}, {nl.accelerator()}, µs\n")
-    for name, value in measured(parts.stages(), arguments.rounds).items():
+    for name, value in measured(parts.stages(), arguments.rounds, parts.optimizer.zero_grad).items():
         print(f"{value:10,.0f}  {name}")
     print("\nthe products, with between two rounds of them")
     for name, value in around_products(parts, arguments.rounds).items():

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BLOCK = 65536
 """How many numbers are updated at a time: few enough to stay in cache from one operation to the next."""
 
+FLUSH_EVERY = 64
+"""Steps between two calls of `flush_subnormals` on the state."""
+
 
 class Flat:
     """Parameters of one floating type, one after the other in an array of values and an array of gradients.
@@ -78,6 +81,10 @@ class Flat:
                     block[0][...], block[1][...] = value, grad
                     update(rate, t, *block)
                     value[...] = block[0]
+            if t % FLUSH_EVERY == 0:
+                for _, _, (_, _, scratch, *slots) in blocks:
+                    for slot in slots:
+                        flush_subnormals(slot, scratch)
             self.steps[first:last] = [t] * (last - first)
 
     def zero_grad(self) -> None:
@@ -132,3 +139,18 @@ class Flat:
         Flat.__init__(self, state["parameters"], state["slots"])
         self.steps, self.slots = state["steps"], state["slots"]
         self.settle()
+
+
+def flush_subnormals(x: Array, scratch: Array) -> None:
+    """Set the numbers of `x` to 0 that are too small to be held at full precision.
+
+    Where a gradient stays at 0, as that of a dead unit, a running mean decays to the least number there is, and rounding holds it there.
+    Many processors take a hundred times as long for such a number, in every step from then on.
+
+    >>> x = np.array([1e-320, -1e-320, 1e-300, 0.0])
+    >>> flush_subnormals(x, np.empty(4))
+    >>> x
+    array([0.e+000, 0.e+000, 1.e-300, 0.e+000])
+    """
+    np.abs(x, out=scratch)
+    np.copyto(x, 0, where=scratch < np.finfo(x.dtype).smallest_normal)

@@ -94,8 +94,9 @@ class Optimizer:
         rate = self.lr
         update = self._decay_and_update if self.weight_decay else self.update
         try:
-            for flat in self._flats:
-                flat.advance(update, rate)
+            with np.errstate(under="ignore"):  # a mean of the past that decays to 0 is right
+                for flat in self._flats:
+                    flat.advance(update, rate)
             self.steps += 1
         finally:
             for flat in self._flats:

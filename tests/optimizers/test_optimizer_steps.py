@@ -378,3 +378,16 @@ def test_an_interrupted_step_leaves_no_half_used_gradient_behind():
         optimizer.step()
     assert weight.grad == 0
     assert optimizer.steps == 0
+
+
+@pytest.mark.parametrize(("kind", "settings"), EVERY)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_state_of_a_weight_without_gradients_decays_to_zero_and_not_to_subnormals(kind, settings, dtype):
+    weight = Parameter(np.ones(3, dtype))
+    optimizer = kind(weight, lr=1e-3, **settings)
+    weight.grad += np.array([1e-3, -1, 0])
+    with np.errstate(all="raise"):
+        for _ in range(20_480):
+            optimizer.step()
+    for state in optimizer.state_dict()["parameters"]["0"].values():
+        assert not np.any((np.abs(state) > 0) & (np.abs(state) < np.finfo(np.float32).smallest_normal))

@@ -360,7 +360,7 @@ class LayerNorm1(nl.Layer):
 class SquaredError1(nl.Layer):
     """L = the mean of (y - t)² over all elements."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y: Array, t: Array) -> float:
         self.difference = y - t
@@ -373,7 +373,7 @@ class SquaredError1(nl.Layer):
 class SquaredError2(nl.Layer):
     """L = the mean of (y - t)² over all elements."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y: Array, t: Array) -> float:
         self.difference = y - t
@@ -386,7 +386,7 @@ class SquaredError2(nl.Layer):
 class CrossEntropy1(nl.Layer):
     """L = the mean of -log softmax(y)[n, t_n] over the rows n."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y: Array, t: Array) -> float:
         shifted = y - y.max(axis=1, keepdims=True)
@@ -500,7 +500,7 @@ class Max1(nl.Layer):
 class Embedding1(nl.Layer):
     """y_n = row index_n of a table."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self) -> None:
         self.table = weights(4, 3)
@@ -515,7 +515,7 @@ class Embedding1(nl.Layer):
 
 
 class Exercise(NamedTuple):
-    """A layer to mend, and what is asked of it."""
+    """A layer to fix, and what is asked of it."""
 
     layer: type[nl.Layer]
     hint: str

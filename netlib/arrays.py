@@ -56,7 +56,7 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
     """
     if type(x) is not np.ndarray:
         if isinstance(x, np.ma.MaskedArray):
-            raise InvalidTypeError("got a masked array, whose mask would be lost", where=where, mend="Fill it first: x.filled(0).")
+            raise InvalidTypeError("got a masked array, whose mask would be lost", where=where, hint="Fill it first: x.filled(0).")
         try:
             x = np.asarray(x)
         except ValueError as error:
@@ -64,7 +64,7 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
     if x.dtype.kind not in "fiub":
         if x.dtype == object and x.ndim == 0:
             raise InvalidTypeError(f"got {x[()]!r}, wanted an array", where=where)
-        raise InvalidTypeError(f"got an array of {x.dtype}, wanted real numbers", where=where, mend="Convert it with x.astype(np.float32).")
+        raise InvalidTypeError(f"got an array of {x.dtype}, wanted real numbers", where=where, hint="Convert it with x.astype(np.float32).")
     return x
 
 
@@ -137,8 +137,8 @@ def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object
     if type(x) is not np.ndarray or x.dtype is not dtype:
         x = as_floats(x, dtype, where)
     if x.shape[-1:] != (features,):
-        mend = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
-        raise ShapeError(f"got x of shape {x.shape}, wanted (…, {features})", where=where, mend=mend)
+        hint = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
+        raise ShapeError(f"got x of shape {x.shape}, wanted (…, {features})", where=where, hint=hint)
     return x
 
 
@@ -260,7 +260,7 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
     except TypeError:
         raise InvalidTypeError(f"dtype is {dtype!r}, which NumPy does not know", where=where) from None
     if result.kind != "f":
-        raise InvalidTypeError(f"dtype is {result}, wanted a floating one", where=where, mend="Use float32 or float64.")
+        raise InvalidTypeError(f"dtype is {result}, wanted a floating one", where=where, hint="Use float32 or float64.")
     return result
 
 

@@ -1,4 +1,4 @@
-"""What netlib says when it refuses: where, what came, what was wanted, and the mend."""
+"""What netlib says when it refuses: where, what came, what was wanted, and the hint."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class NetlibError(Exception):
         What came and what was wanted.
     where : object, optional
         The object that refuses; its ``str`` is shown, so a layer may be handed over as it is.
-    mend : str, optional
+    hint : str, optional
         What to write instead, where that is known.
 
     Examples
     --------
-    >>> error = NetlibError("got 3 features, wanted 4", where="Affine(4, 2)", mend="Use Affine(3, 2).")
+    >>> error = NetlibError("got 3 features, wanted 4", where="Affine(4, 2)", hint="Use Affine(3, 2).")
     >>> str(error.inside("Sequential[1]"))
     'Sequential[1] Affine(4, 2): got 3 features, wanted 4. Use Affine(3, 2).'
     """
 
-    def __init__(self, message: str, *, where: object = "", mend: str = "") -> None:
+    def __init__(self, message: str, *, where: object = "", hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.where = where
-        self.mend = mend
+        self.hint = hint
         self.path: list[str] = []
 
     def inside(self, place: str) -> NetlibError:
@@ -39,7 +39,7 @@ class NetlibError(Exception):
     def __str__(self) -> str:
         place = " ".join(part for part in (".".join(self.path), str(self.where)) if part)
         text = f"{place}: {self.message}" if place else self.message
-        return f"{text.rstrip('.')}. {self.mend}" if self.mend else text
+        return f"{text.rstrip('.')}. {self.hint}" if self.hint else text
 
 
 class InvalidValueError(NetlibError, ValueError):
@@ -80,8 +80,8 @@ def not_installed(package: str, extra: str, where: object) -> MissingError:
     >>> print(not_installed("matplotlib", "plot", "plot.weights"))
     plot.weights: needs matplotlib, which is not installed. Install it with: pip install 'netlib[plot]'
     """
-    mend = f"Install it with: pip install 'netlib[{extra}]'"
-    return MissingError(f"needs {package}, which is not installed", where=where, mend=mend)
+    hint = f"Install it with: pip install 'netlib[{extra}]'"
+    return MissingError(f"needs {package}, which is not installed", where=where, hint=hint)
 
 
 def stale_cache(layer: object) -> OrderError:
@@ -90,5 +90,5 @@ def stale_cache(layer: object) -> OrderError:
     >>> print(stale_cache("Affine(2, 3)"))
     Affine(2, 3): has run another forward since, so what backward needs is gone. Use layer.tied_copy() in one of the two models.
     """
-    mend = "Use layer.tied_copy() in one of the two models."
-    return OrderError("has run another forward since, so what backward needs is gone", where=layer, mend=mend)
+    hint = "Use layer.tied_copy() in one of the two models."
+    return OrderError("has run another forward since, so what backward needs is gone", where=layer, hint=hint)

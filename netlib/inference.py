@@ -61,7 +61,7 @@ def _shadowed(value: Any) -> Any:
 def _as_rows(inputs: Sequence[Any], where: str) -> list[Array]:
     arrays = [as_array(x, where) for x in inputs]
     if not arrays or any(a.ndim == 0 for a in arrays):
-        raise ShapeError("got an input without rows, wanted arrays of shape (N, …)", where=where, mend="Leave batch_size out.")
+        raise ShapeError("got an input without rows, wanted arrays of shape (N, …)", where=where, hint="Leave batch_size out.")
     lengths = {len(a) for a in arrays}
     if len(lengths) > 1:
         shapes = " and ".join(str(a.shape) for a in arrays)
@@ -98,5 +98,5 @@ def _checked(y: Any, n: int, where: str) -> Any:
     for each in y if isinstance(y, tuple) else (y,):
         if np.ndim(each) == 0 or len(each) != n:
             message = f"{n} rows became an output of shape {np.shape(each)}, wanted as many rows"
-            raise ShapeError(message, where=where, mend="Leave batch_size out: the samples are not independent.")
+            raise ShapeError(message, where=where, hint="Leave batch_size out: the samples are not independent.")
     return y

@@ -179,8 +179,8 @@ Xavier = Glorot
 def drawn(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
     """Return what `init` draws, in `dtype`, after refusing what is no initializer."""
     if not isinstance(init, Initializer):
-        mend = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
-        raise InvalidTypeError(f"init is {init!r}, wanted an initializer", where=where, mend=mend)
+        hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
+        raise InvalidTypeError(f"init is {init!r}, wanted an initializer", where=where, hint=hint)
     dtype = as_dtype(dtype, where)
     return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
 

@@ -65,7 +65,7 @@ class Layer:
     backward: Callable[..., Any] = _unwritten
     n_outputs: int = 1
     """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
-    n_constant_inputs: int = 0
+    n_nondifferentiable_inputs: int = 0
     """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
     rule: str | Callable[[Sequence[Shape], Shape], str] = ""
     """What a drawing writes at the node and its page computes with, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``; where shapes matter,
@@ -132,7 +132,7 @@ class Layer:
         if len(parameters) < len(found):
             paths = [path for path, _ in found.values()]
             twice = next(path for path in paths if paths.count(path) > 1)
-            raise InvalidValueError(f"two parameters go by the path {twice!r}", where=type(self).__name__, mend="Rename one.")
+            raise InvalidValueError(f"two parameters go by the path {twice!r}", where=type(self).__name__, hint="Rename one.")
         return parameters
 
     def buffers(self) -> dict[str, Buffer]:
@@ -360,7 +360,7 @@ class Layer:
         """
         cache = self._cache
         if cache is None:
-            raise OrderError("backward came before any forward", where=self, mend="Call forward first: backward needs what it keeps.")
+            raise OrderError("backward came before any forward", where=self, hint="Call forward first: backward needs what it keeps.")
         shape, dtype, kept, _ = cache
         if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
             dout = self._as_dout(dout, shape, dtype)
@@ -470,7 +470,7 @@ def as_layer(thing: object, where: object) -> Layer:
     if isinstance(thing, Layer):
         return thing
     if isinstance(thing, type) and issubclass(thing, Layer):
-        mend = f"Write {thing.__name__}(…), with parentheses."
-        raise InvalidTypeError(f"got the class {thing.__name__}, wanted a layer", where=where, mend=mend)
-    mend = "A layer is an instance of a class derived from netlib.Layer."
-    raise InvalidTypeError(f"got {thing!r}, wanted a layer", where=where, mend=mend)
+        hint = f"Write {thing.__name__}(…), with parentheses."
+        raise InvalidTypeError(f"got the class {thing.__name__}, wanted a layer", where=where, hint=hint)
+    hint = "A layer is an instance of a class derived from netlib.Layer."
+    raise InvalidTypeError(f"got {thing!r}, wanted a layer", where=where, hint=hint)

@@ -61,7 +61,7 @@ class Node:
         for x in inputs:
             if not isinstance(x, Node):
                 raise InvalidTypeError(
-                    f"got nodes together with {type(x).__name__}", where=layer, mend="Make the array a node: nl.Constant('name', array)."
+                    f"got nodes together with {type(x).__name__}", where=layer, hint="Make the array a node: nl.Constant('name', array)."
                 )
         call = Call(layer, tuple(inputs), None if name is None else as_name(name))
         if layer.n_outputs == 1:
@@ -83,5 +83,5 @@ class Node:
 def as_name(name: object) -> str:
     """Return `name`, after refusing what could not stand in a path."""
     if not isinstance(name, str) or not name or "." in name:
-        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", mend="Use a word without dots.")
+        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", hint="Use a word without dots.")
     return name

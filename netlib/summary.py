@@ -11,8 +11,8 @@ from .containers.program import as_wirable
 from .errors import InvalidTypeError, ShapeError
 from .layer import Layer
 from .parameter import Parameter
-from .preservation import preserved
 from .recording import Call, recorded
+from .restoring import preserve_state
 
 Shape = tuple[int, ...]
 LONGEST = 48
@@ -89,7 +89,7 @@ def summarize(model: Layer, input_shape: Any) -> Summary:
         For negative lengths, and for shapes that the model refuses.
     """
     inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
-    with preserved(model), recorded(model) as calls, np.errstate(all="ignore"):
+    with preserve_state(model), recorded(model) as calls, np.errstate(all="ignore"):
         model.predict(*inputs)
     return Summary(tuple(_rows(model, calls)))
 
@@ -127,7 +127,7 @@ def _shapes(given: Any) -> list[Shape]:
     if not isinstance(given, list):
         return [_shape(given)]
     if not all(isinstance(each, tuple) for each in given):
-        raise InvalidTypeError(f"input_shape is {given!r}, wanted a tuple", where="summary", mend="A list holds one tuple for each input.")
+        raise InvalidTypeError(f"input_shape is {given!r}, wanted a tuple", where="summary", hint="A list holds one tuple for each input.")
     return [_shape(each) for each in given]
 
 

@@ -83,9 +83,9 @@ def test_features_stand_on_the_last_axis_of_any_number_and_are_converted(shape):
     assert y is x
 
 
-@pytest.mark.parametrize(("shape", "mend"), [((2, 4), "in_features 4, or the last axis of x 3"), ((3, 1), "in_features 1"), ((), r"\[x\]")])
-def test_other_features_are_refused_with_the_way_out(shape, mend):
-    with pytest.raises(nl.ShapeError, match=rf"Affine: got x of shape .*wanted \(…, 3\).*{mend}"):
+@pytest.mark.parametrize(("shape", "hint"), [((2, 4), "in_features 4, or the last axis of x 3"), ((3, 1), "in_features 1"), ((), r"\[x\]")])
+def test_other_features_are_refused_with_the_way_out(shape, hint):
+    with pytest.raises(nl.ShapeError, match=rf"Affine: got x of shape .*wanted \(…, 3\).*{hint}"):
         arrays.as_features(np.ones(shape), 3, np.dtype(np.float32), "Affine")
 
 

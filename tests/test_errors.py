@@ -25,14 +25,14 @@ def test_every_public_error_is_in_the_table():
 
 @pytest.mark.parametrize("kind", BUILTIN)
 def test_an_error_is_netlibs_and_the_one_python_programmers_catch(kind):
-    error = kind("got 3", where="Affine(4, 2)", mend="Take 4.")
+    error = kind("got 3", where="Affine(4, 2)", hint="Take 4.")
     assert isinstance(error, nl.NetlibError)
     assert all(isinstance(error, builtin) for builtin in BUILTIN[kind])
     assert str(error) == "Affine(4, 2): got 3. Take 4."
 
 
 @pytest.mark.parametrize(
-    ("where", "path", "mend", "text"),
+    ("where", "path", "hint", "text"),
     [
         ("", [], "", "got 3"),
         ("Add()", [], "", "Add(): got 3"),
@@ -42,15 +42,15 @@ def test_an_error_is_netlibs_and_the_one_python_programmers_catch(kind):
         ("Add()", ["Sequential[1]"], "Take 4.", "Sequential[1] Add(): got 3. Take 4."),
     ],
 )
-def test_a_message_begins_with_the_place_and_ends_with_the_mend(where, path, mend, text):
-    error = nl.ShapeError("got 3", where=where, mend=mend)
+def test_a_message_begins_with_the_place_and_ends_with_the_hint(where, path, hint, text):
+    error = nl.ShapeError("got 3", where=where, hint=hint)
     for place in path:  # from the inside out
         assert error.inside(place) is error
     assert str(error) == text
 
 
 def test_a_sentence_that_ends_in_a_stop_gets_no_second_one():
-    assert str(nl.ShapeError("got 3.", mend="Take 4.")) == "got 3. Take 4."
+    assert str(nl.ShapeError("got 3.", hint="Take 4.")) == "got 3. Take 4."
 
 
 def test_the_place_may_be_the_layer_itself():
@@ -58,7 +58,7 @@ def test_the_place_may_be_the_layer_itself():
 
 
 def test_errors_survive_pickles_and_copies():
-    error = nl.ShapeError("got 3", where="Add()", mend="Take 4.").inside("Sequential[1]")
+    error = nl.ShapeError("got 3", where="Add()", hint="Take 4.").inside("Sequential[1]")
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(twin) is nl.ShapeError
         assert str(twin) == str(error) == "Sequential[1] Add(): got 3. Take 4."

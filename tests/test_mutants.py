@@ -39,7 +39,7 @@ def test_every_mistake_in_the_arithmetic_of_subtract_is_made():
         ("x **= 2", ["x *= 2", "x **= 3"]),
         ("raise ValueError(1 + 2)", []),
         ("def f(x: 1 | 2) -> 3: '4 + 5'", []),
-        ("def f(n):\n    mend = 1 + n\n    raise ValueError(mend)", []),
+        ("def f(n):\n    hint = 1 + n\n    raise ValueError(hint)", []),
     ],
 )  # fmt: skip
 def test_the_mistakes_that_a_line_allows_are_made_one_at_a_time(was, mistakes):

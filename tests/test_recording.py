@@ -5,8 +5,8 @@ import pytest
 
 import netlib as nl
 from netlib import Layer, Parameter
-from netlib.preservation import preserved, preserved_modes
 from netlib.recording import recorded
+from netlib.restoring import preserve_modes, preserve_state
 
 
 class Scale(Layer):
@@ -161,7 +161,7 @@ def test_attributes_come_back_after_an_error_too():
     layer.forward(np.array([5.0]))
 
     def broken_off():
-        with preserved(layer):
+        with preserve_state(layer):
             layer.x = None
             raise ZeroDivisionError
 
@@ -173,7 +173,7 @@ def test_attributes_come_back_after_an_error_too():
 def test_modes_come_back_layer_by_layer():
     model = nl.Sequential(nl.Sequential(nl.Dropout(), nl.Dropout()), nl.Dropout())
     model[0][1].eval()
-    with preserved_modes(model):
+    with preserve_modes(model):
         model.train()
         model[1].eval()
     assert [layer.training for _, layer in model.walk()] == [True, True, True, False, True]

@@ -372,7 +372,7 @@ def test_a_layer_with_one_fault_breaks_one_rule(rule):
     assert names == [rule], text
     assert f"{BREAKERS[rule].__name__} breaks 1 of the {len(RULES)} rules" in text
     assert RULES[rule].wanted in text
-    assert RULES[rule].mend in text
+    assert RULES[rule].hint in text
     assert re.search(r"^    got     \S", text, re.MULTILINE)
 
 
@@ -771,7 +771,7 @@ def test_whole_numbers_where_the_layer_has_a_pole_prove_nothing():
 
 def test_a_layer_over_whole_numbers_alone_keeps_the_rules_that_apply():
     class Lookup(nl.Layer):
-        n_constant_inputs = 1
+        n_nondifferentiable_inputs = 1
 
         def __init__(self):
             self.weight = nl.Parameter(np.random.default_rng(0).normal(size=(5, 2)))

@@ -93,7 +93,7 @@ class Container(Layer):
         if program is not None and run is not None:
             run = program.of_thread.plans.run or run
         if run is None or not (run[0].program is self.program(run[0].program.n_inputs) or self._is_wired_as(run[0].program)):
-            raise OrderError("backward came before any forward", where=self.short, mend="Call forward first: backward needs what it keeps.")
+            raise OrderError("backward came before any forward", where=self.short, hint="Call forward first: backward needs what it keeps.")
         plan, shapes = run
         dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:

@@ -175,15 +175,15 @@ class Graph(Container):
     def _refuse_what_cannot_work(self) -> None:
         for node in self.inputs:
             if node.call is not None:
-                raise InvalidTypeError(f"{node!r} is among the inputs", where=self.short, mend="Inputs are made with nl.Input(name).")
+                raise InvalidTypeError(f"{node!r} is among the inputs", where=self.short, hint="Inputs are made with nl.Input(name).")
         known = Counter([node.name for node in self.inputs] + list(self._names))
         for name, count in known.items():
             if count > 1:
-                raise InvalidValueError(f"{count} nodes are named {name!r}", where=self.short, mend="Give each a name of its own.")
+                raise InvalidValueError(f"{count} nodes are named {name!r}", where=self.short, hint="Give each a name of its own.")
         used = {id(node) for call in self._calls for node in call.sources} | {id(node) for node in self.outputs}
         for node in self.inputs:
             if id(node) not in used:
-                raise InvalidValueError(f"nobody uses the input {node.name!r}", where=self.short, mend="Use it or leave it out.")
+                raise InvalidValueError(f"nobody uses the input {node.name!r}", where=self.short, hint="Use it or leave it out.")
         given = {id(node) for node in self.inputs}
         reached: set[int] = set()
         for call, name in zip(self._calls, self._names, strict=True):

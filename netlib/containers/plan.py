@@ -288,9 +288,9 @@ def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
     """Return what the backward at `step` returned as one gradient for each input, None where nothing flows."""
     layer = step.layer
     if dx is None and not step.is_source_only:  # layers before it wait for a gradient
-        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, mend="Does it lack a return?")
+        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, hint="Does it lack a return?")
     gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
-    if len(gradients) + layer.n_constant_inputs != len(step.sources):
+    if len(gradients) + layer.n_nondifferentiable_inputs != len(step.sources):
         raise ShapeError(f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs", where=layer)
     return gradients
 
@@ -305,4 +305,4 @@ def add_location(error: Exception, step: Step | None, steps: Sequence[Step] = ()
     error.inside(step.path)
     if isinstance(error, GradientShapeError):
         makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
-        error.mend = f"It came out of the backward of {' and '.join(makers)}." if makers else ""
+        error.hint = f"It came out of the backward of {' and '.join(makers)}." if makers else ""

@@ -262,7 +262,7 @@ def same_object_twice(layer: Layer, first: str, second: str) -> InvalidValueErro
     return InvalidValueError(
         f"the same object stands at {first} and at {second}; it keeps one forward only",
         where=layer,
-        mend="Use layer.tied_copy() for the second place: a layer of its own over the same parameters.",
+        hint="Use layer.tied_copy() for the second place: a layer of its own over the same parameters.",
     )
 
 

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..chance import generators, set_state, state
 from ..errors import NetlibError
 from ..execution import execution, keeping_nothing, using_no_work_arrays
 from ..layer import Layer, as_layer
-from ..preservation import in_modes
+from ..random_state import generators, set_state, state
+from ..restoring import in_modes
 
 if TYPE_CHECKING:
     from ..arrays import Shape
@@ -42,7 +42,7 @@ class Recompute(Layer):
     def __init__(self, layer: Layer) -> None:
         self.layer = as_layer(layer, "Recompute")
         self.n_outputs = layer.n_outputs
-        self.n_constant_inputs = layer.n_constant_inputs
+        self.n_nondifferentiable_inputs = layer.n_nondifferentiable_inputs
 
     def forward(self, *inputs: Any) -> Any:
         """Return what the layer returns."""

@@ -25,8 +25,8 @@ class ResidualAdd(Add):
         y = as_floats(inputs[1], where="Residual")
         x = as_floats(inputs[0], y.dtype, "Residual")
         if x.shape != y.shape:
-            mend = "Give the layer inside as many outputs as inputs."
-            raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", mend=mend)
+            hint = "Give the layer inside as many outputs as inputs."
+            raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", hint=hint)
         return super().forward(x, y)
 
     rule = Add.rule  # which is as true of this forward

@@ -100,7 +100,7 @@ class Sequential(Container):
         if isinstance(layer, tuple) and len(layer) == 2:
             name, layer = layer
             if not isinstance(name, str) or not name or "." in name or name.isdigit():
-                raise InvalidValueError(f"{name!r} cannot name a layer", where=self._label(number), mend="Use a word without dots.")
+                raise InvalidValueError(f"{name!r} cannot name a layer", where=self._label(number), hint="Use a word without dots.")
         return name, as_layer(layer, self._label(number))
 
     def _label(self, number: int) -> str:

@@ -61,7 +61,7 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     rows = as_aligned(arrays, where)
     size = as_count(batch_size, "batch_size", where, least=1)
     if rng is not None and not shuffle:
-        raise InvalidValueError("got an rng without shuffle, so it would do nothing", where=where, mend="Pass shuffle=True.")
+        raise InvalidValueError("got an rng without shuffle, so it would do nothing", where=where, hint="Pass shuffle=True.")
     rng = as_rng(rng, where)
     n = len(rows[0])
     order = rng.permutation(n) if shuffle else np.arange(n)

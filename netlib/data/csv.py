@@ -82,15 +82,15 @@ def _read(rows: Iterator[tuple[int, list[str]]], name: str, target: int | str, h
     if not first:
         raise FormatError("the file is empty, wanted lines of numbers", where=name)
     if width < 2:
-        mend = f"Is {delimiter!r} the delimiter?"
-        raise FormatError(f"line {line}: 1 cell, wanted at least one feature and the target", where=name, mend=mend)
+        hint = f"Is {delimiter!r} the delimiter?"
+        raise FormatError(f"line {line}: 1 cell, wanted at least one feature and the target", where=name, hint=hint)
     if header is None:
         header = any(cell.strip() for cell in first) and all(_number(cell) is None for cell in first)
     column = _column(target, [cell.strip() for cell in first] if header else None, width, name)
 
     values, targets = array("f"), []
     if not header:
-        _append(first, values, line, name, mend="If the line holds names, pass header=True.")
+        _append(first, values, line, name, hint="If the line holds names, pass header=True.")
         targets.append(first[column])
     for line, row in rows:
         if len(row) != width:
@@ -125,18 +125,18 @@ def _column(target: int | str, names: list[str] | None, width: int, name: str) -
             raise MissingError(f"there is no column {target}, the file has {width}", where=name)
         return target
     if names is None:
-        raise MissingError(f"there is no column {target!r}, the first line holds numbers", where=name, mend="Pass the column's number.")
+        raise MissingError(f"there is no column {target!r}, the first line holds numbers", where=name, hint="Pass the column's number.")
     if names.count(target) != 1:
         raise MissingError(f"{names.count(target)} columns are called {target!r}, wanted one; the names are {', '.join(names)}", where=name)
     return names.index(target)
 
 
-def _append(row: list[str], values: array[float], line: int, name: str, mend: str = "") -> None:
+def _append(row: list[str], values: array[float], line: int, name: str, hint: str = "") -> None:
     for column, cell in enumerate(row, start=1):
         number = _number(cell)
         if number is None or not abs(number) <= LARGEST:
             what = "missing" if not cell.strip() else f"{cell!r}, which is no finite number" + " in float32" * (number is not None)
-            raise FormatError(f"line {line}, column {column}: the cell is {what}", where=name, mend=mend)
+            raise FormatError(f"line {line}, column {column}: the cell is {what}", where=name, hint=hint)
         values.append(number)
 
 

@@ -22,7 +22,7 @@ def as_path(path: Path, where: object = "") -> str:
     try:
         name = os.fsdecode(path)
     except TypeError:
-        raise InvalidTypeError(f"path is {path!r}, wanted a file name", where=where, mend="Pass a str or a pathlib.Path.") from None
+        raise InvalidTypeError(f"path is {path!r}, wanted a file name", where=where, hint="Pass a str or a pathlib.Path.") from None
     if "\0" in name:
         raise InvalidValueError(f"path is {name!r}, which no file can be called", where=where)
     return name

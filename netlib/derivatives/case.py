@@ -122,9 +122,9 @@ class Case:
             return None
         return Evidence(mine, target, self.slopes[name].noise.reshape(target.shape), wrong)
 
-    def find(self, mistake: str, name: str, cause: str, mend: str = "", yours: Array | None = None) -> None:
+    def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None) -> None:
         """Report a mistake, with the numbers where there are any."""
-        self.report.find(Finding(mistake, name, cause, mend, self.evidence(name, yours=yours)))
+        self.report.find(Finding(mistake, name, cause, hint, self.evidence(name, yours=yours)))
 
     @cached_property
     def operands(self) -> dict[str, Array]:

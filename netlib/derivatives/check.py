@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_count
-from ..chance import chance_preserved
 from ..errors import InvalidValueError
-from ..holdings import keeps_numbers
+from ..inspection import holds_floats
 from ..layer import Layer, as_layer
+from ..random_state import preserve_random_state
 from . import probes
 from .analytic import Gradients, Logs, spied
 from .case import Case
@@ -79,7 +79,7 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
         raise InvalidValueError(f"method is {method!r}, wanted 'difference' or 'complex'", where="check_gradients")
     seed = as_count(seed, "seed", "check_gradients")
     given = tuple(np.array(x) for x in inputs)
-    with chance_preserved(layer), np.errstate(all="ignore"):
+    with preserve_random_state(layer), np.errstate(all="ignore"):
         report = checked(layer, given, method, seed)
     report.checked = layer, given
     return report
@@ -89,7 +89,7 @@ def checked(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> Gr
     """Return the report on a layer: as it is, then after a step of an optimizer, then where the first look was blind."""
     report, case = looked_through(layer, inputs, method, seed)
     if case is not None and case.slopes and report.ok:
-        if layer.parameters() and keeps_numbers(layer):
+        if layer.parameters() and holds_floats(layer):
             look_after_a_step(layer, inputs, case, report, seed)
         if report.ok:
             look_elsewhere(layer, inputs, case, report, seed)
@@ -191,8 +191,8 @@ def look_after_a_step(layer: Layer, inputs: tuple[Any, ...], case: Case, report:
     cause = "it is right with the parameters as they are, and wrong after a step, which changes and moves them: something old is kept"
     for finding in found:
         if finding.evidence is not None:
-            mend = "self.….value, read anew in every forward and backward"
-            report.find(Finding("stale-cache", finding.where, cause, mend, finding.evidence, finding.layer))
+            hint = "self.….value, read anew in every forward and backward"
+            report.find(Finding("stale-cache", finding.where, cause, hint, finding.evidence, finding.layer))
 
 
 def exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:

@@ -68,4 +68,4 @@ def _imaginary(twin: Twin) -> Array:
 
 
 def _refusal(why: str) -> InvalidValueError:
-    return InvalidValueError(why, where='check_gradients(method="complex")', mend='Use method="difference".')
+    return InvalidValueError(why, where='check_gradients(method="complex")', hint='Use method="difference".')

@@ -45,7 +45,7 @@ def moved(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tu
     for parameter in layer.parameters().values():
         value = parameter.value
         parameter.value = value + np.asarray(0.3 * _size(value) * rng.uniform(0.5, 1, value.shape) * rng.choice([-1, 1], value.shape))
-    n_given = len(inputs) - layer.n_constant_inputs
+    n_given = len(inputs) - layer.n_nondifferentiable_inputs
     is_single = all(np.shape(x)[:1] == (1,) for x in inputs if np.ndim(x) >= 2)
     others = []
     for i, x in enumerate(inputs):

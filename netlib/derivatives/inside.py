@@ -75,6 +75,6 @@ def merge(report: GradientReport, inner: list[Finding], own: GradientReport | No
 
 
 OF_FORWARD = {"mutates-input", "mutates-parameters", "nondeterministic", "aliases-output", "dtype-changed", "non-finite"}
-"""What a backward that is put right does not mend."""
+"""What a backward that is put right does not hint."""
 OF_THE_WHOLE = {"mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "not-accumulated", "dtype-changed"}
 """What shows in the whole where a part does it."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, ArrayLike
-from ..chance import chance_preserved
 from ..errors import MissingError, ShapeError
-from ..holdings import copy_of
+from ..inspection import deep_copy
 from ..layer import Layer, as_layer
+from ..random_state import preserve_random_state
 
 
 def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
@@ -49,15 +49,15 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
            [2., 5.],
            [3., 6.]])
     """
-    layer = copy_of(as_layer(layer, "jacobian"), "a copy is what is asked")
+    layer = deep_copy(as_layer(layer, "jacobian"), "a copy is what is asked")
     parameters = layer.parameters()
-    n_differentiable = len(inputs) - layer.n_constant_inputs
+    n_differentiable = len(inputs) - layer.n_nondifferentiable_inputs
     known = [*range(n_differentiable), *parameters]
     if wrt not in known or isinstance(wrt, bool):
         raise MissingError(f"there is nothing called {wrt!r} to differentiate by, only: {', '.join(map(repr, known))}", where=layer)
     if layer.n_outputs != 1:
-        raise ShapeError(f"has {layer.n_outputs} outputs, wanted a layer with one", where=layer, mend="Make a Graph with the one output.")
-    with chance_preserved(layer):
+        raise ShapeError(f"has {layer.n_outputs} outputs, wanted a layer with one", where=layer, hint="Make a Graph with the one output.")
+    with preserve_random_state(layer):
         y = np.asarray(layer.forward(*inputs))
         rows = []
         for i in range(max(y.size, 1)):

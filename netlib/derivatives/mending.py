@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..chance import generators
 from ..layer import Layer
+from ..random_state import generators
 from .numeric import Differences, Slopes, epsilon
 from .twin import Twin
 
@@ -59,7 +59,7 @@ def _measured(kind: type[Layer]) -> type[Layer]:
         douts = np.concatenate([np.ravel(d) for d in (dout if isinstance(dout, tuple) else (dout,))])
         for path, parameter in parameters.items():
             parameter.grad += (known[key][path] @ douts).reshape(parameter.shape).astype(parameter.dtype)
-        names = [f"input {i}" for i in range(len(given) - self.n_constant_inputs)]
+        names = [f"input {i}" for i in range(len(given) - self.n_nondifferentiable_inputs)]
         dx = [
             (known[key][name] @ douts).reshape(x.shape).astype(x.dtype) if name in known[key] else None
             for name, x in zip(names, given, strict=False)

@@ -52,7 +52,7 @@ class Finding:
         "input 0", "weight", "0.weight", "forward", "backward"; in a container, the path of the layer in front: "2: input 0".
     cause : str
         What is wrong, in a sentence.
-    mend : str
+    hint : str
         What to write instead, where that is known.
     layer : str
         The layer it is in.
@@ -60,11 +60,11 @@ class Finding:
         The numbers, where numbers show it.
     """
 
-    def __init__(self, mistake: str, where: str, cause: str, mend: str = "", evidence: Evidence | None = None, layer: str = "") -> None:
+    def __init__(self, mistake: str, where: str, cause: str, hint: str = "", evidence: Evidence | None = None, layer: str = "") -> None:
         self.mistake = mistake
         self.where = where
         self.cause = cause
-        self.mend = mend
+        self.hint = hint
         self.evidence = evidence
         self.layer = layer
 
@@ -74,8 +74,8 @@ class Finding:
         lines = [f"{self.mistake} in {self.where} of {self.layer}: {self.cause}"]
         if self.evidence is not None:
             lines.append(self.evidence.text(self.where))
-        if self.mend:
-            lines.append(f"write instead: {self.mend}")
+        if self.hint:
+            lines.append(f"write instead: {self.hint}")
         return "\n    ".join(lines)
 
     def __repr__(self) -> str:
@@ -190,8 +190,8 @@ class GradientReport:
             lines.append(f"   {finding.cause}")
             if finding.evidence is not None:
                 lines.append(f"   {finding.evidence.text(finding.where)}")
-            if finding.mend:
-                lines.append(f"   write instead: {bold}{finding.mend}{plain}")
+            if finding.hint:
+                lines.append(f"   write instead: {bold}{finding.hint}{plain}")
         if self.findings:
             lines.append("")
         lines.append(self.compared())
@@ -253,8 +253,8 @@ class GradientReport:
             parts.append(f"<p><b>{escape(finding.mistake)}</b> in <code>{escape(finding.where)}</code>{of}<br>{escape(finding.cause)}")
             if finding.evidence is not None:
                 parts.append(f"<br>{escape(finding.evidence.text(finding.where))}")
-            if finding.mend:
-                parts.append(f"<br>write instead: <code>{escape(finding.mend)}</code>")
+            if finding.hint:
+                parts.append(f"<br>write instead: <code>{escape(finding.hint)}</code>")
             parts.append("</p>")
             if finding.evidence is not None:
                 parts.append(heat_map(finding.evidence) + scatter(finding.evidence))

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..chance import generators, global_generator, same_state, set_state, state
-from ..holdings import arrays_held, collections_held, copy_of, is_float, same_part, things_held, views_held
+from ..inspection import deep_copy, held_arrays, held_collections, held_objects, held_views, is_float, same_part
 from ..layer import Layer
 from ..parameter import Buffer, Parameter
+from ..random_state import generators, global_generator, same_state, set_state, state
 from .effort import BEYOND_REASON, seconds_of_forward
 
 
@@ -41,7 +41,7 @@ class Twin:
         self.layer = _copied(layer, dtype)
         self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
         self.parameters = self.layer.parameters()
-        n_given = len(self.inputs) - self.layer.n_constant_inputs
+        n_given = len(self.inputs) - self.layer.n_nondifferentiable_inputs
         self.float_inputs = [i for i in range(n_given) if is_float(self.inputs[i])]
         self.n_given = n_given
         self.slots: dict[str, Array] = {f"input {i}": self.inputs[i] for i in self.float_inputs}
@@ -54,9 +54,9 @@ class Twin:
         """Whether attributes are put back before each forward; cleared where that has been seen to change nothing."""
         self._generators = [(g, copy.deepcopy(state(g))) for g in [*generators(self.layer), global_generator()]]
         self._attributes = [(each, dict(vars(each))) for _, each in self.layer.walk()]
-        self._lists = [(held, copy.copy(held)) for held in collections_held(self.layer)]
-        views = {id(view) for view, _ in views_held(self.layer)}
-        self._arrays = [(a, a.copy()) for a in arrays_held(self.layer) if id(a) not in views]
+        self._lists = [(held, copy.copy(held)) for held in held_collections(self.layer)]
+        views = {id(view) for view, _ in held_views(self.layer)}
+        self._arrays = [(a, a.copy()) for a in held_arrays(self.layer) if id(a) not in views]
         self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
         self._values = {path: p.value.copy() for path, p in self.parameters.items()}
         self.returns_tuple = False
@@ -163,11 +163,11 @@ def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
     if dtype is not None:
         memo = {id(p): Parameter(np.array(p.value, dtype), p.trainable) for p in layer.parameters().values()}
         memo |= {id(b): Buffer(b.value.astype(dtype)) for b in layer.buffers().values() if is_float(b.value)}
-        for held in things_held(layer):
+        for held in held_objects(layer):
             if is_float(held):
                 memo[id(held)] = np.array(held, dtype)
             elif isinstance(held, np.dtype) and held.kind == "f":
                 memo[id(held)] = dtype
-    for view, parameter in views_held(layer):
+    for view, parameter in held_views(layer):
         memo[id(view)] = same_part(view, parameter.value, copy.deepcopy(parameter, memo).value)
-    return copy_of(layer, "the check works on a copy", memo)
+    return deep_copy(layer, "the check works on a copy", memo)

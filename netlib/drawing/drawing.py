@@ -74,7 +74,7 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     if not inside:
         paths = list(dict.fromkeys(operation.path.partition(".")[0] for operation in flow.operations))
         some = f"{', '.join(paths[:MOST_PATHS])}{', …' if len(paths) > MOST_PATHS else ''}"
-        raise InvalidValueError(f"nothing ran within {within!r}", where="draw", mend=f"Name the path of a layer: {some}, or one in these.")
+        raise InvalidValueError(f"nothing ran within {within!r}", where="draw", hint=f"Name the path of a layer: {some}, or one in these.")
     layers = nodes = Picture(flow, within=within)
     if flow.can_be_opened and len(inside) <= MOST_NODES:
         opened = Flow(model, inputs, dout, open_layers=True)

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_array, as_floats
-from ..chance import chance_preserved
 from ..containers import Graph
 from ..containers.plan import add_location, gradients_of, outputs_of
 from ..containers.program import Step, as_gradients, as_wirable
 from ..errors import ShapeError
-from ..holdings import copy_of
+from ..inspection import deep_copy
 from ..layer import Layer
 from ..layers import Identity
 from ..layers.rules import numbered
 from ..parameter import Parameter
+from ..random_state import preserve_random_state
 from .opening import opened
 
 
@@ -117,8 +117,8 @@ class Flow:
         self._steps: list[Step] = []  # of the operations
         self._open = open_layers
         self._parameters: dict[object, int] = {}
-        with chance_preserved(model):
-            model = copy_of(model, "a copy is what is drawn")
+        with preserve_random_state(model):
+            model = deep_copy(model, "a copy is what is drawn")
             self.layers = dict(model.walk())
             self._paths = {id(layer): path for path, layer in self.layers.items()}
             self._paths |= {id(parameter): path for path, parameter in model.parameters().items()}

@@ -47,8 +47,8 @@ def accelerator() -> str:
         raise InvalidValueError(f"{VARIABLE} is {wish!r}, wanted 'numba' or 'numpy'", where="netlib.accelerator")
     is_there = find_spec("numba") is not None
     if wish == "numba" and not is_there:
-        mend = "Install it with: pip install 'netlib[fast]'"
-        raise InvalidValueError(f"{VARIABLE} is 'numba', which is not installed", where="netlib.accelerator", mend=mend)
+        hint = "Install it with: pip install 'netlib[fast]'"
+        raise InvalidValueError(f"{VARIABLE} is 'numba', which is not installed", where="netlib.accelerator", hint=hint)
     return "numba" if is_there and wish != "numpy" else "numpy"
 
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
-from .broadcasting import refuse_nothing, refuse_unfit
+from .broadcasting import require_broadcastable, require_inputs
 from .rules import Shape, Shapes, elementwise, numbered
 
 
@@ -25,9 +25,9 @@ class Add(Layer):
 
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the sum, of the inputs' broadcast shape and common floating type."""
-        refuse_nothing(inputs, self)
+        require_inputs(inputs, self)
         xs = as_common_floats(inputs, self)
-        refuse_unfit(xs, self)
+        require_broadcastable(xs, self)
         y = sum(xs[1:], start=np.array(xs[0]))
         self.remember(y, [x.shape for x in xs])
         return y

@@ -15,7 +15,7 @@ def as_axis(axis: object, where: object) -> int:
     return as_count(axis, "axis", where, least=-64)
 
 
-def refuse_axis(x: Array, axis: int, where: object) -> None:
+def require_axis(x: Array, axis: int, where: object) -> None:
     """Refuse an `axis` that `x` lacks, or one without elements, along which nothing can be a maximum."""
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"got x of shape {x.shape}, which has no axis {axis}", where=where)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from ..arrays import Array
 
 
-def refuse_nothing(inputs: Sequence[object], where: object) -> None:
+def require_inputs(inputs: Sequence[object], where: object) -> None:
     """Refuse a call without inputs."""
     if not inputs:
         raise ShapeError("got no inputs, wanted at least one array", where=where)
 
 
-def refuse_unfit(xs: Sequence[Array], where: object) -> None:
+def require_broadcastable(xs: Sequence[Array], where: object) -> None:
     """Refuse shapes that NumPy cannot broadcast together."""
     first = xs[0].shape
     if all(x.shape == first for x in xs):
@@ -28,5 +28,5 @@ def refuse_unfit(xs: Sequence[Array], where: object) -> None:
         np.broadcast_shapes(*(x.shape for x in xs))
     except ValueError:
         shapes = " and ".join(str(x.shape) for x in xs)
-        mend = "Seen from the right, each axis must be equal, or 1."
-        raise ShapeError(f"got shapes {shapes}, which do not broadcast", where=where, mend=mend) from None
+        hint = "Seen from the right, each axis must be equal, or 1."
+        raise ShapeError(f"got shapes {shapes}, which do not broadcast", where=where, hint=hint) from None

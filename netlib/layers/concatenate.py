@@ -4,7 +4,7 @@ from ..arrays import Array, ArrayLike, as_common_floats
 from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axis
-from .broadcasting import refuse_nothing
+from .broadcasting import require_inputs
 from .rules import Shape, Shapes, numbered
 
 
@@ -25,7 +25,7 @@ class Concatenate(Layer):
 
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the inputs side by side."""
-        refuse_nothing(inputs, self)
+        require_inputs(inputs, self)
         xs = as_common_floats(inputs, self)
         try:
             y = np.concatenate(xs, axis=self.axis)

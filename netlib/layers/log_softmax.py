@@ -2,7 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
-from .axes import as_axis, refuse_axis
+from .axes import as_axis, require_axis
 from .rules import Shape, Shapes
 
 
@@ -24,7 +24,7 @@ class LogSoftmax(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        refuse_axis(x, self.axis, self)
+        require_axis(x, self.axis, self)
         y = x - x.max(axis=self.axis, keepdims=True)
         y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
         return self.remember(y, y)

@@ -31,8 +31,8 @@ class MatMul(Layer):
         try:
             y: Array = a @ b
         except ValueError:
-            mend = "The last axis of a must be as long as the last but one of b; a number multiplies with Multiply."
-            raise ShapeError(f"got shapes {a.shape} @ {b.shape}, which do not fit", where=self, mend=mend) from None
+            hint = "The last axis of a must be as long as the last but one of b; a number multiplies with Multiply."
+            raise ShapeError(f"got shapes {a.shape} @ {b.shape}, which do not fit", where=self, hint=hint) from None
         return self.remember(y, a, b)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
-from .axes import as_axis, refuse_axis
+from .axes import as_axis, require_axis
 from .rules import Shape, Shapes
 
 
@@ -28,7 +28,7 @@ class Softmax(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        refuse_axis(x, self.axis, self)
+        require_axis(x, self.axis, self)
         y = np.exp(x - x.max(axis=self.axis, keepdims=True))
         y /= y.sum(axis=self.axis, keepdims=True)
         return self.remember(y, y)

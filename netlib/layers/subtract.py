@@ -1,6 +1,6 @@
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
-from .broadcasting import refuse_unfit
+from .broadcasting import require_broadcastable
 from .rules import Shape, Shapes, elementwise
 
 
@@ -19,7 +19,7 @@ class Subtract(Layer):
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the difference, of the inputs' broadcast shape and common floating type."""
         a, b = as_common_floats((a, b), self)
-        refuse_unfit((a, b), self)
+        require_broadcastable((a, b), self)
         return self.remember(a - b, a.shape, b.shape)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, Array]:

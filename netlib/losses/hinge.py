@@ -20,7 +20,7 @@ class Hinge(Loss):
         """Return the losses and the derivatives."""
         t = same_shape(y, t, self)
         if not (np.abs(t) == 1).all():
-            raise InvalidValueError("got targets other than -1 and +1", where=self, mend="Turn zeros and ones into them with 2 * t - 1.")
+            raise InvalidValueError("got targets other than -1 and +1", where=self, hint="Turn zeros and ones into them with 2 * t - 1.")
         margin = 1 - t * y
         return np.maximum(margin, 0), np.where(margin > 0, -t, 0)
 

@@ -20,7 +20,7 @@ class Huber(Loss):
         super().__init__(reduction)
         self.delta = as_number(delta, "delta", "Huber", least=0)
         if self.delta == 0:
-            raise InvalidValueError("delta is 0, wanted more", where="Huber", mend="MeanAbsoluteError is what delta → 0 stands for.")
+            raise InvalidValueError("delta is 0, wanted more", where="Huber", hint="MeanAbsoluteError is what delta → 0 stands for.")
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses and the derivatives: with c = clip(d, ±delta) both cases are c (d - c / 2)."""

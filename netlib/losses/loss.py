@@ -31,7 +31,7 @@ class Loss(Layer):
         For targets that would have to be broadcast, and for the mean of no terms.
     """
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
@@ -54,8 +54,8 @@ class Loss(Layer):
         if self.reduction == "none":
             return self.remember(terms, 1, *kept)
         if self.reduction == "mean" and terms.size == 0:
-            mend = "Leave empty batches out, or use reduction='sum'."
-            raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, mend=mend)
+            hint = "Leave empty batches out, or use reduction='sum'."
+            raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, hint=hint)
         n = terms.size if self.reduction == "mean" else 1
         if execution.keeps:
             self._keep((), y.dtype, (n, *kept))
@@ -90,6 +90,6 @@ def same_shape(y: Array, t: ArrayLike, where: object) -> Array:
     """Return `t` in y's type, after refusing any shape but y's: NumPy would broadcast it and train towards nonsense."""
     t = as_floats(t, y.dtype, where)
     if t.shape != y.shape:
-        mend = f"Give t the shape {y.shape}, for instance with t.reshape({y.shape})." if t.size == y.size else ""
-        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal shapes", where=where, mend=mend)
+        hint = f"Give t the shape {y.shape}, for instance with t.reshape({y.shape})." if t.size == y.size else ""
+        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal shapes", where=where, hint=hint)
     return t

@@ -22,7 +22,7 @@ class SigmoidCrossEntropy(Loss):
         """Return the losses, y and t."""
         t = same_shape(y, t, self)
         if not ((t >= 0) & (t <= 1)).all():
-            raise InvalidValueError("got targets outside [0, 1]", where=self, mend="Targets are probabilities, or zeros and ones.")
+            raise InvalidValueError("got targets outside [0, 1]", where=self, hint="Targets are probabilities, or zeros and ones.")
         return np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), y.copy(), t.copy()
 
     def derivative(self, y: Array, t: Array) -> Array:

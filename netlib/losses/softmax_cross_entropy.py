@@ -71,7 +71,7 @@ class SoftmaxCrossEntropy(Loss):
             wanted = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
             raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted {wanted}", where=self)
         if t.dtype.kind not in "iu":
-            raise InvalidTypeError(f"got labels of {t.dtype}, wanted whole numbers", where=self, mend="Convert them with t.astype(int).")
+            raise InvalidTypeError(f"got labels of {t.dtype}, wanted whole numbers", where=self, hint="Convert them with t.astype(int).")
         return t.astype(np.int64).reshape(-1)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

@@ -44,7 +44,7 @@ def as_parameters(thing: Parameters, where: object) -> dict[str, Parameter]:
 
 def _no_parameters(thing: object, where: object, place: str = "") -> InvalidTypeError:
     if isinstance(thing, type):
-        return InvalidTypeError(f"got the class {thing.__name__}{place}", where=where, mend=f"Write {thing.__name__}(…), with parentheses.")
+        return InvalidTypeError(f"got the class {thing.__name__}{place}", where=where, hint=f"Write {thing.__name__}(…), with parentheses.")
     return InvalidTypeError(
-        f"got {type(thing).__name__}{place}, wanted a layer or parameters by their paths", where=where, mend="Hand over the layer itself."
+        f"got {type(thing).__name__}{place}, wanted a layer or parameters by their paths", where=where, hint="Hand over the layer itself."
     )

@@ -28,7 +28,7 @@ def as_rate(lr: object, where: object) -> float | Rate:
     1.0
     """
     if isinstance(lr, type):
-        raise InvalidTypeError(f"lr is the class {lr.__name__}", where=where, mend=f"Write {lr.__name__}(…), with parentheses.")
+        raise InvalidTypeError(f"lr is the class {lr.__name__}", where=where, hint=f"Write {lr.__name__}(…), with parentheses.")
     return lr if callable(lr) else as_number(lr, "lr", where, least=0)
 
 

@@ -56,7 +56,7 @@ class SGD(Optimizer):
         self.momentum = as_number(momentum, "momentum", name, least=0, below=1)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
-            raise InvalidValueError("nesterov looks ahead along a momentum, and momentum is 0", where=name, mend="Say momentum=0.9.")
+            raise InvalidValueError("nesterov looks ahead along a momentum, and momentum is 0", where=name, hint="Say momentum=0.9.")
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array) -> None:

@@ -34,7 +34,7 @@ def as_axes(ax: Any, where: str, size: tuple[float, float] = (6.4, 4.8)) -> Axes
 
         ax = pyplot.figure(figsize=size, layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
-        raise InvalidTypeError(f"ax is {ax!r}, wanted matplotlib axes", where=where, mend="Make some: fig, ax = plt.subplots().")
+        raise InvalidTypeError(f"ax is {ax!r}, wanted matplotlib axes", where=where, hint="Make some: fig, ax = plt.subplots().")
     return ax
 
 

@@ -74,8 +74,8 @@ def decision_boundary(model: Layer, x: ArrayLike, t: ArrayLike, ax: Axes | None 
     threshold = as_number(threshold, "threshold", WHERE)
     x = as_floats(x, where=WHERE)
     if x.ndim != 2 or x.shape[1] != 2 or not len(x):
-        mend = "Train on two of them: x[:, [0, 1]]." if x.ndim == 2 and x.shape[1] > 2 else ""
-        raise ShapeError(f"got x of shape {x.shape}, wanted (N, 2): the plane has two features", where=WHERE, mend=mend)
+        hint = "Train on two of them: x[:, [0, 1]]." if x.ndim == 2 and x.shape[1] > 2 else ""
+        raise ShapeError(f"got x of shape {x.shape}, wanted (N, 2): the plane has two features", where=WHERE, hint=hint)
     if not np.isfinite(x).all():
         raise InvalidValueError("x is not all finite", where=WHERE)
     true = _as_class_numbers(t, len(x))

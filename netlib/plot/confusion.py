@@ -55,8 +55,8 @@ def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axe
     counts = as_array(matrix, WHERE)
     n = len(counts) if counts.ndim else 0
     if not n or counts.shape != (n, n):
-        mend = "Make one: nl.confusion_matrix(y, t)."
-        raise ShapeError(f"got an array of shape {counts.shape}, wanted a square matrix (C, C)", where=WHERE, mend=mend)
+        hint = "Make one: nl.confusion_matrix(y, t)."
+        raise ShapeError(f"got an array of shape {counts.shape}, wanted a square matrix (C, C)", where=WHERE, hint=hint)
     if not (np.isfinite(counts).all() and counts.min() >= 0):
         raise InvalidValueError("the matrix holds other than counts of 0 and more", where=WHERE)
     names = [str(label) for label in (range(n) if labels is None else labels)]

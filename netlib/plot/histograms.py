@@ -106,11 +106,11 @@ def gradients(record: LayerStatistics, ax: Axes | None = None) -> Axes:
 def _draw(record: object, kind: str, what: str, ax: Axes | None) -> Axes:
     where = f"plot.{kind}"
     if not isinstance(record, LayerStatistics):
-        mend = "Train with callbacks=[record], where record = nl.LayerStatistics()."
-        raise InvalidTypeError(f"got {type(record).__name__}, wanted a LayerStatistics", where=where, mend=mend)
+        hint = "Train with callbacks=[record], where record = nl.LayerStatistics()."
+        raise InvalidTypeError(f"got {type(record).__name__}, wanted a LayerStatistics", where=where, hint=hint)
     tracks: dict[str, Track] = getattr(record, kind)
     if not tracks:
-        raise OrderError("nothing has been recorded yet", where=where, mend="Hand it to a Trainer as callbacks=[record], and fit.")
+        raise OrderError("nothing has been recorded yet", where=where, hint="Hand it to a Trainer as callbacks=[record], and fit.")
     n = len(tracks)
     ax = as_axes(ax, where, size=(min(16.0, max(7.0, 2.0 + 0.55 * n)), 4.8))
 

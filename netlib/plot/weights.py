@@ -91,11 +91,11 @@ def _matrix_of(layer: Layer | Parameter) -> tuple[str, Array]:
     kind = type(layer).__name__
     if not matrices:
         has = f"only {', '.join(f'{path} {parameter.shape}' for path, parameter in parameters.items())}" if parameters else "no parameters"
-        mend = "Pass a layer that has a weight matrix, such as model[0]."
-        raise InvalidValueError(f"{kind} has {has}, so there are no weights to draw", where=WHERE, mend=mend)
+        hint = "Pass a layer that has a weight matrix, such as model[0]."
+        raise InvalidValueError(f"{kind} has {has}, so there are no weights to draw", where=WHERE, hint=hint)
     if len(matrices) > 1:
-        mend = f"Pass one of them: model.parameters()[{matrices[0]!r}]."
-        raise InvalidValueError(f"{kind} has {len(matrices)} weight matrices: {', '.join(matrices[:4])}", where=WHERE, mend=mend)
+        hint = f"Pass one of them: model.parameters()[{matrices[0]!r}]."
+        raise InvalidValueError(f"{kind} has {len(matrices)} weight matrices: {', '.join(matrices[:4])}", where=WHERE, hint=hint)
     return repr(layer) if len(repr(layer)) < 40 else kind, parameters[matrices[0]].value
 
 

@@ -35,7 +35,7 @@ def _dtype(case: Case) -> str:
 
 def _integer_inputs(case: Case) -> str:
     inputs = case.inputs()
-    floats = [i for i, x in enumerate(inputs[: len(inputs) - case.original.n_constant_inputs]) if x.dtype.kind == "f"]
+    floats = [i for i, x in enumerate(inputs[: len(inputs) - case.original.n_nondifferentiable_inputs]) if x.dtype.kind == "f"]
     if not floats or not all(np.isfinite(inputs[i]).all() for i in floats):
         raise DoesNotApply("no input is of a floating type, or one is not finite")
     for i in floats:

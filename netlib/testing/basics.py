@@ -26,7 +26,7 @@ def _forward_and_backward(case: Case) -> str:
     if any(np.asarray(each).dtype.kind not in "fiub" for each in ys):
         return f"forward returned {type(y).__name__}"
     dxs = backward(layer, douts_for(ys))
-    inputs = inputs[: len(inputs) - layer.n_constant_inputs]
+    inputs = inputs[: len(inputs) - layer.n_nondifferentiable_inputs]
     if len(dxs) != len(inputs):
         return f"backward returned {len(dxs)} gradients for {len(inputs)} inputs"
     for i, (x, dx) in enumerate(zip(inputs, dxs, strict=True)):

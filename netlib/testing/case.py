@@ -44,10 +44,10 @@ class Case:
 
 
 class Rule(NamedTuple):
-    """What is wanted, how to mend a layer that does otherwise, and a function that returns what is wrong, or nothing."""
+    """What is wanted, how to fix a layer that does otherwise, and a function that returns what is wrong, or nothing."""
 
     wanted: str
-    mend: str
+    hint: str
     find_fault: Callable[[Case], str]
     is_decisive: bool = False  # without it, the rules behind it mean nothing
 

@@ -7,9 +7,9 @@ from os.path import basename
 from traceback import extract_tb
 
 from ..arrays import ArrayLike, as_array
-from ..chance import chance_preserved
 from ..errors import InvalidTypeError, InvalidValueError, MissingError
 from ..layer import Layer, as_layer
+from ..random_state import preserve_random_state
 from .case import Case, DoesNotApply, Rule
 from .rules import RULES
 
@@ -38,7 +38,7 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
     Raises
     ------
     AssertionError
-        Names all broken rules together, each with what was wanted, what came, and how to mend it. A rule that is excused though
+        Names all broken rules together, each with what was wanted, what came, and how to fix it. A rule that is excused though
         the layer keeps it is named too.
     MissingError
         For an excuse from a rule that does not exist.
@@ -65,13 +65,13 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
       dout unchanged
         wanted  backward leaves dout as it is
         got     dout[0, 0] is -3.47653 in place of -1.73827
-        mend    Make a new array: dout * mask, not dout[~mask] = 0; it may be the gradient of somebody else too.
+        hint    Make a new array: dout * mask, not dout[~mask] = 0; it may be the gradient of somebody else too.
     """
     __tracebackhide__ = True  # in pytest, the message is what there is to see
     layer = as_layer(layer, "check_layer")
     excuse = _as_excuses({} if excuse is None else excuse)
     case = Case(layer, [as_array(x, "check_layer") for x in inputs])
-    with chance_preserved(layer):
+    with preserve_random_state(layer):
         outcome, failures = _looked_at(case, excuse)
     if failures:
         n_broken = len(case.broken - set(excuse))
@@ -108,12 +108,12 @@ def _looked_at(case: Case, excuse: Mapping[str, str]) -> tuple[dict[str, str], l
 
 def _as_excuses(excuse: object) -> Mapping[str, str]:
     if not isinstance(excuse, Mapping):
-        mend = 'Write excuse={"batch of 0": "needs one row"}.'
-        raise InvalidTypeError(f"excuse is {excuse!r}, wanted rules with reasons", where="check_layer", mend=mend)
+        hint = 'Write excuse={"batch of 0": "needs one row"}.'
+        raise InvalidTypeError(f"excuse is {excuse!r}, wanted rules with reasons", where="check_layer", hint=hint)
     for name, reason in excuse.items():
         if name not in RULES:
-            mend = f"The rules are: {', '.join(map(repr, RULES))}."
-            raise MissingError(f"there is no rule {name!r} to excuse", where="check_layer", mend=mend)
+            hint = f"The rules are: {', '.join(map(repr, RULES))}."
+            raise MissingError(f"there is no rule {name!r} to excuse", where="check_layer", hint=hint)
         if not isinstance(reason, str) or not reason.strip():
             raise InvalidValueError(f"the excuse for {name!r} is {reason!r}, wanted a reason in words", where="check_layer")
     return excuse
@@ -125,5 +125,5 @@ def _raised(error: Exception) -> str:
 
 
 def _failure(name: str, rule: Rule, got: str) -> str:
-    told = [("wanted", rule.wanted), ("got", got), ("mend", rule.mend)]
+    told = [("wanted", rule.wanted), ("got", got), ("hint", rule.hint)]
     return "\n".join([f"  {name}", *(f"    {label:<6}  {text}".replace("\n", f"\n{' ' * 12}") for label, text in told)])

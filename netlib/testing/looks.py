@@ -40,7 +40,7 @@ TOLD_BY = {  # findings of the gradient check, and the rules that say the same
 RULES = {
     "repr": Rule(
         "repr(layer) is a text",
-        "Keep the arguments of __init__ under their own names, and netlib's repr shows them; or mend your __repr__.",
+        "Keep the arguments of __init__ under their own names, and netlib's repr shows them; or fix your __repr__.",
         _has_repr,
     ),
     "parameters found": Rule(

@@ -28,7 +28,7 @@ def _wrong_dout_shape(case: Case) -> str:
     layer = case.layer()
     douts = douts_for(forward(layer, case.inputs()))
     for i, d in enumerate(douts):
-        for shape in _other_shapes(d.shape, or_a_number=not layer.n_constant_inputs):  # a loss takes a number for all terms
+        for shape in _other_shapes(d.shape, or_a_number=not layer.n_nondifferentiable_inputs):  # a loss takes a number for all terms
             layer = case.layer()
             forward(layer, case.inputs())
             try:

@@ -16,11 +16,11 @@ RESERVED = ("epoch", "loss", "lr", "seconds")
 
 def as_optimizer_of(model: Layer, optimizer: Any, where: str) -> Optimizer:
     """Return `optimizer`, after refusing what is none, and one over another model, with which training would change nothing."""
-    mend = "Make one over the model: nl.Adam(model)."
+    hint = "Make one over the model: nl.Adam(model)."
     if not isinstance(optimizer, Optimizer):
-        raise InvalidTypeError(f"got {optimizer!r}, wanted an optimizer", where=where, mend=mend)
+        raise InvalidTypeError(f"got {optimizer!r}, wanted an optimizer", where=where, hint=hint)
     if not set(map(id, optimizer.parameters().values())) & set(map(id, model.parameters().values())):
-        raise InvalidValueError("the optimizer holds no parameter of the model", where=where, mend=mend)
+        raise InvalidValueError("the optimizer holds no parameter of the model", where=where, hint=hint)
     return optimizer
 
 
@@ -29,7 +29,7 @@ def as_metrics(metrics: Any, where: str) -> dict[str, Metric]:
     if metrics is None:
         return {}
     if not isinstance(metrics, Mapping):
-        raise InvalidTypeError(f"metrics is {metrics!r}, wanted a dict", where=where, mend="Name them: {'accuracy': nl.accuracy}.")
+        raise InvalidTypeError(f"metrics is {metrics!r}, wanted a dict", where=where, hint="Name them: {'accuracy': nl.accuracy}.")
     for name, metric in metrics.items():
         if not callable(metric):
             raise InvalidTypeError(f"the metric {name!r} is {metric!r}, wanted a function of y and t", where=where)
@@ -44,6 +44,6 @@ def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
     for callback in given:
         if not isinstance(callback, Callback):
             raise InvalidTypeError(
-                f"got {callback!r} among the callbacks, wanted a Callback", where=where, mend="Derive it from nl.Callback."
+                f"got {callback!r} among the callbacks, wanted a Callback", where=where, hint="Derive it from nl.Callback."
             )
     return given

@@ -108,8 +108,8 @@ class EarlyStopping(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Forget an earlier training, and refuse a column that there is not."""
         if self.monitor not in trainer.history:
-            mend = "Pass validation to fit." if self.monitor.startswith("val_") else ""
-            raise MissingError(f"there is no column {self.monitor!r}, only: {', '.join(trainer.history.columns)}", where=self, mend=mend)
+            hint = "Pass validation to fit." if self.monitor.startswith("val_") else ""
+            raise MissingError(f"there is no column {self.monitor!r}, only: {', '.join(trainer.history.columns)}", where=self, hint=hint)
         self.best, self.best_epoch = None, 0
         self._best_state = {}
         self._lowest = self._to_beat = float("inf")

@@ -12,7 +12,7 @@ class Interruption:
 
     Attributes
     ----------
-    wished : bool
+    requested : bool
         Whether Ctrl-C came.
 
     Examples
@@ -20,12 +20,12 @@ class Interruption:
     >>> import signal
     >>> with Interruption() as interruption:
     ...     signal.raise_signal(signal.SIGINT)
-    >>> interruption.wished
+    >>> interruption.requested
     True
     """
 
     def __init__(self) -> None:
-        self.wished = False
+        self.requested = False
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -43,6 +43,6 @@ class Interruption:
             signal.signal(signal.SIGINT, self._before)
 
     def _note(self, *_: object) -> None:
-        if self.wished:
+        if self.requested:
             raise KeyboardInterrupt
-        self.wished = True
+        self.requested = True

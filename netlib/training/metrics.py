@@ -128,7 +128,7 @@ def _classes(y: Array, t: Array, where: str) -> tuple[Array, Array, int]:
     if is_logit and t.shape == y.shape:
         if not np.all((t == 0) | (t == 1)):
             raise InvalidValueError(
-                "got targets that are neither 0 nor 1 for one logit per sample", where=where, mend="Hand over a score for each class."
+                "got targets that are neither 0 nor 1 for one logit per sample", where=where, hint="Hand over a score for each class."
             )
         return (y > 0).astype(np.intp), t.astype(np.intp), n_classes
     if not is_logit and t.shape == y.shape:
@@ -141,7 +141,7 @@ def _classes(y: Array, t: Array, where: str) -> tuple[Array, Array, int]:
 
 def _as_class_numbers(t: Array, n_classes: int | None, where: str) -> Array:
     if t.dtype.kind not in "iub":
-        raise InvalidTypeError(f"got class numbers of {t.dtype}, wanted integers", where=where, mend="Convert them: t.astype(int).")
+        raise InvalidTypeError(f"got class numbers of {t.dtype}, wanted integers", where=where, hint="Convert them: t.astype(int).")
     if t.min() < 0 or (n_classes is not None and t.max() >= n_classes):
         wanted = "0 or more" if n_classes is None else f"0 to {n_classes - 1}"
         raise InvalidValueError(f"got class numbers from {t.min()} to {t.max()}, wanted {wanted}", where=where)
@@ -151,7 +151,7 @@ def _as_class_numbers(t: Array, n_classes: int | None, where: str) -> Array:
 def _of_one_shape(y: ArrayLike, t: ArrayLike, where: str) -> tuple[Array, Array]:
     y, t = as_array(y, where).astype(np.float64), as_array(t, where).astype(np.float64)
     if y.shape != t.shape:
-        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal ones", where=where, mend="Reshape one of them.")
+        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal ones", where=where, hint="Reshape one of them.")
     if y.size == 0:
         raise ShapeError("got no samples", where=where)
     return y, t

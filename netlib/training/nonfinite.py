@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import NonFiniteError
 from ..execution import keeping_nothing
-from ..preservation import preserved
 from ..recording import recorded
+from ..restoring import preserve_state
 
 if TYPE_CHECKING:
     from ..arrays import Array
@@ -35,8 +35,8 @@ def nonfinite_loss(model: Layer, inputs: Sequence[Array], t: Array, loss: float,
     for what, arrays in (("inputs", inputs), ("targets", [t])):
         if not are_finite(arrays):
             message = f"the loss is {loss}, because the {what} of this batch are not all finite"
-            return NonFiniteError(message, where=where, mend="Look for NaN and infinity in the data.")
-    with preserved(model), keeping_nothing(evaluates=False), recorded(model) as calls, np.errstate(all="ignore"):
+            return NonFiniteError(message, where=where, hint="Look for NaN and infinity in the data.")
+    with preserve_state(model), keeping_nothing(evaluates=False), recorded(model) as calls, np.errstate(all="ignore"):
         model.forward(*inputs)
     bad = [path for path, parameter in model.parameters().items() if not are_finite([parameter.value])]
     weights = f"; not finite already: {_enumerated(bad)}" if bad else ""
@@ -44,15 +44,15 @@ def nonfinite_loss(model: Layer, inputs: Sequence[Array], t: Array, loss: float,
         if not are_finite(call.output if isinstance(call.output, tuple) else [call.output]):
             place = f"{call.path} {call.layer!r}".strip()
             message = f"the loss is {loss}; the first layer whose output is not finite is {place}{weights}"
-            return NonFiniteError(message, where=where, mend=SMALLER_STEPS)
-    return NonFiniteError(f"the loss is {loss}, though the outputs of all layers are finite{weights}", where=where, mend=SMALLER_STEPS)
+            return NonFiniteError(message, where=where, hint=SMALLER_STEPS)
+    return NonFiniteError(f"the loss is {loss}, though the outputs of all layers are finite{weights}", where=where, hint=SMALLER_STEPS)
 
 
 def nonfinite_gradient(model: Layer, where: str) -> NonFiniteError:
     """Return the error for gradients that are not finite."""
     bad = [path for path, parameter in model.parameters().items() if not are_finite([parameter.current_grad()])]
     message = f"the loss is finite, but the gradient is not: {_enumerated(bad)}"
-    return NonFiniteError(message, where=where, mend=SMALLER_STEPS)
+    return NonFiniteError(message, where=where, hint=SMALLER_STEPS)
 
 
 def _enumerated(paths: list[str]) -> str:

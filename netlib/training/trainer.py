@@ -14,7 +14,7 @@ from ..arrays import as_count, as_number, as_rng
 from ..errors import InvalidValueError, ShapeError
 from ..layer import as_layer
 from ..optimizers import clip_grad_norm, grad_norm
-from ..preservation import preserved_modes
+from ..restoring import preserve_modes
 from .arguments import as_callbacks, as_metrics, as_optimizer_of
 from .history import History
 from .interruption import Interruption
@@ -93,8 +93,8 @@ class Trainer:
         if seed is not None and rng is not None:
             raise InvalidValueError("got both a seed and an rng, wanted one of them", where=where)
         if getattr(loss, "reduction", "mean") not in ("mean", "sum"):
-            mend = "Make the loss with reduction='mean' or 'sum'."
-            raise InvalidValueError(f"{loss!r} gives an array, but training needs a number", where=where, mend=mend)
+            hint = "Make the loss with reduction='mean' or 'sum'."
+            raise InvalidValueError(f"{loss!r} gives an array, but training needs a number", where=where, hint=hint)
         self.rng = as_rng(seed if rng is None else rng, where)
         self._split_seed = int(self.rng.integers(2**63))
         self.epochs = self.epoch = self.batch = 0
@@ -140,7 +140,7 @@ class Trainer:
         epochs, batch_size = as_count(epochs, "epochs", where), as_count(batch_size, "batch_size", where, least=1)
         samples, held_out = with_validation(as_samples(x, t, where), validation, self._split_seed, where)
         n_batches = -(-len(samples[-1]) // batch_size)
-        with Interruption() as ctrl_c, preserved_modes(self.model), np.errstate(all="ignore"), \
+        with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
             if held_out is not None:  # what does not fit is better refused now than an epoch later
                 self._evaluate([a[:batch_size] for a in held_out], batch_size)
@@ -149,18 +149,18 @@ class Trainer:
             self._discard_gradients()
             try:
                 self._call_back("on_fit_begin")
-                while self.epoch < epochs and not (self.stop or ctrl_c.wished):
+                while self.epoch < epochs and not (self.stop or ctrl_c.requested):
                     self.epoch += 1
                     self._run_epoch(samples, held_out, batch_size, shuffle, ctrl_c, shown)
             except KeyboardInterrupt:
-                if ctrl_c.wished:
+                if ctrl_c.requested:
                     raise
-                ctrl_c.wished = True
+                ctrl_c.requested = True
             finally:
                 self._discard_gradients()
-            self.history.interrupted = ctrl_c.wished
+            self.history.interrupted = ctrl_c.requested
             self._call_back("on_fit_end")
-            if ctrl_c.wished:
+            if ctrl_c.requested:
                 shown.say(f"interrupted after {len(self.history)} of {epochs} epochs")
         return self.history
 
@@ -238,7 +238,7 @@ class Trainer:
                 self._step()
             shown.batch_done(value)
             self._call_back("on_batch_end")
-            if (self.stop or ctrl_c.wished) and done < n:
+            if (self.stop or ctrl_c.requested) and done < n:
                 return None
         return self._measures(total, outputs, samples[-1] if order is None else samples[-1].take(order, axis=0))
 

@@ -118,7 +118,7 @@ def test_an_error_of_a_users_layer_keeps_its_type_and_text_and_gets_a_note_with_
 
 
 def test_an_error_of_netlibs_kind_that_a_users_layer_raises_gets_the_path():
-    model = nl.Sequential(nl.Identity(), Fails(nl.InvalidValueError("too small", where="Fails", mend="Take more.")))
+    model = nl.Sequential(nl.Identity(), Fails(nl.InvalidValueError("too small", where="Fails", hint="Take more.")))
     assert message(model, np.ones(2)) == "Sequential[1] Fails: too small. Take more."
 
 

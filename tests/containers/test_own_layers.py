@@ -200,7 +200,7 @@ def test_a_parameter_may_be_assigned_later_and_replaced():
 class Embedding(nl.Layer):
     """Rows of a table by their numbers, which have no gradient."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self):
         self.table = nl.Parameter(np.arange(6.0).reshape(3, 2))

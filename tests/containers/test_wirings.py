@@ -49,7 +49,7 @@ PARTS = {
     "affines and ReLUs": lambda dtype: [deep(dtype), [affine(3, dtype), nl.ReLU()], [affine(4, dtype)]],
     "a ReLU first": lambda dtype: [[nl.ReLU(), affine(0, dtype)], [nl.ReLU(), nl.ReLU(), affine(1, dtype)], [nl.ReLU()]],
     "other activations": lambda dtype: [[affine(0, dtype), nl.Tanh()], [affine(1, dtype), nl.Sigmoid(), nl.GELU()], [nl.Softmax()]],
-    "chance": lambda dtype: [[affine(0, dtype), nl.ReLU(), nl.Dropout(0.5, rng=0)], [affine(1, dtype), nl.Dropout(0.3, rng=1)]],
+    "random_state": lambda dtype: [[affine(0, dtype), nl.ReLU(), nl.Dropout(0.5, rng=0)], [affine(1, dtype), nl.Dropout(0.3, rng=1)]],
     "users' layers between": lambda dtype: [
         [affine(0, dtype), Scale(np.full(WIDTH, 2, dtype)), nl.ReLU(), Cube()],
         [Noop(), affine(1, dtype), Noop(), nl.ReLU(), Noop(), affine(2, dtype), Flip(), nl.ReLU(), Flip()],
@@ -302,7 +302,7 @@ def test_a_layer_replaced_by_none_of_its_kind_leaves_no_plan_behind():
 class Embedding(nl.Layer):
     """Rows of a table by their numbers, which have no gradient."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, table):
         self.table = nl.Parameter(table)
@@ -345,7 +345,7 @@ def test_a_first_layer_whose_only_input_has_no_gradient_works_at_every_step(wiri
 
 def test_a_copy_made_between_two_steps_goes_on_alike_and_apart():
     for wire in (*WIRINGS.values(), with_residual):
-        model = wire(PARTS["chance"]("float64") + [[nl.Tanh()]])
+        model = wire(PARTS["random_state"]("float64") + [[nl.Tanh()]])
         rng = np.random.default_rng(0)
         for _ in range(2):
             model.backward(model.forward(rng.normal(size=(5, WIDTH))))

@@ -30,7 +30,7 @@ def copies(arrays):
 
 def differentiable(layer, inputs):
     """Return the places that have a gradient, and what is there: floating inputs and parameters."""
-    n = len(inputs) - layer.n_constant_inputs
+    n = len(inputs) - layer.n_nondifferentiable_inputs
     arrays = {f"input {i}": x for i, x in enumerate(inputs[:n]) if x.dtype.kind == "f"}
     return arrays | {path: p.value for path, p in layer.parameters().items()}
 
@@ -140,7 +140,7 @@ def aliases_output(layer, inputs):
 
 def others(layer, inputs):
     """Return inputs that are other numbers where the layer has a gradient for them."""
-    n = len(inputs) - layer.n_constant_inputs
+    n = len(inputs) - layer.n_nondifferentiable_inputs
     return tuple(x + 1 if i < n and x.dtype.kind == "f" else x for i, x in enumerate(copies(inputs)))
 
 

@@ -128,7 +128,7 @@ def warmed(make, *shape):
 class LooseEmbedding(own.Embedding):
     """Says nothing about its input having no gradient, and returns None for it."""
 
-    n_constant_inputs = 0
+    n_nondifferentiable_inputs = 0
 
     def backward(self, dout):
         super().backward(dout)

@@ -668,7 +668,7 @@ def test_two_mistakes_at_two_depths_leave_no_trace_in_the_layers():
 class Segments(nl.Layer):
     """Sums of the rows with one number; what belongs where may be kept from the first forward of these sizes, or any."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, is_kept):
         self.is_kept, self.member = is_kept, None

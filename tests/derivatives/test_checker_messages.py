@@ -44,7 +44,7 @@ LINES = {
 @pytest.mark.parametrize("line", LINES)
 def test_the_line_to_write_instead_is_given(line):
     (finding,) = report_on(LINES[line](), (7, 4)).findings
-    assert finding.mend == line
+    assert finding.hint == line
 
 
 def test_a_derivative_at_the_wrong_variable_is_shown_beside_the_right_one():

@@ -187,7 +187,7 @@ class MeanOnly(nl.Layer):
 
 
 class Average(nl.Layer):
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.gap = y - t

@@ -77,7 +77,7 @@ def test_a_path_through_a_norm_is_missed():
 class Divergence(nl.Layer):
     """-Σ t log softmax(x), whose largest x cancels: it moves, and the output does not."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         shifted = x - x.max(axis=1, keepdims=True)
@@ -139,7 +139,7 @@ def test_a_bias_of_channels_summed_over_other_axes_is_named_with_both(axes, shap
     (finding,) = report.findings
     assert (finding.mistake, finding.where) == ("wrong-axis", "bias")
     assert f"dout.sum(axis={axes})" in finding.cause
-    assert finding.mend == "self.bias.grad += dout.sum(axis=(0, 2, 3))"
+    assert finding.hint == "self.bias.grad += dout.sum(axis=(0, 2, 3))"
 
 
 def test_the_right_axes_of_a_bias_of_channels_are_right():
@@ -385,7 +385,7 @@ def test_a_matrix_on_both_sides_that_is_not_transposed_is_named_with_the_line_to
     assert check_gradients(Inverted(), x).ok
     (finding,) = check_gradients(Inverted(transposes=False), x).findings
     assert finding.mistake == "missing-transpose"
-    assert finding.mend == f"dx = -y.{mark} @ dout @ y.{mark}"
+    assert finding.hint == f"dx = -y.{mark} @ dout @ y.{mark}"
 
 
 class BothSigns(nl.Layer):

@@ -388,7 +388,7 @@ def test_the_experiments_leave_numpy_and_the_classes_of_a_layer_as_they_were():
 class Chosen(nl.Layer):
     """The share that softmax(x W) gives to the class of each row, with the diagonal of the softmax's derivative alone."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self):
         self.w = nl.Parameter(normal(3, 4, seed=2))

@@ -203,7 +203,7 @@ def test_the_global_random_state_is_that_of_before():
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_a_layer_that_cannot_be_copied_is_refused_with_the_mend():
+def test_a_layer_that_cannot_be_copied_is_refused_with_the_hint():
     layer = nl.Tanh()
     layer.lock = threading.Lock()
     with pytest.raises(nl.InvalidTypeError, match="cannot be deep-copied, and a copy is what is asked"):

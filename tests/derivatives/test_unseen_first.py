@@ -37,7 +37,7 @@ def gradients(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any) -> list[Any
     """Return what backward gives for the inputs, and adds for the parameters."""
     layer.zero_grad()
     of_inputs = as_tuple(layer.backward(dout))
-    wanted = len(inputs) - layer.n_constant_inputs
+    wanted = len(inputs) - layer.n_nondifferentiable_inputs
     if len(of_inputs) != wanted:
         of_inputs = (None,) * wanted
     return [*copy.deepcopy(of_inputs), *(p.grad.copy() for p in layer.parameters().values())]
@@ -46,7 +46,7 @@ def gradients(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any) -> list[Any
 def slopes(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any, h: float = 1e-5) -> list[tuple[Array, Array]]:
     """Return the slopes of Σ dout · y to the left and to the right, for every element of the inputs and the parameters."""
     layer, inputs = in_float64(layer, inputs)
-    arrays = [*inputs[: len(inputs) - layer.n_constant_inputs], *(p.value for p in layer.parameters().values())]
+    arrays = [*inputs[: len(inputs) - layer.n_nondifferentiable_inputs], *(p.value for p in layer.parameters().values())]
 
     def total() -> float:
         ys = as_tuple(copy.deepcopy(layer).forward(*(x.copy() for x in inputs)))
@@ -98,7 +98,7 @@ def misconduct(make: Make, seed: int) -> set[str]:
     found = set()
     layer, inputs = make(np.random.default_rng(seed))
     _, others = make(np.random.default_rng(seed + 1))
-    others = (*others[: len(others) - layer.n_constant_inputs], *inputs[len(inputs) - layer.n_constant_inputs :])
+    others = (*others[: len(others) - layer.n_nondifferentiable_inputs], *inputs[len(inputs) - layer.n_nondifferentiable_inputs :])
     untouched = copy.deepcopy(layer)
 
     def fresh() -> nl.Layer:

@@ -112,7 +112,7 @@ class Bilinear(nl.Layer):
 class Embedding(nl.Layer):
     """Row index[n] of a table; the same row may be taken often."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, rows=4, features=3, dtype=np.float64):
         self.table = drawn(rows, features, dtype=dtype)
@@ -670,7 +670,7 @@ class Take(nl.Layer):
 class GatherRows(nl.Layer):
     """y_n = x_{index[n]}, with the index as a second input that has no gradient."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, index):
         self.shape, self.index = x.shape, np.array(index)
@@ -865,7 +865,7 @@ class Halves(nl.Layer):
 class SquaredError(nl.Layer):
     """The mean of (y - t)² over all elements."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.difference = y - t
@@ -876,7 +876,7 @@ class SquaredError(nl.Layer):
 
 
 class AbsoluteError(nl.Layer):
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.difference = y - t
@@ -889,7 +889,7 @@ class AbsoluteError(nl.Layer):
 class CrossEntropy(nl.Layer):
     """The mean of -log softmax(y)[n, t_n] over the rows, for class numbers t."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         e = np.exp(y - y.max(axis=1, keepdims=True))
@@ -906,7 +906,7 @@ class CrossEntropy(nl.Layer):
 class BinaryCrossEntropy(nl.Layer):
     """The mean of log(1 + exp(y)) - t y, for logits y."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.p, self.t = 0.5 * (1 + np.tanh(0.5 * y)), np.array(t)
@@ -919,7 +919,7 @@ class BinaryCrossEntropy(nl.Layer):
 class Huber(nl.Layer):
     """The sum of d²/2 where |d| < 1, else |d| - 1/2, with d = y - t."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.d = y - t
@@ -933,7 +933,7 @@ class Huber(nl.Layer):
 class Hinge(nl.Layer):
     """The mean of max(0, 1 - t y), for t of -1 and 1."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.t, self.inside = np.array(t), t * y < 1

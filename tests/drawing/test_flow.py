@@ -7,8 +7,8 @@ import pytest
 from own_layers import Fails, Halves, Scale, affine
 
 import netlib as nl
-from netlib.chance import generators, global_generator, state
 from netlib.drawing.flow import Flow
+from netlib.random_state import generators, global_generator, state
 
 # ---- the chapter by hand -------------------------------------------------------------------------------------------------------
 

@@ -353,7 +353,7 @@ class Slope(Layer):
 class Squared(Layer):
     """A user's loss."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, y, t):
         self.difference = y - t

@@ -33,15 +33,15 @@ def coupling(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     if not is_part or not np.allclose(mine[kept], right[kept], rtol=1e-5, atol=1e-6 * big):
         return False
     used = [i for i, rows in enumerate(np.split(is_mine, np.cumsum([y.size for y in case.ys])[:-1])) if rows.any()]
-    mistake, cause, mend = "missing-term", "some of the paths to the output are right, the others are missing", ""
+    mistake, cause, hint = "missing-term", "some of the paths to the output are right, the others are missing", ""
     shape = case.ys[0].shape
     if len(used) < len(case.ys):
         cause = f"only dout of output {', '.join(map(str, used))} is used, though all outputs depend on it"
     elif len(case.ys) == 1 and not name.startswith("input") and _rows(is_mine, shape) == 1 < _rows(is_right, shape):
         mistake, cause = "missing-batch-sum", "only dout of one sample is used: all samples use it, so their gradients add up"
     elif (is_right.sum(axis=0) > 1).any():
-        mend = "add up over all uses: np.add.at(dx, index, dout) where an index comes twice, a sum over samples or places elsewhere"
-    case.find(mistake, name, cause, case.line(name) or mend)
+        hint = "add up over all uses: np.add.at(dx, index, dout) where an index comes twice, a sum over samples or places elsewhere"
+    case.find(mistake, name, cause, case.line(name) or hint)
     return True
 
 

@@ -19,18 +19,18 @@ def mask(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     zero = np.abs(target) <= np.maximum(1e-9 * largest, 4 * slopes.noise.reshape(target.shape))
     silent = np.abs(yours) <= 1e-12 * largest
     extra, lost = known & zero & ~silent, known & ~zero & silent
-    mend = "keep the mask in forward (self.mask = …), and multiply dout by it in backward"
+    hint = "keep the mask in forward (self.mask = …), and multiply dout by it in backward"
     if extra.any() and lost.any() and not (known & (zero == silent)).any():
-        case.find("inverted-mask", name, "it is zero exactly where it should not be, and not zero where it should be", mend)
+        case.find("inverted-mask", name, "it is zero exactly where it should not be, and not zero where it should be", hint)
         return True
     if extra.any() and not lost.any():
         c = case.factor(yours, name, where=~zero)
         if c is not None:
-            case.find("missing-mask", name, f"{int(extra.sum())} elements that do not reach the output get a gradient", mend)
+            case.find("missing-mask", name, f"{int(extra.sum())} elements that do not reach the output get a gradient", hint)
             if abs(c - 1) > 1e-5:
                 name_the_factor(case, name, c, "")
             return True
-    return _masked_sum(case, name, yours) or _two_slopes(case, name, yours, target, known & ~zero & ~silent, mend)
+    return _masked_sum(case, name, yours) or _two_slopes(case, name, yours, target, known & ~zero & ~silent, hint)
 
 
 def _masked_sum(case: Case, name: str, yours: Array) -> bool:
@@ -50,7 +50,7 @@ def _masked_sum(case: Case, name: str, yours: Array) -> bool:
     return False
 
 
-def _two_slopes(case: Case, name: str, yours: Array, target: Array, known: Array, mend: str) -> bool:
+def _two_slopes(case: Case, name: str, yours: Array, target: Array, known: Array, hint: str) -> bool:
     """Masks that choose between two slopes, as of a leaky ReLU."""
     if len(case.douts) != 1 or case.douts[0].shape != yours.shape or int(known.sum()) < 3:
         return False
@@ -59,14 +59,14 @@ def _two_slopes(case: Case, name: str, yours: Array, target: Array, known: Array
     if len(values) != 2 or not np.isin(mine, values).all():
         return False
     if (mine != right).all():
-        case.find("inverted-mask", name, f"the slopes {values[0]:g} and {values[1]:g} are exchanged", mend)
+        case.find("inverted-mask", name, f"the slopes {values[0]:g} and {values[1]:g} are exchanged", hint)
         return True
     if len(np.unique(mine)) == 1:
         if values[0] == -values[1]:
             case.find("wrong-sign", name, "the sign is wrong where the input has the other sign: the factor np.sign(x) is missing")
         else:
             case.find(
-                "missing-mask", name, f"the slope is {mine[0]:g} everywhere, though it should be {values[0]:g} at some elements", mend
+                "missing-mask", name, f"the slope is {mine[0]:g} everywhere, though it should be {values[0]:g} at some elements", hint
             )
         return True
     return False

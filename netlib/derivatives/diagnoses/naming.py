@@ -71,11 +71,11 @@ def non_finite(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     cause = f"{n} of {yours.size} elements {'is' if n == 1 else 'are'} infinite or NaN"
     if np.isfinite(case.numeric(name)[here]).any():
         cause += ", where the slope is a plain number"
-        mend = "a form that neither overflows nor divides by zero: subtract the largest before exp, work with logarithms"
+        hint = "a form that neither overflows nor divides by zero: subtract the largest before exp, work with logarithms"
     else:
         cause += ": forward has no finite slope there, and from here on back every gradient is spoilt"
-        mend = "keep forward away from that point, as np.sqrt(x + 1e-8) does at 0, or return a finite number there"
-    case.find("non-finite", name, cause, mend)
+        hint = "keep forward away from that point, as np.sqrt(x + 1e-8) does at 0, or return a finite number there"
+    case.find("non-finite", name, cause, hint)
     return True
 
 

@@ -48,14 +48,14 @@ def counted_twice(case: Case, name: str) -> str:
     return ""
 
 
-def finds(case: Case, mistake: str, name: str, mended: Array, cause: str, mend: str) -> bool:
+def finds(case: Case, mistake: str, name: str, mended: Array, cause: str, hint: str) -> bool:
     """Report a mistake if the mended gradient is right, or right up to a factor, which is then a mistake of its own."""
     c = 1.0 if case.is_gradient(mended, name) else case.factor(mended, name)
     if c is None:
         return False
-    case.find(mistake, name, cause, mend)
+    case.find(mistake, name, cause, hint)
     if abs(c - 1) > 1e-5:
-        name_the_factor(case, name, c, mend)
+        name_the_factor(case, name, c, hint)
     return True
 
 
@@ -70,12 +70,12 @@ def name_the_factor(case: Case, name: str, c: float, line: str) -> None:
     known_as = _factor_name(case, name, c)
     is_what = f" = {known_as}" if known_as not in ("", f"{c:g}") else ""
     much = f"{c:.6g} times too large" if c > 1 else f"only {c:.6g} of what it should be"
-    mend = line
-    if not mend and known_as.startswith("1/N"):
-        mend = "a sum over the samples in place of a mean: the loss alone divides by N"
-    elif not mend:
-        mend = f"divide by {known_as.split(',')[0]}" if known_as else f"divide by {c:.6g}"
-    case.find("wrong-scale", name, f"the gradient is {much} everywhere, factor {c:.6g}{is_what}", mend)
+    hint = line
+    if not hint and known_as.startswith("1/N"):
+        hint = "a sum over the samples in place of a mean: the loss alone divides by N"
+    elif not hint:
+        hint = f"divide by {known_as.split(',')[0]}" if known_as else f"divide by {c:.6g}"
+    case.find("wrong-scale", name, f"the gradient is {much} everywhere, factor {c:.6g}{is_what}", hint)
 
 
 def _factor_name(case: Case, name: str, c: float) -> str:

@@ -40,8 +40,8 @@ def name_the_shape(case: Case, name: str, g: Array) -> None:
     is_parameter = not name.startswith("input")
     if not (is_parameter and is_sum):
         for text, _, total in sums("g", g, slot.shape):
-            mend = line or text.replace("g", "(…)", 1)
-            if finds(case, "missing-batch-sum", name, total, f"{came}: with g for it, {text} is right", mend):
+            hint = line or text.replace("g", "(…)", 1)
+            if finds(case, "missing-batch-sum", name, total, f"{came}: with g for it, {text} is right", hint):
                 return
         for other in case.yours.returned:
             if other != name and other in case.slopes and case.is_gradient(g, other):

@@ -45,8 +45,8 @@ def reordering(case: Case, name: str, yours: Array, wrong: Array) -> bool:
     if not (is_onwards or equal(mine, dout) or any(case.is_gradient(each, name) for each in exchanged)):
         return False
     cause = "its numbers are right but in another order: what forward does to the order, backward must undo"
-    mend = case.line(name) or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering"
-    case.find("missing-transpose", name, cause, mend)
+    hint = case.line(name) or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering"
+    case.find("missing-transpose", name, cause, hint)
     return True
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...holdings import things_held
+from ...inspection import held_objects
 from ..analytic import Gradients, gradients
 from ..report import Finding, GradientReport
 from ..twin import Twin
@@ -32,8 +32,8 @@ def backward_leaves_alone(twin: Twin, douts: Sequence[Array], report: GradientRe
     _watch(twin, report, "backward", backward)
     for before, after in zip(douts, given, strict=True):
         if not same(before, after):
-            mend = "a new array, such as dout * mask in place of dout[~mask] = 0"
-            report.find(Finding("mutates-upstream", "backward", "backward writes into dout, which others still use", mend))
+            hint = "a new array, such as dout * mask in place of dout[~mask] = 0"
+            report.find(Finding("mutates-upstream", "backward", "backward writes into dout, which others still use", hint))
 
 
 def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any]) -> Any:
@@ -45,8 +45,8 @@ def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any])
             twin.hands_out_copies = True
             if isinstance(after, np.ndarray):
                 after[...] = before
-            mend = "a new array, such as np.where(x > 0, x, 0) in place of x[x < 0] = 0"
-            report.find(Finding("mutates-input", f"input {i}", f"{act} writes into its input, which belongs to the caller", mend))
+            hint = "a new array, such as np.where(x > 0, x, 0) in place of x[x < 0] = 0"
+            report.find(Finding("mutates-input", f"input {i}", f"{act} writes into its input, which belongs to the caller", hint))
     for path, before in values.items():
         if not same(before, twin.parameters[path].value):
             twin.writes_parameters = True
@@ -66,7 +66,7 @@ def says_who_owns(twin: Twin, ys: Sequence[Any], report: GradientReport) -> None
 def says_who_reads(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng) -> None:
     """Note outputs that backward still reads: who writes into such a one, with ``y += 1``, changes the gradient."""
     ys = [y for y in twin.forward() if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.flags.writeable]
-    kept = [thing for thing in things_held(twin.layer) if isinstance(thing, np.ndarray)]
+    kept = [thing for thing in held_objects(twin.layer) if isinstance(thing, np.ndarray)]
     theirs = [y for y in ys if not _owners(twin, y) and any(np.may_share_memory(y, thing) for thing in kept)]
     if not theirs:
         return

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...chance import global_generator, same_state, state
+from ...random_state import global_generator, same_state, state
 from ..analytic import Gradients, gradients
 from ..report import Finding, GradientReport
 from ..twin import Twin
@@ -52,8 +52,8 @@ def repeats(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradi
             if _draws_in_backward(twin, douts):
                 report.find(Finding("nondeterministic", name, cause + ": backward draws anew", "the mask that forward drew and kept"))
             else:
-                mend = "a new array in place of writing into what forward kept"
-                report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", mend))
+                hint = "a new array in place of writing into what forward kept"
+                report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
     return once
 
 

@@ -1826,7 +1826,7 @@ def labelled(n, k):
 class BrierScore(nl.Layer):
     """The mean over the samples of Σ (p - onehot)²."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, p, labels):
         self.gap = np.array(p)
@@ -1867,7 +1867,7 @@ def scores_apart(r):
 class CrammerSinger(nl.Layer):
     """Σ over samples and wrong classes of max(0, 1 + s[j] - s[label])."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, s, labels):
         self.rows, self.labels = np.arange(len(s)), labels.copy()
@@ -1910,7 +1910,7 @@ class CrammerSingerOwnClassForgotten(CrammerSinger):
 class DistillationLoss(nl.Layer):
     """T² times the mean cross-entropy of the teacher's and the student's softened shares."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
     temperature = 3.0
 
     def forward(self, student, teacher):
@@ -1937,7 +1937,7 @@ class DistillationLossTeacherLess(DistillationLoss):
 class PreferenceLoss(nl.Layer):
     """The mean of -log σ(β (chosen - rejected - reference))."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
     beta = 0.8
 
     def forward(self, chosen, rejected, reference):
@@ -1966,7 +1966,7 @@ class PreferenceLossChosenOnly(PreferenceLoss):
 class ClippedSurrogate(nl.Layer):
     """min(r A, clip(r, 0.8, 1.2) A), element by element."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, ratio, advantage):
         self.advantage = np.array(advantage)
@@ -2009,7 +2009,7 @@ class ClippedSurrogateClipsTheRatio(ClippedSurrogate):
 class StudentTNLL(nl.Layer):
     """Σ of 2 log(1 + z²/3) + log s, z = (t - μ) / s: three degrees of freedom."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, mean, log_scale, t):
         self.inverse = np.exp(-log_scale)
@@ -2046,7 +2046,7 @@ class StudentTNLLScaleFirst(StudentTNLL):
 class CoxLoss(nl.Layer):
     """Σ over events of log Σ exp(θ of those still at risk) - θ; rows in order of time."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, theta, events):
         self.e, self.events = np.exp(theta), events.copy()
@@ -2103,7 +2103,7 @@ class NegativeSamplingDrawsNearer(NegativeSampling):
 class SquaredLogGap(nl.Layer):
     """The mean of (log(1 + x) - log(1 + t))²."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.x1 = 1 + x
@@ -2140,7 +2140,7 @@ def near_and_far(r):
 class WingLoss(nl.Layer):
     """1.5 log(1 + |d| / ½) where |d| < 1.5, else |d| and a constant."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.d = x - t
@@ -2168,7 +2168,7 @@ class WingLossAlwaysNear(WingLoss):
 class TukeyBiweight(nl.Layer):
     """1 - (1 - d²/4)³ where |d| < 2, else 1; element by element."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.d = x - t
@@ -3758,7 +3758,7 @@ def with_empty_rows(r):
 class RelativeEntropy(nl.Layer):
     """Σ q log(q / p) of each row, where q may be 0; q is given."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, p, q):
         self.p, self.q = np.array(p), np.array(q)

@@ -9,7 +9,7 @@ import netlib as nl
 
 
 def differentiable(layer, inputs):
-    return inputs[: len(inputs) - layer.n_constant_inputs]
+    return inputs[: len(inputs) - layer.n_nondifferentiable_inputs]
 
 
 def run(layer, inputs, dout):
@@ -135,7 +135,7 @@ class OneOutput(nl.Layer):
     """Several outputs laid end to end, for referees who look at one."""
 
     def __init__(self, inner):
-        self.inner, self.n_constant_inputs = inner, inner.n_constant_inputs
+        self.inner, self.n_nondifferentiable_inputs = inner, inner.n_nondifferentiable_inputs
 
     def forward(self, *inputs):
         ys = self.inner.forward(*inputs)

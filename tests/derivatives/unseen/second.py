@@ -428,7 +428,7 @@ class TemperatureSoftmaxKeptOnce(TemperatureSoftmax):
 class MarginSoftmaxLoss(nl.Layer):
     """Mean cross entropy of scale · (cosines - margin at the target)."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, scale, margin):
         self.scale, self.margin = scale, margin
@@ -554,7 +554,7 @@ class GaussianKLDoubleHalf(GaussianKL):
 class PoissonLoss(nl.Layer):
     """Σ exp(x) - t x over each row."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.rate, self.t = np.exp(x), np.array(t)
@@ -582,7 +582,7 @@ class PoissonLossInPlace(PoissonLoss):
 class NegativeBinomialLoss(nl.Layer):
     """(t + r) log(r + exp(x)) - t x, element by element."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, r):
         self.r = r
@@ -1294,7 +1294,7 @@ class HyperDenseColumn(HyperDense):
 class MixtureDensityLoss(nl.Layer):
     """-log Σ_k π_k N(t; mu_k, exp(s_k)²) for each row, π = softmax(logits)."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, logits, mu, s, t):
         self.mu, self.sigma, self.t, self.prior = np.array(mu), np.exp(s), np.array(t)[:, None], softmax(logits)

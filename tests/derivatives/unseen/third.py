@@ -951,7 +951,7 @@ class LogMeanExpOverTimeShiftsItsInput(LogMeanExpOverTime):
 class WeightedBag(nl.Layer):
     """Weighted sum of the table's rows; row 0 is padding and counts for nothing."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, table):
         self.table = nl.Parameter(table)
@@ -1019,7 +1019,7 @@ class EdgeDifferencesBuffered(EdgeDifferences):
 class SegmentMean(nl.Layer):
     """Mean of the rows that carry the same number, for the numbers 0, 1, 2."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, segments):
         self.member = (segments == np.arange(3)[:, None]).astype(x.dtype)
@@ -1050,7 +1050,7 @@ class SegmentMeanFirstSegments(SegmentMean):
 class ChosenSquare(nl.Layer):
     """The square of the labelled element of each row."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, labels):
         self.x, self.chosen = x.copy(), np.arange(x.shape[1]) == labels[:, None]
@@ -1501,7 +1501,7 @@ class LinearAttentionKeepsTotals(LinearAttention):
 class PaddedPool(nl.Layer):
     """Mean of the values under a softmax of the scores of what is real; zeros for a row that is all padding."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, scores, values, real):
         self.real = real.astype(bool)
@@ -2222,7 +2222,7 @@ class SmoothstepClipsInPlace(Smoothstep):
 class ClassWeightedLoss(nl.Layer):
     """Cross entropy, a weight for each class, over the sum of the weights that occur."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
     weights = np.array([0.5, 2.0, 1.2])
 
     def forward(self, x, labels):
@@ -2255,7 +2255,7 @@ class ClassWeightedLossUndivided(ClassWeightedLoss):
 class ManyLabelsLoss(nl.Layer):
     """Mean logistic loss of logits, positives counting three times."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.x, self.t, self.size = x.copy(), t.copy(), x.size
@@ -2295,7 +2295,7 @@ class ManyLabelsLossMeanOfRows(ManyLabelsLoss):
 class PolyLoss(nl.Layer):
     """Mean of cross entropy + 1 - p of the label."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, labels):
         self.hot, self.p = np.eye(x.shape[1], dtype=x.dtype)[labels], softmax(x)
@@ -2379,7 +2379,7 @@ class InfoNCEDoubleEye(InfoNCE):
 class SquaredMargins(nl.Layer):
     """Mean over samples of the squares of max(0, 1 + score - score of the label), labels left out."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, labels):
         self.hot = np.eye(x.shape[1], dtype=x.dtype)[labels]
@@ -2415,7 +2415,7 @@ class SquaredMarginsOfOne(SquaredMargins):
 class ExpectileLoss(nl.Layer):
     """Mean squared error, weight 0.8 where the target is higher, 0.2 where lower."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.e = t - x
@@ -2444,7 +2444,7 @@ class ExpectileLossDownhill(ExpectileLoss):
 class SoftDice(nl.Layer):
     """Mean of 1 - (2 overlap + 1) / (area + area + 1)."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, p, t):
         self.t = t.copy()
@@ -2495,7 +2495,7 @@ class JensenShannonOrder(JensenShannon):
 
 @sound(inputs=lambda r: [r.uniform(0.5, 2, size=6), r.uniform(0.5, 2, size=6)])
 class GammaDeviance(nl.Layer):
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, mean, t):
         self.mean, self.t = mean.copy(), t.copy()
@@ -2526,7 +2526,7 @@ def some_equal(r):
 class Charbonnier(nl.Layer):
     """Mean of sqrt(error² + 0.1²)."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, x, t):
         self.e = x - t
@@ -2576,7 +2576,7 @@ class RankNetOnlyTheBetter(RankNet):
 class GaussianNLL(nl.Layer):
     """Mean of log variance / 2 + error² / (2 variance)."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def forward(self, mean, log_variance, t):
         self.e, self.precision = mean - t, np.exp(-log_variance)
@@ -2611,7 +2611,7 @@ class GaussianNLLVarianceFirst(GaussianNLL):
 class CenterLoss(nl.Layer):
     """Half the mean squared distance of samples to the centre of their class."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, centres):
         self.centres = nl.Parameter(centres)

@@ -93,25 +93,6 @@ from .attention_and_recurrence import (
     SqueezeExciteConstantGate,
     SqueezeExciteNotAveraged,
 )
-from .chance import (
-    ChannelDropout,
-    DropConnect,
-    DropConnectDropsForGood,
-    DropConnectNoMask,
-    NoisyGradient,
-    OwnDropout,
-    OwnDropoutDrawsAgain,
-    OwnDropoutEvaluating,
-    OwnDropoutInverted,
-    OwnDropoutNoMask,
-    OwnDropoutReturnsX,
-    OwnDropoutScaledTwice,
-    OwnDropoutUnscaled,
-    Reparameterise,
-    ReparameteriseNoHalf,
-    ReparameteriseScalesDout,
-    ReparameteriseUnseeded,
-)
 from .common import Make, in_float32
 from .convolutions import (
     AveragePool2d,
@@ -273,6 +254,25 @@ from .normalisations import (
     RMSNormInPlace,
     RMSNormOverBatch,
     RMSNormPlus,
+)
+from .random_state import (
+    ChannelDropout,
+    DropConnect,
+    DropConnectDropsForGood,
+    DropConnectNoMask,
+    NoisyGradient,
+    OwnDropout,
+    OwnDropoutDrawsAgain,
+    OwnDropoutEvaluating,
+    OwnDropoutInverted,
+    OwnDropoutNoMask,
+    OwnDropoutReturnsX,
+    OwnDropoutScaledTwice,
+    OwnDropoutUnscaled,
+    Reparameterise,
+    ReparameteriseNoHalf,
+    ReparameteriseScalesDout,
+    ReparameteriseUnseeded,
 )
 from .sums_and_products import (
     AddPosition,

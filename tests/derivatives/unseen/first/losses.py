@@ -16,7 +16,7 @@ from .common import Example, sigmoid, softmax
 class SmoothedCrossEntropy(nl.Layer):
     """Cross-entropy over a batch, with a tenth of each target spread over the classes."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -88,7 +88,7 @@ class SmoothedCrossEntropyHard(SmoothedCrossEntropy):
 class FocalLoss(nl.Layer):
     """The mean of -(1 - p_t)² log p_t, with p_t the probability of the binary target."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -150,7 +150,7 @@ class GaussianKLForgetsLog(GaussianKL):
 class KLToTargets(nl.Layer):
     """Σ t log(t / p) / N, for probabilities p; targets may be 0."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -174,7 +174,7 @@ class KLToTargetsUphill(KLToTargets):
 class HuberLoss(nl.Layer):
     """Half squares up to a difference of 1, lines beyond it; the mean over all elements."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -214,7 +214,7 @@ class HuberLossSubtractsInPlace(HuberLoss):
 class QuantileLoss(nl.Layer):
     """0.8 (t - y) where t > y, 0.2 (y - t) elsewhere; the mean."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -245,7 +245,7 @@ class QuantileLossTurned(QuantileLoss):
 class ContrastiveLoss(nl.Layer):
     """Same pairs are pulled together by d², others pushed apart by max(1.5 - d, 0)²; the mean."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:
@@ -285,7 +285,7 @@ class ContrastiveLossSameSign(ContrastiveLoss):
 class LogCoshLoss(nl.Layer):
     """log cosh(y - t), a number for each sample."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:

@@ -16,7 +16,7 @@ from .common import Example
 class Gather(nl.Layer):
     """Rows of x by number; numbers may repeat."""
 
-    n_constant_inputs = 1
+    n_nondifferentiable_inputs = 1
 
     @classmethod
     def example(cls, rng: Generator) -> Example:

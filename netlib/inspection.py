@@ -15,7 +15,7 @@ from .layer import Layer
 from .parameter import Parameter
 
 
-def things_held(layer: Layer) -> Iterator[Any]:
+def held_objects(layer: Layer) -> Iterator[Any]:
     """Yield what the layer and those inside it hold in attributes, lists, tuples, dicts and plain objects, each once."""
     seen: set[int] = set()
     stack = [vars(each) for _, each in layer.walk()]
@@ -36,27 +36,27 @@ def things_held(layer: Layer) -> Iterator[Any]:
                 stack.append(vars(thing))
 
 
-def keeps_numbers(layer: Layer) -> bool:
+def holds_floats(layer: Layer) -> bool:
     """Return whether the layer or one inside it holds floating numbers of NumPy, which may be made of its parameters."""
-    return any(isinstance(thing, np.ndarray | np.floating) and thing.dtype.kind == "f" for thing in things_held(layer))
+    return any(isinstance(thing, np.ndarray | np.floating) and thing.dtype.kind == "f" for thing in held_objects(layer))
 
 
-def collections_held(layer: Layer) -> list[Any]:
+def held_collections(layer: Layer) -> list[Any]:
     """Return the lists and dicts in attributes, which a forward may fill."""
     return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
 
 
-def arrays_held(layer: Layer) -> list[Array]:
+def held_arrays(layer: Layer) -> list[Array]:
     """Return the arrays of plain numbers."""
-    return [each for each in things_held(layer) if isinstance(each, np.ndarray) and each.dtype != object]
+    return [each for each in held_objects(layer) if isinstance(each, np.ndarray) and each.dtype != object]
 
 
-def views_held(layer: Layer) -> Iterator[tuple[Array, Parameter]]:
+def held_views(layer: Layer) -> Iterator[tuple[Array, Parameter]]:
     """Yield the arrays that are a parameter's value or a view of it, each with its parameter: until that is given other memory."""
     by_owner: dict[int, list[Parameter]] = {}
     for parameter in layer.parameters().values():
         by_owner.setdefault(id(_owner(parameter.value)), []).append(parameter)
-    for thing in things_held(layer):
+    for thing in held_objects(layer):
         if is_float(thing):
             for parameter in by_owner.get(id(_owner(thing)), ()):
                 if thing.dtype == parameter.dtype and np.may_share_memory(thing, parameter.value):
@@ -78,7 +78,7 @@ def is_float(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
-def copy_of(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
+def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
     """Return a deep copy, or refuse and say `why` there must be one; what stands in `memo` takes the place of the original.
 
     Raises
@@ -89,8 +89,8 @@ def copy_of(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer
     try:
         return copy.deepcopy(layer, memo)
     except Exception as error:
-        mend = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
-        raise InvalidTypeError(f"cannot be deep-copied, and {why}: {error}", where=_name(layer), mend=mend) from error
+        hint = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
+        raise InvalidTypeError(f"cannot be deep-copied, and {why}: {error}", where=_name(layer), hint=hint) from error
 
 
 def _name(layer: Layer) -> str:

@@ -9,7 +9,7 @@ from .layer import Layer
 
 
 @contextmanager
-def preserved(*layers: Layer) -> Iterator[None]:
+def preserve_state(*layers: Layer) -> Iterator[None]:
     """Give every layer, and all inside it, back the attributes it had: caches, modes, whatever a user's layer keeps.
 
     So a prediction may come between a forward and its backward, and holds on to no memory afterwards. Arrays are not copied: a
@@ -20,7 +20,7 @@ def preserved(*layers: Layer) -> Iterator[None]:
     >>> import numpy as np, netlib as nl
     >>> add = nl.Add()
     >>> y = add.forward(np.ones((2, 3)), np.ones(3))
-    >>> with preserved(add):
+    >>> with preserve_state(add):
     ...     y = add.eval().forward(1.0, 2.0)
     >>> add.training, [dx.shape for dx in add.backward(np.ones((2, 3)))]
     (True, [(2, 3), (3,)])
@@ -35,14 +35,14 @@ def preserved(*layers: Layer) -> Iterator[None]:
 
 
 @contextmanager
-def preserved_modes(model: Layer) -> Iterator[None]:
+def preserve_modes(model: Layer) -> Iterator[None]:
     """Give every layer inside `model` back the mode, training or evaluation, that it had.
 
     Examples
     --------
     >>> import netlib as nl
     >>> frozen, model = nl.Add().eval(), nl.Sequential(nl.Add())
-    >>> with preserved_modes(frozen):
+    >>> with preserve_modes(frozen):
     ...     frozen.train().training
     True
     >>> frozen.training

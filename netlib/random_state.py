@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .holdings import things_held
+from .inspection import held_objects
 from .layer import Layer
 
 
 def generators(layer: Layer) -> list[Any]:
     """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in things_held(layer) if _draws(each)}
+    found = {id(each): each for each in held_objects(layer) if _draws(each)}
     for _, each in layer.walk():
         for kind in type(each).__mro__:
             found |= {id(value): value for value in vars(kind).values() if _draws(value)}
@@ -54,9 +54,9 @@ def set_state(generator: Any, before: Any) -> None:
 
 
 @contextmanager
-def chance_preserved(layer: Layer) -> Iterator[None]:
+def preserve_random_state(layer: Layer) -> Iterator[None]:
     """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
-    held = {id(each) for each in things_held(layer)}
+    held = {id(each) for each in held_objects(layer)}
     shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
     before = [copy.deepcopy(state(g)) for g in shared]
     try:

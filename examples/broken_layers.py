@@ -1,12 +1,13 @@
-"""Layers with one mistake each, to be mended: the gradient checker grades.
+"""Fix layers that have one mistake each, and let the gradient checker grade them.
 
-Each class says in a line what it computes, and that is what it should go on computing. Something about it is wrong all the same, nearly
-always in backward. Mend the classes in a copy of this file and run it again, until every line of the table says that the gradients agree.
+The docstring of each class says what it computes, and that is correct. The mistake is somewhere in
+the code, nearly always in backward. Fix the classes in a copy of this file and run it again, until
+every line of the table says that the gradients agree.
 
-    python examples/broken_layers.py                  the table: what the checker says about each layer
+    python examples/broken_layers.py                  what the checker says about each layer
     python examples/broken_layers.py --list           the layers, and what each computes
     python examples/broken_layers.py --hint ReLU2     a hint
-    python examples/broken_layers.py --show ReLU2     all that the checker has to say, with the numbers
+    python examples/broken_layers.py --show ReLU2     the whole report of the checker, with numbers
 """
 
 # ruff: noqa: D102
@@ -26,7 +27,7 @@ Array = NDArray[Any]
 
 
 def weights(*shape: int) -> nl.Parameter:
-    """Return a parameter of random numbers, the same every time."""
+    """Return a parameter with the same random numbers every time."""
     return nl.Parameter(np.random.default_rng(7).normal(size=shape))
 
 
@@ -221,7 +222,7 @@ class ReLU4(nl.Layer):
 
 
 class LeakyReLU1(nl.Layer):
-    """y = x where x > 0, else x / 8. In x's own type, here float32."""
+    """y = x where x > 0, else x / 8, in the dtype of x, here float32."""
 
     def forward(self, x: Array) -> Array:
         self.slope = np.where(x > 0, np.float64(1), np.float64(1 / 8))
@@ -304,7 +305,7 @@ class Softmax2(nl.Layer):
 
 
 class Softmax3(nl.Layer):
-    """y = exp(x) / Σ exp(x), row by row, for x however large."""
+    """y = exp(x) / Σ exp(x), row by row, for arbitrarily large x."""
 
     def forward(self, x: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -455,7 +456,7 @@ class Difference1(nl.Layer):
 
 
 class AddRow1(nl.Layer):
-    """y = a + b, where a is a matrix and b a vector that is added to each of its rows."""
+    """y = a + b, where a is a matrix and b is a vector that is added to each row."""
 
     def forward(self, a: Array, b: Array) -> Array:
         return a + b
@@ -487,7 +488,7 @@ class Mean1(nl.Layer):
 
 
 class Max1(nl.Layer):
-    """y = the largest of each row."""
+    """y = the maximum of each row."""
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -515,7 +516,7 @@ class Embedding1(nl.Layer):
 
 
 class Exercise(NamedTuple):
-    """A layer to fix, and what is asked of it."""
+    """A layer to fix, a hint, and the inputs for the check."""
 
     layer: type[nl.Layer]
     hint: str
@@ -531,59 +532,59 @@ class Exercise(NamedTuple):
 EXERCISES = [
     Exercise(Affine1, "x is (N, in), dout is (N, out). What would not fit if W were not square?", ((5, 4),)),
     Exercise(Affine2, "One b serves all N rows. What happens to the N gradients that come back to it?", ((5, 4),)),
-    Exercise(Affine3, "Double the batch: by how much should db grow?", ((5, 4),)),
+    Exercise(Affine3, "If you double the batch, how much should db grow?", ((5, 4),)),
     Exercise(Affine4, "Run backward twice, as for two batches before one step. What is in grad?", ((5, 4),)),
     Exercise(Affine5, "What does the layer before this one get?", ((5, 4),)),
-    Exercise(Affine6, "Whose work is it to change a weight, and which weight should dL/dx be computed with?", ((5, 4),)),
+    Exercise(Affine6, "Which component should change a weight, and which weight does dL/dx need?", ((5, 4),)),
     Exercise(Affine7, "dW[i, j] belongs to input i and output j. Write one element as a sum over the samples.", ((5, 4),)),
     Exercise(Scale1, "Is every weight used by every feature?", ((5, 4),)),
-    Exercise(Scale2, "It is right the first time. What about the second batch?", ((5, 4),)),
-    Exercise(ReLU1, "Wiggle a negative x. Does y move?", ((4, 5),)),
-    Exercise(ReLU2, "Print dout before and after. What if somebody else still needs it?", ((4, 5),)),
-    Exercise(ReLU3, "For which x does y follow x?", ((4, 5),)),
+    Exercise(Scale2, "It is correct for the first batch. What about the second?", ((5, 4),)),
+    Exercise(ReLU1, "Change a negative x slightly. Does y change?", ((4, 5),)),
+    Exercise(ReLU2, "Print dout before and after. What if other code still needs it?", ((4, 5),)),
+    Exercise(ReLU3, "For which x does y depend on x?", ((4, 5),)),
     Exercise(ReLU4, "Print x before and after forward. Whose array is it?", ((4, 5),)),
-    Exercise(LeakyReLU1, "Of which type is what goes in, and of which what comes back?", ((4, 5),), np.float32),
+    Exercise(LeakyReLU1, "What is the dtype of x, and what is the dtype of its gradient?", ((4, 5),), np.float32),
     Exercise(Sigmoid1, "Double dout. What should happen to dx?", ((4, 5),)),
     Exercise(Sigmoid2, "The well-known formula s (1 - s): what is s?", ((4, 5),)),
-    Exercise(Tanh1, "Keep a y, run forward on something else, and look at the y that was kept.", ((4, 5),)),
-    Exercise(Tanh2, "tanh rises everywhere. Of which sign is its slope?", ((4, 5),)),
-    Exercise(Softmax1, "Wiggle x[0, 0]. Does y[0, 1] stay where it was?", ((4, 5),)),
+    Exercise(Tanh1, "Keep a y, run forward on another x, and look at the first y again.", ((4, 5),)),
+    Exercise(Tanh2, "tanh increases everywhere. What is the sign of its slope?", ((4, 5),)),
+    Exercise(Softmax1, "Change x[0, 0] slightly. Does y[0, 1] stay the same?", ((4, 5),)),
     Exercise(Softmax2, "Which numbers share a denominator?", ((4, 5),)),
     Exercise(
-        Softmax3, "What is exp(1000), and what may be subtracted from a row without changing y?", ([[1.0, 2.0, 3.0], [1000.0, 0.0, -1.0]],)
+        Softmax3, "What is exp(1000), and what can you subtract from a row without changing y?", ([[1.0, 2.0, 3.0], [1000.0, 0.0, -1.0]],)
     ),
-    Exercise(Dropout1, "Where a number is kept, y is not x.", ((5, 6),)),
-    Exercise(Dropout2, "Which numbers were dropped: those of forward, or others?", ((5, 6),)),
-    Exercise(LayerNorm1, "x moves y in three ways: directly, through std, and …?", ((5, 4),)),
+    Exercise(Dropout1, "Where a number is kept, is y equal to x?", ((5, 6),)),
+    Exercise(Dropout2, "Does backward drop the same numbers as forward?", ((5, 6),)),
+    Exercise(LayerNorm1, "x affects y in three ways: directly, through std, and …?", ((5, 4),)),
     Exercise(SquaredError1, "What is the derivative of d²?", ((5, 3), (5, 3))),
     Exercise(SquaredError2, "Over how many numbers is the mean taken?", ((5, 3), (5, 3))),
     Exercise(CrossEntropy1, "Does L depend on t? Does dL/dy?", ((4, 3), [2, 0, 1, 0])),
-    Exercise(Block1, "Count the ways from x to y.", ((5, 4),)),
-    Exercise(Block2, "Count the ways from x to y once more.", ((5, 4),)),
-    Exercise(Product1, "With b = 2 held fast, by how much does y move when a moves?", ((4, 5), (4, 5))),
-    Exercise(Difference1, "When b rises, what does y do?", ((4, 5), (4, 5))),
-    Exercise(AddRow1, "Of which shape is b, and of which its gradient?", ((4, 3), (3,))),
-    Exercise(Gate1, "Does y stay the same when g moves?", ((4, 5), (4, 5), (4, 5))),
-    Exercise(Mean1, "Of which shape is x, and of which its gradient?", ((5, 4),)),
-    Exercise(Max1, "Which number of a row does its largest depend on?", ((5, 4),)),
-    Exercise(Embedding1, "Row 2 is taken twice. How often does it get a gradient?", ([0, 2, 2, 1],)),
+    Exercise(Block1, "Count the paths from x to y.", ((5, 4),)),
+    Exercise(Block2, "Count the paths from x to y again.", ((5, 4),)),
+    Exercise(Product1, "With b = 2 fixed, how much does y change when a changes?", ((4, 5), (4, 5))),
+    Exercise(Difference1, "When b increases, what happens to y?", ((4, 5), (4, 5))),
+    Exercise(AddRow1, "What is the shape of b, and what is the shape of its gradient?", ((4, 3), (3,))),
+    Exercise(Gate1, "Does y stay the same when g changes?", ((4, 5), (4, 5), (4, 5))),
+    Exercise(Mean1, "What is the shape of x, and what is the shape of its gradient?", ((5, 4),)),
+    Exercise(Max1, "Which numbers of a row does its maximum depend on?", ((5, 4),)),
+    Exercise(Embedding1, "Row 2 is used twice. How often does it get a gradient?", ([0, 2, 2, 1],)),
 ]
 
 
 def report(exercise: Exercise, seed: int) -> nl.GradientReport:
-    """Return what the checker has to say about a layer."""
+    """Return the checker's report on a layer."""
     return nl.check_gradients(exercise.layer(), *exercise.arrays(seed))
 
 
 def print_table(seed: int) -> None:
-    """Print what the checker says about each layer, and how many are mended."""
-    n_mended = 0
+    """Print what the checker says about each layer, and how many are fixed."""
+    n_fixed = 0
     for exercise in EXERCISES:
         found = report(exercise, seed)
-        n_mended += found.ok
+        n_fixed += found.ok
         says = "; ".join(dict.fromkeys(f"{finding.mistake} in {finding.where}" for finding in found.findings))
         print(f"{exercise.layer.__name__:15}{says or 'gradients agree'}")
-    print(f"\n{n_mended} of {len(EXERCISES)} layers are mended.")
+    print(f"\n{n_fixed} of {len(EXERCISES)} layers are fixed.")
 
 
 def arguments() -> argparse.Namespace:
@@ -591,15 +592,15 @@ def arguments() -> argparse.Namespace:
     names = [exercise.layer.__name__ for exercise in EXERCISES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="name the layers, and what each computes")
+    what.add_argument("--list", action="store_true", help="list the layers, and what each computes")
     what.add_argument("--show", metavar="NAME", choices=names, help="print the whole report on a layer")
     what.add_argument("--hint", metavar="NAME", choices=names, help="print a hint for a layer")
-    parser.add_argument("--seed", type=int, default=0, help="of the inputs; same seed, same numbers (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed for the inputs (default: %(default)s)")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Print the table, the list, a hint or a report."""
     args = arguments()
     by_name = {exercise.layer.__name__: exercise for exercise in EXERCISES}
     if args.list:

@@ -1,6 +1,6 @@
-"""Learn to read handwritten digits: the main job of netlib, start to finish.
+"""Train a network to recognize handwritten digits: the main use of netlib, from start to finish.
 
-1,797 real digits, 8 by 8 pixels each, ship with the package. A fifth is held out; the network never learns from it.
+The package includes 1,797 real digits of 8 by 8 pixels. A fifth of them is held out for evaluation.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ import netlib as nl
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=50, help="how often to go through the digits (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=50, help="number of passes over the digits (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=64, help="digits per step (default: %(default)s)")
-    parser.add_argument("--lr", type=float, default=1e-2, help="highest learning rate, falling to zero (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=1e-2, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra netlib[plot]")
     return parser.parse_args()
 
 
 def save_picture(file: str, history: nl.History, confusion: np.ndarray, first: nl.Layer) -> None:
-    """Draw the learning curves, the confusion, and what the first layer looks for; the suffix of the file decides the format."""
+    """Plot the learning curves, the confusion matrix and the weights of the first layer.
+
+    The suffix of the file determines the format.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(18, 5.5))
@@ -39,7 +42,7 @@ def save_picture(file: str, history: nl.History, confusion: np.ndarray, first: n
 
 
 def main() -> None:
-    """Train, and show what is still confused."""
+    """Train, then print the held-out accuracy and the confusion matrix."""
     args = arguments()
     rng = np.random.default_rng(args.seed)
     x, t = nl.data.digits()
@@ -64,7 +67,7 @@ def main() -> None:
     y = trainer.predict(x_held_out)
     confusion = nl.confusion_matrix(y, t_held_out)
     print(f"\nheld-out accuracy {nl.accuracy(y, t_held_out):.4f} after {seconds:.1f} s of training\n")
-    print("confusion: a row for each true digit, a column for each guess")
+    print("confusion matrix: a row for each true digit, a column for each prediction")
     print("     " + "".join(f"{digit:4d}" for digit in range(10)))
     for digit, row in enumerate(confusion):
         print(f"{digit:4d} " + "".join(f"{count:4d}" if count else "   ." for count in row))

@@ -1,7 +1,8 @@
-"""Write a layer of one's own, check its backward, and train it.
+"""Write your own layer, check its backward, and train it.
 
-RMSNorm (Zhang and Sennrich, 2019) divides each sample by its root mean square and multiplies each feature by a learned gain. The task:
-digits seen under light that differs 10,000-fold between pictures. The layer makes the network blind to the light.
+RMSNorm (Zhang and Sennrich, 2019) divides each sample by its root mean square and multiplies each
+feature by a learned gain. The task is to classify digits whose brightness varies 10,000-fold
+between images. With the layer, the network does not depend on the brightness.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ Array = NDArray[Any]
 
 
 class RMSNorm(nl.Layer):
-    """``y = gain · u``, where ``u = x / r`` and ``r = √(mean(x²) + eps)`` over the features of a sample.
+    """``y = gain · u``, where ``u = x / r`` and ``r = √(mean(x²) + eps)`` over the features.
 
-    dL/dgain = Σ dL/dy · u over the samples. With du = gain · dL/dy, x acts on u directly and through r:
+    dL/dgain = Σ dL/dy · u over the samples. With du = gain · dL/dy, x affects u directly and
+    through r:
     dL/dx = du / r - u mean(du · u) / r.
     """
 
@@ -46,7 +48,7 @@ class RMSNorm(nl.Layer):
 
 
 def numeric_gradient(f: Callable[[], float], a: Array, h: float = 1e-5) -> Array:
-    """Return df/da, each element from the difference of two values of f while `a` is changed a little, up and down."""
+    """Return df/da by central differences; `a` is restored afterwards."""
     gradient = np.empty_like(a)
     for i in np.ndindex(a.shape):
         before = a[i]
@@ -59,9 +61,9 @@ def numeric_gradient(f: Callable[[], float], a: Array, h: float = 1e-5) -> Array
 
 
 def largest_error(rng: np.random.Generator) -> float:
-    """Return how far the backward of RMSNorm is from numeric gradients, for x and for gain. float64: differences lose digits."""
+    """Return the largest error of RMSNorm's backward against numeric gradients in float64."""
     layer = RMSNorm(4, dtype=np.float64)
-    layer.gain.value = rng.normal(size=4)  # not all ones, or a forgotten gain would not be noticed
+    layer.gain.value = rng.normal(size=4)  # with all ones, a missing gain would go unnoticed
     x, dout = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
 
     def L() -> float:
@@ -79,13 +81,13 @@ def largest_error(rng: np.random.Generator) -> float:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=20, help="how often to go through the digits (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=20, help="number of passes over the digits (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Check the layer, then train with and without it."""
+    """Check the layer, then train without and with it."""
     args = arguments()
     rng = np.random.default_rng(args.seed)
     error = largest_error(rng)
@@ -103,7 +105,7 @@ def main() -> None:
         accuracy[name] = trainer.evaluate(x_held_out, t_held_out)["accuracy"]
         print(f"\n{model}\nheld-out accuracy {name} RMSNorm: {accuracy[name]:.3f}")
     if accuracy["with"] < 0.93:
-        raise SystemExit("The net with RMSNorm did not learn: less than 0.93 of the held-out digits are right.")
+        raise SystemExit("The network with RMSNorm did not learn: its held-out accuracy is below 0.93.")
 
 
 if __name__ == "__main__":

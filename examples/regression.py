@@ -1,8 +1,8 @@
-"""Fit a sine through noisy points of which some are far off, with two losses.
+"""Fit a sine to noisy points with outliers, using two losses.
 
-The squared error of an outlier is huge, so MeanSquaredError bends the curve towards it. Huber's loss grows only linearly beyond delta:
-no point pulls harder than delta. Both trainings end by EarlyStopping, which brings the best weights back; R² is measured on
-held-out points of the true curve.
+The squared error of an outlier is huge, so MeanSquaredError bends the curve towards it. Huber's
+loss grows only linearly beyond delta, which limits the influence of each point. EarlyStopping ends
+both runs and restores the best weights. R² is measured on held-out points of the true curve.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--noise", type=float, default=0.1, help="standard deviation of the noise (default: %(default)s)")
-    parser.add_argument("--outliers", type=float, default=0.1, help="share of targets that are 4 too high (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=300, help="at most so many epochs (default: %(default)s)")
-    parser.add_argument("--patience", type=int, default=30, help="epochs without improvement that end training (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--outliers", type=float, default=0.1, help="fraction of targets that are 4 too high (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=300, help="maximum number of epochs (default: %(default)s)")
+    parser.add_argument("--patience", type=int, default=30, help="epochs without improvement before training stops (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 
 
@@ -36,7 +36,7 @@ def main() -> None:
 
     scores, shown = {}, {}
     for loss in (nl.MeanSquaredError(), nl.Huber(delta=0.3)):
-        weights = np.random.default_rng(args.seed)  # the same start for both
+        weights = np.random.default_rng(args.seed)  # the same initial weights for both
         model = nl.Sequential(
             nl.Affine(1, 32, rng=weights),
             nl.Tanh(),
@@ -57,7 +57,7 @@ def main() -> None:
     for x_value, *outputs in zip(x_shown[:, 0], *shown.values(), strict=True):
         print(f"{x_value:6.1f}{np.sin(x_value):10.3f}" + "".join(f"{y:18.3f}" for y in outputs))
     if not scores["Huber"] > 0.95:
-        raise SystemExit("The sine was not found: Huber's R² is below 0.95.")
+        raise SystemExit("The fit failed: R² with Huber's loss is below 0.95.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Use one weight at two places: an autoencoder that decodes with the transpose of the matrix it encodes with.
+"""Use one weight twice: in an autoencoder whose decoder is the transpose of its encoder.
 
-Y = (X W) Wᵀ squeezes a digit's 64 pixels into a few numbers and opens them again. W has two effects on Y, and by the chain rule the
-gradients of both add up. How well it can do is known: the best linear code is that of principal component analysis.
+Y = (X W) Wᵀ compresses the 64 pixels of a digit to a few numbers and reconstructs them. W affects Y
+in two places, and by the chain rule the gradients of both add up. The best possible error is known:
+principal component analysis gives the optimal linear code.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ import netlib as nl
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--code", type=int, default=8, help="numbers that stand for a digit (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=60, help="how often to go through the digits (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--code", type=int, default=8, help="size of the code of a digit (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=60, help="number of passes over the digits (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 
 
 def autoencoder(encoder: nl.Weight, decoder: nl.Weight) -> nl.Graph:
-    """Return Y = (X E) Dᵀ; E and D may be the same weight."""
+    """Return the graph of Y = (X E) Dᵀ; E and D may be the same weight."""
     X = nl.Input("X")
     return nl.Graph(inputs=[X], outputs=[X @ encoder @ nl.Transpose()(decoder)])
 
 
 def gradients(model: nl.Graph, x: ArrayLike) -> dict[str, np.ndarray]:
-    """Return dL/d(weight) of each weight of the model, for L = the mean square of Y - X."""
+    """Return the gradient of each weight of the model, for L = mean of (Y - X)²."""
     loss = nl.MeanSquaredError()
     loss.forward(model.forward(x), x)
     model.backward(loss.backward())
@@ -40,13 +41,13 @@ def gradients(model: nl.Graph, x: ArrayLike) -> dict[str, np.ndarray]:
 
 
 def show_digit(*digits: np.ndarray) -> None:
-    """Print pictures of 64 pixels side by side."""
+    """Print images of 64 pixels side by side."""
     for row in range(8):
         print("   ".join("".join(" .:+#"[min(4, int(5 * max(0.0, pixel)))] for pixel in digit.reshape(8, 8)[row]) for digit in digits))
 
 
 def main() -> None:
-    """Show that the gradients add up, train, and compare with the best there is."""
+    """Show that the gradients add up, train, and compare with the optimum."""
     args = arguments()
     rng = np.random.default_rng(args.seed)
     digits, _ = nl.data.digits()
@@ -56,13 +57,13 @@ def main() -> None:
     start = rng.normal(0, 0.1, (64, args.code)).astype(np.float32)
     W = nl.Weight("W", start)
     tied = autoencoder(W, W)
-    apart = autoencoder(nl.Weight("E", start), nl.Weight("D", start))  # the same numbers, in two weights
+    apart = autoencoder(nl.Weight("E", start), nl.Weight("D", start))  # the same values in two weights
     together, alone = gradients(tied, x), gradients(apart, x)
     difference = float(np.abs(together["W"] - (alone["E"] + alone["D"])).max())
     print("             dL/dW[2, 0]")
     for name, gradient in {"as encoder": alone["E"], "as decoder": alone["D"], "shared": together["W"]}.items():
         print(f"{name:12} {gradient[2, 0]:11.6f}")
-    print(f"largest difference between shared and the sum of the two, over all of W: {difference:.1e}\n")
+    print(f"largest difference between the shared gradient and the sum of the two: {difference:.1e}\n")
     if not difference < 1e-6:
         raise SystemExit("The gradients of the two uses did not add up.")
 
@@ -74,13 +75,13 @@ def main() -> None:
     singular_values = np.linalg.svd(x, compute_uv=False)
     best = float((singular_values[args.code :] ** 2).sum() / x.size)
     print(f"{args.code} numbers for 64 pixels: mean squared error {history['loss'][0]:.4f} after the first epoch, {error:.4f} at the end")
-    print(f"principal component analysis, the best linear code:   {best:.4f}\n")
-    print("three digits, and what was left of them")
+    print(f"principal component analysis, the optimal linear code: {best:.4f}\n")
+    print("three digits and their reconstructions")
     show_digit(*digits[:3])
     print()
     show_digit(*trainer.predict(x[:3]) + mean)
     if not error < 1.02 * best:
-        raise SystemExit("The autoencoder stayed more than 2 % above the best linear code. Give it more --epochs.")
+        raise SystemExit("The error is more than 2 % above that of the optimal linear code. Increase --epochs.")
 
 
 if __name__ == "__main__":

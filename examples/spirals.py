@@ -1,7 +1,8 @@
-"""Tell three spirals apart, and see in the terminal, or in a picture, where the network draws the borders.
+"""Classify three interleaved spirals, and show the decision regions as text or as a picture.
 
-The arms wind around each other, so that no few straight lines separate them; two hidden layers do it. A quarter of the points is
-held out: the picture shows them on top of the regions, and accuracy is measured on them.
+The arms wind around each other, so a few straight lines cannot separate them; two hidden layers
+can. A quarter of the points is held out: the picture shows them on top of the regions, and they
+determine the accuracy.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ POINTS = "ABC"
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=600, help="points on all three arms (default: %(default)s)")
-    parser.add_argument("--noise", type=float, default=0.03, help="how far points stray from their arm (default: %(default)s)")
+    parser.add_argument("--points", type=int, default=600, help="number of points on all three arms (default: %(default)s)")
+    parser.add_argument("--noise", type=float, default=0.03, help="standard deviation of the noise (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=32, help="units in each hidden layer (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=100, help="how often to go through the points (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=100, help="number of passes over the points (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument("--plot", metavar="FILE", help="save a picture, such as spirals.png or .svg; needs the extra netlib[plot]")
     return parser.parse_args()
 
 
 def picture(trainer: nl.Trainer, x: np.ndarray, t: np.ndarray, width: int = 60, height: int = 26) -> str:
-    """Return the square from -1.1 to 1.1 as text: what the model says everywhere, and the points x with their classes t."""
+    """Return the square from -1.1 to 1.1 as text: predicted classes, and points x of classes t."""
     across, down = np.linspace(-1.1, 1.1, width), np.linspace(1.1, -1.1, height)
     grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
     classes = trainer.predict(grid).argmax(axis=1).reshape(height, width)
@@ -42,7 +43,10 @@ def picture(trainer: nl.Trainer, x: np.ndarray, t: np.ndarray, width: int = 60, 
 
 
 def save_picture(file: str, history: nl.History, trainer: nl.Trainer, x: np.ndarray, t: np.ndarray) -> None:
-    """Draw the regions with the points x on them, and the learning curves; the suffix of the file decides the format."""
+    """Plot the regions with the points x, and the learning curves.
+
+    The suffix of the file determines the format.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 5), layout="constrained")
@@ -53,7 +57,7 @@ def save_picture(file: str, history: nl.History, trainer: nl.Trainer, x: np.ndar
 
 
 def main() -> None:
-    """Train, draw, and measure."""
+    """Train, then show the regions and the held-out accuracy."""
     args = arguments()
     rng = np.random.default_rng(args.seed)
     x, t = nl.data.spirals(args.points, classes=3, noise=args.noise, rng=rng)
@@ -65,14 +69,14 @@ def main() -> None:
     history = trainer.fit(x_train, t_train, epochs=args.epochs, batch_size=32, validation=(x_held_out, t_held_out), progress=False)
     print(history)
 
-    print(f"\nregions {' '.join(REGIONS)} and held-out points {' '.join(POINTS)}, a mistaken one as !\n")
+    print(f"\nregions {' '.join(REGIONS)} and held-out points {' '.join(POINTS)}, with ! for a wrong prediction\n")
     print(picture(trainer, x_held_out, t_held_out))
     accuracy = trainer.evaluate(x_held_out, t_held_out)["accuracy"]
     print(f"\nheld-out accuracy {accuracy:.3f} ({len(t_held_out)} points)")
     if args.plot:
         save_picture(args.plot, history, trainer, x_held_out, t_held_out)
     if accuracy < 0.9:
-        raise SystemExit("The spirals were not told apart: less than 0.9 of the held-out points are right. Give it more --epochs.")
+        raise SystemExit("The held-out accuracy is below 0.9. Increase --epochs.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Draw the pictures of the pages anew: ``python docs/pictures/make.py``.
+"""Redraw the pictures of the pages: ``python docs/pictures/make.py``.
 
-The pages are the source. Where one shows ``![title](pictures/fig-1-2.svg)``, its own code has a drawing ``fig_1_2``, and that is what is
-saved, with the title. So the code beside a picture is the code that draws it.
+The pages are the source. Where a page shows ``![title](pictures/fig-1-2.svg)``, its code creates a
+drawing ``fig_1_2``, which is saved under that title. So the code beside a picture is the code that
+draws it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PAGES = [PICTURES.parent / "chapter-in-pictures.md", PICTURES.parent / "gallery.
 
 
 def drawings(page: Path) -> Iterator[tuple[str, nl.Drawing]]:
-    """Run the code of a page, and yield each picture that it shows: the name of its file, and the drawing."""
+    """Run the code of a page, and yield the file name and the drawing of each picture on it."""
     text = page.read_text(encoding="utf-8")
     made: dict[str, nl.Drawing] = {}
     exec(compile("\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)), page, "exec"), made)
@@ -28,7 +29,7 @@ def drawings(page: Path) -> Iterator[tuple[str, nl.Drawing]]:
 
 
 def main() -> None:
-    """Draw all, and remove what no page shows any more."""
+    """Redraw all pictures, and remove those that no page shows."""
     pictures = {PICTURES / f"{name}.svg": drawing.svg for page in PAGES for name, drawing in drawings(page)}
     for path in PICTURES.glob("*.svg"):
         path.unlink()

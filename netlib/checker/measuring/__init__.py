@@ -1,0 +1,1 @@
+"""The true gradient, measured on forward alone, and compared with yours."""

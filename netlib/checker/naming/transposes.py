@@ -1,0 +1,80 @@
+"""Numbers that are right but stand in another order."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from ...arrays import Array
+from ..analytic import gradients
+from ..context import CheckContext
+from ..equality import equal
+from ..tracing.stand_ins import reading
+from .scale import finds
+
+
+def transpose(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report numbers that are right but for their order, and products with a factor not transposed."""
+    if yours.ndim < 2:
+        return False
+    line = context.line(name)
+    if yours.shape[-1] == yours.shape[-2]:
+        cause = "it is the transpose of the right gradient; only a square array lets that pass"
+        if finds(context, "missing-transpose", name, yours.swapaxes(-1, -2), cause, line):
+            return True
+    if yours.ndim == 2:
+        reshaped = yours.reshape(yours.shape[::-1]).T
+        cause = "its numbers are right but in another order: reshape does not transpose"
+        if finds(context, "missing-transpose", name, reshaped, cause, line):
+            return True
+    written, right = context.explain(yours), context.explain(context.numeric(name), name)
+    if written and right and written[1] == right[1] and "@" in written[1]:
+        context.find("missing-transpose", name, f"it is {written[0]}, which should be {right[0]}", line)
+        return True
+    return False
+
+
+def reordering(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report dout in forward's own order, in its old one, or with two axes exchanged, where forward puts x in another order and no more."""
+    jacobian = context.slopes[name].jacobian
+    if not _is_reordering(jacobian) or len(context.douts) != 1:
+        return False
+    mine, dout = yours.ravel(), np.asarray(context.douts[0], float).ravel()
+    exchanged = (yours.swapaxes(i, j) for i, j in combinations(range(yours.ndim), 2))
+    is_onwards = jacobian is not None and equal(mine, dout @ np.round(jacobian))
+    if not (is_onwards or equal(mine, dout) or any(context.is_gradient(each, name) for each in exchanged)):
+        return False
+    cause = "its numbers are right but in another order: what forward does to the order, backward must undo"
+    hint = context.line(name) or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering"
+    context.find("missing-transpose", name, cause, hint)
+    return True
+
+
+def _is_reordering(jacobian: Array | None) -> bool:
+    """Return whether forward puts the elements in another order and does nothing else."""
+    if jacobian is None or jacobian.shape[0] != jacobian.shape[1] or np.isnan(jacobian).any():
+        return False
+    ones = np.abs(jacobian - 1) < 1e-6
+    return bool((ones.sum(axis=0) == 1).all() and (ones.sum(axis=1) == 1).all() and np.abs(jacobian[~ones]).max(initial=0.0) < 1e-6)
+
+
+def transposed_weight(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is right with the transpose of a square weight."""
+    path = _path_to_transpose(context, name)
+    if path:
+        context.find("missing-transpose", name, f"with self.{path}.value transposed in backward it is right", f"… @ self.{path}.value.T")
+    return bool(path)
+
+
+def _path_to_transpose(context: CheckContext, name: str) -> str:
+    """Return the path of a square weight with which transposed, in backward alone, the gradient of `name` is right."""
+    for path, parameter in context.twin.parameters.items():
+        if len(parameter.shape) != 2 or parameter.shape[0] != parameter.shape[1]:
+            continue
+        context.twin.forward()
+        with reading(parameter, lambda value: np.ascontiguousarray(value.T)):
+            g = gradients(context.twin, context.douts).by_name.get(name)
+        if g is not None and np.shape(g) == context.twin.slots[name].shape and context.is_gradient(np.asarray(g, float), name):
+            return path
+    return ""

@@ -1,0 +1,106 @@
+"""The paths on which an array reaches the output: the gradient through one operand of one operation, all others held."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ...arrays import Array
+from .experiment import N_DIRECTIONS, Experiment
+from .trace import Place, Reading, Site
+
+
+class Path:
+    """An operand of an operation, each time it runs or one time, and the slope of what goes through it along each direction."""
+
+    def __init__(self, experiment: Experiment, operands: dict[Place, Array]) -> None:
+        self.operands = operands
+        self._experiment = experiment
+        self._along: dict[int, float] = {}
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the operation runs several times."""
+        return len(self.operands) > 1
+
+    @property
+    def text(self) -> str:
+        """The operation in words."""
+        number, _ = next(iter(self.operands))
+        text = self._experiment.base.operations[number].text
+        return f"{text} every time it runs," if self.is_repeated else text
+
+    @property
+    def is_halved(self) -> bool:
+        """Whether the operation is a division by 2, such as by the root of 4 features, or a product with 1/2."""
+        number, _ = next(iter(self.operands))
+        operation = self._experiment.base.operations[number]
+        numbers = [a for a in operation.args if isinstance(a, int | float | np.floating)]
+        return (operation.name, numbers) in (("divide", [2]), ("multiply", [0.5]))
+
+    @cached_property
+    def arrays(self) -> set[bytes]:
+        """What goes through it, as numbers to compare."""
+        return {operand.tobytes() for operand in self.operands.values()}
+
+    @cached_property
+    def first(self) -> float:
+        """The slope along the first direction, more or less."""
+        return self._experiment.loss(self.reads(0))
+
+    def along(self, i: int) -> float:
+        """Return the slope along direction number i."""
+        if i not in self._along:
+            self._along[i] = self._experiment.right[i] - self._experiment.slope(i, self.reads(0))
+        return self._along[i]
+
+    def beside(self, i: int) -> float:
+        """Return the slope of all the rest along direction number i."""
+        return float(self._experiment.right[i]) - self.along(i)
+
+    @property
+    def part(self) -> Array:
+        """The slope along each direction."""
+        return np.array([self.along(i) for i in range(N_DIRECTIONS)])
+
+    def reads(self, factor: float) -> dict[Place, Reading]:
+        """Return readings in which the operand moves so many times as far."""
+        return {place: _times(factor, base) for place, base in self.operands.items()}
+
+
+def paths(experiment: Experiment) -> list[Path]:
+    """Return the paths through the operands that move, each through all runs of its operation.
+
+    An operand that moves without moving the output, such as the largest number that a softmax takes off, is held in all that follows.
+    """
+    largest = float(np.abs(experiment.right).max())
+    while True:
+        found = [Path(experiment, operands) for operands in _moving(experiment)]
+        still = [path for path in found if abs(path.first) <= 1e-8 * largest and not path.operands.keys() <= experiment.held.keys()]
+        if not still:
+            return found
+        for path in still:
+            experiment.held |= path.reads(0)
+
+
+def paths_of_one_run(experiment: Experiment) -> list[Path]:
+    """Return the paths through one run of an operation that runs several times."""
+    return [Path(experiment, {place: a}) for operands in _moving(experiment) if len(operands) > 1 for place, a in operands.items()]
+
+
+def _moving(experiment: Experiment) -> list[dict[Place, Array]]:
+    """Return the operands that move, those of all runs of an operation together."""
+    operations, moved = experiment.base.operations, experiment.above.operations
+    if [operation.site for operation in operations] != [operation.site for operation in moved]:
+        raise ValueError("forward takes another way nearby")
+    found: dict[tuple[Site, int], dict[Place, Array]] = {}
+    for n, (operation, there) in enumerate(zip(operations, moved, strict=True)):
+        for k, operand in enumerate(operation.operands):
+            if not np.array_equal(operand, there.operands[k]):
+                found.setdefault((operation.site, k), {})[n, k] = operand
+    return list(found.values())
+
+
+def _times(factor: float, base: Array) -> Reading:
+    return lambda value: np.where(value == base, base, base + factor * (value - base)) if factor else base

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..layer import Layer
 from ..recording import recorded
-from .guards import UserCodeError, call_user_code
+from .guards import UserCodeError, attempt, call_user_code
 from .measuring.budget import seconds_of_check
 from .repair import mended
 from .report import Finding, GradientReport
@@ -19,7 +19,7 @@ Check = Callable[[Layer, tuple[Any, ...]], GradientReport]
 
 
 def inner_findings(
-    layer: Layer, inputs: tuple[Any, ...], check: Check, seconds: float, has_differences: bool
+    layer: Layer, inputs: tuple[Any, ...], check: Check, seconds: float, has_differences: bool, report: GradientReport
 ) -> tuple[list[Finding], list[str]]:
     """Return the mistakes of the layers inside, each under its path, and the paths of the layers that make them.
 
@@ -36,21 +36,26 @@ def inner_findings(
             continue
         seconds -= seconds_of_check(part, given, has_differences)
         parts = [each.removeprefix(f"{path}.") for each in blamed if each.startswith(f"{path}.")]
-        report = own_report(by_path[path], tuple(np.array(x) for x in given), [f for f in found if f.where.startswith(path)], parts, check)
-        for finding in report.findings if report is not None else ():
+        inner = [finding for finding in found if finding.where.startswith(path)]
+        own = own_report(by_path[path], tuple(np.array(x) for x in given), inner, parts, check, report)
+        for finding in own.findings if own is not None else ():
             finding.where, finding.layer = place(path, finding.where), f"{path} {finding.layer}"
             found.append(finding)
             blamed.append(path)
     return found, blamed
 
 
-def own_report(layer: Layer, inputs: tuple[Any, ...], inner: list[Finding], blamed: list[str], check: Check) -> GradientReport | None:
+def own_report(
+    layer: Layer, inputs: tuple[Any, ...], inner: list[Finding], blamed: list[str], check: Check, report: GradientReport
+) -> GradientReport | None:
     """Return the report on a layer with the parts to blame put right; None where those cannot be, or forward is at fault."""
     if any(finding.mistake in OF_FORWARD and finding.where != "backward" for finding in inner):
         return None
+    mine = attempt(report, "backward", lambda: mended(layer, blamed, inputs), None) if blamed else layer
+    if mine is None:
+        return None
     try:
-        mine = mended(layer, blamed, inputs) if blamed else layer
-        return None if mine is None else check(mine, inputs)
+        return check(mine, inputs)
     except UserCodeError:
         return None
 

@@ -20,7 +20,7 @@ from .conduct.repetition import belongs_to_the_last_forward, repeats
 from .conduct.rows import row_by_row
 from .context import CheckContext
 from .equality import is_same
-from .guards import UserCodeError
+from .guards import UserCodeError, attempt
 from .measuring.budget import SECONDS
 from .measuring.comparison import compare, is_only_here
 from .measuring.complex_steps import complex_slopes
@@ -116,11 +116,13 @@ def looked_through(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int
         how, seconds = (method, 10 * SECONDS) if is_wrong else ("none", SECONDS / 2)
 
         def check(part: Layer, given: tuple[Any, ...]) -> GradientReport:
-            return looked_at(part, given, how, seed)[0]
+            found = looked_at(part, given, how, seed)[0]
+            report.take_failures(found)
+            return found
 
-        inner, blamed = inner_findings(layer, inputs, check, seconds, is_wrong)
+        inner, blamed = inner_findings(layer, inputs, check, seconds, is_wrong, report)
         if inner:
-            merge(report, inner, own_report(layer, inputs, inner, blamed, check))
+            merge(report, inner, own_report(layer, inputs, inner, blamed, check, report))
     return report, context
 
 
@@ -153,7 +155,9 @@ def looked_at(
         return report, None
 
     def spy() -> tuple[Gradients, Logs]:
-        return spied(Twin(layer, inputs, np.dtype(np.float64) if eps < 1e-12 else None), douts)
+        dtype = np.dtype(np.float64) if eps < 1e-12 else None
+        unlogged: tuple[Gradients, Logs] = plain, {}
+        return attempt(report, "backward", lambda: spied(Twin(layer, inputs, dtype), douts), unlogged)
 
     rows = row_by_row(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else spy()[0], spy, rows, eps, report)
@@ -173,6 +177,7 @@ def look_elsewhere(layer: Layer, inputs: tuple[Any, ...], context: CheckContext,
             second, tried = looked_at(other, others, report.method, seed, SECONDS / 10)
             if second.findings:
                 second, tried = looked_at(other, others, report.method, seed)
+            report.take_failures(second)
         except UserCodeError:
             tried = None
     if tried is None:
@@ -197,11 +202,12 @@ def look_after_a_step(layer: Layer, inputs: tuple[Any, ...], context: CheckConte
         later = stepped(layer, rng, {name for name, _ in blind_spots(context)})
         if agrees_along(Twin(later, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None), context.eps, rng):
             return
-        found = looked_through(later, inputs, report.method, seed)[0].findings
+        found = looked_through(later, inputs, report.method, seed)[0]
     except UserCodeError:
         return
     cause = "it is right with the parameters as they are, and wrong after a step, which changes and moves them: something old is kept"
-    for finding in found:
+    report.take_failures(found)
+    for finding in found.findings:
         if finding.evidence is not None:
             hint = "self.….value, read anew in every forward and backward"
             report.find(Finding("stale-cache", finding.where, cause, hint, finding.evidence, finding.layer))

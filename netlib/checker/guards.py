@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .report import GradientReport
+from .report import TRACING_FAILED, GradientReport
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def attempt(report: GradientReport, where: str, action: Callable[[], T], default
     try:
         return action()
     except Exception as error:
-        report.note("tracing-failed", where, f"{describe(error)}; mistakes may have a vaguer name")
+        report.note(TRACING_FAILED, where, f"{describe(error)}; mistakes may have a vaguer name")
         return default
 
 

@@ -13,6 +13,7 @@ from ..layer import Layer
 from ..random_state import generators
 from .guards import UserCodeError
 from .measuring.differences import Differences, Slopes, epsilon
+from .tracing import internals
 from .twin import Twin
 
 MOST_NUMBERS = 100_000
@@ -29,7 +30,7 @@ def mended(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) -> Layer
     for path in paths:
         if generators(inside[path]):
             return None
-        inside[path].__class__ = _measured(type(inside[path]))
+        internals.set_class(inside[path], _measured(type(inside[path])))
     trial = Twin(layer, inputs)
     try:
         trial.backward([np.asarray(y) for y in trial.forward()])
@@ -78,7 +79,7 @@ def _measured(kind: type[Layer]) -> type[Layer]:
 def _jacobians(layer: Layer, kind: type[Layer], given: tuple[Array, ...]) -> dict[str, Array]:
     """Return ∂y/∂(element), a row for each element, of each input and parameter."""
     plain = copy.copy(layer)
-    plain.__class__ = kind
+    internals.set_class(plain, kind)
     twin = Twin(plain, given)
     ys = [np.asarray(y, float) for y in twin.forward()]
     if sum(array.size for array in twin.slots.values()) * sum(y.size for y in ys) > MOST_NUMBERS:

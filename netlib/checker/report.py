@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ..drawing import Drawing
     from ..layer import Layer
 
+TRACING_FAILED = "tracing-failed"
+"""The kind of a note on a name that could not be looked for."""
+
 RED, GREEN, BOLD, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 
@@ -161,6 +164,12 @@ class GradientReport:
         """Add a note, once for each kind and place."""
         if not any((known.kind, known.where) == (kind, where) for known in self.notes):
             self.notes.append(Note(kind, where, text))
+
+    def take_failures(self, other: GradientReport) -> None:
+        """Add the notes of another report that say what could not be traced."""
+        for note in other.notes:
+            if note.kind == TRACING_FAILED:
+                self.note(note.kind, note.where, note.text)
 
     def compared(self) -> str:
         """Return what was compared with what, in a sentence or two."""

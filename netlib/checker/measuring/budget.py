@@ -9,6 +9,11 @@ import numpy as np
 
 from ...layer import Layer
 
+
+class OutOfBudgetError(Exception):
+    """An experiment was given up, since the check has done as much as it may."""
+
+
 SECONDS = 1.0
 """How long the differences of one check may take; a layer that needs longer is sampled."""
 WATCHING, OPERATION = 2.0, 15e-6

@@ -8,8 +8,10 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
-from ..guards import UserCodeError
+from ..guards import attempt
+from ..measuring.budget import OutOfBudgetError
 from ..tracing.experiment import Experiment, Explanation
+from ..tracing.paths import NotComparableError
 
 MENDS = {
     "missing-term": "add up over all paths",
@@ -35,14 +37,17 @@ def as_elsewhere(context: CheckContext, name: str, yours: Array, wrong: Array) -
 def by_experiment(context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
     """Report the first explanation of a gradient.
 
-    There is none where forward takes the array apart in a way that hides its operations, or is slow.
+    There is none where the forwards that it takes would be too many, or differ from point to point.
     """
-    try:
+
+    def search() -> Explanation | None:
         with np.errstate(all="ignore"):
-            experiment = Experiment(context, name, yours)
-            found = next(explained(experiment), None)
-    except (UserCodeError, ValueError, TimeoutError):
-        return False
+            try:
+                return next(explained(Experiment(context, name, yours)), None)
+            except (OutOfBudgetError, NotComparableError):
+                return None
+
+    found = attempt(context.report, name, search, None)
     if found is None:
         return False
     context.find(found.mistake, name, found.cause, context.line(name) or MENDS.get(found.mistake, ""))

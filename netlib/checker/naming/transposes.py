@@ -10,6 +10,7 @@ from ...arrays import Array
 from ..analytic import gradients
 from ..context import CheckContext
 from ..equality import equal
+from ..guards import attempt
 from ..tracing.stand_ins import reading
 from .scale import finds
 
@@ -61,7 +62,7 @@ def _is_reordering(jacobian: Array | None) -> bool:
 
 def transposed_weight(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     """Report a gradient that is right with the transpose of a square weight."""
-    path = _path_to_transpose(context, name)
+    path = attempt(context.report, name, lambda: _path_to_transpose(context, name), "")
     if path:
         context.find("missing-transpose", name, f"with self.{path}.value transposed in backward it is right", f"… @ self.{path}.value.T")
     return bool(path)

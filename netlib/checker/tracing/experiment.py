@@ -12,8 +12,8 @@ import numpy as np
 from ...arrays import Array
 from ..context import CheckContext
 from ..guards import UserCodeError
-from ..measuring.budget import OPERATION
-from .stand_ins import WatchedNumPy, methods_with_numpy, reading, seeing
+from ..measuring.budget import OPERATION, OutOfBudgetError
+from .stand_ins import WatchedNumPy, methods_with_numpy, reading, replacing_numpy
 from .trace import Change, Place, Reading, Trace
 
 N_DIRECTIONS = 4
@@ -97,13 +97,13 @@ class Experiment:
         """Return Σ dout · y and what was done on the way."""
         self.context.watching -= self._cost
         if self.context.watching < self._may_leave:
-            raise TimeoutError
+            raise OutOfBudgetError
         trace, twin = Trace(instead, changes), self.twin
         kept = twin.inputs
         try:
             twin.inputs = [trace.watch(x) if i in twin.float_inputs else x for i, x in enumerate(kept)]
             with ExitStack() as stack:
-                stack.enter_context(seeing(self._methods, WatchedNumPy(trace)))
+                stack.enter_context(replacing_numpy(self._methods, WatchedNumPy(trace)))
                 for parameter in twin.parameters.values():
                     stack.enter_context(reading(parameter, trace.watch))
                 ys = twin.forward()

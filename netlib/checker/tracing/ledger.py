@@ -13,6 +13,7 @@ from ..analytic import Gradients, by_input
 from ..equality import fits_into
 from ..guards import UserCodeError
 from ..twin import Twin
+from . import internals
 
 Logs = dict[str, list[tuple[str, Array]]]
 """What was added to the gradient of each parameter, or put in its place, in order."""
@@ -60,7 +61,7 @@ def spied(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
         grad = np.zeros_like(parameter.value).view(Ledger)
         logs[path] = grad.log = []
         parameter.move_to(parameter.value, grad)
-        parameter.__class__ = SpiedParameter
+        internals.set_class(parameter, SpiedParameter)
     twin.forward()
     error, dx = None, None
     try:

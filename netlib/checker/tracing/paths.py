@@ -8,7 +8,12 @@ import numpy as np
 
 from ...arrays import Array
 from .experiment import N_DIRECTIONS, Experiment
-from .trace import Place, Reading, Site
+from .internals import Site
+from .trace import Place, Reading
+
+
+class NotComparableError(Exception):
+    """Forward does other operations a step away, so operands cannot be compared."""
 
 
 class Path:
@@ -93,7 +98,7 @@ def _moving(experiment: Experiment) -> list[dict[Place, Array]]:
     """Return the operands that move, those of all runs of an operation together."""
     operations, moved = experiment.base.operations, experiment.above.operations
     if [operation.site for operation in operations] != [operation.site for operation in moved]:
-        raise ValueError("forward takes another way nearby")
+        raise NotComparableError
     found: dict[tuple[Site, int], dict[Place, Array]] = {}
     for n, (operation, there) in enumerate(zip(operations, moved, strict=True)):
         for k, operand in enumerate(operation.operands):

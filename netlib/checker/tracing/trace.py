@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import linecache
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
-from itertools import islice
-from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arrays import Array
+from . import internals
 
 Place = tuple[int, int]
 """The number of an operation in a forward, and the number of an operand in it."""
@@ -27,9 +24,6 @@ UNFOLDED = {"diff", "gradient", "trapezoid", "cov", "corrcoef"}
 
 WRITERS = {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
 """What writes into its first argument, which so is no operand."""
-
-Site = tuple[tuple[Any, int], ...]
-"""Where in a program an operation stands: the instruction of the layer's own code that led to it, and those that called this."""
 
 
 class Index(NamedTuple):
@@ -58,7 +52,7 @@ class Operation(NamedTuple):
     """What an operation was, with copies of the float arrays that went into it and of what came out."""
 
     name: str
-    site: Site
+    site: internals.Site
     function: Callable[..., Any]
     args: Any
     options: dict[str, Any]
@@ -70,9 +64,7 @@ class Operation(NamedTuple):
     @property
     def text(self) -> str:
         """The operation in words, with the line of the layer that it stands in."""
-        code, instruction = self.site[0]
-        numbers = next(islice(code.co_positions(), instruction // 2, None))
-        line = linecache.getline(code.co_filename, numbers[0] or 0).strip()
+        line = internals.line_at(self.site)
         return f"{self.name}, in `{line}`," if line else self.name
 
     def again(self, operands: Iterable[Array], **options: Any) -> Array:
@@ -138,7 +130,7 @@ class Trace:
         result = function(*args, **options, **held)
         out = held.pop("out", None)
         copied = result.copy() if isinstance(result, np.ndarray) else result
-        self.operations.append(Operation(name, site_in_the_layer(), function, args, options | held, operands, memory, copied))
+        self.operations.append(Operation(name, internals.site_in_the_layer(), function, args, options | held, operands, memory, copied))
         if number in self.changes:
             changed = self.changes[number](self, operands)
             if isinstance(result, np.ndarray) and out is not None:
@@ -222,17 +214,3 @@ def bare(thing: Any) -> Any:
     if type(thing) is dict:
         return {key: bare(value) for key, value in thing.items()}
     return thing
-
-
-def site_in_the_layer() -> Site:
-    """Return where the operation that is performed stands."""
-    frame: FrameType | None = sys._getframe(2)
-    found: list[tuple[Any, int]] = []
-    while frame is not None:
-        room = frame.f_globals.get("__name__", "")
-        if room == "netlib.checker.twin":
-            break
-        if not room.startswith(("numpy.", "netlib.checker.")):
-            found.append((frame.f_code, frame.f_lasti))
-        frame = frame.f_back
-    return tuple(found)

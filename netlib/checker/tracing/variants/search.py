@@ -13,7 +13,8 @@ import numpy as np
 
 from ....arrays import Array
 from ..experiment import Experiment
-from ..trace import Change, Operation, Site
+from ..internals import Site
+from ..trace import Change, Operation
 from .normalisers import normalised, normalised_wholly, reduced
 from .piecewise import masks, masks_together, masks_wholly
 from .reductions import axes, copies

@@ -8,7 +8,8 @@ import numpy as np
 
 from ....arrays import Array
 from ...equality import fits_into
-from ..trace import Change, Operation, Site, Trace, getitem
+from ..internals import Site
+from ..trace import Change, Operation, Trace, getitem
 from .variant import Take, Variant, moved
 
 

@@ -15,10 +15,11 @@ Rng = np.random.Generator
 
 
 class Gradients(NamedTuple):
-    """What a backward gave.
+    """The result of a backward.
 
-    `returned` holds what was returned for each differentiable input, `grads` the gradient of each parameter, which is None where
-    backward never touched it; `surplus` says what is wrong with the number of things returned, `error` is what backward raised.
+    `returned` holds the gradient of each differentiable input, `grads` that of each parameter, or
+    None where backward never touched it. `surplus` is a complaint about the number of gradients
+    returned, and `error` is the exception that backward raised.
     """
 
     returned: dict[str, Any]
@@ -28,14 +29,15 @@ class Gradients(NamedTuple):
 
     @property
     def by_name(self) -> dict[str, Any]:
-        """Return all of them."""
+        """The gradients of inputs and parameters in one dict."""
         return {**self.returned, **self.grads}
 
 
 def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | None = None) -> Gradients:
-    """Run backward after a forward, and return what it gave.
+    """Run backward after a forward and return the gradients.
 
-    Gradients begin as -0.0, which every addition, even that of zeros, turns into something else; or as `prefilled` says.
+    The parameters' gradients start at -0.0, which any addition changes, even one of zeros; or at
+    `prefilled`.
     """
     for path, parameter in twin.parameters.items():
         parameter.grad[...] = -0.0 if prefilled is None else prefilled[path]
@@ -57,7 +59,7 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
 
 
 def as_numbers(g: Any) -> Array | None:
-    """Return a gradient as a float array, or None for what holds no real numbers."""
+    """Return a gradient as a float array, or None where it holds no real numbers."""
     try:
         g = np.asarray(g)
     except ValueError:
@@ -66,7 +68,7 @@ def as_numbers(g: Any) -> Array | None:
 
 
 def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
-    """Return what backward returned by the name of the input it belongs to, and a complaint where the number is wrong."""
+    """Return what backward returned by input, and a complaint if the number is wrong."""
     given = list(dx) if isinstance(dx, tuple | list) else [dx]
     wanted = twin.float_inputs
     surplus = ""
@@ -83,7 +85,10 @@ def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
 
 
 def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Array]:
-    """Return a random dout for each output, of both signs and never near zero; ones for a backward that takes none."""
+    """Return a random dout for each output, with both signs and not near zero.
+
+    The douts are ones for a backward that takes none.
+    """
     douts = []
     for y in map(np.asarray, ys):
         d = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) if is_used else np.ones(y.shape)

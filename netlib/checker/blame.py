@@ -1,4 +1,4 @@
-"""Which layer inside a layer is to blame: each is checked on its own, on what it is given in a forward of the whole."""
+"""Which layer inside a layer is to blame: each is checked alone, on its inputs in the whole."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..layer import Layer
 from ..recording import recorded
 from .guards import UserCodeError, attempt, call_user_code
 from .measuring.budget import seconds_of_check
-from .repair import mended
+from .repair import repair_parts
 from .report import Finding, GradientReport
 
 Check = Callable[[Layer, tuple[Any, ...]], GradientReport]
 
 
-def inner_findings(
+def check_parts(
     layer: Layer, inputs: tuple[Any, ...], check: Check, seconds: float, has_differences: bool, report: GradientReport
 ) -> tuple[list[Finding], list[str]]:
-    """Return the mistakes of the layers inside, each under its path, and the paths of the layers that make them.
+    """Return the mistakes of the layers inside, and the paths of the layers that make them.
 
-    Those of a composite are looked for with its wrong parts put right.
+    A composite is checked with its wrong parts repaired.
     """
     before, running = copy.deepcopy(layer), copy.deepcopy(layer)
     by_path = dict(before.walk())
@@ -37,7 +37,7 @@ def inner_findings(
         seconds -= seconds_of_check(part, given, has_differences)
         parts = [each.removeprefix(f"{path}.") for each in blamed if each.startswith(f"{path}.")]
         inner = [finding for finding in found if finding.where.startswith(path)]
-        own = own_report(by_path[path], tuple(np.array(x) for x in given), inner, parts, check, report)
+        own = check_own_code(by_path[path], tuple(np.array(x) for x in given), inner, parts, check, report)
         for finding in own.findings if own is not None else ():
             finding.where, finding.layer = place(path, finding.where), f"{path} {finding.layer}"
             found.append(finding)
@@ -45,13 +45,16 @@ def inner_findings(
     return found, blamed
 
 
-def own_report(
+def check_own_code(
     layer: Layer, inputs: tuple[Any, ...], inner: list[Finding], blamed: list[str], check: Check, report: GradientReport
 ) -> GradientReport | None:
-    """Return the report on a layer with the parts to blame put right; None where those cannot be, or forward is at fault."""
+    """Return the report on a layer with the blamed parts repaired.
+
+    None where they cannot be repaired, or where a forward is at fault.
+    """
     if any(finding.mistake in OF_FORWARD and finding.where != "backward" for finding in inner):
         return None
-    mine = attempt(report, "backward", lambda: mended(layer, blamed, inputs), None) if blamed else layer
+    mine = attempt(report, "backward", lambda: repair_parts(layer, blamed, inputs), None) if blamed else layer
     if mine is None:
         return None
     try:
@@ -61,18 +64,18 @@ def own_report(
 
 
 def place(path: str, where: str) -> str:
-    """Return where something is, seen from outside: "0.weight" for a parameter, "0: input 0" for the rest."""
+    """Return a place seen from outside: "0.weight" for a parameter, "0: input 0" for the rest."""
     is_parameter = not where.startswith(("input ", "output ")) and where not in ("forward", "backward")
     return f"{path}.{where}" if is_parameter else f"{path}: {where}"
 
 
 def has_inner_layers(layer: Layer) -> bool:
-    """Return whether there are layers inside."""
+    """Return whether a layer has layers inside."""
     return any(isinstance(member, Layer) for _, member in layer.members())
 
 
 def merge(report: GradientReport, inner: list[Finding], own: GradientReport | None) -> None:
-    """Put what was found inside, and what is left with that put right, in the place of its consequences outside."""
+    """Replace the findings of the whole by those inside, and those left after their repair."""
     slugs = {finding.mistake for finding in inner}
     kept = [f for f in report.findings if f.evidence is None and f.mistake in OF_THE_WHOLE] if own is None else own.findings
     report.findings = []
@@ -81,6 +84,6 @@ def merge(report: GradientReport, inner: list[Finding], own: GradientReport | No
 
 
 OF_FORWARD = {"mutates-input", "mutates-parameters", "nondeterministic", "aliases-output", "dtype-changed", "non-finite"}
-"""What a backward that is put right does not hint."""
+"""Mistakes that a repaired backward does not cure."""
 OF_THE_WHOLE = {"mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "not-accumulated", "dtype-changed"}
-"""What shows in the whole where a part does it."""
+"""Mistakes of a part that show in the whole, too."""

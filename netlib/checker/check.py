@@ -1,4 +1,4 @@
-"""The gradient check: first what a layer may not do, then numbers, then the name of the mistake."""
+"""The gradient check: first conduct, then the numbers, then the name of each mistake."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ from ..inspection import holds_floats
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
 from .analytic import Gradients, random_douts
-from .blame import has_inner_layers, inner_findings, merge, own_report
-from .conduct.dtypes import types_are_kept
-from .conduct.linearity import adds_up, is_linear
-from .conduct.ownership import backward_leaves_alone, forward_leaves_alone, says_who_owns, says_who_reads
-from .conduct.repetition import belongs_to_the_last_forward, repeats
-from .conduct.rows import row_by_row
+from .blame import check_own_code, check_parts, has_inner_layers, merge
+from .conduct.dtypes import check_dtypes
+from .conduct.linearity import check_accumulation, check_linearity
+from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
+from .conduct.repetition import check_last_forward, check_repetition
+from .conduct.rows import compare_rows
 from .context import CheckContext
 from .equality import is_same
 from .guards import UserCodeError, attempt
 from .measuring.budget import SECONDS
-from .measuring.comparison import compare, is_only_here
+from .measuring.comparison import compare, is_choice_at_kinks
 from .measuring.complex_steps import complex_slopes
 from .measuring.differences import epsilon
 from .measuring.elements import agrees_along, measure
-from .measuring.second_look import NOTHING_MOVES, blind_spots, moved, stepped
+from .measuring.second_look import NOTHING_MOVES, blind_spots, move_inputs, step_parameters
 from .naming.contract import read_contract
-from .naming.mixed_rows import look_at_rows
-from .naming.rules import name_the_mistake
+from .naming.mixed_rows import check_rows
+from .naming.rules import name_mistake
 from .report import Finding, GradientReport
-from .tracing.ledger import Logs, spied
+from .tracing.ledger import Logs, record_additions
 from .twin import Twin
 
 
 def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed: int = 0) -> GradientReport:
     """Compare a layer's backward with its forward, and name what is wrong.
 
-    Works on any layer, container or loss. Inputs of a whole-number type, and the targets of losses, are not differentiated.
-    The layer is left as it was: a deep copy is asked, in float64 where it can be. Large layers are sampled, and ``report.covered`` says
-    how far. That goes by sizes, so that a busy machine sees what an idle one sees; the clock is asked only about a forward that takes ten
-    times longer than its size lets expect.
+    Works on any layer, container or loss. Integer inputs and the targets of losses are not
+    differentiated. The check runs on a deep copy, in float64 where the layer allows it, and leaves
+    the layer itself unchanged. Large layers are sampled; ``report.covered`` says how far. How much
+    is sampled depends on sizes and not on the clock, so that a busy machine gives the same report.
+    Only a forward that takes ten times longer than its size suggests is timed.
 
     Parameters
     ----------
     layer : Layer
-        In the mode, training or evaluation, that is to be checked.
+        In the mode to check, training or evaluation.
     *inputs : array_like
-        What forward takes. Best are random numbers, several samples, and sizes that all differ.
+        The inputs of forward. Random numbers, several samples and axes of different lengths
+        show the most.
     method : {"difference", "complex"}
-        Differences of forward at nearby points; or complex steps (Squire and Trapp, 1998), exact to rounding where forward is analytic,
-        and refused where it is not.
+        Differences of forward at nearby points, or complex steps (Squire and Trapp, 1998), which
+        are exact to rounding but need an analytic forward.
     seed : int
-        Of the dout that is sent in, and of the choice of elements in a large layer.
+        Seed of the random dout, and of the choice of elements in a large layer.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
     InvalidTypeError
         For a layer that cannot be deep-copied.
     InvalidValueError
-        For an unknown method, and for complex steps through what is not analytic.
+        For an unknown method, and for complex steps where forward is not analytic.
 
     Examples
     --------
@@ -90,93 +92,97 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
     given = tuple(np.array(x) for x in inputs)
     try:
         with preserve_random_state(layer), np.errstate(all="ignore"):
-            report = checked(layer, given, method, seed)
+            report = check(layer, given, method, seed)
     except UserCodeError as raised:
         raise raised.error from raised.error.__cause__
     report.checked = layer, given
     return report
 
 
-def checked(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> GradientReport:
-    """Return the report on a layer: as it is, then after a step of an optimizer, then where the first look was blind."""
-    report, context = looked_through(layer, inputs, method, seed)
+def check(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> GradientReport:
+    """Return the report on a layer.
+
+    The layer is checked as it is, then after a step of an optimizer, and then with other inputs
+    where the first check could not see a mistake.
+    """
+    report, context = check_tree(layer, inputs, method, seed)
     if context is not None and context.slopes and report.ok:
         if layer.parameters() and holds_floats(layer):
-            look_after_a_step(layer, inputs, context, report, seed)
+            check_after_step(layer, inputs, context, seed)
         if report.ok:
-            look_elsewhere(layer, inputs, context, report, seed)
+            look_again(layer, inputs, context, seed)
     return report
 
 
-def looked_through(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> tuple[GradientReport, CheckContext | None]:
-    """Return the report on a layer and on the layers inside."""
-    report, context = looked_at(layer, inputs, method, seed)
+def check_tree(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> tuple[GradientReport, CheckContext | None]:
+    """Return the report on a layer and the layers inside it."""
+    report, context = check_once(layer, inputs, method, seed)
     if has_inner_layers(layer):
         is_wrong = bool(report.findings)
         how, seconds = (method, 10 * SECONDS) if is_wrong else ("none", SECONDS / 2)
 
-        def check(part: Layer, given: tuple[Any, ...]) -> GradientReport:
-            found = looked_at(part, given, how, seed)[0]
+        def check_part(part: Layer, given: tuple[Any, ...]) -> GradientReport:
+            found = check_once(part, given, how, seed)[0]
             report.take_failures(found)
             return found
 
-        inner, blamed = inner_findings(layer, inputs, check, seconds, is_wrong, report)
+        inner, blamed = check_parts(layer, inputs, check_part, seconds, is_wrong, report)
         if inner:
-            merge(report, inner, own_report(layer, inputs, inner, blamed, check, report))
+            merge(report, inner, check_own_code(layer, inputs, inner, blamed, check_part, report))
     return report, context
 
 
-def looked_at(
+def check_once(
     layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS
 ) -> tuple[GradientReport, CheckContext | None]:
-    """Return the report on a layer at these inputs alone; the method "none" leaves out the numbers."""
+    """Return the report on a layer at these inputs; the method "none" checks conduct only."""
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
     report = GradientReport(repr(own.layer), method)
-    ys = forward_leaves_alone(own, report)
-    says_who_owns(own, ys, report)
-    types_are_kept(own, random_douts(ys, rng, own.takes_dout), ys, report)
-    twin, ys, eps = exact_twin(layer, inputs, own, ys)
+    ys = check_forward_writes(own, report)
+    note_output_views(own, ys, report)
+    check_dtypes(own, random_douts(ys, rng, own.takes_dout), ys, report)
+    twin, ys, eps = make_exact_twin(layer, inputs, own, ys)
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)
-    backward_leaves_alone(twin, douts, report)
-    plain = repeats(twin, douts, report)
+    check_backward_writes(twin, douts, report)
+    plain = check_repetition(twin, douts, report)
     if plain is None:
         return report, None
-    says_who_reads(twin, douts, plain, report, rng)
-    adds_up(twin, douts, plain, report, rng, tolerance)
-    is_linear(twin, douts, plain, report, rng, tolerance)
-    belongs_to_the_last_forward(twin, report, rng, tolerance)
+    note_cached_outputs(twin, douts, plain, report, rng)
+    check_accumulation(twin, douts, plain, report, rng, tolerance)
+    check_linearity(twin, douts, plain, report, rng, tolerance)
+    check_last_forward(twin, report, rng, tolerance)
     if method == "none":
         return report, None
     if not all(np.isfinite(y).all() for y in ys):
         report.find(Finding("non-finite", "forward", "the output has infinities or NaN, so there is nothing to compare"))
         return report, None
 
-    def spy() -> tuple[Gradients, Logs]:
+    def record() -> tuple[Gradients, Logs]:
         dtype = np.dtype(np.float64) if eps < 1e-12 else None
         unlogged: tuple[Gradients, Logs] = plain, {}
-        return attempt(report, "backward", lambda: spied(Twin(layer, inputs, dtype), douts), unlogged)
+        return attempt(report, "backward", lambda: record_additions(Twin(layer, inputs, dtype), douts), unlogged)
 
-    rows = row_by_row(twin, ys, douts, tolerance)
-    context = CheckContext(twin, ys, douts, plain if plain.error is None else spy()[0], spy, rows, eps, report)
-    numbers(layer, inputs, context, rng, seconds)
+    rows = compare_rows(twin, ys, douts, tolerance)
+    context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, report)
+    compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
 
 
-def look_elsewhere(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, report: GradientReport, seed: int) -> None:
-    """Check once more with other numbers, or with more samples, where the ones given could not show a mistake."""
-    spots = blind_spots(context)
+def look_again(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, seed: int) -> None:
+    """Check again with other numbers or more samples where the given ones could hide a mistake."""
+    report, spots = context.report, blind_spots(context)
     if not spots:
         return
     tried = None
     if not context.is_sampled:
         try:
-            other, others = moved(layer, inputs, np.random.default_rng([seed, 1]))
-            second, tried = looked_at(other, others, report.method, seed, SECONDS / 10)
+            other, others = move_inputs(layer, inputs, np.random.default_rng([seed, 1]))
+            second, tried = check_once(other, others, report.method, seed, SECONDS / 10)
             if second.findings:
-                second, tried = looked_at(other, others, report.method, seed)
+                second, tried = check_once(other, others, report.method, seed)
             report.take_failures(second)
         except UserCodeError:
             tried = None
@@ -195,14 +201,14 @@ def look_elsewhere(layer: Layer, inputs: tuple[Any, ...], context: CheckContext,
             report.note("vacuous", name, why)
 
 
-def look_after_a_step(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, report: GradientReport, seed: int) -> None:
-    """Check once more with the parameters changed and elsewhere in memory, as after a step of an optimizer."""
-    rng = np.random.default_rng([seed, 2])
+def check_after_step(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, seed: int) -> None:
+    """Check again with changed parameters in new memory, as after a step of an optimizer."""
+    report, rng = context.report, np.random.default_rng([seed, 2])
     try:
-        later = stepped(layer, rng, {name for name, _ in blind_spots(context)})
+        later = step_parameters(layer, rng, {name for name, _ in blind_spots(context)})
         if agrees_along(Twin(later, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None), context.eps, rng):
             return
-        found = looked_through(later, inputs, report.method, seed)[0]
+        found = check_tree(later, inputs, report.method, seed)[0]
     except UserCodeError:
         return
     cause = "it is right with the parameters as they are, and wrong after a step, which changes and moves them: something old is kept"
@@ -213,13 +219,16 @@ def look_after_a_step(layer: Layer, inputs: tuple[Any, ...], context: CheckConte
             report.find(Finding("stale-cache", finding.where, cause, hint, finding.evidence, finding.layer))
 
 
-def exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
-    """Return a copy in float64, or where the layer refuses that, in its own types; its outputs; the spacing of its numbers."""
+def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
+    """Return a copy in float64, its outputs and the spacing of its numbers.
+
+    The copy keeps the layer's own types where the layer refuses float64.
+    """
     kinds: list[np.dtype[Any] | None] = [np.dtype(np.float64), None]
     for dtype in kinds:
         try:
             twin = Twin(layer, inputs, dtype)
-            twin.hands_out_copies, twin.writes_parameters = own.hands_out_copies, own.writes_parameters
+            twin.copies_inputs, twin.writes_parameters = own.copies_inputs, own.writes_parameters
             outputs = [np.array(y) for y in twin.forward()]
         except (UserCodeError, InvalidTypeError):
             if dtype is None:
@@ -230,8 +239,8 @@ def exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) 
     return twin, outputs, float(np.finfo(np.float64).eps) if dtype is not None else epsilon([*ys, *twin.slots.values()])
 
 
-def numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
-    """Compare backward with differences, element by element, and have what differs diagnosed."""
+def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
+    """Compare backward with differences, element by element, and name the mistakes."""
     twin = context.twin
     twin.forward()
     twin.settle()
@@ -240,17 +249,17 @@ def numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: n
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
         measure(context, rng, seconds)
-    shapes_fit = read_contract(context)
-    for name in shapes_fit:
+    comparable = read_contract(context)
+    for name in comparable:
         wrong = compare(context, name)
-        if wrong.any() and not is_only_here(layer, inputs, context, name, wrong, rng):
-            name_the_mistake(context, name, wrong)
+        if wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
+            name_mistake(context, name, wrong)
         else:
-            look_at_rows(context, name)
+            check_rows(context, name)
 
 
 def depends_on_state(twin: Twin, ys: list[Array]) -> bool:
-    """Return whether forward gives something else when attributes are not put back."""
+    """Return whether forward gives another result when attributes are not restored."""
     for _ in range(2):
         twin.rewind()
         if not all(map(is_same, ys, twin.forward_on())):

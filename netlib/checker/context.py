@@ -1,4 +1,4 @@
-"""All that is known about one check, and the questions that the rules ask about it."""
+"""All that is known in one check, and the questions that rules ask about it."""
 
 from __future__ import annotations
 
@@ -24,42 +24,45 @@ if TYPE_CHECKING:
 
 
 class CheckContext:
-    """Your gradients, the measured ones, and what both are made of."""
+    """Your gradients, the measured ones, and the arrays that both are made of."""
 
-    def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, spy: Callable[[], tuple[Gradients, Logs]],
+    def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, record: Callable[[], tuple[Gradients, Logs]],
                  rows: Rows | None, eps: float, report: GradientReport) -> None:  # fmt: skip
         self.twin = twin
         self.ys = ys
         self.douts = douts
         self.yours = yours
-        self.spy = spy
+        self.record = record
         self.rows = rows
         self.eps = eps
         self.report = report
         self.slopes: dict[str, Slopes] = {}
         self.relative = min(0.2, max(1e-6, 100 * eps ** (2 / 3)))
         self.nothing = 1e-3 * eps * max((float(np.abs(d).max(initial=0.0)) for d in douts), default=0.0)
-        """So small beside dout that it is rounding."""
+        """The size below which a number is rounding, relative to dout."""
         self.is_sampled = False
-        """Whether there was no time to look at every element."""
+        """Whether only some elements were measured."""
         self.watching = WATCHING
-        """Seconds that are left for experiments on forward."""
+        """Seconds left for experiments on forward."""
         self.explanations: list[Explanation] = []
-        """What was found out by experiments."""
+        """The explanations that experiments have found so far."""
         self._jacobians: dict[str, Array] | None = None
 
     @cached_property
     def logs(self) -> Logs:
-        """What one more backward adds to each parameter's gradient, piece by piece."""
-        return self.spy()[1]
+        """The additions of one more backward to each parameter's gradient, in order."""
+        return self.record()[1]
 
     def additions(self, name: str) -> list[tuple[str, Array]]:
-        """Return what backward adds to the gradient of a parameter, since it last put another array in its place."""
+        """Return the additions to a parameter's gradient after backward last replaced it."""
         log = self.logs.get(name, [])
         return log[max((i for i, (act, _) in enumerate(log) if act == "="), default=0) :]
 
     def agrees(self, yours: Array, slopes: Slopes) -> Array:
-        """Return which elements of `yours` are right: near the slope, or between the slopes at a kink; none where no slope is known."""
+        """Return which elements are right: near the slope, or between the slopes at a kink.
+
+        Elements without a known slope are not.
+        """
         known = np.flatnonzero(~np.isnan(slopes.slope))
         mine, slope = yours[known], slopes.slope[known]
         with np.errstate(all="ignore"):
@@ -77,7 +80,7 @@ class CheckContext:
         return self.slopes[name].slope.reshape(self.twin.slots[name].shape)
 
     def is_gradient(self, candidate: Array, name: str) -> bool:
-        """Return whether a candidate of the right shape is the measured gradient, wherever that is known."""
+        """Return whether a candidate equals the measured gradient, wherever that is known."""
         if candidate.shape != self.twin.slots[name].shape:
             return False
         slopes = self.slopes[name]
@@ -85,7 +88,7 @@ class CheckContext:
         return bool(known.any()) and bool(self.agrees(np.asarray(candidate, float).ravel(), slopes)[known].all())
 
     def factor(self, candidate: Array, name: str, where: Array | None = None) -> float | None:
-        """Return c where a candidate is c times the measured gradient, c not being 0; None where no c fits."""
+        """Return c if a candidate is c times the measured gradient and c is not 0, else None."""
         slopes = self.slopes[name]
         target = slopes.slope.reshape(self.twin.slots[name].shape)
         if candidate.shape != target.shape:
@@ -110,7 +113,7 @@ class CheckContext:
         return c if fits.all() else None
 
     def evidence(self, name: str, wrong: Array | None = None, yours: Array | None = None) -> Evidence | None:
-        """Return the numbers on an array, or None where your gradient has no such shape."""
+        """Return the numbers of an array, or None where your gradient has another shape."""
         mine = self.yours.by_name.get(name) if yours is None else yours
         mine = None if mine is None else as_numbers(mine)
         if mine is None or name not in self.slopes:
@@ -125,12 +128,12 @@ class CheckContext:
         return Evidence(mine, target, self.slopes[name].noise.reshape(target.shape), wrong)
 
     def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None) -> None:
-        """Report a mistake, with the numbers where there are any."""
+        """Report a mistake, with its numbers where there are any."""
         self.report.find(Finding(mistake, name, cause, hint, self.evidence(name, yours=yours)))
 
     @cached_property
     def operands(self) -> dict[str, Array]:
-        """What a gradient can be made of, by the name it has in a program."""
+        """The arrays that a gradient can be made of, by their names in a program."""
         found: dict[str, Array] = {}
         if len(self.douts) == 1:
             found["dout"] = np.asarray(self.douts[0], float)
@@ -145,12 +148,12 @@ class CheckContext:
         return found
 
     def expressions(self, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-        """Yield (text, kind, value) of everything simple of this shape that has dout in it."""
+        """Yield (text, kind, value) of the simple expressions of this shape with dout in them."""
         small = {label: a for label, a in self.operands.items() if a.size <= 1_000_000}
         yield from products({label: d for label, d in small.items() if label.startswith("dout")}, small, shape)
 
     def explain(self, target: Array, name: str | None = None) -> tuple[str, str] | None:
-        """Return text and kind of an expression that equals `target`, or the measured gradient of `name`."""
+        """Return text and kind of an expression for `target`, or for the measured gradient."""
         if not np.size(target):
             return None
         for text, kind, value in self.expressions(target.shape):
@@ -159,7 +162,7 @@ class CheckContext:
         return None
 
     def line(self, name: str) -> str:
-        """Return the line that computes the right gradient, where that is a simple expression."""
+        """Return the line that computes the right gradient, "" if that is no simple expression."""
         explained = self.explain(self.numeric(name), name) if name in self.slopes else None
         text = explained[0] if explained is not None else self.slope_text(self.numeric(name)) if name in self.slopes else ""
         if not text:
@@ -170,7 +173,7 @@ class CheckContext:
         return f"d{'x' if one else letter(int(name[6:]))} = {text}"
 
     def slope_text(self, gradient: Array) -> str:
-        """Return a gradient of an elementwise layer as ``dout * (a known function of x or y)``, or nothing."""
+        """Return an elementwise gradient as ``dout * (a known function of x or y)``, or ""."""
         d, x, y = (self.operands.get(key) for key in ("dout", "x", "y"))
         if d is None or x is None or y is None or not d.shape == x.shape == y.shape == gradient.shape or x.size < 3:
             return ""
@@ -183,7 +186,7 @@ class CheckContext:
         return ""
 
     def jacobians(self, name: str) -> tuple[Array, Array] | None:
-        """Return (yours, measured) as matrices, outputs by elements; None where they are large or partly unknown."""
+        """Return (yours, measured), outputs by elements; None where large or partly unknown."""
         measured = self.slopes[name].jacobian
         n_outputs = sum(y.size for y in self.ys)
         if measured is None or np.isnan(measured).any() or n_outputs > 300 or self.yours.error is not None or not self.twin.takes_dout:
@@ -210,7 +213,7 @@ class CheckContext:
 
     @property
     def numbers_held(self) -> dict[str, float]:
-        """The plain numbers that the layer and those inside it keep in attributes, such as a probability or a slope."""
+        """The numbers that the layers keep in attributes, such as a probability or a slope."""
         found: dict[str, float] = {}
         for _, layer in self.twin.layer.walk():
             for key, value in vars(layer).items():

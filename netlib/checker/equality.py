@@ -1,4 +1,4 @@
-"""When two arrays count as the same, and when one can be broadcast to another."""
+"""When two arrays count as equal, and when one can be broadcast to another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .analytic import as_numbers
 
 
 def is_same(a: Any, b: Any) -> bool:
-    """Return whether two outputs or gradients are the same, bit for bit but for NaN."""
+    """Return whether two outputs or gradients are equal; NaN equals NaN."""
     if a is None or b is None:
         return a is b
     a, b = np.asarray(a), np.asarray(b)
@@ -19,7 +19,7 @@ def is_same(a: Any, b: Any) -> bool:
 
 
 def is_close(a: Any, b: Any, tolerance: float) -> bool:
-    """Return whether two arrays agree, measured against the largest element."""
+    """Return whether two arrays agree, relative to the largest element."""
     a, b = (None if g is None else as_numbers(g) for g in (a, b))
     if a is None or b is None:
         return a is b
@@ -33,7 +33,7 @@ def is_close(a: Any, b: Any, tolerance: float) -> bool:
 
 
 def equal(a: Array, b: Array) -> bool:
-    """Return whether two arrays are the same up to rounding."""
+    """Return whether two arrays are equal up to rounding."""
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-7, atol=1e-9 * float(np.abs(b).max(initial=0.0))))
 
 

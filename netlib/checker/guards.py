@@ -1,4 +1,4 @@
-"""The two places that catch any exception: around a layer's own code, and around the search for a mistake's name."""
+"""The two places that catch any exception: around a layer's own code, and around tracing."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def call_user_code(function: Callable[..., Any], *args: Any) -> Any:
 def attempt(report: GradientReport, where: str, action: Callable[[], T], default: T) -> T:
     """Return what `action` returns; where it fails, note that and return `default`.
 
-    For what only finds a better name for a mistake, and depends on the interpreter or on NumPy's
-    internals: a failure there must not change the verdict, and must not be silent.
+    For code that only finds a better name for a mistake, and that depends on the interpreter or on
+    NumPy's internals. A failure there must not change the verdict, and must not be silent.
     """
     try:
         return action()

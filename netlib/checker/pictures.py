@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def heat_map(evidence: Evidence) -> str:
-    """Return an SVG: a square for each element, redder the farther off, grey where nothing was compared."""
+    """Return an SVG with a square for each element, redder for larger errors."""
     rows = evidence.yours.reshape(-1, evidence.yours.shape[-1]) if evidence.yours.ndim > 1 else evidence.yours.reshape(1, -1)
     numeric, wrong = evidence.numeric.reshape(rows.shape)[:64, :64], evidence.wrong.reshape(rows.shape)[:64, :64]
     rows = rows[:64, :64]
@@ -35,7 +35,7 @@ def heat_map(evidence: Evidence) -> str:
 
 
 def scatter(evidence: Evidence) -> str:
-    """Return an SVG: a dot for each element, measured to the right, yours upwards; right ones lie on the diagonal."""
+    """Return an SVG of yours against measured; right elements are on the diagonal."""
     known = np.isfinite(evidence.numeric) & np.isfinite(evidence.yours)
     numeric, yours, wrong = (a[known][:500] for a in (evidence.numeric, evidence.yours, evidence.wrong))
     if not numeric.size:

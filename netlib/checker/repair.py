@@ -1,4 +1,4 @@
-"""Layers inside a layer whose backward is put right, so that what is wrong besides can be seen."""
+"""Repair the backward of layers inside a layer, to see what else is wrong."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .tracing import internals
 from .twin import Twin
 
 MOST_NUMBERS = 100_000
-"""How large a Jacobian may be that is measured over and over."""
+"""The largest Jacobian that is measured, in elements."""
 
 
-def mended(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) -> Layer | None:
-    """Return a copy in which the layers at these paths go back by differences on what they get from `inputs`.
+def repair_parts(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) -> Layer | None:
+    """Return a copy in which the layers at these paths use a backward made of differences.
 
-    None where that cannot be: one of them draws, and would draw anew, or its Jacobian is large.
+    None where one of them draws random numbers, or has a large Jacobian.
     """
     layer = copy.deepcopy(layer)
     inside = dict(layer.walk())
     for path in paths:
         if generators(inside[path]):
             return None
-        internals.set_class(inside[path], _measured(type(inside[path])))
+        internals.set_class(inside[path], _with_measured_backward(type(inside[path])))
     trial = Twin(layer, inputs)
     try:
         trial.backward([np.asarray(y) for y in trial.forward()])
@@ -45,8 +45,8 @@ class _TooLarge(Exception):  # noqa: N818 - no error, but that a Jacobian would 
     pass
 
 
-def _measured(kind: type[Layer]) -> type[Layer]:
-    """Return a kind of layer with the same forward, and a backward made of differences."""
+def _with_measured_backward(kind: type[Layer]) -> type[Layer]:
+    """Return a subclass with the same forward, and a backward made of differences."""
     known: dict[tuple[bytes, ...], dict[str, Array]] = {}
 
     def forward(self: Layer, *inputs: Any) -> Any:
@@ -77,7 +77,7 @@ def _measured(kind: type[Layer]) -> type[Layer]:
 
 
 def _jacobians(layer: Layer, kind: type[Layer], given: tuple[Array, ...]) -> dict[str, Array]:
-    """Return ∂y/∂(element), a row for each element, of each input and parameter."""
+    """Return ∂y/∂(element) for each input and parameter, a row for each element."""
     plain = copy.copy(layer)
     internals.set_class(plain, kind)
     twin = Twin(plain, given)

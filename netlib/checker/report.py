@@ -1,4 +1,4 @@
-"""What a gradient check found, told as a good teacher would."""
+"""The result of a gradient check, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..layer import Layer
 
 TRACING_FAILED = "tracing-failed"
-"""The kind of a note on a name that could not be looked for."""
+"""The kind of note that says why a mistake may have a vaguer name."""
 
 RED, GREEN, BOLD, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
@@ -29,14 +29,14 @@ class Evidence(NamedTuple):
 
     @property
     def worst(self) -> tuple[int, ...]:
-        """Where they are farthest apart."""
+        """The index of the largest difference."""
         with np.errstate(all="ignore"):
             apart = np.where(self.wrong, np.abs(self.yours - self.numeric), -1.0)
         apart = np.where(self.wrong & ~np.isfinite(apart), np.inf, apart)
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(apart)), apart.shape))
 
     def text(self, where: str) -> str:
-        """Return the numbers at the worst element, and how many are wrong."""
+        """Return in words the worst element, and how many are wrong."""
         i = self.worst
         at = f"{where}[{', '.join(map(str, i))}]" if i else where
         n_compared = int((~np.isnan(self.numeric) | self.wrong).sum())
@@ -50,17 +50,18 @@ class Finding:
     Attributes
     ----------
     mistake : str
-        Its slug, such as ``"missing-transpose"``.
+        The slug, such as ``"missing-transpose"``.
     where : str
-        "input 0", "weight", "0.weight", "forward", "backward"; in a container, the path of the layer in front: "2: input 0".
+        "input 0", "weight", "0.weight", "forward", "backward"; inside a container with the path of
+        the layer: "2: input 0".
     cause : str
-        What is wrong, in a sentence.
+        The mistake in a sentence.
     hint : str
-        What to write instead, where that is known.
+        The code to write instead, where known.
     layer : str
-        The layer it is in.
+        The layer that makes the mistake.
     evidence : Evidence or None
-        The numbers, where numbers show it.
+        The numbers that show it, where there are any.
     """
 
     def __init__(self, mistake: str, where: str, cause: str, hint: str = "", evidence: Evidence | None = None, layer: str = "") -> None:
@@ -73,7 +74,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """All of it, in a few lines."""
+        """The finding in a few lines."""
         lines = [f"{self.mistake} in {self.where} of {self.layer}: {self.cause}"]
         if self.evidence is not None:
             lines.append(self.evidence.text(self.where))
@@ -86,7 +87,7 @@ class Finding:
 
 
 class Note:
-    """Something worth knowing that is no mistake: a kink, a check that proves nothing, what was left out."""
+    """A remark that is no mistake, such as a check that proves nothing."""
 
     def __init__(self, kind: str, where: str, text: str) -> None:
         self.kind = kind
@@ -103,24 +104,27 @@ class Note:
 
 
 class GradientReport:
-    """What `netlib.check_gradients` found.
+    """The result of `netlib.check_gradients`.
 
     Attributes
     ----------
     ok : bool
-        Whether nothing is wrong. Notes do not count.
+        Whether there are no findings. Notes do not count.
     errors : dict
-        Name of each input and parameter to its largest error, relative to the larger of both numbers and to what matters in the array.
+        Name of each input and parameter to its largest relative error. Small elements count
+        relative to the large ones in their array.
     findings : list of Finding
-        The mistakes, each once.
+        The mistakes.
     notes : list of Note
-        Kinks that were accepted, checks that prove nothing, and what was not looked at.
+        Remarks: checks that prove nothing, outputs that share memory, names not found.
     covered : dict
-        Name to (elements compared, elements there are).
+        Name to (elements compared, all elements).
     directions : dict
-        Name to along how many random directions all elements were compared at once, where there are too many to look at each.
+        Name to the number of random directions along which all elements were compared at once;
+        only for arrays too large to compare each element.
     kinks : dict
-        Name to how many elements lie at a kink, with a gradient between the slopes on its two sides.
+        Name to the number of elements at a kink whose gradient lies between the slopes on both
+        sides.
 
     Examples
     --------
@@ -142,11 +146,11 @@ class GradientReport:
         self.precision = "float64"
         self.also: list[str] = []
         self.checked: tuple[Layer, tuple[Array, ...]]
-        """The layer itself, and the inputs it was checked with."""
+        """The layer itself, and the inputs of the check."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no findings."""
         return not self.findings
 
     @property
@@ -155,7 +159,7 @@ class GradientReport:
         return [finding.mistake for finding in self.findings]
 
     def find(self, finding: Finding) -> None:
-        """Add a finding, unless the same mistake at the same place is known."""
+        """Add a finding, once for each mistake and place."""
         if not any((known.mistake, known.where) == (finding.mistake, finding.where) for known in self.findings):
             finding.layer = finding.layer or self.layer
             self.findings.append(finding)
@@ -166,13 +170,13 @@ class GradientReport:
             self.notes.append(Note(kind, where, text))
 
     def take_failures(self, other: GradientReport) -> None:
-        """Add the notes of another report that say what could not be traced."""
+        """Add the notes of another report on what could not be traced."""
         for note in other.notes:
             if note.kind == TRACING_FAILED:
                 self.note(note.kind, note.where, note.text)
 
     def compared(self) -> str:
-        """Return what was compared with what, in a sentence or two."""
+        """Return in words what was compared."""
         how = "complex steps" if self.method == "complex" else "central differences"
         parts = [self._coverage(name, n, total) for name, (n, total) in self.covered.items()]
         what = "; ".join(parts) if parts else "no gradient"
@@ -223,17 +227,17 @@ class GradientReport:
         file.write(self._text(colour=file.isatty() and "NO_COLOR" not in os.environ) + "\n")
 
     def draw(self, detail: str = "layers") -> Drawing:
-        """Draw the layer with the gradients that it gives, those that were found wrong in red.
+        """Draw the layer with its gradients, the wrong ones in red.
 
         Parameters
         ----------
         detail : {"layers", "folded", "nodes"}
-            As `netlib.draw` has it.
+            As in `netlib.draw`.
 
         Raises
         ------
         NetlibError
-            What the layer itself raises.
+            If the layer raises it.
 
         Examples
         --------
@@ -241,7 +245,8 @@ class GradientReport:
         >>> class Flipped(nl.Tanh):
         ...     def backward(self, dout):
         ...         return -super().backward(dout)
-        >>> report = nl.check_gradients(nl.Sequential(nl.Affine(2, 3, rng=0), Flipped()), [[0.5, -1.0]])
+        >>> model = nl.Sequential(nl.Affine(2, 3, rng=0), Flipped())
+        >>> report = nl.check_gradients(model, [[0.5, -1.0]])
         >>> report.draw().wrong
         ['1: input 0']
         """

@@ -1,4 +1,4 @@
-"""A copy of a layer to experiment on: in one floating type, with chance that repeats, and nothing shared with the original."""
+"""A copy of a layer for experiments: one floating type, and randomness that repeats."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from .measuring.budget import BEYOND_REASON, seconds_of_forward
 
 
 class Twin:
-    """A deep copy of a layer with inputs of its own.
+    """A deep copy of a layer, with copies of its inputs.
 
     Parameters
     ----------
     layer : Layer
-        Not touched.
+        Left unchanged.
     inputs : sequence of ndarray
         Copied.
     dtype : dtype, optional
-        The floating type that inputs, parameters, constants and ``dtype`` attributes get; None leaves each its own.
+        The floating type for inputs, parameters, constants and ``dtype`` attributes. None keeps
+        their types.
 
     Attributes
     ----------
     slots : dict
-        What is differentiated: the array itself by its name, "input 0", …, and the path of each parameter. Writing into an array and
-        calling `forward` is the whole experiment.
+        The differentiated arrays themselves, by name: "input 0", …, and the path of each parameter.
+        Write into one and call `forward`, and you have an experiment.
     """
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], dtype: np.dtype[Any] | None = None) -> None:
@@ -47,12 +48,12 @@ class Twin:
         self.n_given = n_given
         self.slots: dict[str, Array] = {f"input {i}": self.inputs[i] for i in self.float_inputs}
         self.slots |= {path: p.value for path, p in self.parameters.items()}
-        self.hands_out_copies = False
-        """Set for a layer that writes into its inputs, which would spoil the next experiment."""
+        self.copies_inputs = False
+        """Whether forward gets copies of the inputs; set for a layer that writes into them."""
         self.writes_parameters = False
-        """Set for a layer that changes its parameters' values, which are then put back after each pass."""
+        """Whether parameters are restored after each pass; set for a layer that changes them."""
         self.is_stateful = True
-        """Whether attributes are put back before each forward; cleared where that has been seen to change nothing."""
+        """Whether attributes are restored before each forward; cleared where not needed."""
         self._generators = [(g, copy.deepcopy(state(g))) for g in [*generators(self.layer), global_generator()]]
         self._attributes = [(each, dict(vars(each))) for _, each in self.layer.walk()]
         self._lists = [(held, copy.copy(held)) for held in held_collections(self.layer)]
@@ -63,32 +64,32 @@ class Twin:
         self.returns_tuple = False
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)
-        """Whether backward has an argument at all: some losses have none."""
+        """Whether backward takes an argument: that of some losses takes none."""
 
     def rewind(self) -> None:
-        """Put random generators back to where they were, so that every forward draws the same."""
+        """Restore the random generators, so that every forward draws the same numbers."""
         for generator, before in self._generators:
             set_state(generator, before)
 
-    def chance(self) -> list[Any]:
+    def random_states(self) -> list[Any]:
         """Return the states of all random generators."""
         return [copy.deepcopy(state(g)) for g, _ in self._generators]
 
-    def set_chance(self, states: list[Any]) -> None:
-        """Put all random generators where they were when `chance` returned this."""
+    def set_random_states(self, states: list[Any]) -> None:
+        """Set the states of all random generators."""
         for (generator, _), then in zip(self._generators, states, strict=True):
             set_state(generator, then)
 
-    def is_chance(self, before: list[Any]) -> bool:
-        """Return whether the random generators are where they were."""
+    def has_random_states(self, before: list[Any]) -> bool:
+        """Return whether the random generators are in these states."""
         return all(same_state(state(g), old) for (g, _), old in zip(self._generators, before, strict=True))
 
     def settle(self) -> None:
-        """Stop putting back what a forward and a backward leave alone: called after some of both, it makes the next ones cheap."""
+        """Forget the generators that passes have not used, to make the next passes cheap."""
         self._generators = [(g, old) for g, old in self._generators if not same_state(state(g), old)]
 
     def reset(self) -> None:
-        """Put everything but the slots back to where it was: chance, attributes, arrays held besides the parameters."""
+        """Restore everything but the slots: random generators, attributes, and arrays in them."""
         self.rewind()
         if self.is_stateful:
             for each, attributes in self._attributes:
@@ -102,20 +103,20 @@ class Twin:
                     array[...] = before
 
     def restore_parameters(self) -> None:
-        """Undo what a layer wrote into its parameters."""
+        """Restore the values of the parameters."""
         for path, before in self._values.items():
             self.parameters[path].value[...] = before
 
-    def forward(self, as_they_are: bool = False) -> list[Any]:
-        """Return the outputs of a forward from the same state as ever; parameters that a layer writes into can be left as they are."""
+    def forward(self, keep_parameters: bool = False) -> list[Any]:
+        """Return the outputs of a forward from the initial state."""
         self.reset()
-        if self.writes_parameters and not as_they_are:
+        if self.writes_parameters and not keep_parameters:
             self.restore_parameters()
         return self.forward_on()
 
     def forward_on(self) -> list[Any]:
-        """Return the outputs of one more forward, in whatever state the layer is."""
-        inputs = [copy.copy(x) for x in self.inputs] if self.hands_out_copies else self.inputs
+        """Return the outputs of one more forward, from the current state."""
+        inputs = [copy.copy(x) for x in self.inputs] if self.copies_inputs else self.inputs
         y = call_user_code(self.layer.forward, *inputs)
         self.returns_tuple = isinstance(y, tuple | list)
         if self.returns_tuple:
@@ -125,19 +126,19 @@ class Twin:
 
     @cached_property
     def seconds(self) -> float:
-        """How long a forward takes: what its size lets expect or, where that is far from the truth, what was measured."""
+        """Seconds of a forward: estimated from sizes, or measured where that is far off."""
         usual = seconds_of_forward(self.layer, self.inputs)
         quickest = np.inf
         for _ in range(3):
             started = time.thread_time()  # of this thread alone: what others do meanwhile does not count
-            self.forward(as_they_are=True)
+            self.forward(keep_parameters=True)
             quickest = min(quickest, time.thread_time() - started)
             if quickest < BEYOND_REASON * usual:
                 return usual
         return quickest
 
     def backward(self, douts: list[Array]) -> Any:
-        """Call backward with one dout for each output, as forward gave them: a tuple, an array or a number."""
+        """Call backward with one dout for each output, in the form that forward returned."""
         if not self.takes_dout:
             return call_user_code(self.layer.backward)
         if self.returns_tuple:

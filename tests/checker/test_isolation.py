@@ -95,9 +95,9 @@ def test_what_cannot_be_traced_in_a_second_look_or_inside_a_container_is_noted_t
 RULES_AND_STEPS = {
     "netlib.checker.naming.rules.RULES": (fail,),
     "netlib.checker.check.compare": fail,
-    "netlib.checker.conduct.rows._compared": fail,
+    "netlib.checker.conduct.rows._compare": fail,
     "netlib.checker.conduct.repetition._others": fail,
-    "netlib.checker.naming.shapes.summed_to": fail,
+    "netlib.checker.naming.shapes.sum_to": fail,
 }
 
 
@@ -109,7 +109,7 @@ def test_a_fault_of_the_checker_itself_is_raised_and_does_not_read_as_nothing_fo
         check_gradients(layer, normal(7, 5))
 
 
-@pytest.mark.parametrize("step", ["moved", "blind_spots"])
+@pytest.mark.parametrize("step", ["move_inputs", "blind_spots"])
 def test_a_fault_in_the_second_look_is_raised_too(monkeypatch, step):
     monkeypatch.setattr(f"netlib.checker.check.{step}", fail)
     with pytest.raises(RuntimeError, match="another Python"):

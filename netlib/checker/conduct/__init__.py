@@ -1,1 +1,5 @@
-"""What a layer may not do, found without differences: forward and backward must repeat, add up, and leave arrays alone."""
+"""What a layer may not do, found without differences.
+
+Forward and backward must repeat, gradients must add up, and the arrays of others must stay as they
+are.
+"""

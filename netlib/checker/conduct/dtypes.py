@@ -1,4 +1,4 @@
-"""Floating types are kept."""
+"""Outputs and gradients keep the floating type of the inputs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..report import Finding, GradientReport
 from ..twin import Twin
 
 
-def types_are_kept(twin: Twin, douts: Sequence[Array], ys: Sequence[Any], report: GradientReport) -> None:
-    """Look whether the outputs of the last forward, and the gradients, have a floating type that came in."""
+def check_dtypes(twin: Twin, douts: Sequence[Array], ys: Sequence[Any], report: GradientReport) -> None:
+    """Report outputs of the last forward, and gradients, of another floating type."""
     floats = [twin.inputs[i].dtype for i in twin.float_inputs]
     came = {d.name for d in floats} | {p.dtype.name for p in twin.parameters.values()}
     if not came:

@@ -1,4 +1,4 @@
-"""Backward is linear: in dout, and in what it adds to gradients that are there already."""
+"""Backward is linear in dout, and adds to the gradients that are there already."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..analytic import Gradients, Rng, as_numbers, gradients, random_douts
 from ..equality import is_close
 from ..report import Finding, GradientReport
 from ..twin import Twin
-from .repetition import random_names
+from .repetition import nondeterministic_names
 
 
-def adds_up(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
-    """Backward adds to what is in the gradients already."""
+def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
+    """Report a backward that does not add to the gradients that are there already."""
     if plain.error is not None:
         return
     scale = {path: 1.0 if g is None or not g.size else float(np.abs(g).max()) or 1.0 for path, g in plain.grads.items()}
@@ -26,7 +26,7 @@ def adds_up(twin: Twin, douts: Sequence[Array], plain: Gradients, report: Gradie
         total = after.grads[path]
         alone = np.zeros(start[path].shape) if g is None else g
         if (
-            path in random_names(report)
+            path in nondeterministic_names(report)
             or total is None
             or total.shape != alone.shape
             or not np.isfinite(alone).all()
@@ -42,8 +42,8 @@ def adds_up(twin: Twin, douts: Sequence[Array], plain: Gradients, report: Gradie
             report.find(Finding("double-counted", path, cause, f"self.{path}.grad += …, with the new gradient alone on the right"))
 
 
-def is_linear(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
-    """backward(d1 + 2 d2) = backward(d1) + 2 backward(d2), for each input and parameter."""
+def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
+    """Report gradients without backward(d1 + 2 d2) = backward(d1) + 2 backward(d2)."""
     if not twin.takes_dout:
         return
     others = random_douts(douts, rng)
@@ -52,7 +52,13 @@ def is_linear(twin: Twin, douts: Sequence[Array], plain: Gradients, report: Grad
         return
     for name in at[0].by_name:
         a, b, both = (None if g.by_name[name] is None else as_numbers(g.by_name[name]) for g in at)
-        if name in random_names(report) or a is None or b is None or both is None or not np.shape(a) == np.shape(b) == np.shape(both):
+        if (
+            name in nondeterministic_names(report)
+            or a is None
+            or b is None
+            or both is None
+            or not np.shape(a) == np.shape(b) == np.shape(both)
+        ):
             continue
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
@@ -82,6 +88,6 @@ def is_linear(twin: Twin, douts: Sequence[Array], plain: Gradients, report: Grad
 
 
 def gradients_at(twin: Twin, douts: Sequence[Array]) -> Gradients:
-    """Return what backward says for this dout, after a forward of its own."""
+    """Return the gradients for this dout, after another forward."""
     twin.forward()
     return gradients(twin, douts)

@@ -1,4 +1,4 @@
-"""What a pass may not write into, and whose memory it hands out."""
+"""Arrays that a pass may not write into, and memory that it may not share."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..analytic import Gradients, Rng, backward_or_none, gradients, random_douts
 from ..equality import is_same
 from ..report import Finding, GradientReport
 from ..twin import Twin
-from .repetition import random_names
+from .repetition import nondeterministic_names
 
 
-def forward_leaves_alone(twin: Twin, report: GradientReport) -> list[Any]:
-    """Return the outputs of a first forward, which leaves inputs and parameters as they were."""
+def check_forward_writes(twin: Twin, report: GradientReport) -> list[Any]:
+    """Return the outputs of a first forward; report one that writes into inputs or parameters."""
     return _watch(twin, report, "forward", twin.forward)  # type: ignore[no-any-return]
 
 
-def backward_leaves_alone(twin: Twin, douts: Sequence[Array], report: GradientReport) -> None:
-    """Look whether dout, inputs and parameters are after the backward of the last forward what they were."""
+def check_backward_writes(twin: Twin, douts: Sequence[Array], report: GradientReport) -> None:
+    """Report a backward that writes into dout, inputs or parameters."""
     given = [np.array(d) for d in douts]
 
     def backward() -> None:
@@ -43,7 +43,7 @@ def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any])
     outcome = run()
     for i, (before, after) in enumerate(zip(inputs, twin.inputs, strict=True)):
         if not is_same(before, after):
-            twin.hands_out_copies = True
+            twin.copies_inputs = True
             if isinstance(after, np.ndarray):
                 after[...] = before
             hint = "a new array, such as np.where(x > 0, x, 0) in place of x[x < 0] = 0"
@@ -57,15 +57,15 @@ def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any])
     return outcome
 
 
-def says_who_owns(twin: Twin, ys: Sequence[Any], report: GradientReport) -> None:
-    """Note outputs that share memory with an input or a parameter: they change when that does."""
+def note_output_views(twin: Twin, ys: Sequence[Any], report: GradientReport) -> None:
+    """Note outputs that share memory with an input or a parameter, and so change with it."""
     for y in ys:
         for name in _owners(twin, y):
             report.note("aliases-output", "forward", f"the output shares memory with {name} and changes with it; return a copy")
 
 
-def says_who_reads(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng) -> None:
-    """Note outputs that backward still reads: who writes into such a one, with ``y += 1``, changes the gradient."""
+def note_cached_outputs(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng) -> None:
+    """Note outputs that backward reads: ``y += 1`` would change the gradient."""
     ys = [y for y in twin.forward() if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.flags.writeable]
     kept = [thing for thing in held_objects(twin.layer) if isinstance(thing, np.ndarray)]
     theirs = [y for y in ys if not _owners(twin, y) and any(np.may_share_memory(y, thing) for thing in kept)]
@@ -79,7 +79,9 @@ def says_who_reads(twin: Twin, douts: Sequence[Array], plain: Gradients, report:
         y[...] = before
     if plain.error is not None or after.error is not None:
         return
-    changed = [name for name, g in plain.by_name.items() if name not in random_names(report) and not is_same(g, after.by_name[name])]
+    changed = [
+        name for name, g in plain.by_name.items() if name not in nondeterministic_names(report) and not is_same(g, after.by_name[name])
+    ]
     if changed:
         text = f"the output is the very array that backward reads: writing into it changes the gradient of {', '.join(changed)}"
         report.note("aliases-output", "forward", f"{text}; return a copy")

@@ -1,4 +1,4 @@
-"""The same forward gives the same, the same backward too, and a backward belongs to the last forward."""
+"""Forward and backward repeat, and a backward belongs to the last forward."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ..twin import Twin
 KEEP_A_GENERATOR = "draw from a generator that the layer is given and keeps: self.rng = np.random.default_rng(seed), once, in __init__"
 
 
-def repeats(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
-    """Return the gradients, after a look whether the same chance gives the same: forward repeats itself, and backward draws nothing.
+def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
+    """Return the gradients; report passes that differ from the same random state.
 
-    None where forward does not.
+    None where forward itself does not repeat.
     """
     shared = global_generator()
     twin.rewind()
@@ -59,38 +59,39 @@ def repeats(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradi
 
 
 def _draws_in_backward(twin: Twin, douts: Sequence[Array]) -> bool:
-    """Return whether backward moves a random generator on."""
+    """Return whether backward draws from a random generator."""
     twin.forward()
-    before = twin.chance()
+    before = twin.random_states()
     gradients(twin, douts)
-    return not twin.is_chance(before)
+    return not twin.has_random_states(before)
 
 
-def belongs_to_the_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: float) -> None:
-    """After two forwards, with a step of the weights between, backward is that of the second; what the first returned stays as it was.
+def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: float) -> None:
+    """Report a backward that uses an earlier forward, and results that a later pass changes.
 
-    The second is of other numbers and, as far as the layer takes these, another order of targets and indices; then of a sample less.
+    The second forward gets changed weights and other numbers, with another order of targets and
+    indices if the layer takes it, and then one sample less.
     """
     inputs = twin.inputs
     moved = [_others(x, rng) if i in twin.float_inputs else x for i, x in enumerate(inputs)]
     turned = [x if i in twin.float_inputs else _turned(x) for i, x in enumerate(moved)]
     n = len({np.shape(x)[:1] for x in inputs}) == 1 and np.shape(inputs[0])[:1]
     fewer = [x[:-1] for x in turned] if n and n[0] > 2 else None
-    if not _belongs(twin, turned, report, rng, tolerance):
-        _belongs(twin, moved, report, rng, tolerance)
+    if not _check_second_forward(twin, turned, report, rng, tolerance):
+        _check_second_forward(twin, moved, report, rng, tolerance)
     if fewer is not None and not any(finding.mistake == "stale-cache" for finding in report.findings):
-        _belongs(twin, fewer, report, rng, tolerance)
+        _check_second_forward(twin, fewer, report, rng, tolerance)
 
 
-def _belongs(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng, tolerance: float) -> bool:
-    """Look at a forward as given and one of these inputs; return whether the layer takes them."""
+def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng, tolerance: float) -> bool:
+    """Check a forward after one of the given inputs; return whether the layer takes these."""
     inputs = twin.inputs
     try:
         first = twin.forward()
         held = [np.array(y) for y in first]
         dx = _arrays(backward_or_none(twin, random_douts(first, rng, twin.takes_dout)))
         dx_held = [np.array(d) for d in dx]
-        then = twin.chance()
+        then = twin.random_states()
         for parameter in twin.parameters.values():
             parameter.value[...] *= np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
         twin.inputs = elsewhere
@@ -108,7 +109,7 @@ def _belongs(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng,
             cause = "a second backward overwrites the array that the first one returned"
             report.find(Finding("aliases-output", "backward", cause, "return a new array each time, or dx.copy()"))
         twin.reset()
-        twin.set_chance(then)
+        twin.set_random_states(then)
         fresh = [np.array(y) for y in twin.forward_on()]
         wanted = gradients(twin, douts)
         twin.writes_parameters = keeps
@@ -119,7 +120,7 @@ def _belongs(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng,
             report.find(Finding("stale-cache", "backward", cause, "keep anew in every forward what backward needs"))
             return True
         for name, g in wanted.by_name.items():
-            if name not in random_names(report) and not is_close(g, got.by_name[name], tolerance):
+            if name not in nondeterministic_names(report) and not is_close(g, got.by_name[name], tolerance):
                 cause = "after two forwards, backward still works with what an earlier one kept"
                 report.find(Finding("stale-cache", name, cause, "self.x = …, anew in every forward and without a condition"))
         return True
@@ -129,7 +130,7 @@ def _belongs(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng,
 
 
 def _others(x: Array, rng: Rng) -> Array:
-    """Return other numbers of the same kind, in other places: a mask of the first ones does not fit them."""
+    """Return other numbers in other places, so that a mask of the first ones does not fit."""
     return np.asarray(np.flip(x) * rng.uniform(0.5, 1.5, x.shape), x.dtype)
 
 
@@ -142,6 +143,6 @@ def _arrays(dx: Any) -> list[Array]:
     return [d for d in (dx if isinstance(dx, tuple | list) else [dx]) if isinstance(d, np.ndarray)]
 
 
-def random_names(report: GradientReport) -> set[str]:
-    """Return the names whose gradients backward draws anew each time."""
+def nondeterministic_names(report: GradientReport) -> set[str]:
+    """Return the names whose gradients are random."""
     return {finding.where for finding in report.findings if finding.mistake == "nondeterministic"}

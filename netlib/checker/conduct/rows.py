@@ -1,4 +1,4 @@
-"""A batch against its rows one by one: where forward keeps rows apart, backward has to do so, too."""
+"""A batch against one of its rows: where forward keeps rows apart, so must backward."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..twin import Twin
 
 
 class Rows(NamedTuple):
-    """What backward does with the rows of a batch that forward keeps apart."""
+    """What backward does with the rows of a batch, which forward keeps apart."""
 
     mixed: set[str]
     """The inputs for which dout in one row reaches other rows."""
     unlike: set[str]
-    """The inputs and parameters for which a row of a batch gives another gradient than the same row alone."""
+    """The inputs and parameters for which a row in a batch has another gradient than alone."""
 
 
-def row_by_row(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], tolerance: float) -> Rows | None:
-    """Return how the last row of a batch fares alone; None where forward mixes rows, or there are none."""
+def compare_rows(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], tolerance: float) -> Rows | None:
+    """Compare the last row of a batch with itself alone; None where forward mixes rows."""
     n = np.shape(ys[0])[0] if ys and np.ndim(ys[0]) else 0
     if n < 2 or not twin.takes_dout or any(np.shape(y)[:1] != (n,) for y in ys):
         return None
@@ -32,21 +32,21 @@ def row_by_row(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], toleranc
     inputs = twin.inputs
     try:
         twin.forward()
-        there = gradients(twin, [_last_alone(d) for d in douts])
+        there = gradients(twin, [_last_row_alone(d) for d in douts])
         twin.inputs = [_moved(x) if i in batched and i in twin.float_inputs else x for i, x in enumerate(inputs)]
         if not all(is_close(y[:-1], np.asarray(z)[:-1], tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
             return None
         twin.inputs = [x[-1:] if i in batched else x for i, x in enumerate(inputs)]
         if not all(is_close(y[-1:], z, tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
             return None
-        return _compared(twin, there, gradients(twin, [d[-1:] for d in douts]), batched, tolerance)
+        return _compare(twin, there, gradients(twin, [d[-1:] for d in douts]), batched, tolerance)
     except UserCodeError:
         return None
     finally:
         twin.inputs = inputs
 
 
-def _compared(twin: Twin, there: Gradients, alone: Gradients, batched: list[int], tolerance: float) -> Rows | None:
+def _compare(twin: Twin, there: Gradients, alone: Gradients, batched: list[int], tolerance: float) -> Rows | None:
     if there.error is not None or alone.error is not None:
         return None
     rows = Rows(set(), set())
@@ -62,7 +62,7 @@ def _compared(twin: Twin, there: Gradients, alone: Gradients, batched: list[int]
     return rows
 
 
-def _last_alone(dout: Array) -> Array:
+def _last_row_alone(dout: Array) -> Array:
     one = np.zeros_like(dout)
     one[-1] = dout[-1]
     return one

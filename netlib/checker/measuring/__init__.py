@@ -1,1 +1,1 @@
-"""The true gradient, measured on forward alone, and compared with yours."""
+"""The true gradient, measured by forwards alone, and compared with yours."""

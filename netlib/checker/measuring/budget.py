@@ -1,4 +1,4 @@
-"""How much a check may do, reckoned from sizes: one that went by the clock would see other things on a busy machine."""
+"""How much a check may do, estimated from sizes so that a busy machine gives the same report."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from ...layer import Layer
 
 
 class OutOfBudgetError(Exception):
-    """An experiment was given up, since the check has done as much as it may."""
+    """An experiment has used up its share of the check."""
 
 
 SECONDS = 1.0
-"""How long the differences of one check may take; a layer that needs longer is sampled."""
+"""Seconds for the differences of one check; a layer that needs longer is sampled."""
 WATCHING, OPERATION = 2.0, 15e-6
-"""Seconds that the experiments of one check may take, and how long it takes to watch one operation of a forward."""
+"""Seconds for the experiments of one check, and for watching one operation of a forward."""
 
 FORWARD, LAYER, INPUT, PARAMETER = 10e-6, 3e-6, 10e-9, 1e-9
-"""Seconds of a forward: at the least, for each layer in it, for each number of its inputs, and for each of its parameters."""
+"""Seconds of a forward: in any case, and for each layer, input element and parameter element."""
 PROBES = 60
-"""Forwards, more or less, that the probes of one check take."""
+"""Forwards that the checks of conduct take, about."""
 
 BEYOND_REASON = 10.0
-"""Times that a forward may take longer before it counts as slow, and its measured time is believed."""
+"""How many times longer than estimated a forward takes before its time is measured."""
 
 
 def seconds_of_forward(layer: Layer, inputs: Iterable[Any]) -> float:
-    """Return how long a forward usually takes."""
+    """Return the estimated seconds of a forward."""
     return FORWARD + LAYER * sum(1 for _ in layer.walk()) + INPUT * sum(map(np.size, inputs)) + PARAMETER * _n_parameters(layer)
 
 
 def seconds_of_check(layer: Layer, inputs: tuple[Any, ...], has_differences: bool) -> float:
-    """Return how long a check usually takes, with differences or with the probes alone."""
+    """Return the estimated seconds of a check, with differences or of conduct only."""
     forward = seconds_of_forward(layer, inputs)
     n_elements = sum(map(np.size, inputs)) + _n_parameters(layer)
     return PROBES * forward + (min(SECONDS, 2 * n_elements * forward) if has_differences else 0.0)

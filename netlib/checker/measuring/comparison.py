@@ -1,4 +1,4 @@
-"""Your gradient against the measured one: what is wrong, and what is a choice at kinks."""
+"""Your gradient against the measured one: wrong elements, and choices at kinks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .differences import Differences, Slopes
 
 
 def compare(context: CheckContext, name: str) -> Array:
-    """Write down how far off an array is, and return which elements are wrong."""
+    """Record the error of an array in the report, and return which elements are wrong."""
     slopes = context.slopes[name]
     yours = np.asarray(context.yours.by_name[name], float).ravel()
     known = ~np.isnan(slopes.slope)
@@ -35,10 +35,15 @@ def compare(context: CheckContext, name: str) -> Array:
     return np.asarray(wrong.reshape(context.twin.slots[name].shape))
 
 
-def is_only_here(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, name: str, wrong: Array, rng: np.random.Generator) -> bool:
-    """Return whether what differs is the choice of slopes at kinks inside the layer, which mix: beside this point all agrees.
+def is_choice_at_kinks(
+    layer: Layer, inputs: tuple[Any, ...], context: CheckContext, name: str, wrong: Array, rng: np.random.Generator
+) -> bool:
+    """Return whether the difference is a choice of slopes at kinks inside the layer.
 
-    A kink that only one output feels mixes with nothing: there the slope has to lie between those on its two sides.
+    Then backward and forward agree at nearby points.
+
+    A kink that reaches a single output has no such choice: its slope must lie between those on its
+    two sides.
     """
     slopes = context.slopes[name]
     flat = wrong.ravel()
@@ -47,11 +52,11 @@ def is_only_here(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, n
     elements = rng.permutation(np.flatnonzero(flat))[:64]
     for _ in range(2):
         twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
-        twin.hands_out_copies, twin.writes_parameters = context.twin.hands_out_copies, context.twin.writes_parameters
+        twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
         for array in twin.slots.values():
             size = float(np.sqrt(np.mean(np.square(array)))) or 1.0 if array.size else 1.0
             array[...] += np.asarray(1e-3 * size * rng.normal(size=array.shape), array.dtype)
-        nearby = CheckContext(twin, context.ys, context.douts, context.yours, context.spy, context.rows, context.eps, context.report)
+        nearby = CheckContext(twin, context.ys, context.douts, context.yours, context.record, context.rows, context.eps, context.report)
         twin.forward()
         yours = gradients(twin, context.douts).by_name.get(name)
         if yours is None or np.shape(yours) != wrong.shape:

@@ -1,4 +1,4 @@
-"""Derivatives by complex steps: Im f(x + ih) / h, without any subtraction and so without its rounding."""
+"""Derivatives by complex steps: Im f(x + ih) / h, which has no subtraction to lose digits in."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ STEP = 1e-30
 
 
 def complex_slopes(twin: Twin, other: Twin, douts: Sequence[Array]) -> dict[str, Slopes]:
-    """Return the slopes of Σ dout · y by every element; use up `other`, whose arrays become complex.
+    """Return the slopes of Σ dout · y by every element; the arrays of `other` become complex.
 
     Raises
     ------
     InvalidValueError
-        Where forward refuses complex numbers, drops their imaginary parts, or is not analytic (abs, norm, sign): the real difference tells.
+        Where forward refuses complex numbers, drops their imaginary parts, or is not analytic (abs,
+        norm, sign), which real differences show.
     """
     weights = np.concatenate([np.asarray(d, float).ravel() for d in douts])
     real = Differences(twin, douts, float(np.finfo(float).eps))
-    arrays = _made_complex(other)
+    arrays = _make_complex(other)
     found: dict[str, Slopes] = {}
     for name, array in arrays.items():
         slopes = found[name] = Slopes(array.size, weights.size)
@@ -36,7 +37,7 @@ def complex_slopes(twin: Twin, other: Twin, douts: Sequence[Array]) -> dict[str,
         for i in range(array.size):
             kept = flat[i]
             flat[i] += 1j * STEP
-            row = _imaginary(other) / STEP
+            row = _imaginary_parts(other) / STEP
             flat[i] = kept
             slopes.slope[i] = row @ weights
             slopes.noise[i] = 4 * np.finfo(float).eps * float(np.abs(row) @ np.abs(weights))
@@ -48,8 +49,8 @@ def complex_slopes(twin: Twin, other: Twin, douts: Sequence[Array]) -> dict[str,
     return found
 
 
-def _made_complex(twin: Twin) -> dict[str, Array]:
-    """Return the arrays of a twin, which are complex from now on."""
+def _make_complex(twin: Twin) -> dict[str, Array]:
+    """Make the arrays of a twin complex, and return them."""
     for i in twin.float_inputs:
         twin.inputs[i] = twin.inputs[i].astype(complex)
     for parameter in twin.parameters.values():
@@ -57,7 +58,7 @@ def _made_complex(twin: Twin) -> dict[str, Array]:
     return {f"input {i}": twin.inputs[i] for i in twin.float_inputs} | {path: p.value for path, p in twin.parameters.items()}
 
 
-def _imaginary(twin: Twin) -> Array:
+def _imaginary_parts(twin: Twin) -> Array:
     """Return the imaginary parts of all outputs of a forward."""
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Derivatives out of forward alone: differences that know how far they can be trusted, and where forward has a kink."""
+"""Derivatives by differences of forward, with estimates of their noise, and kinks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..twin import Twin
 
 SHRINK = 8.0
 LONG_STEP = 1000.0
-"""Times the usual step: long enough to see whether an output depends on an element at all."""
+"""Times the usual step, to see whether an output depends on an element at all."""
 
 
 class Slopes:
-    """What differences say of Σ dout · y, by each element of one array. Arrays are flat; NaN stands where nothing was computed."""
+    """Slopes of Σ dout · y by each element of one array; flat arrays, NaN where not known."""
 
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
@@ -26,7 +26,7 @@ class Slopes:
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
-        """∂y/∂(element), a row for each element, where that is not too large."""
+        """∂y/∂(element), a row for each element; None where too large."""
 
 
 class Differences:
@@ -35,13 +35,13 @@ class Differences:
     Parameters
     ----------
     twin : Twin
-        Asked for outputs; its slots are changed and put back.
+        The layer; its slots are changed and restored.
     dout : sequence of ndarray
         The weights of the outputs.
     eps : float
         The relative spacing of the numbers that the layer computes in.
     ys : sequence of ndarray, optional
-        The outputs, where they are known.
+        The outputs, if known.
     """
 
     def __init__(self, twin: Twin, douts: Sequence[Array], eps: float, ys: Sequence[Array] | None = None) -> None:
@@ -52,8 +52,8 @@ class Differences:
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
     def outputs(self) -> Array:
-        """Return all outputs of a forward, one after the other."""
-        ys = self.twin.forward(as_they_are=True)
+        """Return all outputs of a forward in one flat array."""
+        ys = self.twin.forward(keep_parameters=True)
         if self.twin.writes_parameters:
             self.twin.restore_parameters()
         if len(ys) == 1:
@@ -61,7 +61,7 @@ class Differences:
         return np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
     def around(self, flat: Array, elements: Array, scale: float) -> tuple[Array, Array, Array, Array]:
-        """Return outputs above and below minus those in the middle, a row for each element, and the two steps."""
+        """Return the changes of the outputs a step up and down, by element, and both steps."""
         above = np.empty((len(elements), self.y.size))
         below = np.empty_like(above)
         widths = np.empty((2, len(elements)))
@@ -81,14 +81,14 @@ class Differences:
         below -= self.y
         return above, below, widths[0], widths[1]
 
-    def noise_of(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
-        """Return by how much rounding of the outputs can move a central difference; outputs that never move have none."""
-        moved = _moved(above, below) if moved is None else moved
+    def rounding_noise(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
+        """Return the rounding error of a central difference; outputs that never move have none."""
+        moved = _has_moved(above, below) if moved is None else moved
         weight = np.abs(self.dout) * np.abs(self.y)
         return np.asarray((moved @ weight + self.eps * (np.abs(above) @ np.abs(self.dout))) * self.eps / width)
 
     def measure(self, name: str, elements: Array, into: Slopes) -> None:
-        """Fill in central differences for these elements, in blocks that fit in memory."""
+        """Fill in central differences for these elements, block by block."""
         flat = self.twin.slots[name].reshape(-1)
         block = max(1, min(256, 1_000_000 // max(1, self.y.size)))
         for start in range(0, len(elements), block):
@@ -98,15 +98,15 @@ class Differences:
                 rows = (above - below) / (up + down)[:, None]
                 into.is_measured[part] = True
                 into.slope[part] = rows @ self.dout
-                into.noise[part] = self.noise_of(above, below, (up + down) / 2)
+                into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
                 bend = np.abs((above / up[:, None] + below / down[:, None]) * self.dout).sum(axis=1)
                 size = np.abs(above / up[:, None] * self.dout).sum(axis=1) + np.abs(below / down[:, None] * self.dout).sum(axis=1)
-                into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # a suspicion, for `refine` to look into
+                into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
             if into.jacobian is not None:
                 into.jacobian[part] = rows
 
     def refine(self, name: str, elements: Array, into: Slopes) -> None:
-        """Look closer, with ever smaller steps: find the slope with an estimate of its error, or the kink with its two slopes."""
+        """Fill in slopes with error estimates, or kinks, from smaller and smaller steps."""
         flat = self.twin.slots[name].reshape(-1)
         for i in elements:
             with np.errstate(all="ignore"):
@@ -122,13 +122,13 @@ class Differences:
         into.is_kink[i] = False
         first = first_scale = np.nan
         scales = [SHRINK**-k for k in (range(8) if self.eps < 1e-12 else range(-1, 3))]
-        moved = _moved(*self.around(flat, one, LONG_STEP)[:2])
+        moved = _has_moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
-            moved |= _moved(above, below)  # an output that moves at a longer step only is rounded all the same
+            moved |= _has_moved(above, below)  # what moves at a longer step is rounded at this one, too
             right, left = above[0] / up[0], -below[0] / down[0]
             row = (above[0] - below[0]) / (up[0] + down[0])
-            slope, noise = float(row @ self.dout), float(self.noise_of(above, below, (up + down) / 2, moved)[0])
+            slope, noise = float(row @ self.dout), float(self.rounding_noise(above, below, (up + down) / 2, moved)[0])
             bend = np.abs(right - left) * np.abs(self.dout)
             if not np.isfinite(slope):
                 slope, right, left, row = _one_sided(right, left, self.dout)
@@ -164,7 +164,7 @@ class Differences:
             into.slope[i], into.is_kink[i] = np.nan, False
 
     def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float]:
-        """Return the slope of Σ dout · y when the whole array moves along `direction`, and its noise."""
+        """Return the slope of Σ dout · y along a direction of the whole array, and its noise."""
         array = self.twin.slots[name]
         kept = array.copy()
         h = self.step * scale
@@ -176,16 +176,16 @@ class Differences:
         finally:
             array[...] = kept
         slope = float((above - below) @ self.dout) / (2 * h)
-        noise = float(self.noise_of(above[None], below[None], np.array([h]))[0])
+        noise = float(self.rounding_noise(above[None], below[None], np.array([h]))[0])
         return slope, noise
 
 
-def _moved(above: Array, below: Array) -> Array:
+def _has_moved(above: Array, below: Array) -> Array:
     return np.asarray((above != 0) | (below != 0))
 
 
 def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Array, Array]:
-    """Return the slope from the side where forward is defined, at the edge of where it is."""
+    """Return the slope from the side on which forward is defined."""
     side = right if np.isfinite(right @ dout) else left
     return float(side @ dout), side, side, side
 

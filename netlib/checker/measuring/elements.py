@@ -1,4 +1,4 @@
-"""Which elements are measured: all of a small layer, else a random direction through everything, and the elements that matter."""
+"""Which elements are measured: all, or in a large layer random directions and a sample."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..twin import Twin
 from .differences import Differences, Slopes
 
 LEAST_ELEMENTS = 16
-"""Of an array whose gradient is off along a random direction, so that there is something to look at."""
+"""Elements to measure where the gradient is wrong along a random direction."""
 FEWEST_ELEMENTS = 2
-"""Of one that is right along all directions tried, however slow forward is; otherwise a third of what there is time for."""
+"""Elements to measure where it is right along all directions, however slow forward is."""
 
 SLOW = 5e-3
-"""Seconds of a forward, from which on one random direction has to do."""
+"""Seconds of a forward above which one random direction is enough."""
 CLOSER_LOOK = 12
-"""Forwards that a closer look at an element takes, more or less."""
+"""Forwards that refining an element takes, about."""
 
 
 def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
@@ -28,7 +28,7 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
     cost = 2 * context.twin.seconds
     sizes = {name: array.size for name, array in context.twin.slots.items()}
     context.is_sampled = cost * sum(sizes.values()) > seconds
-    affordable = shares(sizes, int(0.35 * seconds / cost)) if context.is_sampled else sizes
+    affordable = share_out(sizes, int(0.35 * seconds / cost)) if context.is_sampled else sizes
     for name, array in context.twin.slots.items():
         slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         mine = as_numbers(context.yours.by_name.get(name))
@@ -37,23 +37,23 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
         off = None
         if context.is_sampled and is_comparable:
             context.report.directions[name] = n_directions = 1 if context.twin.seconds > SLOW else 2
-            off = disagrees_along(differences, name, flat, n_directions, rng)
+            off = find_disagreement(differences, name, flat, n_directions, rng)
         count = affordable[name]
         if context.is_sampled:
             count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and not off else max(count, LEAST_ELEMENTS)
-        elements = sample(context, name, min(array.size, count), rng)
+        elements = choose_elements(context, name, min(array.size, count), rng)
         differences.measure(name, elements, slopes)
         doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~context.agrees(flat, slopes)))
         if doubtful.size > 64:
             doubtful = rng.permutation(doubtful)
-        look_closer(context, differences, name, doubtful, flat, seconds)
+        refine_doubtful(context, differences, name, doubtful, flat, seconds)
         known = ~np.isnan(slopes.slope)
         if off and not known.all() and context.agrees(flat, slopes)[known].all():
             _report_direction(context, name, *off)
 
 
-def shares(sizes: dict[str, int], affordable: int) -> dict[str, int]:
-    """Return how many elements of each array are looked at: small arrays wholly, large ones share the rest."""
+def share_out(sizes: dict[str, int], affordable: int) -> dict[str, int]:
+    """Return how many elements of each array to measure: all of a small one."""
     left, counts = affordable, {}
     for n, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
         counts[name] = min(size, max(0, left) // (len(sizes) - n))
@@ -61,8 +61,8 @@ def shares(sizes: dict[str, int], affordable: int) -> dict[str, int]:
     return counts
 
 
-def look_closer(context: CheckContext, differences: Differences, name: str, doubtful: Array, yours: Array, seconds: float) -> None:
-    """Refine doubtful elements; where the first ones turn out plainly wrong, the rest needs no closer look."""
+def refine_doubtful(context: CheckContext, differences: Differences, name: str, doubtful: Array, yours: Array, seconds: float) -> None:
+    """Refine doubtful elements, unless the first ones turn out to be plainly wrong."""
     slopes = context.slopes[name]
     cost = CLOSER_LOOK * context.twin.seconds
     n = max(1, min(64, int((seconds / 2 + 2) / cost)))
@@ -78,8 +78,8 @@ def look_closer(context: CheckContext, differences: Differences, name: str, doub
     slopes.slope[rest[done:]], slopes.is_kink[rest[done:]] = np.nan, False
 
 
-def disagrees_along(differences: Differences, name: str, yours: Array, n: int, rng: np.random.Generator) -> tuple[float, float] | None:
-    """Return your slope and forward's along one of n random directions through all elements where these differ; else None."""
+def find_disagreement(differences: Differences, name: str, yours: Array, n: int, rng: np.random.Generator) -> tuple[float, float] | None:
+    """Return your slope and forward's along a random direction where they differ, or None."""
     shape = differences.twin.slots[name].shape
     scale = float(np.sqrt(yours @ yours))
     for _ in range(n):
@@ -102,7 +102,7 @@ def agrees_along(twin: Twin, eps: float, rng: np.random.Generator) -> bool:
     differences = Differences(twin, douts, eps, ys)
     for name, array in twin.slots.items():
         g = np.zeros(array.shape) if yours[name] is None else as_numbers(yours[name])
-        if g is None or g.shape != array.shape or disagrees_along(differences, name, g.ravel(), 1, rng):
+        if g is None or g.shape != array.shape or find_disagreement(differences, name, g.ravel(), 1, rng):
             return False
     return True
 
@@ -114,8 +114,8 @@ def _report_direction(context: CheckContext, name: str, mine: float, slope: floa
     context.report.find(Finding("wrong-formula", name, cause, "check a smaller layer of the same kind: then every element is compared"))
 
 
-def sample(context: CheckContext, name: str, count: int, rng: np.random.Generator) -> Array:
-    """Return which elements to look at: the largest of your gradient, a square of rows and columns, and some at random."""
+def choose_elements(context: CheckContext, name: str, count: int, rng: np.random.Generator) -> Array:
+    """Choose the largest elements of your gradient, a square submatrix, and random ones."""
     shape, size = context.twin.slots[name].shape, context.twin.slots[name].size
     if count >= size:
         return np.arange(size)

@@ -1,4 +1,4 @@
-"""Checks that prove nothing, and the other inputs, weights and batch sizes at which they would."""
+"""Checks that could not see a mistake, and the inputs and weights for a second look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING_MOVES = "all true gradients are zero, so a backward that returns zeros w
 
 
 def blind_spots(context: CheckContext) -> list[tuple[str, str]]:
-    """Return where this check could not have seen a mistake, and why."""
+    """Return where this check could miss a mistake, and why."""
     spots: list[tuple[str, str]] = []
     for name, slopes in context.slopes.items():
         known = ~np.isnan(slopes.slope)
@@ -39,8 +39,8 @@ def blind_spots(context: CheckContext) -> list[tuple[str, str]]:
     return spots
 
 
-def moved(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tuple[Layer, tuple[Any, ...]]:
-    """Return a copy with other weights, and inputs of both signs; a batch of 1 becomes one of 3."""
+def move_inputs(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tuple[Layer, tuple[Any, ...]]:
+    """Return a copy with other weights, and inputs of both signs in a batch of at least 3."""
     layer = copy.deepcopy(layer)
     for parameter in layer.parameters().values():
         value = parameter.value
@@ -57,8 +57,8 @@ def moved(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tu
     return layer, tuple(others)
 
 
-def stepped(layer: Layer, rng: np.random.Generator, fixed: set[str]) -> Layer:
-    """Return a copy whose parameters, but for some, have changed a little, in memory that nothing else in it is a view of."""
+def step_parameters(layer: Layer, rng: np.random.Generator, fixed: set[str]) -> Layer:
+    """Return a copy with slightly changed parameters in new memory, except the `fixed` ones."""
     layer = copy.deepcopy(layer)
     for path, parameter in layer.parameters().items():
         if path not in fixed:

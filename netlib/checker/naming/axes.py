@@ -8,8 +8,8 @@ from ...arrays import Array
 from ..context import CheckContext
 
 
-def axis(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a sum over other axes than those that broadcasting copied along."""
+def find_wrong_axis(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a sum over other axes than those of broadcasting."""
     line = context.line(name)
     for _, value in context.additions(name):
         if value.shape != yours.shape and value.size < yours.size:
@@ -23,8 +23,8 @@ def axis(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     return False
 
 
-def summed(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a sum or a mean over too many axes, which is the same along them."""
+def find_extra_sum(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a sum or a mean over too many axes: a gradient that is constant along them."""
     target, line = context.numeric(name), context.line(name)
     is_added_whole = any(act == "+=" and value.shape == yours.shape for act, value in context.additions(name))
     if yours.size < 2 or is_added_whole or np.isnan(target).any():

@@ -1,4 +1,4 @@
-"""Gradients that are missing, or too few, or too many."""
+"""Gradients that are missing, too few or too many."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import numpy as np
 
 from ..analytic import as_numbers
 from ..context import CheckContext
-from .raising import name_the_error
-from .shapes import name_the_shape
-from .swaps import is_swap, swapped
+from .raising import name_error
+from .shapes import name_shape
+from .swaps import find_swap, swapped_names
 
 
 def read_contract(context: CheckContext) -> list[str]:
-    """Report gradients that are missing or have the wrong shape, and return the names of those that can be compared."""
+    """Report missing gradients and wrong shapes; return the names of those that can be compared."""
     fit = []
     yours = context.yours.by_name
     if context.yours.error is not None:
-        name_the_error(context, context.yours.error)
+        name_error(context, context.yours.error)
     elif context.yours.surplus:
-        _name_the_count(context)
+        _name_count(context)
     shapes = {name: np.shape(g) for name, g in yours.items() if g is not None and as_numbers(g) is not None}
-    if is_swap(context, shapes):
+    if find_swap(context, shapes):
         fitting = [name for name in context.slopes if shapes.get(name) == context.twin.slots[name].shape]
-        return [name for name in fitting if name not in swapped(context)]
+        return [name for name in fitting if name not in swapped_names(context)]
     for name in context.slopes:
         if name not in yours:
             continue
         g, slot = yours[name], context.twin.slots[name]
         if g is None:
-            _name_the_missing(context, name)
+            _name_missing(context, name)
         elif name not in shapes or shapes[name] != slot.shape:
-            name_the_shape(context, name, np.asarray(g) if as_numbers(g) is not None or hasattr(g, "dtype") else np.array(None))
+            name_shape(context, name, np.asarray(g) if as_numbers(g) is not None or hasattr(g, "dtype") else np.array(None))
         else:
             fit.append(name)
     return fit
@@ -43,7 +43,7 @@ def _is_nothing(context: CheckContext, name: str) -> bool:
     return bool((np.abs(slopes.slope[known]) <= 4 * slopes.noise[known]).all())
 
 
-def _name_the_missing(context: CheckContext, name: str) -> None:
+def _name_missing(context: CheckContext, name: str) -> None:
     if _is_nothing(context, name):
         context.report.errors[name] = 0.0
         known = ~np.isnan(context.slopes[name].slope)
@@ -64,7 +64,7 @@ def _return(context: CheckContext, name: str) -> str:
     return f"return {line.split(' = ', 1)[1]}" if len(context.twin.float_inputs) == 1 else line
 
 
-def _name_the_count(context: CheckContext) -> None:
+def _name_count(context: CheckContext) -> None:
     surplus = context.yours.surplus
     missing = [name for name, g in context.yours.returned.items() if g is None and name in context.slopes]
     if "list" in surplus:

@@ -1,4 +1,4 @@
-"""Parameters that forward does not read, but a copy of them."""
+"""Parameters of which forward reads an old copy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ...arrays import Array
 from ..context import CheckContext
 
 
-def unread(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a parameter that moves nothing where the layer holds the same numbers once more."""
+def find_unread(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a parameter without effect where the layer holds the same numbers elsewhere."""
     if name.startswith("input") or np.isnan(context.numeric(name)).any() or context.numeric(name).any():
         return False
     numbers = np.sort(context.twin.slots[name], axis=None)

@@ -1,4 +1,4 @@
-"""Which elements of y an element of x moves: the pattern of the Jacobian."""
+"""Which elements of y depend on which of x: the pattern of the Jacobian."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
-from .missing_paths import path, path_of_one_run
+from .missing_paths import find_path, find_path_of_one_run
 
 
-def coupling(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report what is right wherever it is there, where other paths are missing; and a softmax without what couples it."""
+def find_coupling(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a Jacobian of which a part is right and the rest missing, such as a lone diagonal."""
     patterns = _patterns(context, name)
     if patterns is None:
         return False
@@ -21,10 +21,10 @@ def coupling(context: CheckContext, name: str, yours: Array, wrong: Array) -> bo
         diagonal = np.eye(y.size, dtype=bool)
         there = _coupled_axes(is_right, y.shape)
         is_softmax = _is_softmax(y, there)
-        if not is_softmax and (path(context, name, yours, wrong) or path_of_one_run(context, name, yours, wrong)):
+        if not is_softmax and (find_path(context, name, yours, wrong) or find_path_of_one_run(context, name, yours, wrong)):
             return True
         if is_softmax or np.allclose(mine[diagonal], right[diagonal], rtol=1e-5, atol=1e-6 * big):
-            cause = f"only ∂y_i/∂x_i is there; each x moves every y along axis {_said(there)}, so all ∂y_i/∂x_j count"
+            cause = f"only ∂y_i/∂x_i is there; each x moves every y along axis {_words(there)}, so all ∂y_i/∂x_j count"
             context.find("diagonal-only", name, cause, "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))")
             return True
         return False
@@ -45,26 +45,26 @@ def coupling(context: CheckContext, name: str, yours: Array, wrong: Array) -> bo
     return True
 
 
-def shared(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report what the pattern alone tells, where no experiment tells more: missing paths, or elements mixed along another axis."""
+def find_shared(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report, from the pattern alone, missing paths or elements mixed along another axis."""
     patterns = _patterns(context, name)
     if patterns is None or len(context.ys) != 1 or context.ys[0].shape != yours.shape:
         return False
     _, _, is_mine, is_right = patterns
     here, there = _coupled_axes(is_mine, yours.shape), _coupled_axes(is_right, yours.shape)
     if _is_diagonal_alone(context, yours, is_mine, is_right):
-        cause = f"the paths through what is shared along axis {_said(there)} (a mean, a sum, a variance) are missing"
+        cause = f"the paths through what is shared along axis {_words(there)} (a mean, a sum, a variance) are missing"
         context.find("missing-term", name, cause, "differentiate the mean and the variance as well: they depend on x, too")
         return True
     if here - there:
-        cause = f"your gradient mixes elements along axis {_said(here)}, forward along axis {_said(there) or 'none'}"
+        cause = f"your gradient mixes elements along axis {_words(here)}, forward along axis {_words(there) or 'none'}"
         context.find("wrong-axis", name, cause, context.line(name))
         return True
     return False
 
 
 def _patterns(context: CheckContext, name: str) -> tuple[Array, Array, Array, Array] | None:
-    """Return your Jacobian and the measured one, and where they are not zero."""
+    """Return your Jacobian and the measured one, and where each is not zero."""
     both = context.jacobians(name)
     if both is None or not both[1].any():
         return None
@@ -75,7 +75,7 @@ def _patterns(context: CheckContext, name: str) -> tuple[Array, Array, Array, Ar
 
 
 def _is_diagonal_alone(context: CheckContext, yours: Array, is_mine: Array, is_right: Array) -> bool:
-    """Return whether each y sends a gradient to the x in its place alone, where forward couples more and reorders nothing."""
+    """Return whether only ∂y_i/∂x_i is there, where forward couples more and does not reorder."""
     if len(context.ys) != 1 or context.ys[0].shape != yours.shape:
         return False
     diagonal = np.eye(yours.size, dtype=bool)
@@ -84,11 +84,11 @@ def _is_diagonal_alone(context: CheckContext, yours: Array, is_mine: Array, is_r
 
 
 def _rows(is_there: Array, shape: tuple[int, ...]) -> int:
-    """Return how many rows of the output are in a pattern."""
+    """Return the number of output rows in a pattern."""
     return int(is_there.reshape(shape[0], -1).any(axis=1).sum()) if shape else 0
 
 
-def _said(axes: set[int]) -> str:
+def _words(axes: set[int]) -> str:
     return ", ".join(map(str, sorted(axes)))
 
 

@@ -1,4 +1,4 @@
-"""What an experiment on forward explains of a gradient."""
+"""Mistakes that experiments on forward explain."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MENDS = {
 }
 
 
-def as_elsewhere(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report what was found out about the gradient of another array, if it explains this one, too."""
+def find_known_explanation(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report an explanation of another array's gradient that fits this one, too."""
 
     def explained(experiment: Experiment) -> Iterator[Explanation]:
         return (each for each in context.explanations if experiment.is_mine(each.instead, each.changes))
@@ -37,7 +37,8 @@ def as_elsewhere(context: CheckContext, name: str, yours: Array, wrong: Array) -
 def by_experiment(context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
     """Report the first explanation of a gradient.
 
-    There is none where the forwards that it takes would be too many, or differ from point to point.
+    None is found where the experiments would take too long, or where forward does other operations
+    nearby.
     """
 
     def search() -> Explanation | None:

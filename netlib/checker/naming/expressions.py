@@ -1,4 +1,4 @@
-"""What a gradient can be written as: sums, products, and the derivatives of the usual functions."""
+"""Simple expressions for a gradient: sums, products, derivatives of common functions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..equality import fits_into
 
 
 def letter(i: int) -> str:
-    """Return what input number i is called in a program."""
+    """Return the name of input number i in a program."""
     return "abcdefgh"[i] if i < 8 else f"x{i}"
 
 
 def products(douts: Mapping[str, Array], others: Mapping[str, Array], shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-    """Yield (text, kind, value) of everything simple of this shape: sums, products, matrix products with some dout in them."""
+    """Yield (text, kind, value) of the sums and products of this shape with a dout in them."""
     for d_label, d in douts.items():
         if d.shape == shape:
             yield d_label, d_label, d
@@ -39,7 +39,7 @@ def products(douts: Mapping[str, Array], others: Mapping[str, Array], shape: tup
 
 
 def usual_slopes(label: str, v: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the derivatives of the usual functions, in terms of a variable."""
+    """Yield the derivatives of common functions of a variable, with their texts."""
     yield f"(1 - {label}**2)", 1 - v**2
     yield f"{label} * (1 - {label})", v * (1 - v)
     yield label, v
@@ -98,7 +98,7 @@ def matrix_products(d_label: str, d: Array, label: str, a: Array, shape: tuple[i
 
 
 def sandwiches(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
-    """Yield the products with one square matrix on both sides, transposed or not, as in the derivative of an inverse."""
+    """Yield products with a square matrix on both sides, as in the derivative of an inverse."""
     if a.ndim < 2 or a.shape[-1] != a.shape[-2] or d.shape != shape or a.shape[-2:] != shape[-2:] or not fits_into(a.shape, shape):
         return
     both = either_way(label, a)
@@ -110,5 +110,5 @@ def sandwiches(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, .
 
 
 def either_way(label: str, a: Array) -> list[tuple[str, Array]]:
-    """Return a matrix, or a stack of them, as it is and transposed, each with how that is written."""
+    """Return a matrix, or a stack of them, as it is and transposed, with their texts."""
     return [(label, a), (f"{label}.{'T' if a.ndim == 2 else 'mT'}", a.swapaxes(-1, -2))]

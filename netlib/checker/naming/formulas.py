@@ -1,4 +1,4 @@
-"""What can be said of a gradient that is wrong in no known way."""
+"""Descriptions of gradients that no other rule explains."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..context import CheckContext
 from ..equality import fits_into
 
 
-def in_places(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is wrong by one factor at some elements, and right at the others."""
+def find_in_places(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is wrong by one factor at some elements and right elsewhere."""
     target = context.numeric(name)
     values = (yours / target)[wrong]
     if wrong.all() or values.size < 2 or not np.isfinite(values).all() or np.ptp(values) > 1e-5 * max(1.0, float(np.abs(values).max())):
@@ -24,7 +24,7 @@ def in_places(context: CheckContext, name: str, yours: Array, wrong: Array) -> b
 
 
 def pattern(context: CheckContext, name: str, yours: Array, wrong: Array) -> str:
-    """Return what can be said of a gradient that is wrong in no known way."""
+    """Return a description of a gradient that is wrong in no known way."""
     target = context.numeric(name)
     usable = wrong & (np.abs(target) > 1e-6 * np.abs(target[~np.isnan(target)]).max(initial=0.0)) & np.isfinite(yours)
     if not usable.any():
@@ -64,7 +64,7 @@ def _is_constant(ratio: Array, axis: int) -> bool:
 
 
 def _where(wrong: Array) -> str:
-    """Return in words which elements are meant."""
+    """Return in words where the gradient is wrong."""
     if wrong.all():
         return "all elements"
     index, axis = slab(wrong) or (0, None)
@@ -72,7 +72,7 @@ def _where(wrong: Array) -> str:
 
 
 def slab(wrong: Array) -> tuple[int, int] | None:
-    """Return the one index of an axis, and this axis, that all that is wrong lies at; None where there is none."""
+    """Return (index, axis) if everything wrong lies at one index of an axis, else None."""
     for axis in range(wrong.ndim if wrong.ndim > 1 else 0):
         hit = np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
         if len(hit) == 1:

@@ -1,4 +1,4 @@
-"""Zeros and slopes in the wrong places."""
+"""Zeros and slopes at the wrong elements."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
-from .scale import name_the_factor
-from .shapes import summed_to
+from .scale import name_factor
+from .shapes import sum_to
 
 
-def mask(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report zeros, or one of two slopes, where they should not be."""
+def find_mask(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a missing or an inverted mask."""
     slopes = context.slopes[name]
     target = context.numeric(name)
     known = ~np.isnan(target) & ~slopes.is_kink.reshape(target.shape)
@@ -28,19 +28,19 @@ def mask(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
         if c is not None:
             context.find("missing-mask", name, f"{int(extra.sum())} elements that do not reach the output get a gradient", hint)
             if abs(c - 1) > 1e-5:
-                name_the_factor(context, name, c, "")
+                name_factor(context, name, c, "")
             return True
     return _masked_sum(context, name, yours) or _two_slopes(context, name, yours, target, known & ~zero & ~silent, hint)
 
 
 def _masked_sum(context: CheckContext, name: str, yours: Array) -> bool:
-    """Masks in a sum over samples, as in the gradient of a slope."""
+    """Report masks in a sum over samples, as in the gradient of a learned slope."""
     x, d = context.operands.get("x"), context.operands.get("dout")
     if x is None or d is None or x.shape != d.shape or name.startswith("input"):
         return False
     masks = {"1": np.ones(x.shape), "(x > 0)": x > 0, "(x < 0)": x < 0}
     for base in (d, d * x):
-        sums = {label: summed_to(base * mask, yours.shape) for label, mask in masks.items()}
+        sums = {label: sum_to(base * mask, yours.shape) for label, mask in masks.items()}
         right = [label for label, total in sums.items() if total is not None and context.is_gradient(total, name)]
         mine = [label for label, total in sums.items() if total is not None and np.allclose(total, yours, rtol=1e-6)]
         if right and mine and right != mine and right[0] != "1":
@@ -51,7 +51,7 @@ def _masked_sum(context: CheckContext, name: str, yours: Array) -> bool:
 
 
 def _two_slopes(context: CheckContext, name: str, yours: Array, target: Array, known: Array, hint: str) -> bool:
-    """Masks that choose between two slopes, as of a leaky ReLU."""
+    """Report masks that choose between two slopes, as of a leaky ReLU."""
     if len(context.douts) != 1 or context.douts[0].shape != yours.shape or int(known.sum()) < 3:
         return False
     mine, right = (np.round(a[known] / np.asarray(context.douts[0], float)[known], 6) for a in (yours, target))
@@ -72,8 +72,8 @@ def _two_slopes(context: CheckContext, name: str, yours: Array, target: Array, k
     return False
 
 
-def unmasked(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report outputs that do not depend on it and send a gradient all the same, where all others send the right one."""
+def find_missing_choice(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report gradients from outputs that do not depend on the array; all others are right."""
     both = context.jacobians(name)
     if both is None:
         return False

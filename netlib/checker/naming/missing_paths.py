@@ -1,4 +1,4 @@
-"""The gradient is the sum over all paths to the output: which one of them is not as it should be."""
+"""Paths to the output that are missing, counted twice, or have the wrong sign."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from .formulas import slab
 
 ADD_UP = "the gradients of all paths add up"
 COUNTED = {2.0: ("double-counted", "counts twice"), -1.0: ("wrong-sign", "has the wrong sign")}
-"""What it is when a path counts so many times."""
+"""The mistake, and its text, by how often a path counts."""
 
 
-def path(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a path that is missing, counted twice, or turned round: look at each one alone, along random directions."""
+def find_path(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a path that is missing, counted twice or has the wrong sign."""
     is_of_places = slab(wrong) is None and _is_one_factor(context, name, yours, wrong)
     factors = () if is_of_places else COUNTED
-    return by_experiment(context, name, yours, lambda experiment: _counted_wrongly(experiment, paths(experiment), factors))
+    return by_experiment(context, name, yours, lambda experiment: _miscounts(experiment, paths(experiment), factors))
 
 
-def scaled_path(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a path that is so many times what it should be."""
+def find_scaled_path(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a path whose part of the gradient is wrong by a factor."""
     if yours.size == 1 or _is_one_factor(context, name, yours, wrong):
         return False
-    return by_experiment(context, name, yours, lambda experiment: _scaled(experiment, paths(experiment)))
+    return by_experiment(context, name, yours, lambda experiment: _scales(experiment, paths(experiment)))
 
 
-def path_of_one_run(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a path that is missing or counted wrongly, through one of the times that an operation runs."""
-    return by_experiment(context, name, yours, lambda experiment: _counted_wrongly(experiment, paths_of_one_run(experiment), COUNTED))
+def find_path_of_one_run(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a path that is missing or counted wrongly in one run of an operation."""
+    return by_experiment(context, name, yours, lambda experiment: _miscounts(experiment, paths_of_one_run(experiment), COUNTED))
 
 
-def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterable[float]) -> Iterator[Explanation]:
+def _miscounts(experiment: Experiment, found: list[Path], factors: Iterable[float]) -> Iterator[Explanation]:
     mine, right, allowed = experiment.mine, experiment.right, experiment.allowed
     doubtful = 0.01 * (abs(mine[0]) + abs(right[0])) + allowed
 
     def is_mine(path: Path, rest: float, factor: float) -> bool:
-        """Return whether your gradient is this path so many times, and so many times the rest."""
+        """Return whether your gradient is `factor` times this path plus `rest` times the others."""
         if path.is_repeated and rest == 1:
-            return experiment.is_mine(path.reads(factor))
+            return experiment.is_mine(path.readings(factor))
         about = factor * path.first + rest * (right[0] - path.first)
         return abs(about - mine[0]) <= doubtful and is_close(factor * path.part + rest * (right - path.part))
 
@@ -54,7 +54,7 @@ def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterabl
 
     for path in found:
         if is_mine(path, 1, 0):
-            yield Explanation("missing-term", f"the path through {path.text} is missing; {ADD_UP}", path.reads(0))
+            yield Explanation("missing-term", f"the path through {path.text} is missing; {ADD_UP}", path.readings(0))
     for path in found:
         if is_mine(path, 0, 1):
             yield Explanation("missing-term", f"only the path through {path.text} is there; {ADD_UP}")
@@ -64,8 +64,8 @@ def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterabl
         for path in twice:
             halved = next((each for each in (path, *twice) if each.is_halved), None) if factor == 2 else None
             if halved is not None:
-                yield Explanation("wrong-scale", f"the factor 1/2 of {halved.text} is forgotten", halved.reads(factor))
-            yield Explanation(mistake, f"the path through {path.text} {what}", path.reads(factor))
+                yield Explanation("wrong-scale", f"the factor 1/2 of {halved.text} is forgotten", halved.readings(factor))
+            yield Explanation(mistake, f"the path through {path.text} {what}", path.readings(factor))
         for path in found:
             if is_mine(path, factor, 1):
                 yield Explanation(mistake, f"the path through all but {path.text} {what}")
@@ -74,21 +74,24 @@ def _counted_wrongly(experiment: Experiment, found: list[Path], factors: Iterabl
             are_near = bool(a.arrays & b.arrays)
         else:
             are_near = abs(right[0] - a.first - b.first - mine[0]) <= doubtful
-        if are_near and experiment.is_mine(a.reads(0) | b.reads(0)):  # and not one path through both
+        if are_near and experiment.is_mine(a.readings(0) | b.readings(0)):  # and not one path through both
             cause = f"the paths through {a.text} and through {b.text} are missing; {ADD_UP}"
-            yield Explanation("missing-term", cause, a.reads(0) | b.reads(0))
+            yield Explanation("missing-term", cause, a.readings(0) | b.readings(0))
 
 
 def _is_one_factor(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Return whether what is wrong is so by one factor, as where a branch of np.where is, which is no path beside another."""
+    """Return whether all wrong elements are wrong by one factor.
+
+    So they are in one branch of np.where, which is no path beside another.
+    """
     with np.errstate(all="ignore"):
         return int(wrong.sum()) > 1 and bool(np.ptp((yours / context.numeric(name))[wrong]) <= 1e-3)
 
 
-def _scaled(experiment: Experiment, found: list[Path]) -> Iterator[Explanation]:
+def _scales(experiment: Experiment, found: list[Path]) -> Iterator[Explanation]:
     off = experiment.mine - experiment.right
     for path in found:
-        for text, along in ((path.text, path.along), (f"all but {path.text}", path.beside)):
+        for text, along in ((path.text, path.along), (f"all but {path.text}", path.along_others)):
             c = 1 + off[0] / along(0)
             if all(abs((c - 1) * along(i) - off[i]) <= experiment.allowed for i in range(N_DIRECTIONS)):
                 yield Explanation("wrong-scale", f"the path through {text} is {c:.6g} times what it should be")

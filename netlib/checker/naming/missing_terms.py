@@ -1,4 +1,4 @@
-"""Paths from an array to the output that are forgotten, or counted too often."""
+"""Terms of a gradient that are missing or counted too often."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
-from .scale import counted_twice
+from .scale import additions_counted_twice
 
 
-def term(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Look for a path too few that can be written down."""
+def find_term(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a missing term that is a simple expression."""
     for text, value, gap, allowed in _simple(context, name, yours):
         if np.abs(gap - value).max() <= allowed:
             context.find("missing-term", name, f"exactly {text} is missing: one path from it to the output was forgotten", f"… + {text}")
@@ -20,21 +20,21 @@ def term(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     return False
 
 
-def double(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Look for a path too many, where none is missing; and for targets forgotten."""
+def find_double_count(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a term that is counted twice, or forgotten targets."""
     for text, value, gap, allowed in _simple(context, name, yours):
         if np.abs(gap + value).max() <= allowed:
             context.find("double-counted", name, f"{text} is in it once too often", f"add {text} once only")
             return True
-    counted = counted_twice(context, name)
+    counted = additions_counted_twice(context, name)
     if counted:
         context.find("double-counted", name, counted, "each path once")
         return True
-    return targets(context, name, yours, wrong)
+    return find_targets(context, name, yours, wrong)
 
 
 def _simple(context: CheckContext, name: str, yours: Array) -> Iterator[tuple[str, Array, Array, float]]:
-    """Yield what can be written down and is not small, with what is missing and by how much that may be off."""
+    """Yield the text and value of simple expressions, the gap to fill, and its tolerance."""
     target = context.numeric(name)
     gap = target - yours
     if np.isnan(gap).any():
@@ -46,8 +46,8 @@ def _simple(context: CheckContext, name: str, yours: Array) -> Iterator[tuple[st
             yield text, value, gap, allowed
 
 
-def targets(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Look whether what is missing, or too much, is in proportion to the targets of a loss."""
+def find_targets(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a difference that is proportional to the targets of a loss."""
     target = context.numeric(name)
     gap = target - yours
     if np.isnan(gap).any() or not gap.size:

@@ -1,4 +1,4 @@
-"""A backward that is right for another forward, in which one operation is another."""
+"""A backward that is right for another forward, which differs in one operation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..tracing.variants.variant import Variant
 from .explanations import by_experiment
 
 
-def variant(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report the one operation of forward that backward takes for another."""
-    return by_experiment(context, name, yours, _mistaken)
+def find_variant(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report the operation of forward that backward takes for another."""
+    return by_experiment(context, name, yours, _explanations)
 
 
-def lost_repeat(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report elements that forward takes several times, of which backward counts the last time alone."""
-    return by_experiment(context, name, yours, lambda experiment: _mistaken(experiment, lost_repeats))
+def find_lost_repeat(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report elements that forward takes several times and backward counts once."""
+    return by_experiment(context, name, yours, lambda experiment: _explanations(experiment, lost_repeats))
 
 
-def _mistaken(experiment: Experiment, kinds: Callable[[Experiment], Iterator[Variant]] = variants) -> Iterator[Explanation]:
+def _explanations(experiment: Experiment, kinds: Callable[[Experiment], Iterator[Variant]] = variants) -> Iterator[Explanation]:
     for mistake, text, changes in kinds(experiment):
         if experiment.is_mine({}, changes):
             yield Explanation(mistake, f"it is the gradient of another forward, in which {text}", changes=changes)

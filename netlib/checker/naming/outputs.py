@@ -1,4 +1,4 @@
-"""What one output, or one place in it, sends back."""
+"""Wrong gradients from one output, or from one index of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..context import CheckContext
 from .formulas import slab
 
 
-def one_output(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report dout of one output, or of one index of an output, that counts so many times, where all other dout counts once."""
+def find_one_output(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report dout of one output, or of one index of it, that is wrong by a factor."""
     both = context.jacobians(name)
     if both is None:
         return False
@@ -30,7 +30,7 @@ def one_output(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
 
 
 def _place(context: CheckContext, is_wrong: Array) -> str:
-    """Return in words the one output, or the one index of an output, that is wrong; nothing where there are several."""
+    """Return in words the output, or its index, that is wrong; "" where there are several."""
     parts = np.split(is_wrong, np.cumsum([y.size for y in context.ys])[:-1])
     hit = [i for i, part in enumerate(parts) if part.any()]
     if len(hit) != 1:

@@ -11,8 +11,8 @@ from ..guards import attempt
 from ..tracing import internals
 
 
-def name_the_error(context: CheckContext, error: Exception) -> None:
-    """Report a backward that raises, from what it says and the line it stands in."""
+def name_error(context: CheckContext, error: Exception) -> None:
+    """Report a backward that raises, by its message and the line that raised it."""
     line = attempt(context.report, "backward", lambda: internals.raising_line(error), "")
     said = f"backward raises {type(error).__name__}: {error}" + (f", at `{line}`" if line else "")
     name = _target_of(context, line)
@@ -27,7 +27,7 @@ def name_the_error(context: CheckContext, error: Exception) -> None:
 
 
 def _target_of(context: CheckContext, line: str) -> str:
-    """Return which gradient the line computes: that of the parameter whose grad it mentions, else the first input's."""
+    """Return the gradient that a line computes: of a parameter it mentions, or the first."""
     for path in context.twin.parameters:
         if re.search(rf"\b{re.escape(path.split('.')[-1])}\.(grad|add_grad)", line):
             return path

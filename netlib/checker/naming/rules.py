@@ -1,4 +1,4 @@
-"""Which rule is asked when."""
+"""The rules and their order."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import numpy as np
 from ...arrays import Array
 from ..context import CheckContext
 from ..measuring.differences import Slopes
-from .axes import axis, summed
-from .copies import unread
-from .couplings import coupling, shared
-from .explanations import as_elsewhere
-from .formulas import in_places, pattern
-from .masks import mask, unmasked
-from .missing_paths import path, path_of_one_run, scaled_path
-from .missing_terms import double, targets, term
-from .mixed_rows import mixed_rows
-from .other_forwards import lost_repeat, variant
-from .outputs import one_output
-from .scale import scale, zero
-from .swaps import of_another_input
-from .transposes import reordering, transpose, transposed_weight
+from .axes import find_extra_sum, find_wrong_axis
+from .copies import find_unread
+from .couplings import find_coupling, find_shared
+from .explanations import find_known_explanation
+from .formulas import find_in_places, pattern
+from .masks import find_mask, find_missing_choice
+from .missing_paths import find_path, find_path_of_one_run, find_scaled_path
+from .missing_terms import find_double_count, find_targets, find_term
+from .mixed_rows import find_mixed_rows
+from .other_forwards import find_lost_repeat, find_variant
+from .outputs import find_one_output
+from .scale import find_scale, find_zero
+from .swaps import find_other_input
+from .transposes import find_reordering, find_transpose, find_transposed_weight
 
-PROVEN_BY_PROBES = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
+PROVEN_BY_CONDUCT = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
 
 
-def name_the_mistake(context: CheckContext, name: str, wrong: Array) -> None:
-    """Report why the gradient of one array differs from the measured one."""
+def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:
+    """Report why the gradient of an array differs from the measured one."""
     for finding in context.report.findings:
-        if finding.where == name and finding.mistake in PROVEN_BY_PROBES:
+        if finding.where == name and finding.mistake in PROVEN_BY_CONDUCT:
             finding.evidence = finding.evidence or context.evidence(name, wrong)
             if finding.mistake == "ignores-upstream":
-                _besides(context, name)
+                _find_second_mistake(context, name)
             return
     yours = np.asarray(context.yours.by_name[name], float)
     for rule in RULES:
@@ -45,8 +45,8 @@ def name_the_mistake(context: CheckContext, name: str, wrong: Array) -> None:
     context.find("wrong-formula", name, pattern(context, name, yours, wrong), context.line(name))
 
 
-def _besides(context: CheckContext, name: str) -> None:
-    """Look for a second mistake in a gradient that ignores dout: compare it with what a dout of ones gives."""
+def _find_second_mistake(context: CheckContext, name: str) -> None:
+    """Report a second mistake in a gradient that ignores dout: compare it with one for dout = 1."""
     slopes = context.slopes[name]
     if slopes.jacobian is None or np.isnan(slopes.jacobian).any():
         return
@@ -57,12 +57,12 @@ def _besides(context: CheckContext, name: str) -> None:
     try:
         wrong = ~context.agrees(yours.ravel(), plain).reshape(yours.shape)
         if wrong.any():
-            any(rule(context, name, yours, wrong) for rule in (zero, scale, transpose, mask, targets))
+            any(rule(context, name, yours, wrong) for rule in (find_zero, find_scale, find_transpose, find_mask, find_targets))
     finally:
         context.slopes[name] = slopes
 
 
-def non_finite(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+def find_non_finite(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     """Report infinities and NaN."""
     here = ~np.isfinite(yours)
     if not here.any():
@@ -79,8 +79,8 @@ def non_finite(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
     return True
 
 
-def overwritten(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is right with += where backward has = in between."""
+def find_overwritten(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is right with += in place of =."""
     log = context.logs.get(name, [])
     if not any(act == "=" for act, _ in log[1:]) or any(value.shape != yours.shape for _, value in log):
         return False
@@ -91,7 +91,30 @@ def overwritten(context: CheckContext, name: str, yours: Array, wrong: Array) ->
 
 
 RULES = (
-    non_finite, zero, overwritten, unread, scale, transpose, mask, axis, of_another_input, as_elsewhere, lost_repeat, coupling, term,
-    path, double, one_output, variant, shared, summed, scaled_path, path_of_one_run, transposed_weight, reordering, mixed_rows, unmasked,
-    in_places,
-)  # fmt: skip
+    find_non_finite,
+    find_zero,
+    find_overwritten,
+    find_unread,
+    find_scale,
+    find_transpose,
+    find_mask,
+    find_wrong_axis,
+    find_other_input,
+    find_known_explanation,
+    find_lost_repeat,
+    find_coupling,
+    find_term,
+    find_path,
+    find_double_count,
+    find_one_output,
+    find_variant,
+    find_shared,
+    find_extra_sum,
+    find_scaled_path,
+    find_path_of_one_run,
+    find_transposed_weight,
+    find_reordering,
+    find_mixed_rows,
+    find_missing_choice,
+    find_in_places,
+)

@@ -1,4 +1,4 @@
-"""Gradients that are right up to a factor, and what that factor is."""
+"""Gradients that are right up to a factor, and names of the factor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...arrays import Array
 from ..context import CheckContext
 
 
-def zero(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+def find_zero(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     """Report a gradient of zeros."""
     if yours.any():
         return False
@@ -19,23 +19,23 @@ def zero(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     return True
 
 
-def scale(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is in proportion to the right one."""
+def find_scale(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is proportional to the right one."""
     c = context.factor(yours, name)
     if c is None or abs(c - 1) < 1e-5:
         return False
     if yours.size == 1 and sum(y.size for y in context.ys) > 1 and not _factor_name(context, name, c) and abs(c + 1) > 1e-5:
-        return False  # one number is in proportion to any other
-    counted = counted_twice(context, name)
+        return False  # one number is proportional to any other
+    counted = additions_counted_twice(context, name)
     if counted:
         context.find("double-counted", name, counted, "each path once")
         return True
-    name_the_factor(context, name, c, context.line(name))
+    name_factor(context, name, c, context.line(name))
     return True
 
 
-def counted_twice(context: CheckContext, name: str) -> str:
-    """Return what was added to a parameter's gradient twice, from the log of its additions: some are the gradient, the rest is in these."""
+def additions_counted_twice(context: CheckContext, name: str) -> str:
+    """Return in words the additions to a gradient that count twice: some alone are the gradient."""
     added = [value for _, value in context.additions(name) if value.shape == context.twin.slots[name].shape]
     if 2 <= len(added) <= 6:
         for n in range(1, len(added)):
@@ -48,18 +48,18 @@ def counted_twice(context: CheckContext, name: str) -> str:
     return ""
 
 
-def finds(context: CheckContext, mistake: str, name: str, mended: Array, cause: str, hint: str) -> bool:
-    """Report a mistake if the mended gradient is right, or right up to a factor, which is then a mistake of its own."""
-    c = 1.0 if context.is_gradient(mended, name) else context.factor(mended, name)
+def find_if_right(context: CheckContext, mistake: str, name: str, corrected: Array, cause: str, hint: str) -> bool:
+    """Report a mistake if the corrected gradient is right, perhaps up to a factor."""
+    c = 1.0 if context.is_gradient(corrected, name) else context.factor(corrected, name)
     if c is None:
         return False
     context.find(mistake, name, cause, hint)
     if abs(c - 1) > 1e-5:
-        name_the_factor(context, name, c, hint)
+        name_factor(context, name, c, hint)
     return True
 
 
-def name_the_factor(context: CheckContext, name: str, c: float, line: str) -> None:
+def name_factor(context: CheckContext, name: str, c: float, line: str) -> None:
     """Report a factor: its sign, its size, and what that is."""
     if c < 0:
         context.find("wrong-sign", name, "the sign is wrong everywhere: minus your gradient is right" if abs(c + 1) < 1e-5
@@ -79,12 +79,12 @@ def name_the_factor(context: CheckContext, name: str, c: float, line: str) -> No
 
 
 def _factor_name(context: CheckContext, name: str, c: float) -> str:
-    """Return what a factor is, in the sizes and numbers at hand."""
+    """Return the name of a factor in terms of sizes and numbers of the layer."""
     names: dict[str, float] = {}
-    fares_alone = context.rows is not None and name not in context.rows.unlike  # a row gives the same in any batch, so N is not in it
+    is_independent = context.rows is not None and name not in context.rows.unlike  # a row gives the same in any batch, so N is not in it
     arrays = [*(x for x in context.twin.inputs if isinstance(x, np.ndarray)), *context.ys]
     for a in arrays:
-        if a.ndim >= 1 and not fares_alone:
+        if a.ndim >= 1 and not is_independent:
             names.setdefault("N, the batch size", a.shape[0])
         if a.ndim >= 2:
             names.setdefault("C, the number of classes or features", a.shape[-1])

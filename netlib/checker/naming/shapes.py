@@ -1,4 +1,4 @@
-"""Gradients of another shape than their array."""
+"""Gradients with the wrong shape."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ...arrays import Array, unbroadcast
 from ..context import CheckContext
 from ..equality import fits_into
 from .expressions import sums
-from .scale import finds
+from .scale import find_if_right
 
 
-def name_the_shape(context: CheckContext, name: str, g: Array) -> None:
-    """Report a gradient whose shape is not that of its array."""
+def name_shape(context: CheckContext, name: str, g: Array) -> None:
+    """Report a gradient with the wrong shape."""
     context.report.errors[name] = np.inf
     slot = context.twin.slots[name]
     came = f"the gradient has shape {g.shape}, wanted {slot.shape}"
@@ -22,16 +22,20 @@ def name_the_shape(context: CheckContext, name: str, g: Array) -> None:
         context.find(mistake, name, f"the gradient is an array of {g.dtype}, wanted real numbers", line)
         return
     g = np.asarray(g, float)
-    if g.ndim >= 2 and g.shape == slot.shape[::-1] and finds(context, "missing-transpose", name, g.T, f"{came}: it is transposed", line):
+    if (
+        g.ndim >= 2
+        and g.shape == slot.shape[::-1]
+        and find_if_right(context, "missing-transpose", name, g.T, f"{came}: it is transposed", line)
+    ):
         return
-    summed = summed_to(g, slot.shape)
+    summed = sum_to(g, slot.shape)
     if summed is not None and g.size != slot.size:
         cause = f"{came}: the copies that broadcasting made must be summed up again"
-        if finds(context, "missing-batch-sum", name, summed, cause, line or "dout.sum(axis=0)"):
+        if find_if_right(context, "missing-batch-sum", name, summed, cause, line or "dout.sum(axis=0)"):
             return
         context.find("missing-batch-sum", name, cause, line or "dout.sum(axis=0)")
         return
-    if g.size == slot.size and finds(
+    if g.size == slot.size and find_if_right(
         context, "wrong-shape", name, g.reshape(slot.shape), f"{came}; the numbers are right", line or f"….reshape({slot.shape})"
     ):
         return
@@ -42,7 +46,7 @@ def name_the_shape(context: CheckContext, name: str, g: Array) -> None:
     if not (is_parameter and is_sum):
         for text, _, total in sums("g", g, slot.shape):
             hint = line or text.replace("g", "(…)", 1)
-            if finds(context, "missing-batch-sum", name, total, f"{came}: with g for it, {text} is right", hint):
+            if find_if_right(context, "missing-batch-sum", name, total, f"{came}: with g for it, {text} is right", hint):
                 return
         for other in context.yours.returned:
             if other != name and other in context.slopes and context.is_gradient(g, other):
@@ -58,8 +62,8 @@ def name_the_shape(context: CheckContext, name: str, g: Array) -> None:
     context.find("wrong-shape", name, came, line)
 
 
-def summed_to(g: Array, shape: tuple[int, ...]) -> Array | None:
-    """Return the sum over the copies that broadcasting from `shape` made; None where it made none."""
+def sum_to(g: Array, shape: tuple[int, ...]) -> Array | None:
+    """Return `g` summed over the axes of broadcasting from `shape`; None where it does not fit."""
     return unbroadcast(g, shape) if fits_into(shape, g.shape) else None
 
 

@@ -1,4 +1,4 @@
-"""Gradients that are those of another input."""
+"""Gradients of another input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..analytic import as_numbers
 from ..context import CheckContext
 
 
-def is_swap(context: CheckContext, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Report two gradients that are each other's, by their numbers."""
+def find_swap(context: CheckContext, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Report two gradients that are exchanged."""
     names = [name for name in context.yours.returned if name in shapes and name in context.slopes]
     for a, b in combinations(names, 2):
         ga, gb = (as_numbers(context.yours.by_name[n]) for n in (a, b))
@@ -24,13 +24,13 @@ def is_swap(context: CheckContext, shapes: dict[str, tuple[int, ...]]) -> bool:
     return False
 
 
-def swapped(context: CheckContext) -> list[str]:
-    """Return the names of the gradients that were found to be each other's."""
+def swapped_names(context: CheckContext) -> list[str]:
+    """Return the names of the gradients that are exchanged."""
     return [f.where for f in context.report.findings if f.mistake == "swapped-inputs"]
 
 
-def of_another_input(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Look whether it is the gradient of another input."""
+def find_other_input(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report the gradient of another input."""
     for other in context.yours.returned:
         if other != name and name.startswith("input") and other in context.slopes and context.is_gradient(yours, other):
             context.find("swapped-inputs", name, f"it is the gradient of {other}", context.line(name))

@@ -1,4 +1,4 @@
-"""Numbers that are right but stand in another order."""
+"""Right numbers in the wrong order."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..context import CheckContext
 from ..equality import equal
 from ..guards import attempt
 from ..tracing.stand_ins import reading
-from .scale import finds
+from .scale import find_if_right
 
 
-def transpose(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report numbers that are right but for their order, and products with a factor not transposed."""
+def find_transpose(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report right numbers in the wrong order, and products with a factor not transposed."""
     if yours.ndim < 2:
         return False
     line = context.line(name)
     if yours.shape[-1] == yours.shape[-2]:
         cause = "it is the transpose of the right gradient; only a square array lets that pass"
-        if finds(context, "missing-transpose", name, yours.swapaxes(-1, -2), cause, line):
+        if find_if_right(context, "missing-transpose", name, yours.swapaxes(-1, -2), cause, line):
             return True
     if yours.ndim == 2:
         reshaped = yours.reshape(yours.shape[::-1]).T
         cause = "its numbers are right but in another order: reshape does not transpose"
-        if finds(context, "missing-transpose", name, reshaped, cause, line):
+        if find_if_right(context, "missing-transpose", name, reshaped, cause, line):
             return True
     written, right = context.explain(yours), context.explain(context.numeric(name), name)
     if written and right and written[1] == right[1] and "@" in written[1]:
@@ -36,8 +36,8 @@ def transpose(context: CheckContext, name: str, yours: Array, wrong: Array) -> b
     return False
 
 
-def reordering(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report dout in forward's own order, in its old one, or with two axes exchanged, where forward puts x in another order and no more."""
+def find_reordering(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a wrong order of dout where all that forward does is to reorder x."""
     jacobian = context.slopes[name].jacobian
     if not _is_reordering(jacobian) or len(context.douts) != 1:
         return False
@@ -53,15 +53,15 @@ def reordering(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
 
 
 def _is_reordering(jacobian: Array | None) -> bool:
-    """Return whether forward puts the elements in another order and does nothing else."""
+    """Return whether forward only reorders the elements."""
     if jacobian is None or jacobian.shape[0] != jacobian.shape[1] or np.isnan(jacobian).any():
         return False
     ones = np.abs(jacobian - 1) < 1e-6
     return bool((ones.sum(axis=0) == 1).all() and (ones.sum(axis=1) == 1).all() and np.abs(jacobian[~ones]).max(initial=0.0) < 1e-6)
 
 
-def transposed_weight(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is right with the transpose of a square weight."""
+def find_transposed_weight(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is right with a square weight transposed."""
     path = attempt(context.report, name, lambda: _path_to_transpose(context, name), "")
     if path:
         context.find("missing-transpose", name, f"with self.{path}.value transposed in backward it is right", f"… @ self.{path}.value.T")
@@ -69,7 +69,7 @@ def transposed_weight(context: CheckContext, name: str, yours: Array, wrong: Arr
 
 
 def _path_to_transpose(context: CheckContext, name: str) -> str:
-    """Return the path of a square weight with which transposed, in backward alone, the gradient of `name` is right."""
+    """Return the path of a square weight whose transpose in backward makes the gradient right."""
     for path, parameter in context.twin.parameters.items():
         if len(parameter.shape) != 2 or parameter.shape[0] != parameter.shape[1]:
             continue

@@ -1,1 +1,1 @@
-"""What watches a forward or a backward from inside, and tries out changes in it, to find the name of a mistake."""
+"""Watch a forward or a backward from inside, and try changes in it, to name a mistake."""

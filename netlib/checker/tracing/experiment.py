@@ -1,4 +1,4 @@
-"""One array of a layer, moved in a forward in which single operations do something else, along random directions."""
+"""Forwards with changed operations, whose slopes along random directions may explain a gradient."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...arrays import Array
 from ..context import CheckContext
 from ..guards import UserCodeError
 from ..measuring.budget import OPERATION, OutOfBudgetError
-from .stand_ins import WatchedNumPy, methods_with_numpy, reading, replacing_numpy
+from .stand_ins import WatchedNumPy, methods_with_numpy, reading, replace_numpy
 from .trace import Change, Place, Reading, Trace
 
 N_DIRECTIONS = 4
 
 
 class Explanation(NamedTuple):
-    """A mistake, and what operands and operations are in a forward whose gradient is yours."""
+    """A mistake, and the operands and operations of a forward that has your gradient."""
 
     mistake: str
     cause: str
@@ -29,9 +29,9 @@ class Explanation(NamedTuple):
 
 
 class Experiment:
-    """Your gradient and the measured one of an array along random directions, and what forwards with changes in them give there.
+    """Slopes of one array along random directions: yours, the measured, those of changed forwards.
 
-    It may take half of what is left for the check.
+    An experiment may use half of the time left for experiments.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class Experiment:
     mine, right : ndarray of shape (N_DIRECTIONS,)
         The slopes of Σ dout · y along them, by your gradient and by the measured one.
     allowed : float
-        By how much slopes may differ that are the same.
+        The tolerance for equal slopes.
     base, above : Trace
-        What forward does where nothing moves, and a step along the first direction.
+        The operations of forward without a step, and a step along the first direction.
     held : dict
-        What operands are read as in all runs.
+        The readings of operands in all runs.
     """
 
     def __init__(self, context: CheckContext, name: str, yours: Array) -> None:
@@ -65,19 +65,19 @@ class Experiment:
         self._may_leave, self._cost = context.watching / 2, context.twin.seconds
         self.base = self._run({}, {})[1]
         self._cost += OPERATION * len(self.base.operations)
-        self.height, self.above = self._moved(1, 0, {}, {})
+        self.height, self.above = self._run_moved(1, 0, {}, {})
 
     def slope(self, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
-        """Return the slope along direction number i with these operands and operations in the place of others."""
-        up, down = (self._moved(sign, i, instead, changes or {})[0] for sign in (1, -1))
+        """Return the slope along direction number i with other operands and operations."""
+        up, down = (self._run_moved(sign, i, instead, changes or {})[0] for sign in (1, -1))
         return float((up - down) / (2 * self.step))
 
-    def loss(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
-        """Return about how much less the slope along the first direction is with these in the place of others."""
-        return float((self.height - self._moved(1, 0, instead, changes or {})[0]) / self.step)
+    def lost_slope(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
+        """Return by how much, roughly, these operands and operations lower the first slope."""
+        return float((self.height - self._run_moved(1, 0, instead, changes or {})[0]) / self.step)
 
     def is_mine(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> bool:
-        """Return whether with these in the place of others, forward has your gradient."""
+        """Return whether forward has your gradient with these operands and operations."""
         try:
             return all(abs(self.slope(i, instead, changes) - mine) <= self.allowed for i, mine in enumerate(self.mine))
         except UserCodeError as raised:
@@ -85,7 +85,7 @@ class Experiment:
                 return False  # as where the shapes do not fit
             raise
 
-    def _moved(self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
+    def _run_moved(self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
         kept = self.array.copy()
         self.array[...] = kept + sign * self.step * self.directions[i]
         try:
@@ -94,7 +94,7 @@ class Experiment:
             self.array[...] = kept
 
     def _run(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
-        """Return Σ dout · y and what was done on the way."""
+        """Return Σ dout · y and the operations of forward."""
         self.context.watching -= self._cost
         if self.context.watching < self._may_leave:
             raise OutOfBudgetError
@@ -103,7 +103,7 @@ class Experiment:
         try:
             twin.inputs = [trace.watch(x) if i in twin.float_inputs else x for i, x in enumerate(kept)]
             with ExitStack() as stack:
-                stack.enter_context(replacing_numpy(self._methods, WatchedNumPy(trace)))
+                stack.enter_context(replace_numpy(self._methods, WatchedNumPy(trace)))
                 for parameter in twin.parameters.values():
                     stack.enter_context(reading(parameter, trace.watch))
                 ys = twin.forward()

@@ -15,7 +15,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 Site = tuple[tuple[CodeType, int], ...]
-"""Where in a program an operation is called: the instruction of the layer's own code, and those that called it."""
+"""Where an operation is called: the instruction in the layer's own code, and its callers."""
 
 
 def set_class(thing: Any, kind: type) -> None:

@@ -16,15 +16,15 @@ from ..twin import Twin
 from . import internals
 
 Logs = dict[str, list[tuple[str, Array]]]
-"""What was added to the gradient of each parameter, or put in its place, in order."""
+"""The additions and assignments to each parameter's gradient, in order."""
 
 
-class Ledger(np.ndarray[Any, np.dtype[Any]]):
-    """A gradient that writes down what is added to all of it, and takes any shape without complaint."""
+class RecordedGradient(np.ndarray[Any, np.dtype[Any]]):
+    """A gradient that records what is added to it, of any shape."""
 
-    log: list[tuple[str, Array]] | None = None  # of a part of it, and of what is computed with it, there is none
+    log: list[tuple[str, Array]] | None = None  # views and results have none
 
-    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # the shape that `other` has is the point
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]  # takes any shape
         if self.log is None:
             return super().__iadd__(other)
         self.log.append(("+=", np.array(other)))
@@ -33,14 +33,14 @@ class Ledger(np.ndarray[Any, np.dtype[Any]]):
         return self
 
 
-class SpiedParameter(Parameter):
+class RecordedParameter(Parameter):
     """A parameter whose gradient is a `Ledger`."""
 
     __slots__ = ()
 
     @property
     def grad(self) -> Array:
-        """The ledger itself."""
+        """The recorded gradient itself."""
         return super().grad
 
     @grad.setter
@@ -48,20 +48,20 @@ class SpiedParameter(Parameter):
         ledger = super().grad
         if new is ledger:
             return
-        if isinstance(ledger, Ledger) and ledger.log is not None:
+        if isinstance(ledger, RecordedGradient) and ledger.log is not None:
             ledger.log.append(("=", np.array(new)))
         if np.shape(new) == self.shape:
             ledger[...] = new
 
 
-def spied(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
-    """Run forward and backward with parameters that write down every addition; use up the twin."""
+def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
+    """Run forward and backward, and record every addition to a gradient; changes the twin."""
     logs: Logs = {}
     for path, parameter in twin.parameters.items():
-        grad = np.zeros_like(parameter.value).view(Ledger)
+        grad = np.zeros_like(parameter.value).view(RecordedGradient)
         logs[path] = grad.log = []
         parameter.move_to(parameter.value, grad)
-        internals.set_class(parameter, SpiedParameter)
+        internals.set_class(parameter, RecordedParameter)
     twin.forward()
     error, dx = None, None
     try:

@@ -1,4 +1,4 @@
-"""The paths on which an array reaches the output: the gradient through one operand of one operation, all others held."""
+"""Paths from an array to the output: its gradient through one operand, all others held."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NotComparableError(Exception):
 
 
 class Path:
-    """An operand of an operation, each time it runs or one time, and the slope of what goes through it along each direction."""
+    """An operand of an operation, in all runs or one, and the slopes through it."""
 
     def __init__(self, experiment: Experiment, operands: dict[Place, Array]) -> None:
         self.operands = operands
@@ -38,7 +38,7 @@ class Path:
 
     @property
     def is_halved(self) -> bool:
-        """Whether the operation is a division by 2, such as by the root of 4 features, or a product with 1/2."""
+        """Whether the operation divides by 2, as by the root of 4, or multiplies by 1/2."""
         number, _ = next(iter(self.operands))
         operation = self._experiment.base.operations[number]
         numbers = [a for a in operation.args if isinstance(a, int | float | np.floating)]
@@ -46,22 +46,22 @@ class Path:
 
     @cached_property
     def arrays(self) -> set[bytes]:
-        """What goes through it, as numbers to compare."""
+        """The operands as bytes, to compare with those of another path."""
         return {operand.tobytes() for operand in self.operands.values()}
 
     @cached_property
     def first(self) -> float:
-        """The slope along the first direction, more or less."""
-        return self._experiment.loss(self.reads(0))
+        """The slope along the first direction, roughly."""
+        return self._experiment.lost_slope(self.readings(0))
 
     def along(self, i: int) -> float:
         """Return the slope along direction number i."""
         if i not in self._along:
-            self._along[i] = self._experiment.right[i] - self._experiment.slope(i, self.reads(0))
+            self._along[i] = self._experiment.right[i] - self._experiment.slope(i, self.readings(0))
         return self._along[i]
 
-    def beside(self, i: int) -> float:
-        """Return the slope of all the rest along direction number i."""
+    def along_others(self, i: int) -> float:
+        """Return the slope of all other paths along direction number i."""
         return float(self._experiment.right[i]) - self.along(i)
 
     @property
@@ -69,15 +69,16 @@ class Path:
         """The slope along each direction."""
         return np.array([self.along(i) for i in range(N_DIRECTIONS)])
 
-    def reads(self, factor: float) -> dict[Place, Reading]:
-        """Return readings in which the operand moves so many times as far."""
+    def readings(self, factor: float) -> dict[Place, Reading]:
+        """Return readings in which the operand moves `factor` times as far."""
         return {place: _times(factor, base) for place, base in self.operands.items()}
 
 
 def paths(experiment: Experiment) -> list[Path]:
-    """Return the paths through the operands that move, each through all runs of its operation.
+    """Return the paths through the operands that move, each in all runs of its operation.
 
-    An operand that moves without moving the output, such as the largest number that a softmax takes off, is held in all that follows.
+    Operands that move without moving the output are held from now on, such as the largest number
+    that a softmax subtracts.
     """
     largest = float(np.abs(experiment.right).max())
     while True:
@@ -86,16 +87,16 @@ def paths(experiment: Experiment) -> list[Path]:
         if not still:
             return found
         for path in still:
-            experiment.held |= path.reads(0)
+            experiment.held |= path.readings(0)
 
 
 def paths_of_one_run(experiment: Experiment) -> list[Path]:
-    """Return the paths through one run of an operation that runs several times."""
+    """Return the paths through a single run of an operation that runs several times."""
     return [Path(experiment, {place: a}) for operands in _moving(experiment) if len(operands) > 1 for place, a in operands.items()]
 
 
 def _moving(experiment: Experiment) -> list[dict[Place, Array]]:
-    """Return the operands that move, those of all runs of an operation together."""
+    """Return the operands that move, grouped by operation."""
     operations, moved = experiment.base.operations, experiment.above.operations
     if [operation.site for operation in operations] != [operation.site for operation in moved]:
         raise NotComparableError

@@ -1,4 +1,4 @@
-"""Stand-ins during a pass: parameters that read as another array, and a NumPy whose new arrays are watched."""
+"""Stand-ins during a pass: parameters with other values, and a NumPy that makes watched arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .trace import Trace, Traced
 
 @contextmanager
 def reading(parameter: Parameter, read: Callable[[Array], Array]) -> Iterator[None]:
-    """Let every ``parameter.value`` go through `read`."""
+    """Replace ``parameter.value`` by ``read(parameter.value)`` for a while."""
     plain = vars(Parameter)["value"]
     members = {"__slots__": (), "value": property(lambda self: read(plain.fget(self)), plain.fset)}
     with internals.temporary_class(parameter, type("Read", (type(parameter),), members)):
@@ -49,7 +49,7 @@ Methods = list[tuple[Layer, dict[str, tuple[FunctionType, set[str]]]]]
 
 
 def methods_with_numpy(layer: Layer) -> Methods:
-    """Return the methods that mention NumPy, of a layer and those inside it, each with the names they use for it."""
+    """Return the methods of each layer that mention NumPy, with the names they use for it."""
     found: Methods = []
     for _, each in layer.walk():
         members = {name: inspect.getattr_static(type(each), name) for name in dir(type(each))}
@@ -60,8 +60,8 @@ def methods_with_numpy(layer: Layer) -> Methods:
 
 
 @contextmanager
-def replacing_numpy(methods: Methods, numpy: WatchedNumPy) -> Iterator[None]:
-    """Let these methods find another NumPy."""
+def replace_numpy(methods: Methods, numpy: WatchedNumPy) -> Iterator[None]:
+    """Replace NumPy in these methods for a while."""
     with ExitStack() as stack:
         for layer, mentioning in methods:
             kind = type(layer)

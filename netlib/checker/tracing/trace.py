@@ -1,4 +1,4 @@
-"""Arrays that write down every operation that they go into, and in whose place another array can be put into one of them."""
+"""Arrays that record the operations on them, and can be replaced in single operations."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Place = tuple[int, int]
 """The number of an operation in a forward, and the number of an operand in it."""
 
 Reading = Callable[[Array], Array]
-"""What an operation reads where an operand stands."""
+"""The array that an operation gets in place of an operand."""
 
 REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 UNFOLDED = {"diff", "gradient", "trapezoid", "cov", "corrcoef"}
-"""What takes an array to several places at once, so that the operations in it tell more."""
+"""Functions that use an array several times, so that the operations inside them tell more."""
 
 WRITERS = {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"}
-"""What writes into its first argument, which so is no operand."""
+"""Functions that write into their first argument, which is no operand then."""
 
 
 class Index(NamedTuple):
-    """What stands in square brackets, which is no operand."""
+    """An index in square brackets, which is no operand."""
 
     key: Any
 
@@ -49,7 +49,7 @@ def _has_array(key: Any) -> bool:
 
 
 class Operation(NamedTuple):
-    """What an operation was, with copies of the float arrays that went into it and of what came out."""
+    """An operation, with copies of its floating operands and of its result."""
 
     name: str
     site: internals.Site
@@ -58,17 +58,17 @@ class Operation(NamedTuple):
     options: dict[str, Any]
     operands: list[Array]
     memory: list[tuple[int, tuple[int, ...]]]
-    """Where the operands stood, and the steps between their elements."""
+    """The addresses of the operands, and their strides."""
     result: Any
 
     @property
     def text(self) -> str:
-        """The operation in words, with the line of the layer that it stands in."""
+        """The operation in words, with its line in the layer."""
         line = internals.line_at(self.site)
         return f"{self.name}, in `{line}`," if line else self.name
 
     def again(self, operands: Iterable[Array], **options: Any) -> Array:
-        """Return what it gives on other operands, with other options."""
+        """Return the result for other operands and options."""
         left = iter(operands)
 
         def put(thing: Any) -> Any:
@@ -81,17 +81,17 @@ class Operation(NamedTuple):
 
 
 Change = Callable[["Trace", list[Array]], Array]
-"""What comes out of an operation in a trace, from what goes into it, in the place of what would."""
+"""A replacement for an operation: from the trace and the operands to the result."""
 
 
 class Trace:
-    """The operations of one forward on arrays derived from a `Traced` one, with their operands, by the number of each in its operation."""
+    """The operations of one forward on `Traced` arrays, in order."""
 
     def __init__(self, instead: Mapping[Place, Reading] | None = None, changes: Mapping[int, Change] | None = None) -> None:
         self.instead = instead or {}
-        """What is read in the place of an operand."""
+        """Readings that replace operands."""
         self.changes = changes or {}
-        """What is done in the place of an operation."""
+        """Changes that replace operations."""
         self.operations: list[Operation] = []
         self.is_over = False
 
@@ -101,13 +101,13 @@ class Trace:
         return {(n, k): a for n, operation in enumerate(self.operations) for k, a in enumerate(operation.operands)}
 
     def watch(self, array: Array) -> Array:
-        """Return a view of an array whose operations are written down."""
+        """Return a view of an array whose operations are recorded."""
         traced = array.view(Traced)
         traced.record = self
         return traced
 
     def perform(self, function: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """Return what an operation gives on plain arrays, in an array that is watched again."""
+        """Return the result of an operation, watched, and record the operation."""
         number = len(self.operations)
         operands: list[Array] = []
         memory: list[tuple[int, tuple[int, ...]]] = []
@@ -140,7 +140,7 @@ class Trace:
         return self.watched(result)
 
     def watched(self, result: Any) -> Any:
-        """Return what an operation gives, with the arrays in it watched."""
+        """Return a result with the arrays in it watched."""
         if isinstance(result, np.ndarray | np.floating) and result.dtype.kind in "fb":
             return self.watch(np.asarray(result))
         if isinstance(result, tuple) and hasattr(result, "_make"):  # as of np.linalg.slogdet
@@ -151,7 +151,7 @@ class Trace:
 
 
 class Traced(np.ndarray[Any, np.dtype[Any]]):
-    """An array that belongs to a trace, as do the arrays that are computed with it."""
+    """An array that belongs to a trace, as do the arrays computed from it."""
 
     record: Trace | None
 
@@ -182,7 +182,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         return trace.perform(func, func.__name__, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
-        """Take elements; where an index is an array, that is an operation that is written down."""
+        """Take elements; record the operation where an index is an array."""
         trace = self._trace_of(self)
         if trace is None:
             return super().__getitem__(key)
@@ -191,7 +191,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         return trace.perform(getitem, "indexing", (self, Index(bare(key))), {})
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Replace elements; where an index is an array, that is an operation that is written down."""
+        """Replace elements; record the operation where an index is an array."""
         trace = self._trace_of(self)
         if trace is not None and _has_array(key):
             key, value = Ellipsis, trace.perform(setitem, "assignment", (self, Index(bare(key)), value), {})
@@ -206,7 +206,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
 
 
 def bare(thing: Any) -> Any:
-    """Return plain arrays in the place of traced ones."""
+    """Return plain arrays in place of traced ones."""
     if isinstance(thing, Traced):
         return thing.view(np.ndarray)
     if type(thing) in (list, tuple):

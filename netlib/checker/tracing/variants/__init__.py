@@ -1,1 +1,1 @@
-"""What an operation of forward could be taken for, by a backward that is right but for that."""
+"""Operations that a backward could take an operation of forward for."""

@@ -1,4 +1,4 @@
-"""Softmax, norms and their like, found in the numbers of a forward, and what their derivatives are taken for."""
+"""Softmax, norms and the like, found by their numbers, and wrong derivatives of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .variant import Take, Variant, by_source, moving_operands
 
 
 class Normaliser(NamedTuple):
-    """A result h that is made out of an array u, slice by slice: dh = scale · (a · du - Σ b · Σ(c · du)), with inner sums along axes."""
+    """A result h of an array u, with dh = scale · (a · du - Σ b · Σ(c · du)).
+
+    The inner sums are along `axes`.
+    """
 
     kind: str
     number: int
@@ -33,14 +36,14 @@ class Normaliser(NamedTuple):
         return f"axis {self.axes[0]}" if len(self.axes) == 1 else f"axes {self.axes}"
 
     def moved(self, v: Array, axes: tuple[int, ...], is_scaled_last: bool = True) -> Array:
-        """Return by how much h moves with u, by sums along these axes."""
+        """Return by how much h moves with u, with sums along these axes."""
         v = v if is_scaled_last else self.scale * v
         total = np.mean if self.is_mean else np.sum
         h = self.a * v - sum(b * total(c * v, axis=axes, keepdims=True) for b, c in self.terms)
         return np.asarray(self.scale * h if is_scaled_last else h)
 
     def takes(self) -> Iterator[tuple[str, str, Take]]:
-        """Yield mistake, description and what h is taken to move by."""
+        """Yield mistake, description and wrong movement of h."""
         n = np.prod([self.a.shape[axis] for axis in self.axes]) if self.is_mean else 1
         diagonal = self.scale * (self.a - sum(b * c for b, c in self.terms) / n)
         yield "diagonal-only", "has the diagonal of its derivative alone", lambda v: np.asarray(diagonal * v)
@@ -54,8 +57,8 @@ class Normaliser(NamedTuple):
                     )
 
 
-def normalised(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Softmax, norms and the like: their derivative's diagonal alone, or its sums over other axes."""
+def normaliser_slopes(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
+    """Yield normalisers with the diagonal of their derivative alone, or sums over other axes."""
     for found in normalisers(base, above):
         text = f"the {found.kind} along {found.along}, which ends with {base[found.number].text}"
         u = base[found.source[0]].operands[found.source[1]]
@@ -83,7 +86,7 @@ def _log_sum_exp(u: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _largest(a: Array, axes: tuple[int, ...]) -> Array:
-    """Return the largest numbers along some axes, NaN left out."""
+    """Return the largest numbers along some axes, without NaN."""
     return np.asarray(a.max(axis=axes, keepdims=True, initial=-np.inf, where=~np.isnan(a)))
 
 
@@ -91,7 +94,7 @@ def _length(u: Array, axes: tuple[int, ...]) -> Array:
     return np.asarray(np.sqrt((u**2).sum(axis=axes, keepdims=True)))
 
 
-def normalised_wholly(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
+def other_normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
     """Softmax, norms and the like along other axes, for the value, too."""
     for found in normalisers(base, above):
         text = f"the {found.kind} along {found.along}, which ends with {base[found.number].text}"
@@ -112,11 +115,11 @@ REDUCED = {
     "logarithm of a sum of exponentials": (_log_sum_exp, FUNCTIONS["softmax"]),
     "length": (_length, FUNCTIONS["division by a length"]),
 }
-"""What is made of an array along some axes, and the weights that its derivative has there."""
+"""Reductions of an array, and the weights in their derivatives."""
 
 
-def reduced(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Logarithms of sums of exponentials, and lengths, whose derivative has weights of other axes."""
+def other_reductions(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
+    """Yield log-sum-exps and lengths with the weights of other axes in their derivatives."""
     moving = moving_operands(base, above)
     largest: dict[int, Change] = {  # what is taken off before, and added again
         n: lambda trace, now, a=each.result: a  # type: ignore[misc]
@@ -145,7 +148,7 @@ def reduced(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
 
 
 def normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Normaliser]:
-    """Yield those in a forward, each with what it normalises: an operand of that operation or of one before it."""
+    """Yield the normalisers in a forward, each with the operand that it normalises."""
     moving = moving_operands(base, above)
     for number, operation in enumerate(base):
         h = operation.result
@@ -162,7 +165,7 @@ def normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Norma
 
 
 def _marks(h: Array, axes: tuple[int, ...]) -> set[str]:
-    """Return what sums of an array along some axes are 1 or 0, as those of what was normalised are."""
+    """Return which sums of an array along some axes are 1 or 0, the marks of a normaliser."""
     with np.errstate(all="ignore"):
         sums = {
             "sum": h.sum(axis=axes),
@@ -177,11 +180,11 @@ def _marks(h: Array, axes: tuple[int, ...]) -> set[str]:
 def _made(
     u: Array, h: Array, axes: tuple[int, ...], marks: set[str]
 ) -> Iterator[tuple[str, Array, Array, list[tuple[Array, Array]], bool]]:
-    """Yield the kind, and scale, a, terms and is_mean, of what makes h out of u."""
+    """Yield kind, scale, a, terms and is_mean of the normalisers that give h for u."""
     one = np.ones_like(h)
 
     def is_same(a: Array) -> bool:
-        """Return whether it is the same all along the axes, wherever it is known."""
+        """Return whether an array is constant along the axes, apart from NaN."""
         high, low = _largest(a, axes), -_largest(-a, axes)
         return not np.isinf(a).any() and bool((high - low <= 1e-9 * np.maximum(np.abs(high), np.abs(low))).all())
 

@@ -1,4 +1,4 @@
-"""Slopes of two kinds, such as 0 and 1, exchanged, or one of them everywhere."""
+"""Piecewise linear operations, such as masks, with slopes exchanged or one slope everywhere."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from ....arrays import Array
 from ...equality import fits_into
 from ..trace import Operation
-from .variant import Take, Variant, Whole, by_source, moved, moving_operands
+from .variant import Take, Variant, Whole, by_source, movement, moving_operands
 
 NEAR = 8
-"""Operations within which masks are made together."""
+"""How many operations a joint mask may span."""
 FAR = 1e6
-"""Times that a result may be larger than what it is made of before it counts as cut off."""
+"""How many times larger than its operand a result may be before it counts as cut off."""
 LARGEST = {"max", "min", "amax", "amin"}
 INVERTED, UNMASKED = "stops what it should pass, and passes what it should stop", "passes everything"
 
 
 def masks(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str, Take]]:
-    """Slopes of two kinds, such as 0 and 1, exchanged, or one of them everywhere."""
+    """Yield an inverted or a missing mask: slopes exchanged, or one slope everywhere."""
 
     def plain(v: Array) -> Array:
-        return moved(operation, k, v)
+        return movement(operation, k, v)
 
     there = plain(move)
     if operation.name in LARGEST and there.shape != move.shape:
@@ -35,7 +35,7 @@ def masks(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str,
 
 
 def _two_slopes(slopes: Array) -> Iterator[tuple[str, str, Take]]:
-    """Yield what could be taken for these slopes, if they are of two kinds; NaN stands where nothing moves."""
+    """Yield wrong masks for slopes of two kinds; NaN where nothing moves."""
     known = slopes[np.isfinite(slopes)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     allowed = 1e-6 * max(abs(low), abs(high))
@@ -48,12 +48,12 @@ def _two_slopes(slopes: Array) -> Iterator[tuple[str, str, Take]]:
             yield "missing-mask", f"{UNMASKED}{'' if slope == 1 else f', {slope:.4g} times'}", lambda v, slope=slope: slope * v + 0 * plain  # type: ignore[misc]
 
 
-def masks_wholly(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str, Whole]]:
-    """One of the straight pieces that a result is made of everywhere, or two of them exchanged, for the value, too."""
+def other_pieces(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str, Whole]]:
+    """Yield a piecewise linear result with one piece everywhere, or with two exchanged."""
     u, r = operation.operands[k], operation.result
     if u.size < 2 or not fits_into(u.shape, r.shape):
         return
-    slopes = moved(operation, k, move) / move
+    slopes = movement(operation, k, move) / move
     slopes[~(np.abs(r) <= FAR * (1 + np.abs(u).max()))] = np.nan  # as where a large number is taken off
     pieces = []
     for slope in _distinct(slopes):
@@ -70,7 +70,7 @@ def masks_wholly(operation: Operation, k: int, move: Array) -> Iterator[tuple[st
 
 
 def _distinct(slopes: Array) -> list[float]:
-    """Return the slopes that there are, if they are of one or two kinds."""
+    """Return the distinct slopes, if there are one or two."""
     known = slopes[np.isfinite(slopes)]
     if not known.size:
         return []
@@ -83,8 +83,8 @@ def _distinct(slopes: Array) -> list[float]:
     return [low, high] if abs(high + low) > allowed else []  # of an absolute value it is the sign
 
 
-def masks_together(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Slopes of two kinds that several operations make together, such as those of np.where(x > 0, x, 0.1 * x)."""
+def joint_masks(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
+    """Yield wrong masks of several operations, such as np.where(x > 0, x, 0.1 * x)."""
     moving = moving_operands(base, above)
     for number, (operation, there) in enumerate(zip(base, above, strict=True)):
         if not isinstance(operation.result, np.ndarray) or operation.result.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""Other axes than those that an operation goes along, or that it copies an operand along."""
+"""Other axes for an operation along axes, or for broadcasting."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from ....arrays import Array
 from ...equality import fits_into
 from ..trace import Operation
-from .variant import Take, moved
+from .variant import Take, movement
 
 
 def axes(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
-    """Other axes than those that the operation goes along."""
+    """Yield other axes for an operation along axes."""
     for other in other_axes(operation, operation.operands[k].ndim):
-        yield "wrong-axis", f"goes along {_said(other)}", lambda v, other=other: moved(operation, k, v, axis=other)  # type: ignore[misc]
+        yield "wrong-axis", f"goes along {_words(other)}", lambda v, other=other: movement(operation, k, v, axis=other)  # type: ignore[misc]
 
 
 def other_axes(operation: Operation, ndim: int) -> Iterator[int | tuple[int, ...]]:
-    """Yield the axes along which an operation gives a result of the same shape, or of one that spreads like it."""
+    """Yield the axes along which an operation gives a result of a shape that fits."""
     axis = operation.options.get("axis")
     if not isinstance(axis, int | tuple):
         return
@@ -37,16 +37,16 @@ def other_axes(operation: Operation, ndim: int) -> Iterator[int | tuple[int, ...
 
 
 def subsets(ndim: int) -> list[tuple[int, ...]]:
-    """Return the sets of axes that there are."""
+    """Return all nonempty sets of axes."""
     return [axes for n in range(1, ndim + 1) for axes in combinations(range(ndim), n)]
 
 
-def _said(axes: int | tuple[int, ...]) -> str:
+def _words(axes: int | tuple[int, ...]) -> str:
     return f"axis {axes}" if isinstance(axes, int) else f"axes {axes}"
 
 
 def copies(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
-    """Other axes than those along which an operand is copied to fill the result, and so summed up on the way back."""
+    """Yield other axes for the broadcasting of an operand, and so for the sum in backward."""
     a, whole = operation.operands[k], operation.result.shape
     aligned = (1,) * (len(whole) - a.ndim) + a.shape
     if a.shape == whole or a.size < 2 or not fits_into(a.shape, whole):

@@ -1,7 +1,7 @@
-"""What an operation of forward could be taken for, by a backward that is right but for that.
+"""All variants of a forward: one operation taken for another.
 
-Backward is forward's derivative read from the end, so one slip in it makes it the derivative of a forward with one operation changed:
-the value is kept and moves otherwise or, where backward computes it anew, is another, too.
+A backward with one slip is the derivative of a forward with one operation changed. The value of the
+operation stays and its slope changes or, where backward computes it again, both change.
 """
 
 from __future__ import annotations
@@ -15,47 +15,47 @@ from ....arrays import Array
 from ..experiment import Experiment
 from ..internals import Site
 from ..trace import Change, Operation
-from .normalisers import normalised, normalised_wholly, reduced
-from .piecewise import masks, masks_together, masks_wholly
+from .normalisers import normaliser_slopes, other_normalisers, other_reductions
+from .piecewise import joint_masks, masks, other_pieces
 from .reductions import axes, copies
 from .summands import padding, repeats, terms, windows
-from .transpositions import turns
+from .transpositions import transpositions
 from .variant import Take, Variant, Whole
 
 MOST_ALONE = 4
-"""Runs of one operation that are looked at one by one, too, and not only all together."""
+"""Runs of an operation up to which each is tried alone, too, and not only all together."""
 
 T = TypeVar("T", Take, Whole)
 
 
 def variants(experiment: Experiment) -> Iterator[Variant]:
-    """Yield what the operations could be taken for, all runs of one together, and alone where these are few."""
+    """Yield the variants of all runs of an operation together, and of single runs where few."""
     base, above = experiment.base.operations, experiment.above.operations
     if len(base) != len(above):
         return
-    yield from normalised(base, above)
-    yield from reduced(base, above)
-    yield from masks_together(base, above)
-    yield from _grouped(base, above, _takes, _moving_otherwise)
-    yield from normalised_wholly(base, above)
-    yield from _grouped(base, above, _wholes, _another)
+    yield from normaliser_slopes(base, above)
+    yield from other_reductions(base, above)
+    yield from joint_masks(base, above)
+    yield from _group(base, above, _takes, _change_slope)
+    yield from other_normalisers(base, above)
+    yield from _group(base, above, _wholes, _change_value)
 
 
 def lost_repeats(experiment: Experiment) -> Iterator[Variant]:
-    """Yield elements that are taken several times and count once."""
+    """Yield variants in which elements that are taken several times count once."""
     base, above = experiment.base.operations, experiment.above.operations
     if len(base) == len(above):
-        yield from _grouped(base, above, lambda operation, k, move, base: repeats(operation, k), _moving_otherwise)
+        yield from _group(base, above, lambda operation, k, move, base: repeats(operation, k), _change_slope)
         yield from windows(base, above)
 
 
-def _grouped(
+def _group(
     base: list[Operation],
     above: list[Operation],
     found: Callable[[Operation, int, Array, list[Operation]], Iterator[tuple[str, str, T]]],
     changed: Callable[[Operation, dict[int, T]], Change],
 ) -> Iterator[Variant]:
-    """Yield what is found for single operands, all runs of an operation together, and then all operations that are alike."""
+    """Yield the variants of each operation, all runs together, and then of all operations alike."""
     runs: dict[Site, list[int]] = {}
     for number, operation in enumerate(base):
         if isinstance(operation.result, np.ndarray) and operation.result.dtype.kind == "f":
@@ -70,7 +70,7 @@ def _grouped(
         for (mistake, what), takes in alike.items():
             some = [
                 Variant(mistake, f"{base[numbers[0]].text} {what}", {n: changed(base[n], each) for n, each in chosen.items()})
-                for chosen in _chosen(takes)
+                for chosen in _choices(takes)
             ]
             yield from some
             everywhere.setdefault((mistake, what), []).append(some[0])
@@ -80,8 +80,8 @@ def _grouped(
             yield Variant(mistake, f"{some[0].text} as does every operation like it", changes)
 
 
-def _chosen(takes: dict[int, dict[int, T]]) -> Iterator[dict[int, dict[int, T]]]:
-    """Yield all operands of all runs, then one operand of all runs, then one run."""
+def _choices(takes: dict[int, dict[int, T]]) -> Iterator[dict[int, dict[int, T]]]:
+    """Yield all operands of all runs, then single operands, then single runs."""
     yield takes
     operands = {k for each in takes.values() for k in each}
     if len(operands) > 1:
@@ -92,8 +92,8 @@ def _chosen(takes: dict[int, dict[int, T]]) -> Iterator[dict[int, dict[int, T]]]
             yield {n: each}
 
 
-def _moving_otherwise(operation: Operation, takes: dict[int, Take]) -> Change:
-    """Return what comes out when some operands are taken to move the result otherwise."""
+def _change_slope(operation: Operation, takes: dict[int, Take]) -> Change:
+    """Return a change in which some operands move the result by other amounts."""
     base = operation.operands
 
     def change(trace: object, now: list[Array]) -> Array:
@@ -103,23 +103,23 @@ def _moving_otherwise(operation: Operation, takes: dict[int, Take]) -> Change:
     return change
 
 
-def _another(operation: Operation, wholes: dict[int, Whole]) -> Change:
-    """Return what comes out of another operation: of the first, where several operands say which."""
+def _change_value(operation: Operation, wholes: dict[int, Whole]) -> Change:
+    """Return a change to another operation, the one for the first operand."""
     whole = next(iter(wholes.values()))
     return lambda trace, now: np.asarray(whole(now))
 
 
 def _takes(operation: Operation, k: int, move: Array, base: list[Operation]) -> Iterator[tuple[str, str, Take]]:
-    """Yield mistake, description and what the result is taken to move by when operand k does."""
+    """Yield mistake, description and how the result moves with operand k."""
     yield from masks(operation, k, move)
     yield from axes(operation, k)
     yield from copies(operation, k)
-    yield from turns(operation, k)
+    yield from transpositions(operation, k)
     yield from repeats(operation, k)
     yield from padding(operation, k)
     yield from terms(operation, k, base)
 
 
 def _wholes(operation: Operation, k: int, move: Array, base: list[Operation]) -> Iterator[tuple[str, str, Whole]]:
-    """Yield mistake, description and what the result is taken to be, value and all."""
-    yield from masks_wholly(operation, k, move)
+    """Yield mistake, description and the other result."""
+    yield from other_pieces(operation, k, move)

@@ -1,4 +1,4 @@
-"""Terms that are forgotten inside an operation."""
+"""Terms that are missing inside an operation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ....arrays import Array
 from ...equality import fits_into
 from ..internals import Site
 from ..trace import Change, Operation, Trace, getitem
-from .variant import Take, Variant, moved
+from .variant import Take, Variant, movement
 
 
 def repeats(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
-    """Elements that are taken several times, of which the last time alone counts, as in ``dx[index] += dout``."""
+    """Yield an index whose repeated elements count once, as in ``dx[index] += dout``."""
     if operation.function is not getitem:
         return
     a, index = operation.operands[k], operation.args[1]
@@ -31,7 +31,7 @@ def repeats(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
 
 
 def windows(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Overlapping parts of an array that a loop takes one after the other, of which the last alone counts: dx[t : t + 3] = d."""
+    """Yield overlapping windows whose elements count once, as in ``dx[t : t + 3] = d``."""
     runs: dict[tuple[Site, int], list[int]] = {}
     for n, operation in enumerate(base):
         for k, a in enumerate(operation.operands):
@@ -47,13 +47,13 @@ def windows(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
         if is_last.all():
             continue
         counts = np.split(is_last, np.cumsum([each.size for each in places])[:-1])
-        changes = {n: _counting(base[n], k, each) for n, each in zip(numbers, counts, strict=True)}
+        changes = {n: _change_counts(base[n], k, each) for n, each in zip(numbers, counts, strict=True)}
         text = f"{base[numbers[0]].text} takes parts that overlap, and each element counts the last time only"
         yield Variant("not-accumulated", text, changes)
 
 
-def _counting(operation: Operation, k: int, counts: Array) -> Change:
-    """Return what comes out when some elements of operand k stay where they were."""
+def _change_counts(operation: Operation, k: int, counts: Array) -> Change:
+    """Return a change in which some elements of operand k do not move."""
     a = operation.operands[k]
 
     def change(trace: Trace, now: list[Array]) -> Array:
@@ -63,20 +63,20 @@ def _counting(operation: Operation, k: int, counts: Array) -> Change:
 
 
 def _places(operation: Operation, k: int) -> Array:
-    """Return where in memory each element of an operand stood."""
+    """Return the address of each element of an operand."""
     start, strides = operation.memory[k]
     shape = operation.operands[k].shape
     return np.asarray(start + sum(i * step for i, step in zip(np.indices(shape), strides, strict=True)) + np.zeros(shape, int))
 
 
 def padding(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
-    """Yield padding with copies of elements, through which nothing goes back."""
+    """Yield padding with copies of elements that get no gradient."""
     if operation.name == "pad" and operation.options.get("mode", "constant") != "constant":
-        yield "missing-term", "has padding through which nothing goes back", lambda v: moved(operation, k, v, mode="constant")
+        yield "missing-term", "has padding through which nothing goes back", lambda v: movement(operation, k, v, mode="constant")
 
 
 def terms(operation: Operation, k: int, base: list[Operation]) -> Iterator[tuple[str, str, Take]]:
-    """Other operands that are sums, of which a term is forgotten."""
+    """Yield an operation whose other operands are sums that lack a term."""
     operands = operation.operands
     for j, other in enumerate(operands):
         made = next((each for each in base if each.name in ("add", "subtract") and _is(each.result, other)), None)
@@ -87,7 +87,7 @@ def terms(operation: Operation, k: int, base: list[Operation]) -> Iterator[tuple
                 others = [np.broadcast_to(term, other.shape) if n == j else a for n, a in enumerate(operands)]
                 take = operation._replace(operands=others)
                 what = f"has as operand {j + 1} operand {i + 1} alone of {made.text}" if made else ""
-                yield "missing-term", what, lambda v, take=take: moved(take, k, v)  # type: ignore[misc]
+                yield "missing-term", what, lambda v, take=take: movement(take, k, v)  # type: ignore[misc]
 
 
 def _is(result: object, a: Array) -> bool:

@@ -1,4 +1,4 @@
-"""What a result is taken to move by."""
+"""What a variant of a forward is, and how a result moves."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from ....arrays import Array
 from ..trace import Change, Operation, Place
 
 Take = Callable[[Array], Array]
-"""By how much a result is taken to move when an operand does."""
+"""From the movement of an operand to that of the result, in the variant."""
 
 
 Whole = Callable[[list[Array]], Array]
-"""What comes out of an operation that is taken for another, value and all."""
+"""From the operands of an operation to its result, in the variant."""
 
 
 class Variant(NamedTuple):
-    """A mistake, the operation it is made in and what that is taken for, and the change of forward that it comes to."""
+    """A mistake, its text, and the changes in forward that have the same gradient."""
 
     mistake: str
     text: str
     changes: dict[int, Change]
 
 
-def moved(operation: Operation, k: int, move: Array, **options: Any) -> Array:
-    """Return by how much the result moves when operand k does."""
+def movement(operation: Operation, k: int, move: Array, **options: Any) -> Array:
+    """Return the movement of the result for that of operand k."""
     base = operation.operands
     there = operation.again([a + move if i == k else a for i, a in enumerate(base)], **options)
     return np.asarray(there - operation.again(base, **options))
 
 
 def by_source(result: Array, place: Place, u: Array, take: Take) -> Change:
-    """Return what comes out of an operation that is taken to move with an operand of an operation before it."""
+    """Return a change in which the result moves with an operand of an earlier operation."""
     return lambda trace, now: result + take(trace.operations[place[0]].operands[place[1]] - u)
 
 

@@ -19,7 +19,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "containers": "Constant Graph Input Recompute Residual Sequential Weight",
     "drawing": "Drawing draw",
-    "derivatives": "Finding GradientReport Note check_gradients jacobian",
+    "checker": "Finding GradientReport Note check_gradients",
+    "derivatives": "jacobian",
     "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
     "kernels": "accelerator",

@@ -7,6 +7,10 @@ from . import optimizers as optimizers
 from . import plot as plot
 from . import testing as testing
 from . import training as training
+from .checker import Finding as Finding
+from .checker import GradientReport as GradientReport
+from .checker import Note as Note
+from .checker import check_gradients as check_gradients
 from .containers import Constant as Constant
 from .containers import Graph as Graph
 from .containers import Input as Input
@@ -14,10 +18,6 @@ from .containers import Recompute as Recompute
 from .containers import Residual as Residual
 from .containers import Sequential as Sequential
 from .containers import Weight as Weight
-from .derivatives import Finding as Finding
-from .derivatives import GradientReport as GradientReport
-from .derivatives import Note as Note
-from .derivatives import check_gradients as check_gradients
 from .derivatives import jacobian as jacobian
 from .drawing import Drawing as Drawing
 from .drawing import draw as draw

@@ -44,7 +44,7 @@ CONCERNED = {  # which tests come first
 }
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
-APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
+APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
 """Of computing; of waiting, ten times as many."""

@@ -1,4 +1,4 @@
-"""The Jacobian of a layer, row by row out of its backward."""
+"""The Jacobian of a layer, row by row from its backward."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from ..random_state import preserve_random_state
 
 
 def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
-    """Return the exact Jacobian of ``layer.forward(*inputs)``, as its backward has it.
+    """Return the exact Jacobian of ``layer.forward(*inputs)``, from its backward.
 
-    Backward is a product with the transposed Jacobian, so a dout that is one at element i and zero elsewhere brings
-    row i: ∂y_i/∂x_j of Eqs. (1.11), (1.14), (1.16) and, for a weight, the tensor of Eq. (1.21).
+    Backward multiplies by the transposed Jacobian. A dout that is one at element i and zero
+    elsewhere therefore gives row i: ∂y_i/∂x_j of Eqs. (1.11), (1.14), (1.16) and, for a weight, the
+    tensor of Eq. (1.21).
 
     Parameters
     ----------
     layer : Layer
-        Left as it is, gradients, caches and random state too: a copy is asked.
+        Left unchanged: a copy runs.
     *inputs : array_like
-        What forward takes.
+        The inputs of forward.
     wrt : int or str
         The number of an input, or the path of a parameter.
 

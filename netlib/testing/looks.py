@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..derivatives.check import check_gradients
+from ..checker.check import check_gradients
 from ..parameter import Parameter
 from .case import Case, Rule, reachable
 

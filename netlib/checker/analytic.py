@@ -1,0 +1,104 @@
+"""The gradients that a layer's own backward gives, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array
+from .guards import UserCodeError
+from .twin import Twin
+
+Rng = np.random.Generator
+
+
+class Gradients(NamedTuple):
+    """The result of a backward.
+
+    `returned` holds the gradient of each differentiable input, `grads` that of each parameter, or
+    None where backward never touched it. `surplus` is a complaint about the number of gradients
+    returned, and `error` is the exception that backward raised.
+    """
+
+    returned: dict[str, Any]
+    grads: dict[str, Array | None]
+    surplus: str = ""
+    error: Exception | None = None
+
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """The gradients of inputs and parameters in one dict."""
+        return {**self.returned, **self.grads}
+
+
+def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | None = None) -> Gradients:
+    """Run backward after a forward and return the gradients.
+
+    The parameters' gradients start at -0.0, which any addition changes, even one of zeros; or at
+    `prefilled`.
+    """
+    for path, parameter in twin.parameters.items():
+        parameter.grad[...] = -0.0 if prefilled is None else prefilled[path]
+    error, dx = None, None
+    try:
+        dx = twin.backward([np.array(d) for d in douts])
+    except UserCodeError as raised:
+        error = raised.error
+    grads: dict[str, Array | None] = {}
+    for path, parameter in twin.parameters.items():
+        g = np.array(parameter.grad)
+        untouched = prefilled is None and g.size > 0 and not g.any() and bool(np.signbit(g).all())
+        g += 0.0  # without signs on zeros
+        grads[path] = None if untouched else g
+    if twin.writes_parameters:
+        twin.restore_parameters()
+    returned, surplus = ({}, "") if error is not None else by_input(twin, dx)
+    return Gradients(returned, grads, surplus, error)
+
+
+def as_numbers(g: Any) -> Array | None:
+    """Return a gradient as a float array, or None where it holds no real numbers."""
+    try:
+        g = np.asarray(g)
+    except ValueError:
+        return None
+    return np.asarray(g, float) if g.dtype.kind in "fiub" else None
+
+
+def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
+    """Return what backward returned by input, and a complaint if the number is wrong."""
+    given = list(dx) if isinstance(dx, tuple | list) else [dx]
+    wanted = twin.float_inputs
+    surplus = ""
+    if isinstance(dx, list) and len(wanted) > 1:
+        surplus = "backward returned a list, wanted a tuple"
+    if len(given) == len(wanted) and len(wanted) != twin.n_given:
+        return {f"input {i}": g for i, g in zip(wanted, given, strict=True)}, surplus
+    if len(given) > twin.n_given and any(g is not None for g in given[twin.n_given :]):
+        surplus = f"backward returned {len(given)} gradients for {twin.n_given} inputs"
+    if len(given) < twin.n_given and not (len(given) == 1 and given[0] is None):
+        surplus = f"backward returned {len(given)} gradient{'s' * (len(given) != 1)} for {twin.n_given} inputs"
+    given += [None] * (twin.n_given - len(given))
+    return {f"input {i}": given[i] for i in wanted}, surplus
+
+
+def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Array]:
+    """Return a random dout for each output, with both signs and not near zero.
+
+    The douts are ones for a backward that takes none.
+    """
+    douts = []
+    for y in map(np.asarray, ys):
+        d = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) if is_used else np.ones(y.shape)
+        douts.append(np.asarray(d, y.dtype if y.dtype.kind == "f" else float))
+    return douts
+
+
+def backward_or_none(twin: Twin, douts: list[Array]) -> Any:
+    """Return what backward returns; None where it raises."""
+    try:
+        return twin.backward(douts)
+    except UserCodeError:
+        return None

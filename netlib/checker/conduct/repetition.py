@@ -1,0 +1,148 @@
+"""Forward and backward repeat, and a backward belongs to the last forward."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from ...random_state import global_generator, same_state, state
+from ..analytic import Gradients, Rng, backward_or_none, gradients, random_douts
+from ..equality import is_close, is_same
+from ..guards import UserCodeError, describe
+from ..report import Finding, GradientReport
+from ..twin import Twin
+
+KEEP_A_GENERATOR = "draw from a generator that the layer is given and keeps: self.rng = np.random.default_rng(seed), once, in __init__"
+
+
+def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
+    """Return the gradients; report passes that differ from the same random state.
+
+    None where forward itself does not repeat.
+    """
+    shared = global_generator()
+    twin.rewind()
+    before = copy.deepcopy(state(shared))
+    first = [np.array(y) for y in twin.forward()]
+    if not same_state(before, state(shared)):
+        cause = "forward draws from NumPy's global random state, which all other code draws from and seeds, too"
+        report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
+    once = gradients(twin, douts)
+    second = [np.array(y) for y in twin.forward()]
+    if not all(map(is_same, first, second)):
+        cause = "forward gives another output for the same input, though its random generators were put back"
+        report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
+        return None
+    again = gradients(twin, douts)
+    repeated = gradients(twin, douts)
+    if once.error is not None or repeated.error is not None:
+        if once.error is None:
+            cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
+            report.find(Finding("stale-cache", "backward", cause, "leave what forward kept as it is"))
+        return once
+    for name in once.by_name:
+        if not is_same(once.by_name[name], again.by_name[name]):
+            cause = "the same forward and the same dout give another gradient each time: backward draws anew"
+            report.find(Finding("nondeterministic", name, cause, "keep what forward drew (self.mask = …), and use that in backward"))
+        elif not twin.writes_parameters and not is_same(again.by_name[name], repeated.by_name[name]):
+            cause = "a second backward of the same forward gives another gradient"
+            if _draws_in_backward(twin, douts):
+                report.find(Finding("nondeterministic", name, cause + ": backward draws anew", "the mask that forward drew and kept"))
+            else:
+                hint = "a new array in place of writing into what forward kept"
+                report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
+    return once
+
+
+def _draws_in_backward(twin: Twin, douts: Sequence[Array]) -> bool:
+    """Return whether backward draws from a random generator."""
+    twin.forward()
+    before = twin.random_states()
+    gradients(twin, douts)
+    return not twin.has_random_states(before)
+
+
+def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: float) -> None:
+    """Report a backward that uses an earlier forward, and results that a later pass changes.
+
+    The second forward gets changed weights and other numbers, with another order of targets and
+    indices if the layer takes it, and then one sample less.
+    """
+    inputs = twin.inputs
+    moved = [_others(x, rng) if i in twin.float_inputs else x for i, x in enumerate(inputs)]
+    turned = [x if i in twin.float_inputs else _turned(x) for i, x in enumerate(moved)]
+    n = len({np.shape(x)[:1] for x in inputs}) == 1 and np.shape(inputs[0])[:1]
+    fewer = [x[:-1] for x in turned] if n and n[0] > 2 else None
+    if not _check_second_forward(twin, turned, report, rng, tolerance):
+        _check_second_forward(twin, moved, report, rng, tolerance)
+    if fewer is not None and not any(finding.mistake == "stale-cache" for finding in report.findings):
+        _check_second_forward(twin, fewer, report, rng, tolerance)
+
+
+def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng, tolerance: float) -> bool:
+    """Check a forward after one of the given inputs; return whether the layer takes these."""
+    inputs = twin.inputs
+    try:
+        first = twin.forward()
+        held = [np.array(y) for y in first]
+        dx = _arrays(backward_or_none(twin, random_douts(first, rng, twin.takes_dout)))
+        dx_held = [np.array(d) for d in dx]
+        then = twin.random_states()
+        for parameter in twin.parameters.values():
+            parameter.value[...] *= np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
+        twin.inputs = elsewhere
+        try:
+            second = [np.array(y) for y in twin.forward_on()]
+        except UserCodeError:
+            return False
+        if not all(map(is_same, held, first)):
+            cause = "a second forward overwrites the array that the first one returned"
+            report.find(Finding("aliases-output", "forward", cause, "return a new array each time, or y.copy()"))
+        douts = random_douts(second, rng, twin.takes_dout)
+        keeps, twin.writes_parameters = twin.writes_parameters, False
+        got = gradients(twin, douts)
+        if not all(map(is_same, dx_held, dx)):
+            cause = "a second backward overwrites the array that the first one returned"
+            report.find(Finding("aliases-output", "backward", cause, "return a new array each time, or dx.copy()"))
+        twin.reset()
+        twin.set_random_states(then)
+        fresh = [np.array(y) for y in twin.forward_on()]
+        wanted = gradients(twin, douts)
+        twin.writes_parameters = keeps
+        if keeps or wanted.error is not None or not all(map(is_same, fresh, second)):
+            return True
+        if got.error is not None:
+            cause = f"after a second forward, backward raises {describe(got.error)}: it works with what an earlier forward kept"
+            report.find(Finding("stale-cache", "backward", cause, "keep anew in every forward what backward needs"))
+            return True
+        for name, g in wanted.by_name.items():
+            if name not in nondeterministic_names(report) and not is_close(g, got.by_name[name], tolerance):
+                cause = "after two forwards, backward still works with what an earlier one kept"
+                report.find(Finding("stale-cache", name, cause, "self.x = …, anew in every forward and without a condition"))
+        return True
+    finally:
+        twin.inputs = inputs
+        twin.restore_parameters()
+
+
+def _others(x: Array, rng: Rng) -> Array:
+    """Return other numbers in other places, so that a mask of the first ones does not fit."""
+    return np.asarray(np.flip(x) * rng.uniform(0.5, 1.5, x.shape), x.dtype)
+
+
+def _turned(x: Any) -> Any:
+    """Return targets or indices in another order of the samples."""
+    return x[::-1].copy() if np.ndim(x) else x
+
+
+def _arrays(dx: Any) -> list[Array]:
+    return [d for d in (dx if isinstance(dx, tuple | list) else [dx]) if isinstance(d, np.ndarray)]
+
+
+def nondeterministic_names(report: GradientReport) -> set[str]:
+    """Return the names whose gradients are random."""
+    return {finding.where for finding in report.findings if finding.mistake == "nondeterministic"}

@@ -1,0 +1,74 @@
+"""A batch against one of its rows: where forward keeps rows apart, so must backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...arrays import Array
+from ..analytic import Gradients, as_numbers, gradients
+from ..equality import is_close
+from ..guards import UserCodeError
+from ..twin import Twin
+
+
+class Rows(NamedTuple):
+    """What backward does with the rows of a batch, which forward keeps apart."""
+
+    mixed: set[str]
+    """The inputs for which dout in one row reaches other rows."""
+    unlike: set[str]
+    """The inputs and parameters for which a row in a batch has another gradient than alone."""
+
+
+def compare_rows(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], tolerance: float) -> Rows | None:
+    """Compare the last row of a batch with itself alone; None where forward mixes rows."""
+    n = np.shape(ys[0])[0] if ys and np.ndim(ys[0]) else 0
+    if n < 2 or not twin.takes_dout or any(np.shape(y)[:1] != (n,) for y in ys):
+        return None
+    batched = [i for i, x in enumerate(twin.inputs) if np.shape(x)[:1] == (n,)]
+    inputs = twin.inputs
+    try:
+        twin.forward()
+        there = gradients(twin, [_last_row_alone(d) for d in douts])
+        twin.inputs = [_moved(x) if i in batched and i in twin.float_inputs else x for i, x in enumerate(inputs)]
+        if not all(is_close(y[:-1], np.asarray(z)[:-1], tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
+            return None
+        twin.inputs = [x[-1:] if i in batched else x for i, x in enumerate(inputs)]
+        if not all(is_close(y[-1:], z, tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
+            return None
+        return _compare(twin, there, gradients(twin, [d[-1:] for d in douts]), batched, tolerance)
+    except UserCodeError:
+        return None
+    finally:
+        twin.inputs = inputs
+
+
+def _compare(twin: Twin, there: Gradients, alone: Gradients, batched: list[int], tolerance: float) -> Rows | None:
+    if there.error is not None or alone.error is not None:
+        return None
+    rows = Rows(set(), set())
+    apart = {f"input {i}" for i in batched}
+    for name in there.by_name:
+        g, one = (None if each is None else as_numbers(each) for each in (there.by_name[name], alone.by_name[name]))
+        if g is None or one is None or g.shape != twin.slots[name].shape or not (np.isfinite(g).all() and np.isfinite(one).all()):
+            continue
+        if name in apart and np.abs(g[:-1]).max(initial=0.0) > tolerance * np.abs(g).max(initial=0.0):
+            rows.mixed.add(name)
+        if not is_close(g[-1:] if name in apart else g, one, tolerance):
+            rows.unlike.add(name)
+    return rows
+
+
+def _last_row_alone(dout: Array) -> Array:
+    one = np.zeros_like(dout)
+    one[-1] = dout[-1]
+    return one
+
+
+def _moved(x: Array) -> Array:
+    other = x.copy()
+    other[-1] = other[-1] * 1.05 + 1e-3
+    return other

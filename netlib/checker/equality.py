@@ -1,0 +1,45 @@
+"""When two arrays count as equal, and when one can be broadcast to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from .analytic import as_numbers
+
+
+def is_same(a: Any, b: Any) -> bool:
+    """Return whether two outputs or gradients are equal; NaN equals NaN."""
+    if a is None or b is None:
+        return a is b
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc"))
+
+
+def is_close(a: Any, b: Any, tolerance: float) -> bool:
+    """Return whether two arrays agree, relative to the largest element."""
+    a, b = (None if g is None else as_numbers(g) for g in (a, b))
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape:
+        return False
+    if not a.size:
+        return True
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return bool(np.array_equal(np.isfinite(a), np.isfinite(b)))
+    return float(np.abs(a - b).max()) <= tolerance * max(float(np.abs(a).max()), float(np.abs(b).max()))
+
+
+def equal(a: Array, b: Array) -> bool:
+    """Return whether two arrays are equal up to rounding."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-7, atol=1e-9 * float(np.abs(b).max(initial=0.0))))
+
+
+def fits_into(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Return whether an array of `shape` can be broadcast to `whole`."""
+    try:
+        return np.broadcast_shapes(shape, whole) == whole
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The true gradient, measured by forwards alone, and compared with yours."""

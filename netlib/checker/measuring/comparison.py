@@ -1,0 +1,72 @@
+"""Your gradient against the measured one: wrong elements, and choices at kinks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from ...layer import Layer
+from ..analytic import gradients
+from ..context import CheckContext
+from ..twin import Twin
+from .differences import Differences, Slopes
+
+
+def compare(context: CheckContext, name: str) -> Array:
+    """Record the error of an array in the report, and return which elements are wrong."""
+    slopes = context.slopes[name]
+    yours = np.asarray(context.yours.by_name[name], float).ravel()
+    known = ~np.isnan(slopes.slope)
+    context.report.covered[name] = int(known.sum()), yours.size
+    wrong = (known & ~context.agrees(yours, slopes)) | ~np.isfinite(yours)
+    kinks = known & slopes.is_kink & ~wrong
+    if kinks.any():
+        context.report.kinks[name] = int(kinks.sum())
+    smooth = known & ~kinks
+    with np.errstate(all="ignore"):
+        larger = np.maximum(np.abs(yours), np.abs(slopes.slope))[smooth]
+        apart = np.abs(yours - slopes.slope)[smooth]
+        floor = 1e-3 * float(larger[np.isfinite(larger)].max(initial=0.0))
+        relative = np.where(apart == 0, 0.0, apart / np.maximum(np.maximum(larger, floor), np.finfo(float).tiny))
+    largest = float(np.where(np.isnan(relative), np.inf, relative).max(initial=0.0))
+    context.report.errors[name] = largest if np.isfinite(yours).all() else np.inf
+    return np.asarray(wrong.reshape(context.twin.slots[name].shape))
+
+
+def is_choice_at_kinks(
+    layer: Layer, inputs: tuple[Any, ...], context: CheckContext, name: str, wrong: Array, rng: np.random.Generator
+) -> bool:
+    """Return whether the difference is a choice of slopes at kinks inside the layer.
+
+    Then backward and forward agree at nearby points.
+
+    A kink that reaches a single output has no such choice: its slope must lie between those on its
+    two sides.
+    """
+    slopes = context.slopes[name]
+    flat = wrong.ravel()
+    if slopes.jacobian is None or (flat & ~slopes.is_kink).any() or (flat & ((slopes.jacobian != 0).sum(axis=1) <= 1)).any():
+        return False
+    elements = rng.permutation(np.flatnonzero(flat))[:64]
+    for _ in range(2):
+        twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
+        twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
+        for array in twin.slots.values():
+            size = float(np.sqrt(np.mean(np.square(array)))) or 1.0 if array.size else 1.0
+            array[...] += np.asarray(1e-3 * size * rng.normal(size=array.shape), array.dtype)
+        nearby = CheckContext(twin, context.ys, context.douts, context.yours, context.record, context.rows, context.eps, context.report)
+        twin.forward()
+        yours = gradients(twin, context.douts).by_name.get(name)
+        if yours is None or np.shape(yours) != wrong.shape:
+            return False
+        differences = Differences(twin, context.douts, context.eps)
+        there = Slopes(slopes.slope.size, differences.y.size)
+        differences.measure(name, elements, there)
+        differences.refine(name, elements, there)
+        if not nearby.agrees(np.asarray(yours, float).ravel(), there)[elements].all():
+            return False
+    context.report.kinks[name] = context.report.kinks.get(name, 0) + int(flat.sum())
+    context.report.errors[name] = 0.0
+    return True

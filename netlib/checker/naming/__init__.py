@@ -1,0 +1,1 @@
+"""The rules that name a mistake, a file for each family."""

@@ -1,0 +1,57 @@
+"""Mistakes that experiments on forward explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ...arrays import Array
+from ..context import CheckContext
+from ..guards import attempt
+from ..measuring.budget import OutOfBudgetError
+from ..tracing.experiment import Experiment, Explanation
+from ..tracing.paths import NotComparableError
+
+MENDS = {
+    "missing-term": "add up over all paths",
+    "not-accumulated": "np.add.at(dx, index, dout) in place of dx[index] += dout, which counts an index once however often it comes",
+    "double-counted": "each path once",
+    "missing-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
+    "inverted-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
+    "missing-transpose": "… @ W.T for the derivative of x @ W by x, x.T @ … for that by W",
+    "wrong-axis": "the axes that forward sums up or copies along",
+    "diagonal-only": "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))",
+}
+
+
+def find_known_explanation(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report an explanation of another array's gradient that fits this one, too."""
+
+    def explained(experiment: Experiment) -> Iterator[Explanation]:
+        return (each for each in context.explanations if experiment.is_mine(each.instead, each.changes))
+
+    return bool(context.explanations) and by_experiment(context, name, yours, explained)
+
+
+def by_experiment(context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
+    """Report the first explanation of a gradient.
+
+    None is found where the experiments would take too long, or where forward does other operations
+    nearby.
+    """
+
+    def search() -> Explanation | None:
+        with np.errstate(all="ignore"):
+            try:
+                return next(explained(Experiment(context, name, yours)), None)
+            except (OutOfBudgetError, NotComparableError):
+                return None
+
+    found = attempt(context.report, name, search, None)
+    if found is None:
+        return False
+    context.find(found.mistake, name, found.cause, context.line(name) or MENDS.get(found.mistake, ""))
+    if (found.instead or found.changes) and found not in context.explanations:
+        context.explanations.append(found)
+    return True

@@ -1,0 +1,112 @@
+"""Forwards with changed operations, whose slopes along random directions may explain a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from ...arrays import Array
+from ..context import CheckContext
+from ..guards import UserCodeError
+from ..measuring.budget import OPERATION, OutOfBudgetError
+from .stand_ins import WatchedNumPy, methods_with_numpy, reading, replace_numpy
+from .trace import Change, Place, Reading, Trace
+
+N_DIRECTIONS = 4
+
+
+class Explanation(NamedTuple):
+    """A mistake, and the operands and operations of a forward that has your gradient."""
+
+    mistake: str
+    cause: str
+    instead: Mapping[Place, Reading] = MappingProxyType({})
+    changes: Mapping[int, Change] = MappingProxyType({})
+
+
+class Experiment:
+    """Slopes of one array along random directions: yours, the measured, those of changed forwards.
+
+    An experiment may use half of the time left for experiments.
+
+    Attributes
+    ----------
+    directions : list of ndarray
+        Of the shape of the array, with zeros where no slope is known.
+    mine, right : ndarray of shape (N_DIRECTIONS,)
+        The slopes of Σ dout · y along them, by your gradient and by the measured one.
+    allowed : float
+        The tolerance for equal slopes.
+    base, above : Trace
+        The operations of forward without a step, and a step along the first direction.
+    held : dict
+        The readings of operands in all runs.
+    """
+
+    def __init__(self, context: CheckContext, name: str, yours: Array) -> None:
+        self.context = context
+        self.twin = context.twin
+        self.array = context.twin.slots[name]
+        self.step = 2 * context.eps ** (1 / 3)
+        self._weights = np.concatenate([np.asarray(d, float).ravel() for d in context.douts])
+        target, slopes = context.numeric(name), context.slopes[name]
+        usable = ~np.isnan(target) & ~slopes.is_kink.reshape(target.shape) & np.isfinite(yours)
+        rng = np.random.default_rng(0)
+        self.directions = [rng.choice([-1.0, 1.0], yours.shape) * rng.uniform(0.5, 1.5, yours.shape) * usable for _ in range(N_DIRECTIONS)]
+        self.mine, self.right = (np.array([(g[usable] * v[usable]).sum() for v in self.directions]) for g in (yours, target))
+        largest = max(float(np.abs(g[usable]).max(initial=0.0)) for g in (yours, target))
+        self.allowed = (1e-5 * largest + 8 * float(slopes.noise.max(initial=0.0))) * float(np.sqrt(usable.sum()))
+        self._methods = methods_with_numpy(context.twin.layer)
+        self.held: dict[Place, Reading] = {}
+        self._may_leave, self._cost = context.watching / 2, context.twin.seconds
+        self.base = self._run({}, {})[1]
+        self._cost += OPERATION * len(self.base.operations)
+        self.height, self.above = self._run_moved(1, 0, {}, {})
+
+    def slope(self, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
+        """Return the slope along direction number i with other operands and operations."""
+        up, down = (self._run_moved(sign, i, instead, changes or {})[0] for sign in (1, -1))
+        return float((up - down) / (2 * self.step))
+
+    def lost_slope(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
+        """Return by how much, roughly, these operands and operations lower the first slope."""
+        return float((self.height - self._run_moved(1, 0, instead, changes or {})[0]) / self.step)
+
+    def is_mine(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> bool:
+        """Return whether forward has your gradient with these operands and operations."""
+        try:
+            return all(abs(self.slope(i, instead, changes) - mine) <= self.allowed for i, mine in enumerate(self.mine))
+        except UserCodeError as raised:
+            if isinstance(raised.error, ValueError | IndexError):
+                return False  # as where the shapes do not fit
+            raise
+
+    def _run_moved(self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
+        kept = self.array.copy()
+        self.array[...] = kept + sign * self.step * self.directions[i]
+        try:
+            return self._run({**self.held, **instead}, changes)
+        finally:
+            self.array[...] = kept
+
+    def _run(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
+        """Return Σ dout · y and the operations of forward."""
+        self.context.watching -= self._cost
+        if self.context.watching < self._may_leave:
+            raise OutOfBudgetError
+        trace, twin = Trace(instead, changes), self.twin
+        kept = twin.inputs
+        try:
+            twin.inputs = [trace.watch(x) if i in twin.float_inputs else x for i, x in enumerate(kept)]
+            with ExitStack() as stack:
+                stack.enter_context(replace_numpy(self._methods, WatchedNumPy(trace)))
+                for parameter in twin.parameters.values():
+                    stack.enter_context(reading(parameter, trace.watch))
+                ys = twin.forward()
+        finally:
+            twin.inputs, trace.is_over = kept, True
+        return float(np.concatenate([np.asarray(y, float).ravel() for y in ys]) @ self._weights), trace

@@ -1,0 +1,1 @@
+"""Operations that a backward could take an operation of forward for."""

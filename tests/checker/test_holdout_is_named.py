@@ -1,0 +1,36 @@
+"""What the checker says about the layers of `holdout`, which were written without knowledge of its rules."""
+
+import pytest
+from checker.holdout import SETS
+from checker.holdout.first import HIDDEN
+from checker.measure import holdout_report, verdict
+
+NOT_NAMED = {"first": {"misnamed": 2, "noted": 4}, "second": {}, "third": {"misnamed": 3}, "fourth": {"misnamed": 8}}
+"""How many of a set are called another mistake than the one that their writer had in mind, told in a note only, or not told."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of layers whose mistake is to be not finite
+
+
+@pytest.mark.parametrize("which", SETS)
+def test_the_broken_layers_are_named_as_their_writers_named_them_but_for_a_few(which):
+    verdicts = {name: verdict(slugs, make) for name, slugs, make in SETS[which].BROKEN}
+    others = {name: verdict for name, verdict in verdicts.items() if verdict != "named"}
+    counts = {verdict: list(others.values()).count(verdict) for verdict in others.values()}
+    assert counts == NOT_NAMED[which], others
+
+
+@pytest.mark.parametrize(("name", "make"), [layer for each in SETS.values() for layer in each.SOUND])
+def test_a_sound_layer_raises_no_alarm(name, make):
+    assert holdout_report(make).findings == []
+
+
+@pytest.mark.parametrize(("name", "slugs", "make"), HIDDEN)
+def test_what_the_given_shape_does_not_show_is_found_all_the_same(name, slugs, make):
+    assert verdict(slugs, make) == "named"
+
+
+def test_what_is_noted_and_not_called_a_mistake_is_memory_that_the_caller_shares():
+    noted = {name: holdout_report(make).notes for name, slugs, make in SETS["first"].BROKEN if verdict(slugs, make) == "noted"}
+    assert len(noted) == 4
+    for name, notes in noted.items():
+        assert [note.kind for note in notes] == ["aliases-output"], name

@@ -10,7 +10,7 @@ from ..arrays import as_array, as_floats, as_number
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import as_layer
 from ..layers import Sigmoid
-from .axes import as_axes, class_colours
+from ..matplotlib_axes import as_axes, class_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import InvalidValueError, ShapeError
-from .axes import as_axes
+from ..matplotlib_axes import as_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

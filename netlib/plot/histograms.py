@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InvalidTypeError, OrderError
+from ..matplotlib_axes import OKABE_ITO, as_axes
 from ..training import LayerStatistics
 from ..training.layer_statistics import BINS_A_DECADE, HIGHEST, LOWEST
-from .axes import OKABE_ITO, as_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

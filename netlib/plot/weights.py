@@ -10,8 +10,8 @@ import numpy as np
 from ..arrays import as_count
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import as_layer
+from ..matplotlib_axes import as_axes
 from ..parameter import Parameter
-from .axes import as_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..data.path import as_path
 from ..errors import MissingError
+from .curves import draw_curves
 
 if TYPE_CHECKING:
     import os
@@ -105,8 +106,6 @@ class History:
         >>> line.get_ydata().tolist()
         [0.5, 0.25]
         """
-        from ..plot.curves import draw_curves
-
         return draw_curves(self, ax)
 
     def __getitem__(self, column: str) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,10 +11,7 @@ from ..arrays import as_array
 from ..errors import OrderError
 from ..execution import execution
 from ..layer import Layer
-from .program import Program, as_gradients
-
-if TYPE_CHECKING:
-    from .program import Wiring
+from .program import Program, Wiring, as_gradients
 
 
 class Wired:

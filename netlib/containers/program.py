@@ -12,6 +12,7 @@ from ..arrays import Array, Shape, as_floats
 from ..errors import InvalidValueError, NetlibError, ShapeError
 from ..execution import execution
 from ..kernels.fused import TABLE
+from ..kernels.fused.fusion import Fusion
 from ..layer import Layer
 from ..layers.identity import Identity
 from ..structure import METHODS, Structure
@@ -19,11 +20,10 @@ from .plan import add_location, outputs_of
 from .planning import Plans, last_reads
 
 if TYPE_CHECKING:
-    from ..kernels.fused.fusion import Fusion
     from .container import Container
 
-    Slots = tuple[int, ...]
-    Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
+Slots = tuple[int, ...]
+Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
 
 
 class Step:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_rng
+from ..arrays import RNG, Array, ArrayLike, as_count, as_rng
 from ..errors import InvalidValueError
 from .aligned import as_aligned
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import RNG, Array
 
 
 def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG = None) -> Iterator[Any]:

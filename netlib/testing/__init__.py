@@ -11,6 +11,4 @@ Examples
 ('kept', 'does not apply: the layer has no parameters')
 """
 
-from .check import check_layer
-
-__all__ = ["check_layer"]
+from .check import check_layer as check_layer

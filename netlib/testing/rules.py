@@ -1,5 +1,7 @@
 """The rules that a well-behaved layer keeps, in the order in which they are looked at."""
 
+from __future__ import annotations
+
 from . import arrays_given, basics, looks, memory, modes, ownership, refusals, state
 from .case import Rule
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,9 @@ from ..errors import MissingError
 from .curves import draw_curves
 
 if TYPE_CHECKING:
-    import os
-
     from matplotlib.axes import Axes
 
-    Row = dict[str, float]
+Row = dict[str, float]
 
 HEAD = TAIL = 5
 

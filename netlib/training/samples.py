@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_number, as_rng
+from ..arrays import Array, as_number, as_rng
 from ..data.aligned import as_aligned
 from ..errors import InvalidValueError, ShapeError
-
-if TYPE_CHECKING:
-    from ..arrays import Array
 
 
 def as_inputs(x: Any, where: str) -> list[Array]:

@@ -6,28 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from math import isfinite
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_number, as_rng
+from ..arrays import RNG, Array, as_count, as_number, as_rng
 from ..errors import InvalidValueError, ShapeError
-from ..layer import as_layer
-from ..optimizers import clip_grad_norm, grad_norm
+from ..layer import Layer, as_layer
+from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
-from .arguments import as_callbacks, as_metrics, as_optimizer_of
+from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
+from .callbacks import Callback
 from .history import History
 from .interruption import Interruption
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
 from .samples import as_inputs, as_samples, batches, joined, with_validation
-
-if TYPE_CHECKING:
-    from ..arrays import RNG, Array
-    from ..layer import Layer
-    from ..optimizers import Optimizer
-    from .arguments import Metric
-    from .callbacks import Callback
 
 
 class Trainer:

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import NetlibError
+from ..inspection import cast_copy
 from ..layer import Layer
-from ..parameter import Parameter
-from .case import Case, DoesNotApply, Rule, backward, difference, douts_for, forward, labelled, named, parameter_gradients, reachable, run
+from .case import Case, DoesNotApply, Rule, backward, difference, douts_for, forward, labelled, named, parameter_gradients, run
 
 
 def _dtype(case: Case) -> str:
@@ -84,20 +84,11 @@ def _batch_of_0(case: Case) -> str:
 
 
 def _in_dtype(layer: Layer, dtype: Any) -> Layer:
-    """Return a copy that computes in another type: parameters, and whatever arrays it holds in the type of these."""
+    """Return a copy that computes in another type: its parameters, and arrays of the same type."""
     own = {parameter.dtype for parameter in layer.parameters().values()}
     if len(own) != 1:
         return copy.deepcopy(layer)
-    (before,) = own
-    twins: dict[int, Any] = {}
-    for parameter in layer.parameters().values():
-        twins[id(parameter)] = Parameter(parameter.value.astype(dtype), parameter.trainable)
-    for _, thing in reachable(layer):
-        if isinstance(thing, np.ndarray) and thing.dtype == before:
-            twins[id(thing)] = thing.astype(dtype)
-        elif isinstance(thing, np.dtype) and thing == before:
-            twins[id(thing)] = np.dtype(dtype)
-    return copy.deepcopy(layer, twins)
+    return cast_copy(layer, np.dtype(dtype), "check_layer works on copies", own.pop())
 
 
 def _batch_of(n: int, case: Case) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -111,24 +111,3 @@ def difference(got: Results, wanted: Results) -> str:
             index = tuple(int(i) for i in np.argwhere(~same)[0])
             return f"{name}{list(index) if index else ''} is {a[index]:.6g} in place of {b[index]:.6g}"
     return ""
-
-
-def reachable(layer: Layer) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the object of all that a layer holds: in its attributes and its class's, in containers and objects there."""
-    own = [(name, value) for kind in type(layer).__mro__ if kind not in Layer.__mro__ for name, value in vars(kind).items()]
-    stack: list[tuple[str, Any]] = [("", layer), *own]
-    seen: set[int] = set()
-    while stack:
-        place, thing = stack.pop()
-        if id(thing) in seen or (callable(thing) and not isinstance(thing, Layer)):
-            continue
-        seen.add(id(thing))
-        yield place, thing
-        if isinstance(thing, dict):
-            stack += [(f"{place}[{key!r}]", value) for key, value in thing.items()]
-        elif isinstance(thing, list | tuple | set | frozenset):
-            stack += [(f"{place}[{i}]", value) for i, value in enumerate(thing)]
-        else:
-            slots = [name for kind in type(thing).__mro__ for name in vars(kind).get("__slots__", ()) if hasattr(thing, name)]
-            held = {**{name: getattr(thing, name) for name in slots}, **getattr(thing, "__dict__", {})}
-            stack += [(f"{place}.{name}".lstrip("."), value) for name, value in held.items()]

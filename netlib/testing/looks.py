@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ..derivatives.check import check_gradients
+from ..inspection import attributes_of, walk_held
+from ..layer import Layer
 from ..parameter import Parameter
-from .case import Case, Rule, reachable
+from .case import Case, Rule
 
 
 def _has_repr(case: Case) -> str:
@@ -15,7 +17,10 @@ def _has_repr(case: Case) -> str:
 def _parameters_found(case: Case) -> str:
     layer = case.layer()
     found = {id(p) for p in layer.parameters().values()}
-    lost = [place for place, thing in reachable(layer) if isinstance(thing, Parameter) and id(thing) not in found]
+    kinds = [kind for kind in type(layer).__mro__ if kind not in Layer.__mro__]
+    in_classes = {name: value for kind in kinds for name, value in vars(kind).items()}
+    held = walk_held({**in_classes, **attributes_of(layer)})
+    lost = [place for place, thing in held if isinstance(thing, Parameter) and id(thing) not in found]
     return f"parameters() does not list {', '.join(lost)}" if lost else ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import RNG, Array, as_count, as_number, as_rng
+from ..data.batches import row_batches
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer, as_layer
 from ..optimizers import Optimizer, clip_grad_norm, grad_norm
@@ -21,7 +22,7 @@ from .history import History
 from .interruption import Interruption
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
-from .samples import as_inputs, as_samples, batches, joined, with_validation
+from .samples import as_inputs, as_samples, joined, with_validation
 
 
 class Trainer:
@@ -214,7 +215,7 @@ class Trainer:
         total = 0.0
         outputs = []
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for self.batch, (*inputs, t) in enumerate(batches(samples, batch_size, order), start=1):
+        for self.batch, (*inputs, t) in enumerate(row_batches(samples, batch_size, order), start=1):
             if done == group:
                 group = min(n, done + self.accumulate * batch_size)
                 group_size = group - done
@@ -248,7 +249,7 @@ class Trainer:
     def _evaluate(self, samples: Sequence[Array], batch_size: int) -> dict[str, float]:
         total = 0.0
         outputs = []
-        for *inputs, t in batches(samples, batch_size):
+        for *inputs, t in row_batches(samples, batch_size):
             y = self.model.predict(*inputs)
             value = float(self.loss.predict(y, t))
             total += value * len(t) if self._means else value

@@ -1,7 +1,7 @@
 """Measure netlib beside PyTorch, JAX, scikit-learn and the bare matrix products, in one run.
 
-Each contender has a process of its own; they are measured in turns, and the medians over the rounds are compared. Trust the ratios of
-one run, not the microseconds, and neither of them on a machine that does something else meanwhile.
+Each contender has its own process; they are measured in turns, and the medians over the rounds are
+compared. Trust the ratios of one run, not the microseconds, and neither on a busy machine.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from .case import CASES
 from .contenders import CONTENDERS
-from .crew import processes
 from .experiments import EXPERIMENTS, Bench
-from .machine import Bystanders, describe, restrict
+from .machine import OtherProcesses, describe, restrict
+from .processes import processes
 from .report import report
 from .results import Results
 
@@ -29,17 +29,17 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(option, type=_names(known), default=list(known), metavar="A,B", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--rounds", type=int, default=21, help="how often each is measured (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="cores that may be used (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all rounds there")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there; needs matplotlib")
-    parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing, show what --json kept")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save all rounds to this file")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves to this file; needs matplotlib")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing, show the rounds saved by --json")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure, show, keep."""
+    """Measure, print, save."""
     args = arguments()
-    results = Results.load(args.read) if args.read else measured(args)
+    results = Results.load(args.read) if args.read else run_experiments(args)
     text = report(results)
     print(text, end="")
     if args.json:
@@ -52,24 +52,24 @@ def main() -> None:
         plot(results, args.plot)
 
 
-def measured(args: argparse.Namespace) -> Results:
+def run_experiments(args: argparse.Namespace) -> Results:
     """Run the experiments."""
     restrict(args.threads)
     results = Results(datetime.date.today().isoformat(), describe(args.threads))
-    bystanders = Bystanders()
+    others = OtherProcesses()
     with processes(args.contenders, args.threads) as (running, results.missing):
         for process in running.values():
             results.versions |= process.versions
         for name, reason in results.missing.items():
-            _tell(f"without {name}: {reason}")
-        bench = Bench(running, results, [CASES[name] for name in args.cases], args.rounds, args.threads, _tell)
+            _log(f"without {name}: {reason}")
+        bench = Bench(running, results, [CASES[name] for name in args.cases], args.rounds, args.threads, _log)
         for name in args.only:
             EXPERIMENTS[name](bench)
-    results.machine["other processes"] = bystanders.share()
+    results.machine["other processes"] = others.share()
     return results
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

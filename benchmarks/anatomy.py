@@ -1,8 +1,8 @@
-"""Where a training step spends its time: the bare products, and what is added to them one by one.
+"""Where a training step spends its time: the bare products, and the other parts added one by one.
 
-``python -m benchmarks.anatomy`` builds the step of a case out of its parts, on the arrays of a real model, and measures each stage in
-turns with the others. What a stage costs beyond its own parts is what it does to those around it: a product waits for weights that the
-optimizer has moved out of the cache.
+``python -m benchmarks.anatomy`` builds the step of a case from its parts, on the arrays of a real
+model, and measures the stages in turns. A stage can cost more than its parts because it slows
+others down: a product waits for weights that the optimizer has evicted from the cache.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 class Anatomy:
-    """The parts of a step, each a function without arguments, over the weights and gradients of a model."""
+    """The parts of a training step of a model, each a function without arguments."""
 
     def __init__(self, case: Case) -> None:
         self.model, self.loss = perceptron(case), nl.SoftmaxCrossEntropy()
-        # So small that the numbers stay: a loss near zero has subnormal gradients, and those take a processor several times as long.
+        # So small that the weights stay: a loss near zero has subnormal gradients, which are slow.
         self.optimizer = nl.Adam(self.model, lr=1e-12)
         self.x, self.t = case.inputs(), next(iter(case.targets()))
         for _ in range(3):
@@ -57,11 +57,11 @@ class Anatomy:
         self.update: list[Part] = [self.optimizer.step]
 
     def products(self) -> list[Part]:
-        """Return the products alone."""
+        """Return only the products."""
         return [*self.forward, *self._backward(masked=False)]
 
     def stages(self) -> dict[str, list[Part]]:
-        """Return ever more of the step, by what the last addition is."""
+        """Return growing parts of the step, by what each adds to the one before."""
         rectified = [part for pair in zip(self.forward, [*self.rectify, None], strict=True) for part in pair if part is not None]
         return {
             "the products": self.products(),
@@ -73,7 +73,7 @@ class Anatomy:
         }
 
     def whole(self) -> None:
-        """Do one step as a user writes it."""
+        """Run one step as a user writes it."""
         self.loss.forward(self.model.forward(self.x), self.t)
         self.model.backward(self.loss.backward(), input_gradient=False)
         self.optimizer.step()
@@ -88,17 +88,17 @@ class Anatomy:
         return parts
 
 
-def measured(
+def measure(
     stages: dict[str, list[Part]], rounds: int, prepare: Part, counted: Callable[[Part], bool] = lambda part: True
 ) -> dict[str, float]:
-    """Return the µs of one step of each stage: medians over rounds in which all take turns; only `counted` parts are timed.
+    """Return the µs of one step of each stage: medians over rounds in which all take turns.
 
-    `prepare` is called before each step.
+    Only parts for which `counted` is true are timed; `prepare` is called before each step.
     """
     times: dict[str, list[float]] = {name: [] for name in stages}
-    order, chance = list(stages), random.Random(0)
+    order, rng = list(stages), random.Random(0)
     for _ in range(rounds):
-        chance.shuffle(order)
+        rng.shuffle(order)
         for name in order:
             steps = []
             for _ in range(20):
@@ -114,7 +114,7 @@ def measured(
 
 
 def wait(seconds: float) -> Part:
-    """Return a part that keeps one core busy and leaves the matrix library's other thread without work."""
+    """Return a part that keeps one core busy while the other BLAS thread is idle."""
 
     def busy() -> None:
         end = perf_counter() + seconds
@@ -125,7 +125,7 @@ def wait(seconds: float) -> Part:
 
 
 def around_products(parts: Anatomy, rounds: int) -> dict[str, float]:
-    """Return the µs of the products alone, with other things between two rounds of them."""
+    """Return the µs of the products alone, with other work between two rounds of them."""
     products = parts.products()
     others: dict[str, list[Part]] = {
         "nothing": [],
@@ -133,13 +133,13 @@ def around_products(parts: Anatomy, rounds: int) -> dict[str, float]:
         "Adam, which goes through all weights": parts.update,
     }
     own = {id(part) for part in products}
-    return measured(
+    return measure(
         {name: [*products, *other] for name, other in others.items()}, rounds, parts.optimizer.zero_grad, lambda part: id(part) in own
     )
 
 
 def alignment(case: Case, rounds: int) -> dict[str, float]:
-    """Return the µs of the largest product where its arrays begin at a multiple of 64 bytes, and 16 bytes behind one."""
+    """Return the µs of the largest product, for arrays aligned to 64 bytes and 16 bytes off."""
     n_in, n_out = max(case.shapes, key=lambda shape: shape[0] * shape[1])
 
     def at(offset: int, *shape: int) -> Array:
@@ -153,7 +153,7 @@ def alignment(case: Case, rounds: int) -> dict[str, float]:
     for offset in (0, 16):
         x, w, y = at(offset, case.batch, n_in), at(offset, n_in, n_out), at(offset, case.batch, n_out)
         stages[f"{offset} bytes"] = [lambda x=x, w=w, y=y: x.dot(w, y)]  # type: ignore[misc]
-    return measured(stages, rounds, lambda: None)
+    return measure(stages, rounds, lambda: None)
 
 
 def main() -> None:
@@ -165,7 +165,7 @@ def main() -> None:
     case = CASES[arguments.case]
     parts = Anatomy(case)
     print(f"{case.name}, {nl.accelerator()}, µs\n")
-    for name, value in measured(parts.stages(), arguments.rounds, parts.optimizer.zero_grad).items():
+    for name, value in measure(parts.stages(), arguments.rounds, parts.optimizer.zero_grad).items():
         print(f"{value:10,.0f}  {name}")
     print("\nthe products, with between two rounds of them")
     for name, value in around_products(parts, arguments.rounds).items():

@@ -1,4 +1,4 @@
-"""What is measured: sizes, and the data and first weights that every contender is given."""
+"""The cases: sizes, data and initial weights, the same for every contender."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 LR = 1e-3
 N_TARGETS = 16
-"""How many batches of targets take turns."""
+"""How many batches of targets there are."""
 EPOCH_STEPS = 200
-"""How many steps make an epoch where epochs are measured."""
+"""Steps per epoch, where epochs are measured."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,23 @@ class Case:
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that are learned."""
+        """Number of trainable parameters."""
         return sum((n_in + 1) * n_out for n_in, n_out in self.shapes)
 
     def inputs(self, samples: int | None = None) -> Array:
-        """Return x, of shape (samples, first width); a batch of them unless told."""
+        """Return x of shape (samples, first width), by default a batch."""
         return np.random.default_rng(1).standard_normal((samples or self.batch, self.widths[0]), dtype=self.dtype)
 
     def targets(self, samples: int | None = None) -> list[Array]:
-        """Return several batches of random class numbers.
+        """Return several batches of random class numbers, for steps to use in turn.
 
-        A step takes the next of them: what contradicts itself cannot be learned by heart, so the gradients of a long run stay of a
-        natural size.
+        They contradict each other and cannot be memorized: gradients stay large in a long run.
         """
         rng = np.random.default_rng(2)
         return [rng.integers(self.widths[-1], size=samples or self.batch) for _ in range(N_TARGETS)]
 
     def weights(self) -> Iterator[Array]:
-        """Yield the first weights, after He et al. (2015), one by one to spare memory. Biases begin as zeros."""
+        """Yield the initial weights (He et al., 2015) one by one. Biases are zeros."""
         rng = np.random.default_rng(3)
         for shape in self.shapes:
             weight: Array = rng.standard_normal(shape, dtype=self.dtype)

@@ -1,8 +1,9 @@
-"""Ten broken layers before three gradient checkers: netlib's, PyTorch's gradcheck and JAX's check_grads.
+"""Ten broken layers and three gradient checkers: netlib's, gradcheck (PyTorch), check_grads (JAX).
 
-Run ``python -m benchmarks.checkers`` (extra `bench`) for the table in docs/ten-ways-to-get-backward-wrong.md. Each layer of
-`examples/broken_layers.py` is handed to PyTorch as a custom autograd function and to JAX as a function with a custom vjp;
-both call the very forward and backward that netlib checks.
+Run ``python -m benchmarks.checkers`` (extra `bench`) for the table in
+docs/ten-ways-to-get-backward-wrong.md. PyTorch gets each layer of `examples/broken_layers.py` as a
+custom autograd function, JAX as a function with a custom vjp; both call the forward and backward
+that netlib checks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TEN = ("Affine1", "Affine2", "Affine3", "Affine4", "ReLU1", "ReLU2", "Sigmoid1",
 
 
 def exercises() -> ModuleType:
-    """Return the module of broken layers, which is no part of a package."""
+    """Return the module of broken layers, which is not part of a package."""
     path = Path(__file__).parents[1] / "examples" / "broken_layers.py"
     spec = importlib.util.spec_from_file_location("broken_layers", path)
     if spec is None or spec.loader is None:
@@ -33,7 +34,7 @@ def exercises() -> ModuleType:
 
 
 def run(layer: nl.Layer, arrays: list[Any], dout: Any = None) -> Any:
-    """Run `layer` on an input and the values of its parameters; return y, or all gradients for a dout."""
+    """Return y for an input and values of the parameters; with a dout, all gradients instead."""
     x, *values = arrays
     parameters = list(layer.parameters().values())
     for parameter, value in zip(parameters, values, strict=True):
@@ -46,8 +47,8 @@ def run(layer: nl.Layer, arrays: list[Any], dout: Any = None) -> Any:
     return [np.asarray(dx), *(p.grad.copy() for p in parameters)]
 
 
-def by_torch(layer: nl.Layer, x: Any) -> str:
-    """Return what PyTorch says."""
+def check_by_torch(layer: nl.Layer, x: Any) -> str:
+    """Return the result of PyTorch's checker."""
     import torch
 
     class Function(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
@@ -69,8 +70,8 @@ def by_torch(layer: nl.Layer, x: Any) -> str:
     return "passes"
 
 
-def by_jax(layer: nl.Layer, x: Any) -> str:
-    """Return what JAX says."""
+def check_by_jax(layer: nl.Layer, x: Any) -> str:
+    """Return the result of JAX's checker."""
     import jax
     from jax.test_util import check_grads
 
@@ -94,14 +95,14 @@ def by_jax(layer: nl.Layer, x: Any) -> str:
     return "passes"
 
 
-def by_netlib(layer: nl.Layer, x: Any) -> str:
-    """Return what netlib says."""
+def check_by_netlib(layer: nl.Layer, x: Any) -> str:
+    """Return the result of netlib's checker."""
     report = nl.check_gradients(layer, x)
     return "passes" if report.ok else "\n".join(finding.message for finding in report.findings)
 
 
-def shortened(text: str) -> str:
-    """Return a message without the rest of its Jacobians, and of a traceback the last line alone."""
+def shorten(text: str) -> str:
+    """Return the first lines of a long message, or the last line of a traceback."""
     lines = text.splitlines()
     if "Traceback" in lines[0]:
         return next(line for line in lines if "Error: " in line)
@@ -109,14 +110,14 @@ def shortened(text: str) -> str:
 
 
 def main() -> None:
-    """Print each checker's own words about each layer."""
+    """Print the message of each checker for each layer."""
     by_name = {exercise.layer.__name__: exercise for exercise in exercises().EXERCISES}
     for name in TEN:
         exercise = by_name[name]
         (x,) = exercise.arrays(0)
         print(f"## {name}: {exercise.layer.__doc__}\n")
-        for who, check in (("netlib", by_netlib), ("PyTorch", by_torch), ("JAX", by_jax)):
-            print(f"{who}\n\n```text\n{shortened(check(exercise.layer(), x).strip())}\n```\n")
+        for who, check in (("netlib", check_by_netlib), ("PyTorch", check_by_torch), ("JAX", check_by_jax)):
+            print(f"{who}\n\n```text\n{shorten(check(exercise.layer(), x).strip())}\n```\n")
 
 
 if __name__ == "__main__":

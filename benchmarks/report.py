@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .contenders import TITLES
 from .results import Results
-from .targets import RIVALS, Target, best, ratio, targets
+from .targets import RIVALS, Target, all_targets, best, ratio
 
 TABLES = {
     "training": "One training step, µs",
@@ -22,12 +22,12 @@ MIB = 2**20
 
 
 def report(results: Results) -> str:
-    """Return all that a run has to say."""
+    """Return the whole report of a run."""
     return "\n\n".join(part for part in _parts(results) if part) + "\n"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns are aligned, the first to the left and the others to the right.
+    """Return a Markdown table, the first column aligned left and the others right.
 
     >>> print(markdown(["case", "µs"], [["tiny", "50"], ["small", "1,088"]]))
     | case  |    µs |
@@ -45,7 +45,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return three digits of a number, or a dash where there is none.
+    """Return a number with three digits, or a dash for None.
 
     >>> number(104558.3), number(43.27), number(0.7456), number(2e-7), number(0), number(None)
     ('104,558', '43.3', '0.746', '2e-07', '0', '–')
@@ -57,15 +57,15 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def times(results: Results, table: str, unit: float = 1.0) -> str:
+def median_table(results: Results, table: str, unit: float = 1.0) -> str:
     """Return the medians of a table, a row for each contender."""
     cases = results.cases(table)
     rows = [[TITLES[who], *(number(ratio(results.median(table, case, who), unit)) for case in cases)] for who in results.contenders(table)]
     return markdown(["", *cases], rows)
 
 
-def ratios(results: Results, table: str, others: tuple[str, ...]) -> str:
-    """Return the medians of a table divided by the best of ``others``."""
+def ratio_table(results: Results, table: str, others: tuple[str, ...]) -> str:
+    """Return the medians of a table, divided by the best of `others`."""
     cases = results.cases(table)
     rows = [
         [TITLES[who], *(number(ratio(results.median(table, case, who), best(results, table, case, others))) for case in cases)]
@@ -74,15 +74,15 @@ def ratios(results: Results, table: str, others: tuple[str, ...]) -> str:
     return markdown(["", *cases], rows)
 
 
-def verdicts(found: Iterable[Target]) -> str:
-    """Return a row for each target."""
+def target_table(targets: Iterable[Target]) -> str:
+    """Return a table of the targets: figure, bound, and whether it was met."""
     words = {True: "met", False: "NOT met", None: "not measured"}
-    rows = [[t.text, number(t.figure), f"{'≥' if t.at_least else '≤'} {number(t.bound)}", words[t.met]] for t in found]
+    rows = [[t.text, number(t.figure), f"{'≥' if t.at_least else '≤'} {number(t.bound)}", words[t.met]] for t in targets]
     return markdown(["target", "figure", "bound", ""], rows)
 
 
-def where_a_peer_wins(results: Results) -> list[str]:
-    """Return a line for each case on which a peer is ahead of the best of netlib."""
+def cases_lost(results: Results) -> list[str]:
+    """Return a line for each case in which a peer is faster than netlib."""
     ours, floors = ("netlib", "netlib-fast"), ("products", "bare-loop")
     lines = []
     for table in ("training", "inference", "depth", "batch", "memory"):
@@ -108,16 +108,16 @@ def _parts(results: Results) -> Iterator[str]:
         if not results.cases(table):
             continue
         yield f"## {title}"
-        yield times(results, table, MIB if table.startswith("memory") else 1.0)
+        yield median_table(results, table, MIB if table.startswith("memory") else 1.0)
         if table in ("training", "inference"):
             yield "Divided by the bare products:"
-            yield ratios(results, table, ("products",))
+            yield ratio_table(results, table, ("products",))
             yield "Divided by the better of JAX (each result waited for) and PyTorch with fused Adam:"
-            yield ratios(results, table, RIVALS)
+            yield ratio_table(results, table, RIVALS)
     yield "## Targets"
-    yield verdicts(targets(results))
+    yield target_table(all_targets(results))
     yield "## Where a peer is ahead"
-    yield "\n".join(where_a_peer_wins(results)) or "Nowhere in this run."
+    yield "\n".join(cases_lost(results)) or "Nowhere in this run."
     if spreads := sorted(m.spread for m in results.measurements if m.table in TABLES):
         middle, worst = spreads[len(spreads) // 2], spreads[-1]
         yield f"Half the distance between the quartiles of the rounds is {middle:.1%} of the median in the middle and {worst:.0%} at worst."

@@ -1,4 +1,4 @@
-"""What was measured, for keeping."""
+"""Measurements, and how they are saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measurement:
-    """The rounds of one contender on one case: µs, or bytes, or whatever the table is about."""
+    """The rounds of one contender on one case, in µs, bytes or the unit of the table."""
 
     table: str
     case: str
@@ -20,7 +20,7 @@ class Measurement:
 
     @property
     def spread(self) -> float:
-        """Half the distance between the quartiles, relative to the median: how far to trust the latter."""
+        """Half the interquartile range, relative to the median."""
         if len(self.values) < 2 or not (middle := median(self.values)):
             return 0.0
         first, _, third = quantiles(self.values, n=4, method="inclusive")
@@ -29,7 +29,7 @@ class Measurement:
 
 @dataclass
 class Results:
-    """All measurements of one run, and where and when it was."""
+    """All measurements of one run, with its date and machine."""
 
     date: str
     machine: dict[str, str]
@@ -38,11 +38,11 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
 
     def add(self, table: str, case: str, contender: str, *values: float) -> None:
-        """Keep the rounds of a contender."""
+        """Add the rounds of a contender."""
         self.measurements.append(Measurement(table, case, contender, list(values)))
 
     def median(self, table: str, case: str, contender: str) -> float | None:
-        """Return the median over rounds; None where it was not measured."""
+        """Return the median over rounds; None if it was not measured."""
         for m in self.measurements:
             if (m.table, m.case, m.contender) == (table, case, contender):
                 return median(m.values)

@@ -1,4 +1,4 @@
-"""What netlib promises, and whether a run kept it."""
+"""Netlib's performance targets, and whether a run meets them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CASES = ("tiny", "small", "mnist", "medium", "large")
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and its bound. The figure is None where it was not measured."""
+    """A figure and its bound. The figure is None if it was not measured."""
 
     text: str
     figure: float | None
@@ -24,29 +24,29 @@ class Target:
 
     @property
     def met(self) -> bool | None:
-        """Whether the figure keeps to the bound."""
+        """Whether the figure is within the bound; None if it was not measured."""
         if self.figure is None:
             return None
         return self.figure >= self.bound if self.at_least else self.figure <= self.bound
 
 
-def targets(results: Results) -> list[Target]:
-    """Return every promise."""
-    return [*_beside_rivals(results), *_beside_the_floor(results), *_of_its_own(results)]
+def all_targets(results: Results) -> list[Target]:
+    """Return every target."""
+    return [*_against_rivals(results), *_against_the_floor(results), *_of_netlib_alone(results)]
 
 
 def best(results: Results, table: str, case: str, contenders: tuple[str, ...]) -> float | None:
-    """Return the least median of these contenders; None unless all were measured."""
+    """Return the smallest median of these contenders; None unless all were measured."""
     found = [results.median(table, case, contender) for contender in contenders]
     return min(value for value in found if value is not None) if None not in found else None
 
 
 def ratio(a: float | None, b: float | None) -> float | None:
-    """Return a / b, where both were measured."""
+    """Return a / b, or None unless both were measured."""
     return None if a is None or not b else a / b
 
 
-def _beside_rivals(results: Results) -> Iterator[Target]:
+def _against_rivals(results: Results) -> Iterator[Target]:
     bounds = {
         "netlib-fast": dict(zip(CASES, (0.75, 0.75, 0.75, 0.85, 1.0), strict=True)),
         "netlib": dict(zip(CASES[:4], (1.0, 1.0, 1.0, 1.1), strict=True)),
@@ -67,7 +67,7 @@ def _beside_rivals(results: Results) -> Iterator[Target]:
             yield Target(f"{TITLES[ours]}: peak memory of {case} / PyTorch's", figure, 1.0)
 
 
-def _beside_the_floor(results: Results) -> Iterator[Target]:
+def _against_the_floor(results: Results) -> Iterator[Target]:
     for case, bound in (("mnist", 2.0), ("medium", 1.3), ("large", 1.15)):
         figure = ratio(results.median("training", case, "netlib-fast"), results.median("training", case, "products"))
         yield Target(f"{TITLES['netlib-fast']}: {case} / bare products", figure, bound)
@@ -76,7 +76,7 @@ def _beside_the_floor(results: Results) -> Iterator[Target]:
         yield Target(f"{TITLES['netlib']}: {case}, a batch of one / bare loop", figure, 1.3)
 
 
-def _of_its_own(results: Results) -> Iterator[Target]:
+def _of_netlib_alone(results: Results) -> Iterator[Target]:
     for end in ("", "-fast"):
         figure = ratio(results.median("fit", "mnist", "fit" + end), results.median("fit", "mnist", "loop" + end))
         yield Target(f"{TITLES['fit' + end]} / hand-written loop: mnist", figure, 1.1)

@@ -1,7 +1,8 @@
 """A process with one contender in it: ``python -m benchmarks.worker CONTENDER THREADS``.
 
-It reads requests and writes answers, each a line of JSON: ``{"do": "time", "steps": 100}`` is answered with ``{"answer": ...}``, or with
-``{"error": "what went wrong"}``. The first line is written unasked: the versions of the packages in use, or why there is no contender.
+It reads requests and writes answers, each a line of JSON: ``{"do": "time", "steps": 100}`` is
+answered with ``{"answer": ...}`` or ``{"error": "what went wrong"}``. Before the first request it
+writes the versions of the packages in use, or why the contender cannot run.
 """
 
 from __future__ import annotations
@@ -22,30 +23,31 @@ from .contenders import CONTENDERS, HELPERS, UnavailableError
 if TYPE_CHECKING:
     from .contenders import Contender, Step
 
-WITNESSED = 8
-"""After how many steps contenders must have the same loss."""
+COMPARED_STEP = 8
+"""The step at which all contenders must have the same loss."""
 SECONDS = 0.075
 """How long the steps of a round take."""
 
 
 class Worker:
-    """What can be asked of a contender."""
+    """The requests that a contender answers."""
 
     def __init__(self, contender: Contender) -> None:
         self.contender = contender
         self.step: Step = lambda: None
 
     def load(self, task: str, case: Case) -> dict[str, Any]:
-        """Make steps of ``task`` ready and warm.
+        """Prepare steps of ``task`` and warm them up.
 
         Returns
         -------
         dict
-            ``"steps"`` that make a round, and as ``"witness"`` the loss or the mean output, where it must be everybody's.
+            The number of ``"steps"`` in a round, and ``"loss"``: the loss, or the mean output in
+            inference; None if the contender does not start from the given weights.
         """
         self.release()
         self.step = getattr(self.contender, task)(case)
-        for _ in range(WITNESSED - 1):
+        for _ in range(COMPARED_STEP - 1):
             self.step()
         last = np.asarray(self.step())
         steps, seconds = 1, self._seconds(1)
@@ -54,28 +56,29 @@ class Worker:
             seconds = self._seconds(steps)
         return {
             "steps": max(1, round(SECONDS / seconds * steps)),
-            "witness": float(np.abs(last).mean()) if self.contender.takes_weights else None,
+            "loss": float(np.abs(last).mean()) if self.contender.takes_weights else None,
         }
 
     def time(self, steps: int) -> float:
-        """Return the seconds of one step, over so many, after a few to refill the caches."""
+        """Return the mean seconds of a step, after a few steps that refill the caches."""
         self._seconds(steps // 10 + 1)
         return self._seconds(steps) / steps
 
     def release(self) -> None:
-        """Let go of what was loaded."""
+        """Release what was loaded."""
         self.step = lambda: None
         gc.collect()
 
     def peak_memory(self, case: Case, steps: int) -> dict[str, int]:
-        """Return the bytes of memory at the peak of making a model and training it: of the process, and what was added.
+        """Return the peak memory in bytes while a model is created and trained.
 
-        Added to what is there after a few steps of the tiny case, so that code which is loaded late does not count.
+        ``"process"`` counts all, ``"added"`` what exceeds the memory after a few steps of the tiny
+        case, so that code which is loaded late does not count.
         """
         self.load("train", CASES["tiny"])
         self.release()
         before = resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         step = self.contender.train(case)
         for _ in range(steps):
             last = step()
@@ -84,11 +87,11 @@ class Worker:
         return {"process": peak, "added": peak - before}
 
     def growth(self, case: Case, steps: int) -> int:
-        """Return how many more bytes Python and NumPy hold after so many steps."""
+        """Return by how many bytes the memory of Python and NumPy grows in so many steps."""
         import tracemalloc
 
         step = self.contender.train(case)
-        held = np.zeros(2, int)  # made before the counting begins
+        held = np.zeros(2, int)  # allocated before tracing starts
         tracemalloc.start()
         for i, n in enumerate((steps // 10, steps)):
             for _ in range(n):
@@ -99,7 +102,7 @@ class Worker:
         return int(held[1] - held[0])
 
     def parameters_after(self, case: Case, steps: int) -> list[float]:
-        """Return all parameters of a contender that tells them."""
+        """Return all parameters, for contenders that support it."""
         numbers: list[float] = self.contender.parameters_after(case, steps)  # type: ignore[attr-defined]
         return numbers
 
@@ -108,12 +111,12 @@ class Worker:
         start = perf_counter()
         for _ in range(steps):
             last = step()
-        np.asarray(last)  # waits for a result that is still to come
+        np.asarray(last)  # waits for the result of an asynchronous step
         return perf_counter() - start
 
 
 def resident(field: str) -> int:
-    """Return the bytes of this process in memory: now, VmRSS, or at most, VmHWM."""
+    """Return the resident memory of this process in bytes: VmRSS is current, VmHWM the peak."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) * 1024
@@ -121,28 +124,28 @@ def resident(field: str) -> int:
 
 
 def main(name: str, threads: int) -> None:
-    """Answer until there are no more requests."""
+    """Answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed goes where warnings go
+    os.dup2(2, 1)  # other output goes to standard error
 
-    def say(**line: Any) -> None:
+    def send(**line: Any) -> None:
         print(json.dumps(line), file=answers)
 
     try:
         contender = {**CONTENDERS, **HELPERS}[name].make(threads)
     except UnavailableError as error:
-        say(error=str(error))
+        send(error=str(error))
         return
     worker = Worker(contender)
-    say(answer=contender.versions)
+    send(answer=contender.versions)
     for line in sys.stdin:
         request = json.loads(line)
         if "case" in request:
             request["case"] = Case(**{**request["case"], "widths": tuple(request["case"]["widths"])})
         try:
-            say(answer=getattr(worker, request.pop("do"))(**request))
+            send(answer=getattr(worker, request.pop("do"))(**request))
         except Exception as error:
-            say(error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            send(error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Neural networks out of explicit layers: a backward pass that can be read, checked and seen.
 
-Names are imported when they are first used, so that ``import netlib`` costs nothing; `__init__.pyi` has the same names for type
-checkers and editors. Layers and losses are found through `layers/__init__.py` and `losses/__init__.py`, which list them.
+The stub `__init__.pyi` is the list of public names, a line each. Type checkers and editors read it,
+and so does this module, which imports each name when it is first used: ``import netlib`` costs
+next to nothing. Layers and losses are listed in `layers/__init__.py` and `losses/__init__.py`.
 
 Examples
 --------
@@ -16,39 +17,34 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "containers": "Constant Graph Input Recompute Residual Sequential Weight",
-    "drawing": "Drawing draw",
-    "checker": "Finding GradientReport Note check_gradients",
-    "derivatives": "jacobian",
-    "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
-    "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
-    "kernels": "accelerator",
-    "layer": "Layer",
-    "node": "Node",
-    "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
-    "parameter": "Buffer Parameter",
-    "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-_LISTS = ("layers", "losses")  # whose own `__init__` is the list of what they export
-_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "plot", "testing", "training")
+_HOMES: dict[str, str] = {}  # the module that each name comes from
+_LISTS: list[str] = []  # the modules that list their names themselves
+_MODULES: list[str] = []
+with open(f"{__file__}i", encoding="utf-8") as _stub:
+    for _line in _stub:
+        match _line.split():
+            case ["from", ".", "import", _name, *_]:
+                _MODULES.append(_name)
+            case ["from", _home, "import", "*", *_]:
+                _LISTS.append(_home)
+            case ["from", _home, "import", _name, *_]:
+                _HOMES[_name] = _home
 
 
-def _listed() -> dict[str, type]:
+def _layers_and_losses() -> dict[str, type]:
     """Return every layer and every loss by its name."""
-    rooms = [vars(import_module(f".{room}", __name__)) for room in _LISTS]
-    return {name: member for room in rooms for name, member in room.items() if isinstance(member, type)}
+    lists = [vars(import_module(module, __name__)) for module in _LISTS]
+    return {name: item for names in lists for name, item in names.items() if isinstance(item, type)}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return [*_HOME, *_listed(), "data"]
+        return [*_HOMES, *_layers_and_losses(), "data"]
     if name in _MODULES:
         return import_module(f".{name}", __name__)
-    if name in _HOME:
-        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name.startswith("_") or name not in (listed := _listed()):
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name], __name__), name)
+    elif name.startswith("_") or name not in (listed := _layers_and_losses()):
         raise AttributeError(f"module 'netlib' has no attribute {name!r}")
     else:
         value = listed[name]
@@ -57,4 +53,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_listed(), *_MODULES, "__all__"})
+    return sorted({*globals(), *_HOMES, *_layers_and_losses(), *_MODULES, "__all__"})

@@ -40,7 +40,7 @@ from .initializers import Xavier as Xavier
 from .initializers import Zeros as Zeros
 from .kernels import accelerator as accelerator
 from .layer import Layer as Layer
-from .layers import *  # noqa: F403 - its own list
+from .layers import *  # noqa: F403 - it lists its names itself
 from .losses import *  # noqa: F403
 from .node import Node as Node
 from .optimizers import SGD as SGD

@@ -8,35 +8,15 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike as ArrayLike
+from numpy.typing import DTypeLike as DTypeLike
+from numpy.typing import NDArray
 
 from .errors import InvalidTypeError, InvalidValueError, ShapeError
 
 Array: TypeAlias = NDArray[Any]
 RNG: TypeAlias = "np.random.Generator | int | None"
 Shape: TypeAlias = tuple[int, ...]
-
-__all__ = [
-    "RNG",
-    "Array",
-    "ArrayLike",
-    "DTypeLike",
-    "Shape",
-    "as_array",
-    "as_common_floats",
-    "as_count",
-    "as_counts",
-    "as_dtype",
-    "as_features",
-    "as_floats",
-    "as_matrix",
-    "as_number",
-    "as_rng",
-    "as_rows",
-    "as_shaped",
-    "unbroadcast",
-    "with_rows_of",
-]
 
 
 def as_array(x: ArrayLike, where: object = "") -> Array:

@@ -4,6 +4,8 @@ W. J. Cody, "Rational Chebyshev approximations for the error function", Mathemat
 functions, for |x| up to 0.46875, up to 4, and beyond.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from .arrays import Array

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import as_array, as_count
+from .arrays import Array, as_array, as_count
 from .errors import ShapeError
 from .execution import execution
-from .parameter import Buffer
 
 if TYPE_CHECKING:
-    from .arrays import Array
     from .layer import Layer
 
 
@@ -29,33 +27,6 @@ def outputs_of(layer: Layer, inputs: Sequence[Any], batch_size: int | None, prog
         return _in_batches(layer, _as_rows(inputs, where), batch_size, progress, where)
     finally:
         execution.keeps, execution.evaluates, execution.op = before
-
-
-def shadow(layer: Layer) -> Layer:
-    """Return a copy of `layer` over the same parameters, whose attributes, lists, arrays and buffers are its own.
-
-    What its forward assigns, such as ``self.x = x``, stays in the copy, and so does what it appends or writes into an array.
-    """
-    twin = object.__new__(type(layer))
-    twin.__dict__.update({name: _shadowed(value) for name, value in list(layer.__dict__.items())})
-    return twin
-
-
-def _shadowed(value: Any) -> Any:
-    from .layer import Layer
-
-    if isinstance(value, Layer):
-        return value.untraced()
-    kind = type(value)
-    if kind is np.ndarray:
-        return value.copy()
-    if kind is Buffer:
-        return Buffer(value.value)
-    if kind is list or kind is tuple:
-        return kind(map(_shadowed, value))
-    if kind is dict:
-        return {key: _shadowed(each) for key, each in value.items()}
-    return value
 
 
 def _as_rows(inputs: Sequence[Any], where: str) -> list[Array]:

@@ -8,18 +8,13 @@ learning in deep linear neural networks", 2014.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .arrays import as_dtype, as_number, as_rng
+from .arrays import RNG, Array, DTypeLike, Shape, as_dtype, as_number, as_rng
 from .errors import InvalidTypeError
 from .representation import call_text
-
-if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from .arrays import RNG, Array, Shape
 
 
 class Initializer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,28 +13,66 @@ import numpy as np
 from .arrays import Array
 from .errors import InvalidTypeError
 from .layer import Layer
-from .parameter import Parameter
+from .parameter import Buffer, Parameter
+
+COLLECTIONS = (list, tuple, set, frozenset)
+
+
+def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the object of all that is held, each object once.
+
+    The walk enters layers, lists, tuples, sets, dicts and plain objects. It does not enter
+    parameters, functions, classes, modules, and the programs of containers.
+
+    Examples
+    --------
+    >>> [place for place, _ in walk_held({"scale": 2.0, "table": {"a": [1]}})]
+    ['table', "table['a']", "table['a'][0]", 'scale']
+    """
+    seen: set[int] = set()
+    stack = list(held.items())
+    while stack:
+        place, thing = stack.pop()
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            yield place, thing
+            stack += _items_in(place, thing)
+
+
+def _items_in(place: str, thing: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(thing, dict):
+        return [(f"{place}[{key!r}]", value) for key, value in thing.items()]
+    if isinstance(thing, COLLECTIONS):
+        return [(f"{place}[{i}]", value) for i, value in enumerate(thing)]
+    if _is_opaque(thing):
+        return []
+    slots = {name: getattr(thing, name) for name in _slot_names(thing.__class__) if hasattr(thing, name)}
+    return [(f"{place}.{name}", value) for name, value in {**slots, **getattr(thing, "__dict__", {})}.items()]
+
+
+def _is_opaque(thing: Any) -> bool:
+    if isinstance(thing, Layer):
+        return False
+    is_program = type(thing).__module__.startswith("netlib.containers.")
+    return callable(thing) or isinstance(thing, Parameter | ModuleType) or is_program
+
+
+@cache
+def _slot_names(kind: Any) -> list[str]:
+    declared = [vars(each).get("__slots__", ()) for each in kind.__mro__]
+    return [name for names in declared for name in ([names] if isinstance(names, str) else names)]
+
+
+def attributes_of(layer: Layer) -> dict[str, Any]:
+    """Return the attributes of a layer and of all layers inside it, by path."""
+    return {f"{path}.{name}" if path else name: value for path, each in layer.walk() for name, value in vars(each).items()}
 
 
 def held_objects(layer: Layer) -> Iterator[Any]:
-    """Yield what the layer and those inside it hold in attributes, lists, tuples, dicts and plain objects, each once."""
-    seen: set[int] = set()
-    stack = [vars(each) for _, each in layer.walk()]
-    while stack:
-        thing: Any = stack.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, dict):
-            stack.extend(thing.values())
-        elif isinstance(thing, list | tuple):
-            stack.extend(thing)
-        elif isinstance(thing, Layer | Parameter):
-            continue
-        else:
+    """Yield what the layer and those inside it hold besides layers, parameters and collections."""
+    for _, thing in walk_held(attributes_of(layer)):
+        if not isinstance(thing, (Layer, Parameter, dict, *COLLECTIONS)):
             yield thing
-            if hasattr(thing, "__dict__") and not isinstance(thing, type) and not callable(thing) and not inspect.ismodule(thing):
-                stack.append(vars(thing))
 
 
 def holds_floats(layer: Layer) -> bool:
@@ -91,6 +130,37 @@ def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Lay
     except Exception as error:
         hint = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
         raise InvalidTypeError(f"cannot be deep-copied, and {why}: {error}", where=_name(layer), hint=hint) from error
+
+
+def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any] | None = None) -> Layer:
+    """Return a deep copy that computes in `dtype`, or refuse and say `why` there must be one.
+
+    Parameters, buffers, arrays and types that the layer holds are converted: those of type `before`,
+    or all floating ones if it is None.
+    """
+
+    def is_cast(kind: np.dtype[Any]) -> bool:
+        return kind.kind == "f" if before is None else kind == before
+
+    memo: dict[int, Any] = {}
+    for parameter in layer.parameters().values():
+        memo[id(parameter)] = Parameter(np.array(parameter.value, dtype), parameter.trainable)
+    for buffer in layer.buffers().values():
+        if is_cast(buffer.value.dtype):
+            memo[id(buffer)] = Buffer(buffer.value.astype(dtype))
+    for thing in held_objects(layer):
+        if isinstance(thing, np.ndarray) and is_cast(thing.dtype):
+            memo[id(thing)] = np.array(thing, dtype)
+        elif isinstance(thing, np.dtype) and is_cast(thing):
+            memo[id(thing)] = dtype
+    return copy_with_views(layer, why, memo)
+
+
+def copy_with_views(layer: Layer, why: str, memo: dict[int, Any]) -> Layer:
+    """Return a deep copy in which an array that is a view of a parameter is a view of its copy."""
+    for view, parameter in held_views(layer):
+        memo[id(view)] = same_part(view, parameter.value, copy.deepcopy(parameter, memo).value)
+    return deep_copy(layer, why, memo)
 
 
 def _name(layer: Layer) -> str:

@@ -11,15 +11,15 @@ import numpy as np
 from .arrays import Array, ArrayLike, Shape, as_array, as_floats
 from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
 from .execution import execution
-from .inference import outputs_of, shadow
-from .node import Node
+from .inference import outputs_of
 from .parameter import Buffer, Parameter
 from .representation import call_text
 from .structure import METHODS, renew_stamp
+from .summary import Summary, summarize
+from .symbol import Symbol
 
 if TYPE_CHECKING:
-    from .summary import Summary
-
+    from .containers.container import Container
 
 Y = TypeVar("Y")
 Member: TypeAlias = "Layer | Parameter | Buffer"
@@ -93,8 +93,9 @@ class Layer:
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:
         """``forward(*inputs)``; on the symbolic nodes of a graph, a node, which may be given a name."""
-        if any(isinstance(x, Node) for x in inputs):
-            return Node.of_call(self, inputs, name)
+        for x in inputs:
+            if isinstance(x, Symbol):
+                return x.record_call(self, inputs, name)
         return self.forward(*inputs)
 
     def backward_parameters(self, dout: Any) -> None:
@@ -313,8 +314,6 @@ class Layer:
         ----------------------------------------------------------
         total                                   650            640
         """
-        from .summary import summarize
-
         return summarize(self, input_shape)
 
     def remember(self, y: Y, *kept: Any) -> Y:
@@ -418,7 +417,11 @@ class Layer:
 
     def untraced(self) -> Layer:
         """Return a layer over the same arrays whose forward leaves no trace in this one."""
-        return self if type(self).kernel_name else shadow(self)
+        return self if type(self).kernel_name else _shadow(self)
+
+    def as_inlinable(self) -> Container | None:
+        """Return the layer as a container whose layers a program can run in its place; None for any other layer."""
+        return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what the last forward kept: a pickle or a copy holds the model, not a user's data."""
@@ -426,6 +429,31 @@ class Layer:
 
     def __repr__(self) -> str:
         return call_text(self)
+
+
+def _shadow(layer: Layer) -> Layer:
+    """Return a copy of `layer` over the same parameters, whose attributes, lists, arrays and buffers are its own.
+
+    What its forward assigns, such as ``self.x = x``, stays in the copy, and so does what it appends or writes into an array.
+    """
+    twin = object.__new__(type(layer))
+    twin.__dict__.update({name: _shadow_of(value) for name, value in list(layer.__dict__.items())})
+    return twin
+
+
+def _shadow_of(value: Any) -> Any:
+    if isinstance(value, Layer):
+        return value.untraced()
+    kind = type(value)
+    if kind is np.ndarray:
+        return value.copy()
+    if kind is Buffer:
+        return Buffer(value.value)
+    if kind is list or kind is tuple:
+        return kind(map(_shadow_of, value))
+    if kind is dict:
+        return {key: _shadow_of(each) for key, each in value.items()}
+    return value
 
 
 def _holds_members(value: Any) -> bool:

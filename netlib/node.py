@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import InvalidTypeError, InvalidValueError
-
-if TYPE_CHECKING:
-    from .layer import Layer
+from .layer import Layer
+from .layers import Add, Divide, MatMul, Multiply, Subtract
+from .symbol import Symbol
 
 
 class Call:
@@ -22,18 +22,16 @@ class Call:
         self.name = name
 
 
-def _operators(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """Return what a binary operator does with a node at its left and at its right: it calls a new layer of that name."""
+def _operators(kind: type[Layer]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return what a binary operator does with a node at its left and at its right: it calls a new layer of this class."""
 
     def at_left(self: Any, other: Any) -> Any:
-        from . import layers
-
-        return getattr(layers, name)()(self, other)
+        return kind()(self, other)
 
     return at_left, lambda self, other: at_left(other, self)
 
 
-class Node:
+class Node(Symbol):
     """A value in a graph, known by where it comes from: output number `index` of a call, or of none for an input.
 
     Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on nodes, and from arithmetic
@@ -55,8 +53,7 @@ class Node:
         self.name = name
         self.index = index
 
-    @staticmethod
-    def of_call(layer: Layer, inputs: Sequence[Any], name: str | None = None) -> Any:
+    def record_call(self, layer: Layer, inputs: Sequence[Any], name: str | None = None) -> Any:
         """Return the node that `layer` makes of `inputs`; a tuple of nodes for a layer with several outputs."""
         for x in inputs:
             if not isinstance(x, Node):
@@ -68,11 +65,11 @@ class Node:
             return Node(call, name)
         return tuple(Node(call, f"{name}[{i}]" if name else None, i) for i in range(layer.n_outputs))
 
-    __add__, __radd__ = _operators("Add")
-    __sub__, __rsub__ = _operators("Subtract")
-    __mul__, __rmul__ = _operators("Multiply")
-    __truediv__, __rtruediv__ = _operators("Divide")
-    __matmul__, __rmatmul__ = _operators("MatMul")
+    __add__, __radd__ = _operators(Add)
+    __sub__, __rsub__ = _operators(Subtract)
+    __mul__, __rmul__ = _operators(Multiply)
+    __truediv__, __rtruediv__ = _operators(Divide)
+    __matmul__, __rmatmul__ = _operators(MatMul)
 
     def __repr__(self) -> str:
         if self.name or self.call is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .containers.program import as_wirable
-from .layer import Layer
 from .structure import METHODS
+
+if TYPE_CHECKING:
+    from .layer import Layer
 
 
 class Call(NamedTuple):
@@ -66,7 +67,7 @@ def watched(
     1 [5. 7.]
     0 [5. 0.]
     """
-    layers = [(path, layer) for path, layer in model.walk() if as_wirable(layer) is None]
+    layers = [(path, layer) for path, layer in model.walk() if layer.as_inlinable() is None]
     before = [{name: vars(layer)[name] for name in METHODS if name in vars(layer)} for _, layer in layers]
     try:
         for path, layer in layers:

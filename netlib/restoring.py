@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from .layer import Layer
+if TYPE_CHECKING:
+    from .layer import Layer
 
 
 @contextmanager

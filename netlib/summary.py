@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .arrays import as_count
-from .containers.program import as_wirable
 from .errors import InvalidTypeError, ShapeError
-from .layer import Layer
 from .parameter import Parameter
 from .recording import Call, recorded
 from .restoring import preserve_state
+
+if TYPE_CHECKING:
+    from .layer import Layer
 
 Shape = tuple[int, ...]
 LONGEST = 48
@@ -102,7 +103,7 @@ def _rows(model: Layer, calls: list[Call]) -> list[Row]:
     counted: set[int] = set()
     for path, layer in model.walk():
         own = _uncounted_parameters(layer, counted)
-        if as_wirable(layer) is not None:
+        if layer.as_inlinable() is not None:
             rows += [Row(f"{path}.{name}" if path else name, repr(p), (p.shape,), p.size, 0) for name, p in own]
             continue
         made = calls_of.get(id(layer), [])

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 import pytest
 
-from benchmarks import experiments, report, targets, waits
+from benchmarks import checking_and_drawing, experiments, report, targets
 from benchmarks.case import CASES, Case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure
@@ -57,9 +57,8 @@ def test_numbers_have_three_digits(value, text):
 
 
 def test_ratios_are_to_the_better_rival(results):
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in report.ratios(results, "training", targets.RIVALS).splitlines()
-    ]
+    table = report.ratio_table(results, "training", targets.RIVALS)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert dict(rows[2:]) == {"bare products": "0.05", "netlib, NumPy": "0.5", "JAX jit": "1", "PyTorch fused Adam": "3.1"}
 
 
@@ -77,8 +76,8 @@ def test_without_one_of_the_rivals_there_is_no_better_of_the_two(results):
 
 
 def test_verdicts_are_drawn_from_the_measurements(results):
-    by_text = {target.text: target for target in targets.targets(results)}
-    assert len(by_text) == len(targets.targets(results))
+    by_text = {target.text: target for target in targets.all_targets(results)}
+    assert len(by_text) == len(targets.all_targets(results))
     beside_rivals = by_text["netlib, NumPy: tiny / the better of JAX and PyTorch fused"]
     assert (beside_rivals.figure, beside_rivals.met) == (0.5, True)
     assert by_text["netlib, NumPy: bytes grown by 2,000 steps"].met is False
@@ -89,7 +88,7 @@ def test_cost_per_layer_is_compared_from_8_to_64_layers():
     results = Results("", {})
     for layers, cost in {2: 900, 8: 80, 16: 176, 32: 320, 64: 640}.items():
         results.add("depth", str(layers), "netlib", cost)
-    (target,) = (t for t in targets.targets(results) if t.text.startswith("netlib, NumPy: cost per layer"))
+    (target,) = (t for t in targets.all_targets(results) if t.text.startswith("netlib, NumPy: cost per layer"))
     assert target.figure == pytest.approx(1.1)
 
 
@@ -105,11 +104,11 @@ def test_a_report_tells_what_was_measured_what_was_not_and_where_a_peer_is_ahead
 
 
 def test_losses_a_hundredth_apart_are_refused():
-    experiments.refuse_disagreement({"netlib": 0.690, "jax": 0.691, "torch": 0.692})
-    experiments.refuse_disagreement({})
+    experiments.require_agreement({"netlib": 0.690, "jax": 0.691, "torch": 0.692})
+    experiments.require_agreement({})
     for other in (0.72, float("nan")):
         with pytest.raises(experiments.DisagreementError, match="torch"):
-            experiments.refuse_disagreement({"netlib": 0.69, "jax": 0.69, "torch": other})
+            experiments.require_agreement({"netlib": 0.69, "jax": 0.69, "torch": other})
 
 
 @pytest.mark.parametrize("batch", [1, 8])
@@ -144,8 +143,8 @@ def test_a_case_gives_everybody_the_same_numbers_in_its_type():
     assert CASES["mnist"].n_parameters == 101_770
 
 
-def test_each_wait_and_each_size_is_measured_and_the_checks_see_what_is_wrong():
-    rows = list(waits.rows(1))
+def test_each_time_and_each_size_is_measured_and_the_checks_see_what_is_wrong():
+    rows = list(checking_and_drawing.rows(1))
     assert len({row.text for row in rows}) == len(rows) == 10
     assert all(isfinite(figure) and figure > 0 for row in rows for figure in row.figures)
     assert [row.unit for row in rows] == ["s"] * 7 + ["kB"] * 3
@@ -157,5 +156,11 @@ def test_each_wait_and_each_size_is_measured_and_the_checks_see_what_is_wrong():
 
 
 @pytest.mark.parametrize(("figures", "verdict"), [([0.9, 1.1, 0.2], "met"), ([0.2, 1.0, 1.1], "NOT met")])
-def test_a_wait_is_met_where_its_median_is_below_the_bound(figures, verdict):
-    assert waits._line(waits.Row("a check", figures, 1.0)) == ["a check", f"{sorted(figures)[1]:g} s", "0.2 s", "< 1 s", verdict]
+def test_a_bound_is_met_where_its_median_is_below_the_bound(figures, verdict):
+    assert checking_and_drawing._line(checking_and_drawing.Row("a check", figures, 1.0)) == [
+        "a check",
+        f"{sorted(figures)[1]:g} s",
+        "0.2 s",
+        "< 1 s",
+        verdict,
+    ]

@@ -1,7 +1,8 @@
-"""Whoever is measured: one file each, a class with ``train(case)`` and ``infer(case)``.
+"""The libraries that are measured, one file each: a class with ``train(case)`` and ``infer(case)``.
 
-Both give a function without arguments: one call is one step, and returns the loss, or is one forward pass, and returns the outputs. A
-class is made in a process of its own, with the number of threads; what it lacks makes it raise `UnavailableError`.
+Both return a function without arguments. A call runs one training step and returns the loss, or
+one forward pass and returns the outputs. The class is instantiated in its own process with the
+number of threads; it raises `UnavailableError` if a package is missing.
 """
 
 from __future__ import annotations
@@ -19,34 +20,34 @@ if TYPE_CHECKING:
 
 
 class UnavailableError(Exception):
-    """A contender cannot run here, for the reason given."""
+    """A contender cannot run here; the message is the reason."""
 
 
 class Contender(Protocol):
-    """One way to train and to use a perceptron."""
+    """One way to train and evaluate a perceptron."""
 
     versions: dict[str, str]
     takes_weights: bool
-    """Whether it begins with the case's weights, so that its losses must be everybody's."""
+    """Whether it starts from the case's weights and so must reach the same losses as the others."""
 
     def train(self, case: Case) -> Step:
-        """Return one whole step: forward, softmax cross-entropy, backward, Adam."""
+        """Return a training step: forward, softmax cross-entropy, backward, Adam."""
 
     def infer(self, case: Case) -> Step:
-        """Return one forward pass."""
+        """Return a forward pass."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a contender is found, and what it is called in a table."""
+    """The class of a contender, and its title in tables."""
 
     title: str
-    home: str
+    path: str
     environment: dict[str, str] = field(default_factory=dict)
 
     def make(self, threads: int) -> Contender:
-        """Import it."""
-        module, name = self.home.split(".")
+        """Import and instantiate it."""
+        module, name = self.path.split(".")
         try:
             contender: Contender = getattr(import_module(f".{module}", __name__), name)(threads)
         except ImportError as error:

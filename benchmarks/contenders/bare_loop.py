@@ -1,4 +1,4 @@
-"""NumPy calls in a row: what a training step costs when nothing but NumPy is called."""
+"""A training step in NumPy calls alone, the least that it can cost without compiled code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class BareLoop:
-    """The matrix products, sums and ufuncs of a perceptron's step, each into an array that is there already.
+    """The matrix products, sums and ufuncs of a training step, each into a preallocated array.
 
-    No layers, no checks, no calls of Python's own; the parameters lie in one flat array.
+    There are no layers, no checks and no Python functions; the parameters are one flat array.
     """
 
     takes_weights = True
@@ -26,7 +26,7 @@ class BareLoop:
         self.versions = {"numpy": np.__version__}
 
     def train(self, case: Case) -> Step:
-        """Return one whole step."""
+        """Return a training step."""
         flat, weights, biases = flat_parameters(case)
         flat_grad, dweights, dbiases = flat_parameters(case)
         for weight, first in zip(weights, case.weights(), strict=True):

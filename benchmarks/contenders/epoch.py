@@ -1,4 +1,4 @@
-"""An epoch of netlib: by a hand-written loop, and by the Trainer with its bar and a metric."""
+"""An epoch of netlib: in a hand-written loop, and in the Trainer with its bar and a metric."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Loop(Pure):
     """Shuffled batches, and the mean loss of the epoch."""
 
-    takes_weights = False  # the order of batches is its own
+    takes_weights = False  # it shuffles the batches itself
 
     def train(self, case: Case) -> Step:
-        """Return one epoch."""
+        """Return an epoch."""
         n = EPOCH_STEPS * case.batch
         x, t, rng = case.inputs(n), case.targets(n)[0], np.random.default_rng(0)
         model, loss = perceptron(case), nl.SoftmaxCrossEntropy()
@@ -53,7 +53,7 @@ class Fit(Pure):
     takes_weights = False
 
     def train(self, case: Case) -> Step:
-        """Return one epoch."""
+        """Return an epoch."""
         n = EPOCH_STEPS * case.batch
         x, t = case.inputs(n), case.targets(n)[0]
         model = perceptron(case)
@@ -76,7 +76,7 @@ class FastFit(Fit, Fast):
 
 @contextmanager
 def terminal() -> Iterator[None]:
-    """Let standard error be a terminal that nobody looks at, so that a bar is drawn."""
+    """Replace standard error by a pseudo-terminal, so that a bar is drawn."""
     ours, theirs = os.openpty()
     reader = Thread(target=_read_all, args=(ours,))
     reader.start()
@@ -93,7 +93,7 @@ def _read_all(descriptor: int) -> None:
     try:
         while os.read(descriptor, 65536):
             pass
-    except OSError:  # so a closed terminal answers
+    except OSError:  # the terminal was closed
         pass
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""JAX: the whole step one compiled function, its state donated."""
+"""JAX: the whole step is one compiled function with donated state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def loss(parameters: Any, x: Any, t: Any) -> Any:
 
 
 def adam_step(state: Any, x: Any, t: Any) -> Any:
-    """Return the next state, and the loss of the present one."""
+    """Return the next state, and the loss of the current one."""
     parameters, means, squares, n = state
     value, grads = jax.value_and_grad(loss)(parameters, x, t)
     n = n + 1
@@ -44,7 +44,7 @@ def adam_step(state: Any, x: Any, t: Any) -> Any:
 
 
 class Jit:
-    """Compiled by XLA, which uses the cores that its process may use; each step's result is waited for."""
+    """Compiled by XLA, which uses all cores of its process; each call waits for its result."""
 
     takes_weights = True
 
@@ -53,11 +53,11 @@ class Jit:
         jax.config.update("jax_platforms", "cpu")
 
     def wait(self, result: Any) -> Any:
-        """Return a result that is there."""
+        """Return the result when it is ready."""
         return result.block_until_ready()
 
     def train(self, case: Case) -> Step:
-        """Return one whole step."""
+        """Return a training step."""
         compiled = jax.jit(adam_step, donate_argnums=0)
         parameters = first_parameters(case)
         means, squares = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
@@ -72,16 +72,16 @@ class Jit:
         return step
 
     def infer(self, case: Case) -> Step:
-        """Return one forward pass."""
+        """Return a forward pass."""
         compiled, parameters, x = jax.jit(forward), first_parameters(case), jnp.asarray(case.inputs())
         return lambda: self.wait(compiled(parameters, x))
 
 
 class Queued(Jit):
-    """The same, but nobody looks at a loss on the way: Python queues the next steps while XLA still computes."""
+    """The same without waiting: Python queues the next steps while XLA still computes."""
 
     def wait(self, result: Any) -> Any:
-        """Return a result that may be still to come."""
+        """Return the result, which may not be ready yet."""
         return result
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def perceptron(case: Case) -> nl.Sequential:
-    """Return the model of a case, with its first weights."""
+    """Return the model of a case, with its initial weights."""
     layers: list[nl.Layer] = []
     for weight in case.weights():
         layers += [nl.Affine.from_arrays(weight, np.zeros(weight.shape[1])), nl.ReLU()]
@@ -35,7 +35,7 @@ class Pure:
         self.versions = {"netlib": nl.__version__, "numpy": np.__version__}
 
     def train(self, case: Case) -> Step:
-        """Return one whole step."""
+        """Return a training step."""
         model, loss = perceptron(case), nl.SoftmaxCrossEntropy()
         optimizer = nl.Adam(model, lr=LR)
         x, targets = case.inputs(), cycle(case.targets())
@@ -51,14 +51,14 @@ class Pure:
         return step
 
     def parameters_after(self, case: Case, steps: int) -> list[float]:
-        """Return all parameters as they are after so many steps."""
+        """Return all parameters after so many steps."""
         step = self.train(case)
         for _ in range(steps):
             step()
         return [number for parameter in self.model.parameters().values() for number in parameter.value.ravel().tolist()]
 
     def infer(self, case: Case) -> Step:
-        """Return one prediction."""
+        """Return a prediction."""
         model, x = perceptron(case), case.inputs()
         return lambda: model.predict(x)
 

@@ -1,4 +1,4 @@
-"""The matrix products that no implementation can do without: the floor."""
+"""The matrix products alone, a lower bound for every implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Products:
-    """NumPy's matmul into arrays that are there already, and nothing else."""
+    """NumPy's matmul into preallocated arrays, and nothing else."""
 
     takes_weights = False
 

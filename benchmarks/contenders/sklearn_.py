@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PartialFit:
-    """It draws its own weights; of two classes it makes one logistic output."""
+    """It initializes its own weights, and has one logistic output for two classes."""
 
     takes_weights = False
 
@@ -24,7 +24,7 @@ class PartialFit:
         self.versions = {"scikit-learn": sklearn.__version__}
 
     def train(self, case: Case) -> Step:
-        """Return one whole step."""
+        """Return a training step."""
         model = MLPClassifier(case.widths[1:-1], alpha=0, batch_size=case.batch, learning_rate_init=LR, shuffle=False, random_state=0)
         x, targets = case.inputs(), cycle(case.targets())
         model.partial_fit(x, next(targets), classes=range(case.widths[-1]))
@@ -37,7 +37,7 @@ class PartialFit:
         return step
 
     def infer(self, case: Case) -> Step:
-        """Return one forward pass, with the softmax that scikit-learn always adds."""
+        """Return a forward pass, with the softmax that scikit-learn always adds."""
         self.train(case)
         model, x = self.model, case.inputs()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def perceptron(case: Case) -> nn.Module:
-    """Return the model of a case, with its first weights."""
+    """Return the model of a case, with its initial weights."""
     layers: list[nn.Module] = []
     for weight in case.weights():
         linear = nn.Linear(*weight.shape)
@@ -29,7 +29,7 @@ def perceptron(case: Case) -> nn.Module:
 
 
 class Eager:
-    """Operation by operation."""
+    """Eager mode."""
 
     takes_weights = True
     fused: bool | None = None
@@ -39,11 +39,11 @@ class Eager:
         torch.set_num_threads(threads)
 
     def model(self, case: Case) -> Any:
-        """Return the model as it is called."""
+        """Return the model in the form that is called."""
         return perceptron(case)
 
     def train(self, case: Case) -> Step:
-        """Return one whole step."""
+        """Return a training step."""
         model = self.model(case)
         optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=self.fused)
         x, targets = torch.from_numpy(case.inputs()), cycle([torch.from_numpy(t) for t in case.targets()])
@@ -58,7 +58,7 @@ class Eager:
         return step
 
     def infer(self, case: Case) -> Step:
-        """Return one forward pass in evaluation mode, without a tape."""
+        """Return a forward pass in evaluation mode, without gradients."""
         model, x = self.model(case).eval(), torch.from_numpy(case.inputs())
 
         def forward() -> Any:
@@ -69,13 +69,13 @@ class Eager:
 
 
 class Fused(Eager):
-    """With all of Adam in one kernel."""
+    """Eager mode with the fused Adam."""
 
     fused = True
 
 
 class Compiled(Fused):
-    """Model compiled to C++, with the fused Adam."""
+    """Compiled to C++, with the fused Adam."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -85,6 +85,6 @@ class Compiled(Fused):
             raise UnavailableError(f"torch.compile fails, has it a C++ compiler? {str(error).strip().splitlines()[0]}") from error
 
     def model(self, case: Case) -> Any:
-        """Return the model, to be compiled at its first call."""
+        """Return the model, which is compiled at its first call."""
         torch.compiler.reset()
         return torch.compile(perceptron(case))

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..inspection import deep_copy, held_arrays, held_collections, held_objects, held_views, is_float, same_part
+from ..inspection import cast_copy, copy_with_views, held_arrays, held_collections, held_views, is_float
 from ..layer import Layer
-from ..parameter import Buffer, Parameter
 from ..random_state import generators, global_generator, same_state, set_state, state
 from .guards import call_user_code
 from .measuring.budget import BEYOND_REASON, seconds_of_forward
@@ -161,15 +160,5 @@ def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
 
 
 def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
-    memo: dict[int, Any] = {}  # deepcopy puts what stands here in the place of the original
-    if dtype is not None:
-        memo = {id(p): Parameter(np.array(p.value, dtype), p.trainable) for p in layer.parameters().values()}
-        memo |= {id(b): Buffer(b.value.astype(dtype)) for b in layer.buffers().values() if is_float(b.value)}
-        for held in held_objects(layer):
-            if is_float(held):
-                memo[id(held)] = np.array(held, dtype)
-            elif isinstance(held, np.dtype) and held.kind == "f":
-                memo[id(held)] = dtype
-    for view, parameter in held_views(layer):
-        memo[id(view)] = same_part(view, parameter.value, copy.deepcopy(parameter, memo).value)
-    return deep_copy(layer, "the check works on a copy", memo)
+    why = "the check works on a copy"
+    return copy_with_views(layer, why, {}) if dtype is None else cast_copy(layer, dtype, why)

@@ -1,8 +1,9 @@
 """Layers made of layers. All of them are wired into one flat program, so that depth costs no recursion."""
 
-from .graph import Constant, Graph, Input, Weight
-from .recompute import Recompute
-from .residual import Residual
-from .sequential import Sequential
-
-__all__ = ["Constant", "Graph", "Input", "Recompute", "Residual", "Sequential", "Weight"]
+from .graph import Constant as Constant
+from .graph import Graph as Graph
+from .graph import Input as Input
+from .graph import Weight as Weight
+from .recompute import Recompute as Recompute
+from .residual import Residual as Residual
+from .sequential import Sequential as Sequential

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,10 +11,7 @@ from ..arrays import as_array
 from ..errors import OrderError
 from ..execution import execution
 from ..layer import Layer
-from .program import Program, as_gradients, as_wirable
-
-if TYPE_CHECKING:
-    from .program import Wiring
+from .program import Program, Wiring, as_gradients
 
 
 class Wired:
@@ -141,7 +138,12 @@ class Container(Layer):
 
     def untraced(self) -> Layer:
         """Return itself: its program sees to it that no layer keeps anything. A container with a forward of its own is a user's layer."""
-        return self if as_wirable(self) is not None else super().untraced()
+        return self.as_inlinable() or super().untraced()
+
+    def as_inlinable(self) -> Self | None:
+        """Return the container itself, or None where a subclass has a forward or a backward of its own."""
+        kind = type(self)
+        return self if kind.forward is Container.forward and kind.backward is Container.backward else None
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__getstate__().items() if key != "_wired"}

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from ..arrays import as_floats
+from ..arrays import Array, ArrayLike, as_floats
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layer import Layer
+from ..layer import Layer, Member
 from ..node import Call, Node, as_name
 from ..parameter import Parameter
 from .container import Container
-from .program import refuse_same_object_twice
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import Array
-    from ..layer import Member
-    from .program import Slots, Wiring
+from .program import Slots, Wiring, refuse_same_object_twice
 
 
 class Input(Node):

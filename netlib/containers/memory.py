@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kernels.fused.fusion import Memory
+from ..arrays import Array
+from ..kernels.fused.fusion import Fusion, Memory
+from .plan import Spec
 
 if TYPE_CHECKING:
-    from ..arrays import Array
-    from ..kernels.fused.fusion import Fusion
-    from .plan import Spec
     from .program import Program, Step
 
-    Pieces = Sequence[tuple[Fusion | None, tuple[Step, ...]]]
+Pieces = Sequence[tuple[Fusion | None, tuple["Step", ...]]]
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""

@@ -23,7 +23,7 @@ from ..kernels import is_loaded
 if TYPE_CHECKING:
     from .program import Program, Step
 
-    Specs = dict[int, "Spec"]
+Specs = dict[int, "Spec"]
 
 
 class Spec(NamedTuple):

@@ -11,12 +11,11 @@ import numpy as np
 from ..arrays import Array, Shape
 from ..errors import stale_cache
 from ..execution import execution
+from ..kernels.fused.fusion import Fusion
 from .memory import WorkArrays
-from .plan import Op, OtherInput, Plan, Spec, spec_of
+from .plan import Op, OtherInput, Plan, Spec, Specs, spec_of
 
 if TYPE_CHECKING:
-    from ..kernels.fused.fusion import Fusion
-    from .plan import Specs
     from .program import Program, Step
 
 

@@ -12,6 +12,7 @@ from ..arrays import Array, Shape, as_floats
 from ..errors import InvalidValueError, NetlibError, ShapeError
 from ..execution import execution
 from ..kernels.fused import TABLE
+from ..kernels.fused.fusion import Fusion
 from ..layer import Layer
 from ..layers.identity import Identity
 from ..structure import METHODS, Structure
@@ -19,11 +20,10 @@ from .plan import add_location, outputs_of
 from .planning import Plans, last_reads
 
 if TYPE_CHECKING:
-    from ..kernels.fused.fusion import Fusion
     from .container import Container
 
-    Slots = tuple[int, ...]
-    Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
+Slots = tuple[int, ...]
+Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
 
 
 class Step:
@@ -225,7 +225,7 @@ class Program:
             twin = places.setdefault(id(layer), step)
             if twin is not step and sources:  # a weight or a constant keeps no forward
                 raise same_object_twice(layer, twin.path, step.path)
-            inner = as_wirable(layer)
+            inner = layer.as_inlinable()
             if inner is not None:
                 stack.append((inner.wire(*sources), (outer, label)))
                 slots = None
@@ -245,16 +245,6 @@ class Program:
                 own.append(self.n_slots)
                 self.n_slots += 1
         return tuple(own)
-
-
-def as_wirable(layer: Layer) -> Container | None:
-    """Return `layer` as a container to be wired flat, or None for whatever must be called: all else, and overridden containers."""
-    from .container import Container
-
-    kind = type(layer)
-    if isinstance(layer, Container) and kind.forward is Container.forward and kind.backward is Container.backward:
-        return layer
-    return None
 
 
 def same_object_twice(layer: Layer, first: str, second: str) -> InvalidValueError:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..arrays import Shape
 from ..errors import NetlibError
 from ..execution import execution, keeping_nothing, using_no_work_arrays
 from ..layer import Layer, as_layer
 from ..random_state import generators, set_state, state
 from ..restoring import in_modes
-
-if TYPE_CHECKING:
-    from ..arrays import Shape
 
 
 class Recompute(Layer):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..arrays import as_floats
+from ..arrays import Array, as_floats
 from ..errors import ShapeError
 from ..layer import Layer, as_layer
 from ..layers.add import Add
 from .container import Container
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from .program import Wiring
+from .program import Wiring
 
 
 class ResidualAdd(Add):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from ..errors import InvalidValueError, MissingError, ShapeError
-from ..layer import Layer, as_layer, members_in
+from ..layer import Layer, Member, as_layer, members_in
 from .container import Container
-from .program import refuse_same_object_twice
-
-if TYPE_CHECKING:
-    from ..layer import Member
-    from .program import Wiring
+from .program import Wiring, refuse_same_object_twice
 
 
 class Sequential(Container):

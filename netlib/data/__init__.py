@@ -1,23 +1,14 @@
 """Data to learn from: digits that come with the package, toy sets, readers for one's own files, splits and minibatches."""
 
-from .batches import batches
-from .csv import read_csv
-from .digits import digits
-from .idx import read_idx
-from .split import train_test_split
-from .toys import blobs, circles, linear, moons, sine, spirals, xor
-
-__all__ = [
-    "batches",
-    "blobs",
-    "circles",
-    "digits",
-    "linear",
-    "moons",
-    "read_csv",
-    "read_idx",
-    "sine",
-    "spirals",
-    "train_test_split",
-    "xor",
-]
+from .batches import batches as batches
+from .csv import read_csv as read_csv
+from .digits import digits as digits
+from .idx import read_idx as read_idx
+from .split import train_test_split as train_test_split
+from .toys import blobs as blobs
+from .toys import circles as circles
+from .toys import linear as linear
+from .toys import moons as moons
+from .toys import sine as sine
+from .toys import spirals as spirals
+from .toys import xor as xor

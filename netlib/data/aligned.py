@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from ..arrays import as_array
+from ..arrays import Array, ArrayLike, as_array
 from ..errors import InvalidValueError, ShapeError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import Array
 
 
 def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_rng
+from ..arrays import RNG, Array, ArrayLike, as_count, as_rng
 from ..errors import InvalidValueError
 from .aligned import as_aligned
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import RNG, Array
 
 
 def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG = None) -> Iterator[Any]:
@@ -65,10 +60,20 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     rng = as_rng(rng, where)
     n = len(rows[0])
     order = rng.permutation(n) if shuffle else np.arange(n)
-    return _batches(rows, order, size)
+    parts = row_batches(rows, size, order)
+    return (part[0] for part in parts) if len(rows) == 1 else map(tuple, parts)
 
 
-def _batches(rows: list[Array], order: Array, size: int) -> Iterator[Any]:
-    for start in range(0, len(order), size):
-        batch = tuple(a[order[start : start + size]] for a in rows)
-        yield batch if len(batch) > 1 else batch[0]
+def row_batches(arrays: Sequence[Array], batch_size: int, order: Array | None = None) -> Iterator[list[Array]]:
+    """Yield `batch_size` rows of each array at a time: copies in the given `order`, views if it is None.
+
+    Examples
+    --------
+    >>> for x, t in row_batches([np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])], 2):
+    ...     print(x, t)
+    [1. 2.] [0 1]
+    [3.] [0]
+    """
+    for start in range(0, len(arrays[0]), batch_size):
+        rows = slice(start, start + batch_size)
+        yield [a[rows] for a in arrays] if order is None else [a.take(order[rows], axis=0) for a in arrays]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import numpy as np
 
-from ..arrays import as_count
+from ..arrays import Array, as_count
 from ..errors import FormatError, InvalidTypeError, InvalidValueError, MissingError
 from .path import Path, as_path
-
-if TYPE_CHECKING:
-    from ..arrays import Array
 
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..arrays import Array
+from ..arrays import Array
 
 
 def digits() -> tuple[Array, Array]:

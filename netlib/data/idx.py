@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from io import BufferedIOBase
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import FormatError
 from .path import Path, as_path
-
-if TYPE_CHECKING:
-    from ..arrays import Array
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_DIMENSIONS = 64  # of a NumPy array

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from ..arrays import as_number, as_rng
+from ..arrays import RNG, Array, ArrayLike, as_number, as_rng
 from ..errors import InvalidValueError
 from .aligned import as_aligned
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import RNG, Array
 
 
 def train_test_split(*arrays: ArrayLike, test: float = 0.2, rng: RNG = None) -> tuple[Array, ...]:

@@ -5,17 +5,10 @@ Every row is drawn on its own, so any part of the rows is a fair sample. Classes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..arrays import as_count, as_floats, as_number, as_rng
+from ..arrays import RNG, Array, ArrayLike, as_count, as_floats, as_number, as_rng
 from ..errors import ShapeError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import RNG, Array
 
 
 def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InvalidValueError
 from ..layer import Layer, as_layer
@@ -13,9 +14,6 @@ from . import page, svg, text
 from .flow import Flow
 from .marking import wires_at
 from .picture import MOST_NODES, Picture, is_inside
-
-if TYPE_CHECKING:
-    import os
 
 DETAILS = ("folded", "layers", "nodes")
 MOST_PATHS = 12

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import Array, as_array, as_floats
 from ..containers import Graph
 from ..containers.plan import add_location, gradients_of, outputs_of
-from ..containers.program import Step, as_gradients, as_wirable
+from ..containers.program import Step, as_gradients
 from ..errors import ShapeError
 from ..inspection import deep_copy
 from ..layer import Layer
@@ -259,7 +259,7 @@ def input_names(layer: Layer, n: int) -> list[str]:
 
 def _input_names(model: Layer, n: int) -> list[str]:
     """Return what the inputs of `model` are called: by its graph, by its forward, or not at all."""
-    container = as_wirable(model)
+    container = model.as_inlinable()
     if isinstance(container, Graph):
         return [node.name or "" for node in container.inputs]
     return [""] * n if n == 1 or container is not None else input_names(model, n)
@@ -267,7 +267,7 @@ def _input_names(model: Layer, n: int) -> list[str]:
 
 def _wired(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
     """Return the steps of `model`, a single one where it is no container, and the slots of its outputs."""
-    container = as_wirable(model)
+    container = model.as_inlinable()
     if container is not None:
         program = container.program(n_inputs)
         return program.steps, program.outputs

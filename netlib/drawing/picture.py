@@ -10,7 +10,6 @@ from functools import reduce
 from typing import NamedTuple
 
 from ..arrays import Array
-from ..containers.program import as_wirable
 from ..layer import Layer
 from .flow import Flow, Operation, added
 from .rules import rule_of, symbol_of
@@ -383,4 +382,4 @@ def _is_held(flow: Flow, value: int) -> bool:
 
 
 def _is_container(layer: Layer | None) -> bool:
-    return layer is not None and as_wirable(layer) is not None
+    return layer is not None and layer.as_inlinable() is not None

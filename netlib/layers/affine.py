@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_features, as_matrix, as_rows, as_shaped, with_rows_of
@@ -28,7 +30,7 @@ class Affine(Layer):
         self.dtype = self.weight.dtype
 
     @classmethod
-    def from_arrays(cls, weight: ArrayLike, bias: ArrayLike | None = None) -> "Affine":
+    def from_arrays(cls, weight: ArrayLike, bias: ArrayLike | None = None) -> Affine:
         """Return a layer over copies of `weight` (in, out) and `bias` (out,), in weight's dtype."""
         weight = as_matrix(weight, "Affine.from_arrays")
         layer = cls(weight.shape[0], weight.shape[1], bias is not None, init=Zeros(), dtype=weight.dtype)

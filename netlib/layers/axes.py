@@ -1,5 +1,7 @@
 """Axes as NumPy has them, checked."""
 
+from __future__ import annotations
+
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..arrays import Array, Shape, as_count

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import ShapeError
-
-if TYPE_CHECKING:
-    from ..arrays import Array
 
 
 def require_inputs(inputs: Sequence[object], where: object) -> None:

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, as_floats, as_number, as_rng

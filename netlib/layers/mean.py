@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import math
 
 from ..arrays import Array, ArrayLike, as_floats

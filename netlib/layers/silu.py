@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
 from .sigmoid import sigmoid

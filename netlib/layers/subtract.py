@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 

@@ -1,5 +1,7 @@
 """What losses have in common: targets of the very shape, and the reduction to a number."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

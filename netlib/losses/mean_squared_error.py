@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from ..arrays import Array, ArrayLike
 from ..layers.rules import Shape, Shapes
 from .loss import Loss, same_shape

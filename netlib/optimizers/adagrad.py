@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..arrays import as_number
+from ..arrays import Array, as_number
 from .optimizer import Optimizer
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from .parameters import Parameters
-    from .schedules import Rate
+from .parameters import Parameters
+from .schedules import Rate
 
 
 class AdaGrad(Optimizer):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import TYPE_CHECKING
 
-from ..arrays import as_number
+from ..arrays import Array, as_number
 from ..errors import InvalidTypeError
 from ..kernels.adam import adam
 from .optimizer import Optimizer
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from .parameters import Parameters
-    from .schedules import Rate
+from .parameters import Parameters
+from .schedules import Rate
 
 
 class Adam(Optimizer):

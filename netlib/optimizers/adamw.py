@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..arrays import Array
 from .adam import Adam
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from .parameters import Parameters
-    from .schedules import Rate
+from .parameters import Parameters
+from .schedules import Rate
 
 
 class AdamW(Adam):

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import as_number
+from ..arrays import Array, as_number
 from ..errors import NonFiniteError
+from ..parameter import Parameter
 from .optimizer import Optimizer
-from .parameters import as_parameters
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from ..parameter import Parameter
-    from .parameters import Parameters
+from .parameters import Parameters, as_parameters
 
 _LEAST = 1e-30
 """A sum of squares below this may have lost numbers whose squares are too small for 32 bits."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, groupby, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..parameter import Parameter
 
-if TYPE_CHECKING:
-    from ..arrays import Array
-
-    Block = tuple[Array, Array, tuple[Array, ...]]
-    Run = tuple[int, int, list[Block]]
+Block = tuple[Array, Array, tuple[Array, ...]]
+Run = tuple[int, int, list[Block]]
 
 BLOCK = 65536
 """How many numbers are updated at a time: few enough to stay in cache from one operation to the next."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_floats, as_number
+from ..arrays import Array, as_count, as_floats, as_number
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
 from ..kernels import load_compiled
 from ..layer import Layer
@@ -15,11 +15,7 @@ from ..parameter import Parameter
 from ..structure import Structure
 from .flat import Flat
 from .parameters import Parameters, as_parameters
-from .schedules import as_rate
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from .schedules import Rate
+from .schedules import Rate, as_rate
 
 
 def _unwritten(self: Optimizer, *_: object) -> None:

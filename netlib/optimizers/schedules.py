@@ -14,8 +14,6 @@ from ..arrays import as_count, as_number
 from ..errors import InvalidTypeError, InvalidValueError
 from ..representation import call_text
 
-__all__ = ["Chain", "Constant", "Cosine", "Exponential", "OneCycle", "Schedule", "Step", "Warmup"]
-
 Rate = Callable[[int], float]
 
 

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import as_array, as_floats, as_number
+from ..arrays import Array, ArrayLike, as_array, as_floats, as_number
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layer import as_layer
+from ..layer import Layer, as_layer
 from ..layers import Sigmoid
-from .axes import as_axes, class_colours
+from ..matplotlib_axes import as_axes, class_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
-
-    from ..arrays import Array
-    from ..layer import Layer
 
 WHERE = "plot.decision_boundary"
 RESOLUTION = 400

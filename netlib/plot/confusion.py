@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import as_array
+from ..arrays import ArrayLike, as_array
 from ..errors import InvalidValueError, ShapeError
-from .axes import as_axes
+from ..matplotlib_axes import as_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
 
 WHERE = "plot.confusion"
 DARK = 0.71

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import InvalidTypeError, OrderError
+from ..matplotlib_axes import OKABE_ITO, as_axes
 from ..training import LayerStatistics
-from ..training.layer_statistics import BINS_A_DECADE, HIGHEST, LOWEST
-from .axes import OKABE_ITO, as_axes
+from ..training.layer_statistics import BINS_A_DECADE, HIGHEST, LOWEST, Track
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..arrays import Array
-    from ..training.layer_statistics import Track
 
 MOST_LEVEL_LABELS, MOST_LABELS = 6, 40
 DARKEST = 0.25

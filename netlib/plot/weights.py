@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import as_count
+from ..arrays import Array, Shape, as_count
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..layer import as_layer
+from ..layer import Layer, as_layer
+from ..matplotlib_axes import as_axes
 from ..parameter import Parameter
-from .axes import as_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..arrays import Array, Shape
-    from ..layer import Layer
 
 WHERE = "plot.weights"
 LEAST_SIDE = 3

@@ -1,4 +1,4 @@
-"""For a user's own tests: everything that a well-behaved layer keeps, checked in one call.
+"""For your own test suite: check in one call that a layer behaves as netlib's layers do.
 
 Examples
 --------
@@ -8,9 +8,7 @@ Examples
 >>> x = np.random.default_rng(0).normal(size=(4, 3))
 >>> outcome = check_layer(nl.Tanh(), x)
 >>> outcome["batch of 0"], outcome["gradients accumulate"]
-('kept', 'does not apply: the layer has no parameters')
+('passed', 'does not apply: the layer has no parameters')
 """
 
-from .check import check_layer
-
-__all__ = ["check_layer"]
+from .check import check_layer as check_layer

@@ -1,4 +1,4 @@
-"""`check_layer`: all rules, one after the other, and what became of them."""
+"""`check_layer`: check all rules and report the result of each."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from ..arrays import ArrayLike, as_array
 from ..errors import InvalidTypeError, InvalidValueError, MissingError
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
-from .case import Case, DoesNotApply, Rule
+from .layer_under_test import LayerUnderTest
+from .rule import DoesNotApply, Rule
 from .rules import RULES
 
 
 def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Assert that a layer keeps everything that a well-behaved layer keeps: one line in a test of one's own.
+    """Assert that a layer behaves as netlib's own layers do: one line in your test suite.
 
-    Its gradients are those of `netlib.check_gradients`. It keeps types, takes arrays of any memory layout, batches of one and of none,
-    leaves alone what belongs to others, remembers the last forward, adds to gradients, works in training and in evaluation, in
-    copies and in threads, and refuses clearly. The layer that is handed over, and the inputs, stay as they are: copies are asked.
+    The layer's gradients must pass `netlib.check_gradients`. It must preserve dtypes, accept any
+    memory layout and batches of one row and of none, leave its arguments unchanged, remember the
+    last forward, add to gradients, work in training, in evaluation, in copies and in threads, and
+    raise clear errors. The layer and the inputs stay as they are: the checks run on copies.
 
     Parameters
     ----------
     layer : Layer
-        One layer or a container; losses too.
+        A layer, a container or a loss.
     *inputs : array_like
-        What forward takes. Best are random numbers away from kinks, in at least two rows, with all sizes different.
+        The arguments of forward. Use random numbers away from kinks, in at least two rows, with
+        all axes of different lengths.
     excuse : mapping of str to str, optional
-        Rules that this layer may break, by name, each with the reason.
+        The names of rules that this layer may violate, each with the reason.
 
     Returns
     -------
     dict of str to str
-        For each rule what became of it: kept, excused, or that it does not apply and why.
+        For each rule: passed, excused and why, or does not apply and why.
 
     Raises
     ------
     AssertionError
-        Names all broken rules together, each with what was wanted, what came, and how to fix it. A rule that is excused though
-        the layer keeps it is named too.
+        Lists all violated rules, each with what was expected, what was found, and how to fix it.
+        An excuse for a rule that the layer does not violate is listed too.
     MissingError
         For an excuse from a rule that does not exist.
 
@@ -55,75 +58,82 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
     ...         if not hasattr(self, "shape"):
     ...             raise nl.OrderError("backward came before any forward", where=self)
     ...         if dout.shape != self.shape:
-    ...             raise nl.ShapeError(f"got dout of shape {dout.shape}, wanted {self.shape}", where=self)
+    ...             message = f"got dout of shape {dout.shape}, expected {self.shape}"
+    ...             raise nl.ShapeError(message, where=self)
     ...         dout *= 2
     ...         return dout.copy()
     >>> check_layer(Double(), np.random.default_rng(0).normal(size=(4, 3)))
     Traceback (most recent call last):
-    AssertionError: Double breaks 1 of the 32 rules of a well-behaved layer.
+    AssertionError: Double violates 1 of the 32 rules for layers.
     <BLANKLINE>
       dout unchanged
-        wanted  backward leaves dout as it is
-        got     dout[0, 0] is -3.47653 in place of -1.73827
-        hint    Make a new array: dout * mask, not dout[~mask] = 0; it may be the gradient of somebody else too.
+        expected  backward leaves dout unchanged
+        got       dout[0, 0] is -3.47653 instead of -1.73827
+        hint      Make a new array: dout * mask, not dout[~mask] = 0. Other code may still use dout.
     """
-    __tracebackhide__ = True  # in pytest, the message is what there is to see
+    __tracebackhide__ = True  # pytest shows the message alone
     layer = as_layer(layer, "check_layer")
     excuse = _as_excuses({} if excuse is None else excuse)
-    case = Case(layer, [as_array(x, "check_layer") for x in inputs])
+    tested = LayerUnderTest(layer, [as_array(x, "check_layer") for x in inputs])
     with preserve_random_state(layer):
-        outcome, failures = _looked_at(case, excuse)
+        outcome, failures = _check_rules(tested, excuse)
     if failures:
-        n_broken = len(case.broken - set(excuse))
-        head = f"{type(layer).__name__} breaks {n_broken} of the {len(RULES)} rules of a well-behaved layer."
+        n_violated = len(tested.violated - set(excuse))
+        name = type(layer).__name__
+        head = f"{name} violates {n_violated} of the {len(RULES)} rules for layers."
         raise AssertionError("\n\n".join([head, *failures]))
     return outcome
 
 
-def _looked_at(case: Case, excuse: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return what became of each rule, and the failures in words."""
+def _check_rules(tested: LayerUnderTest, excuse: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the result of each rule, and the failures in words."""
     outcome: dict[str, str] = {}
     failures: list[str] = []
     for name, rule in RULES.items():
         try:
-            got = rule.find_fault(case)
-            outcome[name] = "kept"
-        except DoesNotApply as why:
-            got = ""
-            outcome[name] = f"does not apply: {why}"
-        except Exception as error:  # whatever a layer raises is an answer
-            got = _raised(error)
-        if got:
-            case.broken.add(name)
+            fault = rule.find_fault(tested)
+            outcome[name] = "passed"
+        except DoesNotApply as reason:
+            fault = ""
+            outcome[name] = f"does not apply: {reason}"
+        except Exception as error:  # any error of the layer is a fault
+            fault = _describe_error(error)
+        if fault:
+            tested.violated.add(name)
             outcome[name] = f"excused: {excuse.get(name)}"
             if name not in excuse:
-                failures.append(_failure(name, rule, got))
+                failures.append(_describe_failure(name, rule, fault))
                 if rule.is_decisive:
-                    failures.append("  The rules after this one were not looked at: they need it.")
+                    failures.append("  The rules after this one need it and were not checked.")
                     break
         elif name in excuse:
-            failures.append(f"  {name}\n    is excused needlessly: {outcome[name]}. Take the excuse away.")
+            failures.append(f"  {name}\n    needs no excuse: {outcome[name]}. Remove the excuse.")
     return outcome, failures
 
 
 def _as_excuses(excuse: object) -> Mapping[str, str]:
+    where = "check_layer"
     if not isinstance(excuse, Mapping):
         hint = 'Write excuse={"batch of 0": "needs one row"}.'
-        raise InvalidTypeError(f"excuse is {excuse!r}, wanted rules with reasons", where="check_layer", hint=hint)
+        message = f"excuse is {excuse!r}, expected a dict of rules and reasons"
+        raise InvalidTypeError(message, where=where, hint=hint)
     for name, reason in excuse.items():
         if name not in RULES:
             hint = f"The rules are: {', '.join(map(repr, RULES))}."
-            raise MissingError(f"there is no rule {name!r} to excuse", where="check_layer", hint=hint)
+            raise MissingError(f"there is no rule {name!r} to excuse", where=where, hint=hint)
         if not isinstance(reason, str) or not reason.strip():
-            raise InvalidValueError(f"the excuse for {name!r} is {reason!r}, wanted a reason in words", where="check_layer")
+            message = f"the excuse for {name!r} is {reason!r}, expected a reason in words"
+            raise InvalidValueError(message, where=where)
     return excuse
 
 
-def _raised(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     last = extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({basename(last.filename)}, line {last.lineno})"
 
 
-def _failure(name: str, rule: Rule, got: str) -> str:
-    told = [("wanted", rule.wanted), ("got", got), ("hint", rule.hint)]
-    return "\n".join([f"  {name}", *(f"    {label:<6}  {text}".replace("\n", f"\n{' ' * 12}") for label, text in told)])
+def _describe_failure(name: str, rule: Rule, fault: str) -> str:
+    lines = [f"  {name}"]
+    for label, text in (("expected", rule.expected), ("got", fault), ("hint", rule.hint)):
+        lines.append(f"    {label:<8}  {text}".replace("\n", f"\n{' ' * 14}"))
+    return "\n".join(lines)

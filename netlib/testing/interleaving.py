@@ -1,4 +1,4 @@
-"""Two threads in one function, interleaved on purpose."""
+"""Run code of another thread in the middle of a call."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ T = TypeVar("T")
 
 
 def run_interrupted(call: Callable[[], T], at: int, interruption: Callable[[], object]) -> tuple[T, int]:
-    """Return what `call` returns, and how many lines it ran, with `interruption` run by another thread before its line number `at`.
+    """Run `call`, and `interruption` in another thread just before line number `at` of it.
 
-    Threads meet by luck; this makes them meet. An interruption that has to wait for `call`, at a lock, runs on beside it.
+    An interruption that blocks on a lock which `call` holds finishes after `call` has released it.
+
+    Returns
+    -------
+    result
+        What `call` returns.
+    lines : int
+        How many lines `call` ran.
 
     Examples
     --------
@@ -22,15 +29,15 @@ def run_interrupted(call: Callable[[], T], at: int, interruption: Callable[[], o
     >>> def call():
     ...     seen.append("one")
     ...     seen.append("two")
-    >>> run_interrupted(call, 1, lambda: seen.append("from elsewhere"))
+    >>> run_interrupted(call, 1, lambda: seen.append("other thread"))
     (None, 2)
     >>> seen
-    ['one', 'from elsewhere', 'two']
+    ['one', 'other thread', 'two']
     """
     lines = 0
     other = threading.Thread(target=interruption)
 
-    def trace(frame: FrameType, event: str, _: object) -> Any:  # pragma: no cover - no tracer sees another
+    def trace(frame: FrameType, event: str, _: object) -> Any:  # pragma: no cover - coverage cannot trace it
         nonlocal lines
         if str(frame.f_globals.get("__name__")).partition(".")[0] == "numpy":
             return None

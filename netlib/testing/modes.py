@@ -1,68 +1,73 @@
-"""Training, evaluation, and threads that evaluate at once."""
+"""Training mode, evaluation mode, and several threads in evaluation mode."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .case import Case, Rule, backward, difference, douts_for, forward, named, other_inputs
+from .differences import copies_by_name, find_difference
 from .interleaving import run_interrupted
+from .layer_under_test import LayerUnderTest, backward, douts_for, forward, other_inputs
+from .rule import Rule, skip_if_violated
 
 
-def _evaluation_and_training(case: Case) -> str:
+def _evaluation_and_training(tested: LayerUnderTest) -> str:
     shapes = []
     for mode in (True, False):
-        layer, inputs = case.layer().train(mode), case.inputs()
+        layer, inputs = tested.layer().train(mode), tested.inputs()
         if {each.training for _, each in layer.walk()} != {mode}:
             return f"train({mode}) does not reach all layers inside"
         ys = forward(layer, inputs)
         dxs = backward(layer, douts_for(ys))
         shapes.append([np.shape(a) for a in (*ys, *dxs)])
-    return "" if shapes[0] == shapes[1] else f"shapes {shapes[0]} in training and {shapes[1]} in evaluation"
+    if shapes[0] == shapes[1]:
+        return ""
+    return f"shapes {shapes[0]} in training and {shapes[1]} in evaluation"
 
 
-def _evaluation_without_chance(case: Case) -> str:
-    layer = case.layer().eval()
-    first = named("y", forward(layer, case.inputs()))
-    return difference(named("y", forward(layer, case.inputs())), first)
+def _deterministic_in_evaluation(tested: LayerUnderTest) -> str:
+    layer = tested.layer().eval()
+    first = copies_by_name("y", forward(layer, tested.inputs()))
+    return find_difference(copies_by_name("y", forward(layer, tested.inputs())), first)
 
 
-def _threads(case: Case) -> str:
-    case.unless("evaluation without chance")
-    layer = case.layer().eval()
-    wanted = named("y", forward(layer, case.inputs()))
-    wanted_elsewhere = named("y", forward(layer, other_inputs(case.inputs())))
-    found: list[str] = []
+def _threads(tested: LayerUnderTest) -> str:
+    skip_if_violated(tested, "deterministic in evaluation")
+    layer = tested.layer().eval()
+    expected = copies_by_name("y", forward(layer, tested.inputs()))
+    expected_there = copies_by_name("y", forward(layer, other_inputs(tested.inputs())))
+    faults: list[str] = []
 
     def interrupt() -> None:
         try:
-            found.append(difference(named("y", forward(layer, other_inputs(case.inputs()))), wanted_elsewhere))
-        except Exception as error:  # in a thread, nobody would see it
-            found.append(f"{type(error).__name__}: {error}")
+            got = copies_by_name("y", forward(layer, other_inputs(tested.inputs())))
+            faults.append(find_difference(got, expected_there))
+        except Exception as error:  # an error in a thread would be lost
+            faults.append(f"{type(error).__name__}: {error}")
 
-    _, n_lines = run_interrupted(lambda: forward(layer, case.inputs()), -1, interrupt)
+    _, n_lines = run_interrupted(lambda: forward(layer, tested.inputs()), -1, interrupt)
     for at in np.unique(np.linspace(0, n_lines - 1, 50).astype(int)):
-        ys, _ = run_interrupted(lambda: forward(layer, case.inputs()), at, interrupt)
-        found.append(difference(named("y", ys), wanted))
-        wrong = next(filter(None, found), "")
-        if wrong:
-            return f"with the forward of another thread between two lines of its own, {wrong}"
+        ys, _ = run_interrupted(lambda: forward(layer, tested.inputs()), at, interrupt)
+        faults.append(find_difference(copies_by_name("y", ys), expected))
+        fault = next(filter(None, faults), "")
+        if fault:
+            return f"with a forward of another thread between two of its lines, {fault}"
     return ""
 
 
 RULES = {
     "training and evaluation": Rule(
-        "forward and backward work in both modes, with the same shapes",
-        "Whatever backward needs, set it in both branches of `if self.training`.",
+        "forward and backward work in both modes and return the same shapes",
+        "Set what backward needs in both branches of `if self.training`.",
         _evaluation_and_training,
     ),
-    "evaluation without chance": Rule(
-        "in evaluation mode, the same input gives the same output again",
-        "Draw only where self.training is true.",
-        _evaluation_without_chance,
+    "deterministic in evaluation": Rule(
+        "in evaluation mode, the same input gives the same output every time",
+        "Draw random numbers only if self.training is true.",
+        _deterministic_in_evaluation,
     ),
     "threads": Rule(
-        "in evaluation mode, threads may call forward at once, and each gets the answer to its own input",
-        "Compute with local names, and assign to self what backward needs: x = self.x = np.array(x); return x**3, not self.x**3.",
+        "in evaluation mode, several threads may call forward at once, each with its own result",
+        "Compute with local variables, and assign to self only what backward needs: x = self.x = np.array(x); return x**3, not self.x**3.",
         _threads,
     ),
 }

@@ -1,8 +1,9 @@
-"""The rules that a well-behaved layer keeps, in the order in which they are looked at."""
+"""All rules, in the order in which they are checked."""
 
-from . import arrays_given, basics, looks, memory, modes, ownership, refusals, state
-from .case import Rule
+from __future__ import annotations
 
-RULES: dict[str, Rule] = {
-    name: rule for rules in (basics, modes, state, ownership, arrays_given, memory, refusals, looks) for name, rule in rules.RULES.items()
-}
+from . import accepted_inputs, basics, caching, interface, invalid_calls, modes, ownership, state
+from .rule import Rule
+
+FAMILIES = (basics, modes, state, ownership, accepted_inputs, caching, invalid_calls, interface)
+RULES: dict[str, Rule] = {name: rule for each in FAMILIES for name, rule in each.RULES.items()}

@@ -1,30 +1,32 @@
-"""What a layer learns, and where it keeps it."""
+"""What training changes in a layer, and where the layer keeps it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..layer import Layer
-from .case import Case, Results, Rule, backward, difference, douts_for, forward, named, other_inputs
+from .differences import Results, copies_by_name, find_difference
+from .layer_under_test import LayerUnderTest, backward, douts_for, forward, other_inputs
+from .rule import Rule, skip_if_violated
 
 
-def _state(case: Case) -> str:
-    case.unless("training and evaluation", "evaluation without chance", "parameters unchanged")
-    trained, fresh = case.layer().train(), case.layer()
-    for inputs in (case.inputs(), other_inputs(case.inputs())):
+def _state(tested: LayerUnderTest) -> str:
+    skip_if_violated(tested, "training and evaluation", "deterministic in evaluation", "parameters unchanged")
+    trained, fresh = tested.layer().train(), tested.layer()
+    for inputs in (tested.inputs(), other_inputs(tested.inputs())):
         backward(trained, douts_for(forward(trained, inputs)))
     fresh.load_state_dict(trained.state_dict())
-    wanted = named("y", forward(trained.eval(), case.inputs()))
-    wrong = difference(named("y", forward(fresh.eval(), case.inputs())), wanted)
-    return f"after load_state_dict of the state of a layer that has seen two batches, {wrong}" if wrong else ""
+    expected = copies_by_name("y", forward(trained.eval(), tested.inputs()))
+    difference = find_difference(copies_by_name("y", forward(fresh.eval(), tested.inputs())), expected)
+    return f"after loading the state_dict of a layer trained on two batches, {difference}" if difference else ""
 
 
-def _evaluation_changes_nothing(case: Case) -> str:
-    case.unless("training and evaluation")
-    layer = case.layer().eval()
+def _evaluation_changes_nothing(tested: LayerUnderTest) -> str:
+    skip_if_violated(tested, "training and evaluation")
+    layer = tested.layer().eval()
     before = _buffers(layer)
-    backward(layer, douts_for(forward(layer, case.inputs())))
-    return difference(_buffers(layer), before)
+    backward(layer, douts_for(forward(layer, tested.inputs())))
+    return find_difference(_buffers(layer), before)
 
 
 def _buffers(layer: Layer) -> Results:
@@ -33,13 +35,13 @@ def _buffers(layer: Layer) -> Results:
 
 RULES = {
     "state": Rule(
-        "state_dict holds all that training changes, so that a layer that loads it evaluates the same",
-        "Keep what training changes, such as a running mean, in a Buffer: self.mean = nl.Buffer(…), and self.mean.value = ….",
+        "state_dict contains all that training changes: a layer that loads it evaluates the same",
+        "Keep what training changes, such as a running mean, in a Buffer: self.mean = nl.Buffer(…), then self.mean.value = ….",
         _state,
     ),
     "buffers in evaluation": Rule(
-        "in evaluation mode, forward and backward leave buffers as they are",
-        "Change them only where self.training is true.",
+        "in evaluation mode, forward and backward leave buffers unchanged",
+        "Change buffers only if self.training is true.",
         _evaluation_changes_nothing,
     ),
 }

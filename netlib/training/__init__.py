@@ -1,19 +1,11 @@
 """Training: the loop, what it measures, what it remembers, and what may be hooked into it."""
 
-from .callbacks import Callback, EarlyStopping
-from .history import History
-from .layer_statistics import LayerStatistics
-from .metrics import accuracy, confusion_matrix, mean_absolute_error, r2_score
-from .trainer import Trainer
-
-__all__ = [
-    "Callback",
-    "EarlyStopping",
-    "History",
-    "LayerStatistics",
-    "Trainer",
-    "accuracy",
-    "confusion_matrix",
-    "mean_absolute_error",
-    "r2_score",
-]
+from .callbacks import Callback as Callback
+from .callbacks import EarlyStopping as EarlyStopping
+from .history import History as History
+from .layer_statistics import LayerStatistics as LayerStatistics
+from .metrics import accuracy as accuracy
+from .metrics import confusion_matrix as confusion_matrix
+from .metrics import mean_absolute_error as mean_absolute_error
+from .metrics import r2_score as r2_score
+from .trainer import Trainer as Trainer

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
-from ..arrays import as_count, as_number
+from ..arrays import Array, as_count, as_number
 from ..errors import InvalidValueError, MissingError
 from ..representation import call_text
 
 if TYPE_CHECKING:
-    from ..arrays import Array
     from .trainer import Trainer
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..data.path import as_path
 from ..errors import MissingError
+from .curves import draw_curves
 
 if TYPE_CHECKING:
-    import os
-
     from matplotlib.axes import Axes
 
-    Row = dict[str, float]
+Row = dict[str, float]
 
 HEAD = TAIL = 5
 
@@ -105,8 +105,6 @@ class History:
         >>> line.get_ydata().tolist()
         [0.5, 0.25]
         """
-        from ..plot.curves import draw_curves
-
         return draw_curves(self, ax)
 
     def __getitem__(self, column: str) -> list[float]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_count
+from ..arrays import Array, as_count
 from ..errors import MissingError
+from ..layer import Layer
 from ..recording import Call, watched
 from ..representation import call_text
 from .callbacks import Callback
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from ..layer import Layer
-    from .trainer import Trainer
+from .trainer import Trainer
 
 LOWEST, HIGHEST, BINS_A_DECADE = -20, 20, 5
 BINS = (HIGHEST - LOWEST) * BINS_A_DECADE

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..arrays import as_array, as_count
+from ..arrays import Array, ArrayLike, as_array, as_count
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..arrays import Array
 
 
 def accuracy(y: ArrayLike, t: ArrayLike) -> float:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import NonFiniteError
 from ..execution import keeping_nothing
+from ..layer import Layer
 from ..recording import recorded
 from ..restoring import preserve_state
-
-if TYPE_CHECKING:
-    from ..arrays import Array
-    from ..layer import Layer
 
 SMALLER_STEPS = "Try a smaller learning rate, or clip_norm=1."
 

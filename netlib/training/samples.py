@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_number, as_rng
+from ..arrays import Array, as_number, as_rng
 from ..data.aligned import as_aligned
 from ..errors import InvalidValueError, ShapeError
-
-if TYPE_CHECKING:
-    from ..arrays import Array
 
 
 def as_inputs(x: Any, where: str) -> list[Array]:
@@ -33,21 +30,6 @@ def as_samples(x: Any, t: Any, where: str) -> list[Array]:
     if not len(samples[-1]):
         raise ShapeError("got no samples, wanted at least one", where=where)
     return samples
-
-
-def batches(samples: Sequence[Array], batch_size: int, order: Array | None = None) -> Iterator[list[Array]]:
-    """Yield `batch_size` rows at a time, the last time perhaps fewer: copies in the given order, or else views.
-
-    Examples
-    --------
-    >>> for x, t in batches([np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])], 2):
-    ...     print(x, t)
-    [1. 2.] [0 1]
-    [3.] [0]
-    """
-    for start in range(0, len(samples[0]), batch_size):
-        rows = slice(start, start + batch_size)
-        yield [a[rows] for a in samples] if order is None else [a.take(order[rows], axis=0) for a in samples]
 
 
 def with_validation(samples: list[Array], validation: Any, seed: int, where: str) -> tuple[list[Array], list[Array] | None]:

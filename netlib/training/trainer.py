@@ -6,28 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from math import isfinite
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_number, as_rng
+from ..arrays import RNG, Array, as_count, as_number, as_rng
+from ..data.batches import row_batches
 from ..errors import InvalidValueError, ShapeError
-from ..layer import as_layer
-from ..optimizers import clip_grad_norm, grad_norm
+from ..layer import Layer, as_layer
+from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
-from .arguments import as_callbacks, as_metrics, as_optimizer_of
+from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
+from .callbacks import Callback
 from .history import History
 from .interruption import Interruption
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
-from .samples import as_inputs, as_samples, batches, joined, with_validation
-
-if TYPE_CHECKING:
-    from ..arrays import RNG, Array
-    from ..layer import Layer
-    from ..optimizers import Optimizer
-    from .arguments import Metric
-    from .callbacks import Callback
+from .samples import as_inputs, as_samples, joined, with_validation
 
 
 class Trainer:
@@ -220,7 +215,7 @@ class Trainer:
         total = 0.0
         outputs = []
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for self.batch, (*inputs, t) in enumerate(batches(samples, batch_size, order), start=1):
+        for self.batch, (*inputs, t) in enumerate(row_batches(samples, batch_size, order), start=1):
             if done == group:
                 group = min(n, done + self.accumulate * batch_size)
                 group_size = group - done
@@ -254,7 +249,7 @@ class Trainer:
     def _evaluate(self, samples: Sequence[Array], batch_size: int) -> dict[str, float]:
         total = 0.0
         outputs = []
-        for *inputs, t in batches(samples, batch_size):
+        for *inputs, t in row_batches(samples, batch_size):
             y = self.model.predict(*inputs)
             value = float(self.loss.predict(y, t))
             total += value * len(t) if self._means else value

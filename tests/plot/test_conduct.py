@@ -36,7 +36,8 @@ def picture(request):
 
 
 def test_every_function_of_the_module_is_tried_here():
-    assert set(nl.plot.__all__) == set(PICTURES) - {"history"}
+    functions = {name for name, thing in vars(nl.plot).items() if callable(thing)}
+    assert functions == set(PICTURES) - {"history"}
 
 
 def test_it_is_drawn_on_the_axes_that_are_given_and_on_no_others(picture, pyplot):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..training.arguments import RESERVED
-from .axes import OKABE_ITO, as_axes
+from ..matplotlib_axes import OKABE_ITO, as_axes
+from .arguments import RESERVED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..training import History
+    from .history import History
 
 
 def draw_curves(history: History, ax: Axes | None) -> Axes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InvalidTypeError, not_installed
+from .errors import InvalidTypeError, not_installed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""The processes of the contenders, as seen by the one that asks them."""
+"""The processes of the contenders, seen from the process that controls them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .contenders import CONTENDERS, HELPERS
 
 
 class ContenderError(Exception):
-    """A contender could not do what it was asked for."""
+    """A contender failed, or cannot run here."""
 
 
 class Process:
-    """One contender's process. It stands still unless it is asked, so that no idle thread of it disturbs whoever is measured.
+    """The process of one contender. It is stopped between requests, so that it disturbs no other.
 
     Raises
     ------
     ContenderError
-        Where the contender cannot run here, with the reason.
+        If the contender cannot run here, with the reason.
     """
 
     def __init__(self, name: str, threads: int) -> None:
@@ -47,7 +47,7 @@ class Process:
             raise
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Wake the process, have it do something, and return its answer."""
+        """Resume the process, send it a request, and return its answer."""
         assert self._process.stdin is not None
         if isinstance(arguments.get("case"), Case):
             arguments["case"] = asdict(arguments["case"])
@@ -75,7 +75,7 @@ class Process:
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
-            raise ContenderError((self._errors.read().strip().splitlines() or ["its process ended without a word"])[-1])
+            raise ContenderError((self._errors.read().strip().splitlines() or ["its process ended without a message"])[-1])
         self._process.send_signal(signal.SIGSTOP)
         answer = json.loads(line)
         if "error" in answer:
@@ -85,7 +85,7 @@ class Process:
 
 @contextmanager
 def processes(names: Iterable[str], threads: int) -> Iterator[tuple[dict[str, Process], dict[str, str]]]:
-    """Start those that can run; yield them, and why the others cannot."""
+    """Start the contenders that can run; yield them, and the reasons why the others cannot."""
     running: dict[str, Process] = {}
     missing: dict[str, str] = {}
     try:

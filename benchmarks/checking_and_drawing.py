@@ -1,7 +1,8 @@
-"""How long one waits for a check and for a picture, and how large the files are.
+"""How long gradient checks and drawings take, and how large the files are.
 
-Run ``python -m benchmarks.waits`` (extra `draw`) for the table in docs/benchmarks.md. The median of the rounds is held
-against the bound; the least of them is nearest to what it takes on a machine that does nothing else.
+Run ``python -m benchmarks.checking_and_drawing`` (extra `draw`) for the table in
+docs/benchmarks.md. The median of the rounds is compared with the bound; the minimum is the best
+estimate for an idle machine.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ import netlib as nl
 from netlib.arrays import Array, ArrayLike
 from netlib.drawing.layout import arrange
 
-from .machine import Bystanders, describe
+from .machine import OtherProcesses, describe
 from .report import markdown, number
 
 
 class Row(NamedTuple):
-    """A figure of each round, in seconds or kB, and the bound that netlib promises."""
+    """The figure of each round, in seconds or kB, and the bound that netlib promises."""
 
     text: str
     figures: list[float]
@@ -36,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Forgetful(nl.Affine):
-    """Affine whose parameters hear nothing from the first output feature."""
+    """Affine that forgets the first output feature in the gradients of its parameters."""
 
     def backward_parameters(self, dout: ArrayLike) -> None:
         """Add to the gradients of W and b."""
@@ -46,7 +47,7 @@ class Forgetful(nl.Affine):
 
 
 def rows(rounds: int) -> Iterator[Row]:
-    """Measure everything so often, one after the other."""
+    """Measure everything, `rounds` times each."""
     yield from _checks(rounds)
     yield from _pictures(rounds)
 
@@ -58,17 +59,17 @@ def _checks(rounds: int) -> Iterator[Row]:
             ("64-128-10", network, _images(8, 64), 1.0),
             ("Affine(1000, 1000)", affine(1000, 1000, rng=0), _images(8, 1000), 2.0),
         ):
-            seconds, report = _waited(rounds, nl.check_gradients, layer, x)
-            yield Row(f"check of {name}: {_found(report)}", seconds, bound)
+            seconds, report = _time(rounds, nl.check_gradients, layer, x)
+            yield Row(f"check of {name}: {_coverage(report)}", seconds, bound)
 
 
 def _pictures(rounds: int) -> Iterator[Row]:
     digits = nl.Sequential(nl.Affine(64, 128, rng=0), nl.ReLU(), nl.Dropout(0.2, rng=0), nl.Affine(128, 10, rng=1))
-    yield Row("SVG of the net of examples/digits.py, a batch of 64", _waited(rounds, _svg, digits, nl.data.digits()[0][:64])[0], 0.5)
+    yield Row("SVG of the net of examples/digits.py, a batch of 64", _time(rounds, _svg, digits, nl.data.digits()[0][:64])[0], 0.5)
     deep = nl.Sequential(*(nl.Tanh() if i % 2 else nl.Affine(2, 2, rng=i) for i in range(1000)))
-    yield Row("SVG of a chain of 1,000 layers, which is folded", _waited(rounds, _svg, deep, _images(2, 2))[0], 3.0)
+    yield Row("SVG of a chain of 1,000 layers, which is folded", _time(rounds, _svg, deep, _images(2, 2))[0], 3.0)
     boxes, edges = _fifty_layers()
-    yield Row(f"layout of {len(boxes)} boxes and {len(edges)} edges", _waited(rounds, arrange, boxes, edges)[0], 0.3)
+    yield Row(f"layout of {len(boxes)} boxes and {len(edges)} edges", _time(rounds, arrange, boxes, edges)[0], 0.3)
     medium = nl.Sequential(nl.Affine(784, 512, rng=0), nl.ReLU(), nl.Affine(512, 512, rng=1), nl.ReLU(), nl.Affine(512, 10, rng=2))
     drawing = nl.draw(medium, _images(128, 784))
     yield Row("page of 784-512-512-10, a batch of 128", [len(drawing.html.encode()) / 1000], 400, "kB")
@@ -77,8 +78,8 @@ def _pictures(rounds: int) -> Iterator[Row]:
     yield Row("code, style and markup of a page, without its data", [sum(len(file.read_bytes()) for file in sources) / 1000], 150, "kB")
 
 
-def _waited(rounds: int, call: Callable[..., Any], *arguments: Any) -> tuple[list[float], Any]:
-    """Return the seconds of each call, and what the last one returned."""
+def _time(rounds: int, call: Callable[..., Any], *arguments: Any) -> tuple[list[float], Any]:
+    """Return the seconds of each call, and the result of the last one."""
     seconds = []
     for _ in range(rounds):
         started = perf_counter()
@@ -95,17 +96,20 @@ def _images(batch: int, features: int) -> Array:
     return np.random.default_rng(0).random((batch, features), dtype=np.float32)
 
 
-def _found(report: nl.GradientReport) -> str:
-    """Return how many elements were compared, and whether anything turned out to be wrong."""
-    compared, there_are = (sum(counts) for counts in zip(*report.covered.values(), strict=True))
-    sampled = [name for name, (n, total) in report.covered.items() if n < total]
-    how = f"{compared:,} of {there_are:,} elements" if sampled else f"all {there_are:,} elements"
+def _coverage(report: nl.GradientReport) -> str:
+    """Return how many elements were compared, and whether a mistake was found."""
+    compared, total = (sum(counts) for counts in zip(*report.covered.values(), strict=True))
+    sampled = [name for name, (n, size) in report.covered.items() if n < size]
+    how = f"{compared:,} of {total:,} elements" if sampled else f"all {total:,} elements"
     directions = " and all along random directions" if sampled and set(sampled) <= set(report.directions) else ""
     return f"{how}{directions}; {'nothing wrong' if report.ok else 'a mistake found'}"
 
 
 def _fifty_layers() -> tuple[list[tuple[float, float]], list[tuple[int, int]]]:
-    """Return boxes and edges of layers with two parameters each and a skip at every sixth; each edge has a box for its label."""
+    """Return boxes and edges of 50 layers with two parameters each and a skip at every sixth.
+
+    Each edge has a box for its label.
+    """
     boxes, lines = [(30.0, 30.0)], []
     for layer in range(0, 147, 3):
         boxes += [(90.0, 60.0), (30.0, 30.0), (30.0, 30.0)]
@@ -125,17 +129,17 @@ def _line(row: Row) -> list[str]:
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.waits", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m benchmarks.checking_and_drawing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7, help="how often one waits for each (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each is measured (default: %(default)s)")
     args = parser.parse_args()
-    bystanders = Bystanders()
+    others = OtherProcesses()
     lines = [_line(row) for row in rows(args.rounds)]
-    machine = describe(os.cpu_count() or 1) | {"other processes": bystanders.share(), "rounds": str(args.rounds)}
+    machine = describe(os.cpu_count() or 1) | {"other processes": others.share(), "rounds": str(args.rounds)}
     print(f"Measured on {datetime.date.today().isoformat()}.\n")
     print("\n".join(f"- {name}: {value}" for name, value in machine.items()))
     print(f"\nVersions: graphlay {version('graphlay')}, netlib {nl.__version__}, numpy {np.__version__}.\n")
-    print(markdown(["", "median", "least", "bound", ""], lines))
+    print(markdown(["", "median", "minimum", "bound", ""], lines))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""Results of a layer by name, and how two of them differ, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..arrays import Array
+
+Results: TypeAlias = dict[str, Array]
+
+
+def with_names(what: str, arrays: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return each array with its name: `what`, with an index if there are several."""
+    if len(arrays) == 1:
+        return [(what, arrays[0])]
+    return [(f"{what}[{i}]", array) for i, array in enumerate(arrays)]
+
+
+def copies_by_name(what: str, arrays: Sequence[Any]) -> Results:
+    """Return copies of the arrays, by name."""
+    return {name: np.array(array) for name, array in with_names(what, arrays)}
+
+
+def find_difference(got: Results, expected: Results) -> str:
+    """Return where two results differ by more than rounding, in words; empty where they agree."""
+    for name, b in expected.items():
+        a = got[name]
+        if a.shape != b.shape:
+            return f"{name} has shape {a.shape} instead of {b.shape}"
+        floats = [x.dtype for x in (a, b) if x.dtype.kind == "f"]
+        tolerance = max((float(np.finfo(dtype).eps) for dtype in floats), default=0.0) ** 0.75
+        scale = np.abs(b[np.isfinite(b)]).max(initial=0).astype(float)
+        same = np.isclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+        if not same.all():
+            index = tuple(int(i) for i in np.argwhere(~same)[0])
+            return f"{name}{list(index) if index else ''} is {a[index]:.6g} instead of {b[index]:.6g}"
+    return ""

@@ -1,7 +1,8 @@
 """Neural networks out of explicit layers: a backward pass that can be read, checked and seen.
 
-Names are imported when they are first used, so that ``import netlib`` costs nothing; `__init__.pyi` has the same names for type
-checkers and editors. Layers and losses are found through `layers/__init__.py` and `losses/__init__.py`, which list them.
+Names are imported on first use, so that ``import netlib`` is fast. `__init__.pyi` has the same
+names for type checkers and editors. `layers/__init__.py` and `losses/__init__.py` list the layers
+and losses.
 
 Examples
 --------
@@ -20,18 +21,27 @@ _HOMES = {
     "containers": "Constant Graph Input Recompute Residual Sequential Weight",
     "drawing": "Drawing draw",
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
-    "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
+    "errors": (
+        "FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError"
+        " OrderError ShapeError"
+    ),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
     "kernels": "accelerator",
     "layer": "Layer",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "parameter": "Buffer Parameter",
-    "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
+    "training": (
+        "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix"
+        " mean_absolute_error r2_score"
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-_LISTS = ("layers", "losses")  # whose own `__init__` is the list of what they export
-_MODULES = ("containers", "data", "derivatives", "layers", "losses", "optimizers", "plot", "testing", "training")
+_LISTS = ("layers", "losses")  # their own `__init__` lists what they export
+_MODULES = (
+    "containers", "data", "derivatives", "layers", "losses", "optimizers", "plot", "testing",
+    "training",
+)  # fmt: skip
 
 
 def _listed() -> dict[str, type]:

@@ -1,4 +1,4 @@
-"""Arrays on their way in and gradients on their way out: the checks and conversions that all layers share."""
+"""The checks and conversions of arrays and numbers that all layers share."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 def as_array(x: ArrayLike, where: object = "") -> Array:
-    """Return `x` as a plain array of real numbers, without a copy where none is needed.
+    """Return `x` as a plain array of real numbers, copied only if necessary.
 
     Raises
     ------
     InvalidTypeError
-        For strings, objects, complex numbers, dates, and masked arrays, which would lose their mask.
+        If `x` holds strings, objects, complex numbers or dates, or is a masked array, which would
+        lose its mask.
     InvalidValueError
-        For lists whose rows differ in length.
+        If `x` is a list whose rows differ in length.
 
     Examples
     --------
@@ -36,22 +37,25 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
     """
     if type(x) is not np.ndarray:
         if isinstance(x, np.ma.MaskedArray):
-            raise InvalidTypeError("got a masked array, whose mask would be lost", where=where, hint="Fill it first: x.filled(0).")
+            hint = "Fill it first: x.filled(0)."
+            raise InvalidTypeError("got a masked array, whose mask would be lost", where=where, hint=hint)
         try:
             x = np.asarray(x)
         except ValueError as error:
-            raise InvalidValueError(f"got something that is no array: {error}", where=where) from None
+            raise InvalidValueError(f"got something that is not an array: {error}", where=where) from None
     if x.dtype.kind not in "fiub":
         if x.dtype == object and x.ndim == 0:
-            raise InvalidTypeError(f"got {x[()]!r}, wanted an array", where=where)
-        raise InvalidTypeError(f"got an array of {x.dtype}, wanted real numbers", where=where, hint="Convert it with x.astype(np.float32).")
+            raise InvalidTypeError(f"got {x[()]!r}, expected an array", where=where)
+        hint = "Convert it with x.astype(np.float32)."
+        raise InvalidTypeError(f"got an array of {x.dtype}, expected real numbers", where=where, hint=hint)
     return x
 
 
 def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False) -> Array:
-    """Return `x` as a floating array: of `dtype`, or of its own floating type, or float32 for integers.
+    """Return `x` as a floating-point array of `dtype`.
 
-    The result may be `x` itself unless `copy` asks for an array that nobody else holds.
+    Without a `dtype`, a floating type is kept and integers become float32. The result may be `x`
+    itself, unless `copy` is true.
 
     Examples
     --------
@@ -61,14 +65,16 @@ def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = 
     if type(x) is not np.ndarray or x.dtype.kind != "f":
         x = as_array(x, where)
     if dtype is None:
-        dtype = np.dtype(np.float32) if x.dtype.kind != "f" else x.dtype if x.dtype.isnative else np.dtype(x.dtype.type)
+        dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+        if not dtype.isnative:
+            dtype = np.dtype(dtype.type)
     if copy or x.dtype != dtype:
         return np.array(x, dtype=dtype, order="C")
     return x
 
 
 def as_matrix(x: ArrayLike, where: object = "") -> Array:
-    """Return `x` as a floating array with two axes.
+    """Return `x` as a floating-point array with two axes.
 
     Examples
     --------
@@ -77,12 +83,12 @@ def as_matrix(x: ArrayLike, where: object = "") -> Array:
     """
     x = as_floats(x, where=where)
     if x.ndim != 2:
-        raise ShapeError(f"got an array of shape {x.shape}, wanted a matrix (in, out)", where=where)
+        raise ShapeError(f"got an array of shape {x.shape}, expected a matrix (in, out)", where=where)
     return x
 
 
 def with_rows_of(y: Array, x: Array) -> Array:
-    """Return the matrix `y`, made of the rows of `x`, with x's leading axes again.
+    """Return the matrix `y`, which has a row for each row of `x`, with the leading axes of `x`.
 
     Examples
     --------
@@ -93,7 +99,7 @@ def with_rows_of(y: Array, x: Array) -> Array:
 
 
 def as_shaped(x: ArrayLike, shape: Shape, where: object) -> Array:
-    """Return `x` as an array, after refusing any shape but `shape`.
+    """Return `x` as an array, or raise if its shape is not `shape`.
 
     Examples
     --------
@@ -102,12 +108,12 @@ def as_shaped(x: ArrayLike, shape: Shape, where: object) -> Array:
     """
     x = as_array(x, where)
     if x.shape != shape:
-        raise ShapeError(f"got an array of shape {x.shape}, wanted {shape}", where=where)
+        raise ShapeError(f"got an array of shape {x.shape}, expected {shape}", where=where)
     return x
 
 
 def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object) -> Array:
-    """Return `x` in `dtype`, without a copy where none is needed, after refusing any last axis but one of `features`.
+    """Return `x` in `dtype`, copied only if necessary, or raise for another number of features.
 
     Examples
     --------
@@ -117,13 +123,15 @@ def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object
     if type(x) is not np.ndarray or x.dtype is not dtype:
         x = as_floats(x, dtype, where)
     if x.shape[-1:] != (features,):
-        hint = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
-        raise ShapeError(f"got x of shape {x.shape}, wanted (…, {features})", where=where, hint=hint)
+        hint = "Wrap the number: [x]."
+        if x.ndim:
+            hint = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}."
+        raise ShapeError(f"got x of shape {x.shape}, expected (…, {features})", where=where, hint=hint)
     return x
 
 
 def as_rows(x: Array) -> Array:
-    """Return `x` as a matrix: its last axis, and all leading axes as one; a view where possible.
+    """Return `x` as a matrix whose rows are its last axis, as a view if possible.
 
     Examples
     --------
@@ -134,9 +142,9 @@ def as_rows(x: Array) -> Array:
 
 
 def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]:
-    """Return `xs` as floating arrays of one type, NumPy's common type of those that are arrays.
+    """Return `xs` as floating-point arrays of their common type.
 
-    Plain Python numbers give way to the arrays, as they do in NumPy's own arithmetic.
+    Plain Python numbers adopt the type of the arrays, as in NumPy's own arithmetic.
 
     Examples
     --------
@@ -155,13 +163,14 @@ def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]
 def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
     """Sum `dout` over the axes along which an operand of `shape` was broadcast.
 
-    Broadcasting copies a value to many places; the derivatives with respect to the copies add up. This is
-    Dᵀ·∂L/∂Y of the chapter's section 1.2.4, where D is the column of ones that Eq. (1.31) makes visible.
+    Broadcasting copies a value to many places, and the derivatives with respect to the copies add
+    up. This is Dᵀ·∂L/∂Y of the chapter's section 1.2.4, where D is the column of ones that
+    Eq. (1.31) makes visible.
 
     Returns
     -------
     ndarray of `shape`
-        `dout` itself where nothing was broadcast.
+        `dout` itself if nothing was broadcast.
 
     Examples
     --------
@@ -176,7 +185,7 @@ def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
 
 
 def as_count(n: object, name: str, where: object = "", least: int = 0) -> int:
-    """Return `n` as an int, after refusing fractions, booleans and whatever is below `least`.
+    """Return `n` as an int, or raise if it is not a whole number of at least `least`.
 
     Examples
     --------
@@ -186,16 +195,16 @@ def as_count(n: object, name: str, where: object = "", least: int = 0) -> int:
     try:
         if isinstance(n, bool | np.bool_):
             raise TypeError
-        count = operator.index(n)  # type: ignore[arg-type]  # that it may fail is the point
+        count = operator.index(n)  # type: ignore[arg-type]  # may raise, by design
     except TypeError:
-        raise InvalidTypeError(f"{name} is {n!r}, wanted a whole number", where=where) from None
+        raise InvalidTypeError(f"{name} is {n!r}, expected a whole number", where=where) from None
     if count < least:
-        raise InvalidValueError(f"{name} is {count}, wanted at least {least}", where=where)
+        raise InvalidValueError(f"{name} is {count}, expected at least {least}", where=where)
     return count
 
 
 def as_counts(where: object, **counts: object) -> Shape:
-    """Return several counts, each checked under its name.
+    """Return several counts, each checked by `as_count` under its name.
 
     Examples
     --------
@@ -206,7 +215,7 @@ def as_counts(where: object, **counts: object) -> Shape:
 
 
 def as_number(value: object, name: str, where: object = "", *, least: float = -np.inf, below: float = np.inf) -> float:
-    """Return `value` as a float with ``least <= value < below``; NaN is refused.
+    """Return `value` as a finite float with ``least <= value < below``, or raise.
 
     Examples
     --------
@@ -214,21 +223,25 @@ def as_number(value: object, name: str, where: object = "", *, least: float = -n
     0.5
     """
     if isinstance(value, bool | np.bool_ | str | bytes):
-        raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where)
+        raise InvalidTypeError(f"{name} is {value!r}, expected a number", where=where)
     try:
-        number = float(value)  # type: ignore[arg-type]  # that it may fail is the point
+        number = float(value)  # type: ignore[arg-type]  # may raise, by design
     except OverflowError:
         number = math.inf
     except (TypeError, ValueError):
-        raise InvalidTypeError(f"{name} is {value!r}, wanted a number", where=where) from None
+        raise InvalidTypeError(f"{name} is {value!r}, expected a number", where=where) from None
     if not (math.isfinite(number) and least <= number < below):
-        bounds = f" in [{least:g}, {below:g})" if below < np.inf else f" of at least {least:g}" if least > -np.inf else ""
-        raise InvalidValueError(f"{name} is {number:g}, wanted a finite number{bounds}", where=where)
+        bounds = ""
+        if below < np.inf:
+            bounds = f" in [{least:g}, {below:g})"
+        elif least > -np.inf:
+            bounds = f" of at least {least:g}"
+        raise InvalidValueError(f"{name} is {number:g}, expected a finite number{bounds}", where=where)
     return number
 
 
 def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
-    """Return a native floating dtype.
+    """Return `dtype` as a floating-point dtype in native byte order.
 
     Examples
     --------
@@ -236,16 +249,19 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
     dtype('float64')
     """
     try:
-        result = np.dtype(np.dtype(dtype).type)  # native, and the very object that arrays of it have
+        result = np.dtype(np.dtype(dtype).type)  # NumPy's one object for this native dtype
     except TypeError:
         raise InvalidTypeError(f"dtype is {dtype!r}, which NumPy does not know", where=where) from None
     if result.kind != "f":
-        raise InvalidTypeError(f"dtype is {result}, wanted a floating one", where=where, hint="Use float32 or float64.")
+        hint = "Use float32 or float64."
+        raise InvalidTypeError(f"dtype is {result}, expected a floating-point type", where=where, hint=hint)
     return result
 
 
 def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
-    """Return a generator of one's own: `rng` itself, one seeded with it, or a fresh one. NumPy's global state stays out.
+    """Return a generator: `rng` itself, or a new one with `rng` as its seed.
+
+    NumPy's global random state is not used.
 
     Examples
     --------

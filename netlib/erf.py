@@ -1,7 +1,7 @@
 """The complementary error function, which NumPy lacks and GELU needs.
 
-W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23, 1969: three rational
-functions, for |x| up to 0.46875, up to 4, and beyond.
+W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation
+23, 1969: three rational functions, for |x| up to 0.46875, up to 4, and beyond.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FAR = (
 
 
 def erfc(x: Array) -> Array:
-    """Return 1 - erf(x) element by element, accurate relative to its size where it is small; |x| at most 40.
+    """Return 1 - erf(x) element by element, for |x| of at most 40, with a small relative error.
 
     Examples
     --------
@@ -45,7 +45,8 @@ def erfc(x: Array) -> Array:
     result[near] = 1 - x[near] * _ratio(_NEAR, x[near] ** 2)
     result[middle] = _tail(size[middle]) * _ratio(_MIDDLE, size[middle])
     inverse = 1 / size[far] ** 2
-    result[far] = _tail(size[far]) * (np.sqrt(1 / np.pi).astype(x.dtype) - inverse * _ratio(_FAR, inverse)) / size[far]
+    series = np.sqrt(1 / np.pi).astype(x.dtype) - inverse * _ratio(_FAR, inverse)
+    result[far] = _tail(size[far]) * series / size[far]
     mirrored = (x < 0) & ~near
     result[mirrored] = 2 - result[mirrored]
     return result.astype(dtype).reshape(shape)
@@ -59,7 +60,7 @@ def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) 
 
 
 def _tail(x: Array) -> Array:
-    """Return exp(-x²), with x² split in an exact part and a small rest so that rounding it costs no digits."""
+    """Return exp(-x²), with x² split into an exact part and a small rest to keep all digits."""
     exact = np.trunc(x * 16) / 16
     tail: Array = np.exp(-exact * exact) * np.exp(-(x - exact) * (x + exact))
     return tail

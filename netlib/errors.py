@@ -1,27 +1,29 @@
-"""What netlib says when it refuses: where, what came, what was wanted, and the hint."""
+"""The errors of netlib: where, what was given, what was expected, and how to fix it."""
 
 from __future__ import annotations
 
 
 class NetlibError(Exception):
-    """Base class of every error netlib raises on its own account.
+    """Base class of all errors that netlib raises.
 
-    Containers write the path down as the error passes through them, so that the message begins with the place.
+    A container adds its location as the error passes through it, so that the message begins with
+    the full path of the layer.
 
     Parameters
     ----------
     message : str
-        What came and what was wanted.
+        What was given and what was expected.
     where : object, optional
-        The object that refuses; its ``str`` is shown, so a layer may be handed over as it is.
+        The layer or function that raises the error. Its ``str`` is shown.
     hint : str, optional
-        What to write instead, where that is known.
+        How to fix it, where that is known.
 
     Examples
     --------
-    >>> error = NetlibError("got 3 features, wanted 4", where="Affine(4, 2)", hint="Use Affine(3, 2).")
-    >>> str(error.inside("Sequential[1]"))
-    'Sequential[1] Affine(4, 2): got 3 features, wanted 4. Use Affine(3, 2).'
+    >>> hint = "Use Affine(3, 2)."
+    >>> error = NetlibError("got 3 features, expected 4", where="Affine(4, 2)", hint=hint)
+    >>> str(error.add_location("Sequential[1]"))
+    'Sequential[1] Affine(4, 2): got 3 features, expected 4. Use Affine(3, 2).'
     """
 
     def __init__(self, message: str, *, where: object = "", hint: str = "") -> None:
@@ -31,8 +33,8 @@ class NetlibError(Exception):
         self.hint = hint
         self.path: list[str] = []
 
-    def inside(self, place: str) -> NetlibError:
-        """Return the error itself, after putting `place` before its path."""
+    def add_location(self, place: str) -> NetlibError:
+        """Put `place` in front of the path, and return the error itself."""
         self.path.insert(0, place)
         return self
 
@@ -43,52 +45,65 @@ class NetlibError(Exception):
 
 
 class InvalidValueError(NetlibError, ValueError):
-    """An argument of the right kind with a value that cannot work."""
+    """An argument of the right type with an invalid value."""
 
 
 class InvalidTypeError(NetlibError, TypeError):
-    """An argument of the wrong kind."""
+    """An argument of the wrong type."""
 
 
 class ShapeError(NetlibError, ValueError):
-    """An array whose shape does not fit."""
+    """An array of the wrong shape."""
 
 
 class GradientShapeError(ShapeError):
-    """A dout whose shape is not that of the output: whoever made it is to blame, not the layer that refuses it."""
+    """A `dout` whose shape differs from that of the output.
+
+    The fault lies with the layer that computed it, not with the layer that raises.
+    """
 
 
 class FormatError(NetlibError, ValueError):
-    """A file that is not what it should be."""
+    """A file whose contents are not in the expected format."""
 
 
 class OrderError(NetlibError, RuntimeError):
-    """Calls in an order that cannot work, such as backward before forward."""
+    """Calls in the wrong order, such as backward before forward."""
 
 
 class MissingError(NetlibError, KeyError, IndexError):
-    """A name or a number that nothing goes by."""
+    """An unknown name or index."""
 
 
 class NonFiniteError(NetlibError, ArithmeticError):
-    """Training met a NaN or an infinity."""
+    """A NaN or an infinity during training."""
 
 
 def not_installed(package: str, extra: str, where: object) -> MissingError:
-    """Return what to raise where a package is missing that comes with an extra of netlib.
+    """Return the error for a missing optional package, which `extra` of netlib installs.
 
-    >>> print(not_installed("matplotlib", "plot", "plot.weights"))
-    plot.weights: needs matplotlib, which is not installed. Install it with: pip install 'netlib[plot]'
+    >>> print(not_installed("matplotlib", "plot", "plot.weights").message)
+    needs matplotlib, which is not installed
     """
     hint = f"Install it with: pip install 'netlib[{extra}]'"
     return MissingError(f"needs {package}, which is not installed", where=where, hint=hint)
 
 
-def stale_cache(layer: object) -> OrderError:
-    """Return what to raise where a layer has run another forward since the one that a backward belongs to.
+def no_forward(where: object) -> OrderError:
+    """Return the error for a backward without a forward before it.
 
-    >>> print(stale_cache("Affine(2, 3)"))
-    Affine(2, 3): has run another forward since, so what backward needs is gone. Use layer.tied_copy() in one of the two models.
+    >>> print(no_forward("Add()").message)
+    backward was called before forward
+    """
+    hint = "Call forward first: it caches what backward needs."
+    return OrderError("backward was called before forward", where=where, hint=hint)
+
+
+def stale_cache(layer: object) -> OrderError:
+    """Return the error for a backward whose forward is no longer the last one of the layer.
+
+    >>> print(stale_cache("Affine(2, 3)").message)
+    has run another forward since, so what backward needs is gone
     """
     hint = "Use layer.tied_copy() in one of the two models."
     return OrderError("has run another forward since, so what backward needs is gone", where=layer, hint=hint)

@@ -1,4 +1,4 @@
-"""How the present thread runs layers: whether they keep what backward needs, in which mode, and for whom."""
+"""How the current thread runs layers: whether they cache what backward needs, and in which mode."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 
 
 class Execution(threading.local):
-    """The state of one thread. Layers ask it; programs and `Layer.predict` set it."""
+    """The settings of one thread. Layers read them; programs and `Layer.predict` set them."""
 
     keeps = True
-    """Whether `Layer.remember` keeps anything."""
+    """Whether `Layer.remember` caches anything."""
     evaluates = False
-    """Whether every layer is in evaluation mode, whatever its own mode."""
+    """Whether every layer is in evaluation mode, regardless of its own mode."""
     uses_work_arrays = True
-    """Whether programs may hold on to memory from one forward to the next."""
+    """Whether programs may keep memory from one forward to the next."""
     op: Op | None = None
-    """What a program is doing for one layer: the arrays that it takes and gives belong to the program, as far as its step says so."""
+    """The operation of the program that runs the current layer, None outside of programs.
+
+    Its step says which of the layer's inputs and outputs belong to the program.
+    """
 
 
 execution = Execution()
@@ -29,7 +32,7 @@ execution = Execution()
 
 @contextmanager
 def keeping_nothing(evaluates: bool) -> Iterator[None]:
-    """Run layers in this thread so that they keep nothing, in evaluation mode if `evaluates`.
+    """Run the layers of this thread without caching, in evaluation mode if `evaluates` is true.
 
     Examples
     --------
@@ -51,7 +54,7 @@ def keeping_nothing(evaluates: bool) -> Iterator[None]:
 
 @contextmanager
 def using_no_work_arrays() -> Iterator[None]:
-    """Run programs in this thread layer by layer, in memory that is free again as soon as nobody needs it."""
+    """Run the programs of this thread layer by layer, and free each value after its last use."""
     before = execution.uses_work_arrays
     execution.uses_work_arrays = False
     try:

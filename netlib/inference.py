@@ -1,4 +1,4 @@
-"""Running a model without leaving a trace in it: the machinery behind `Layer.predict`."""
+"""Running a model without changing it: the implementation of `Layer.predict`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from .layer import Layer
 
 
-def outputs_of(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
-    """Return what `layer` makes of `inputs` in evaluation mode, `batch_size` rows at a time."""
-    before = execution.keeps, execution.evaluates, execution.op  # as in `keeping_nothing`, which would cost a microsecond more
+def predict(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
+    """Return the outputs of `layer` in evaluation mode, computed `batch_size` rows at a time."""
+    # as in `keeping_nothing`, which would take a microsecond longer
+    before = execution.keeps, execution.evaluates, execution.op
     execution.keeps, execution.evaluates, execution.op = False, True, None
     try:
         if batch_size is None:
-            return layer.untraced().forward(*inputs)
+            return layer.for_inference().forward(*inputs)
         where = f"{type(layer).__name__}.predict"
         batch_size = as_count(batch_size, "batch_size", where, least=1)
-        return _in_batches(layer, _as_rows(inputs, where), batch_size, progress, where)
+        return _predict_in_batches(layer, _as_rows(inputs, where), batch_size, progress, where)
     finally:
         execution.keeps, execution.evaluates, execution.op = before
 
@@ -32,19 +33,20 @@ def outputs_of(layer: Layer, inputs: Sequence[Any], batch_size: int | None, prog
 def _as_rows(inputs: Sequence[Any], where: str) -> list[Array]:
     arrays = [as_array(x, where) for x in inputs]
     if not arrays or any(a.ndim == 0 for a in arrays):
-        raise ShapeError("got an input without rows, wanted arrays of shape (N, …)", where=where, hint="Leave batch_size out.")
+        message = "got an input without rows, expected arrays of shape (N, …)"
+        raise ShapeError(message, where=where, hint="Leave batch_size out.")
     lengths = {len(a) for a in arrays}
     if len(lengths) > 1:
         shapes = " and ".join(str(a.shape) for a in arrays)
-        raise ShapeError(f"got inputs of shapes {shapes}, wanted equally many rows", where=where)
+        raise ShapeError(f"got inputs of shapes {shapes}, expected equal numbers of rows", where=where)
     return arrays
 
 
-def _in_batches(layer: Layer, arrays: Sequence[Array], batch_size: int, progress: bool, where: str) -> Any:
-    """Fill arrays for all rows batch by batch, so that no more than one batch is held besides the result."""
+def _predict_in_batches(layer: Layer, arrays: Sequence[Array], batch_size: int, progress: bool, where: str) -> Any:
+    """Fill the arrays of the result batch by batch, so that only one more batch is in memory."""
     n = len(arrays[0])
     if n <= batch_size:
-        return _checked(layer.untraced().forward(*arrays), n, where)
+        return _require_rows(layer.for_inference().forward(*arrays), n, where)
     starts: Any = range(0, n, batch_size)
     if progress:
         from tqdm import tqdm
@@ -54,7 +56,8 @@ def _in_batches(layer: Layer, arrays: Sequence[Array], batch_size: int, progress
     is_single = True
     for start in starts:
         rows = slice(start, start + batch_size)
-        y = _checked(layer.untraced().forward(*(a[rows] for a in arrays)), len(arrays[0][rows]), where)
+        y = layer.for_inference().forward(*(a[rows] for a in arrays))
+        y = _require_rows(y, len(arrays[0][rows]), where)
         is_single = not isinstance(y, tuple)
         outputs = (y,) if is_single else y
         if not results:
@@ -64,10 +67,11 @@ def _in_batches(layer: Layer, arrays: Sequence[Array], batch_size: int, progress
     return results[0] if is_single else results
 
 
-def _checked(y: Any, n: int, where: str) -> Any:
-    """Return `y`, after refusing outputs of other than `n` rows: they could not be put together."""
+def _require_rows(y: Any, n: int, where: str) -> Any:
+    """Return `y`, or raise if an output does not have `n` rows and so cannot be concatenated."""
     for each in y if isinstance(y, tuple) else (y,):
         if np.ndim(each) == 0 or len(each) != n:
-            message = f"{n} rows became an output of shape {np.shape(each)}, wanted as many rows"
-            raise ShapeError(message, where=where, hint="Leave batch_size out: the samples are not independent.")
+            message = f"{n} rows gave an output of shape {np.shape(each)}, expected {n} rows"
+            hint = "Leave batch_size out: the samples are not independent."
+            raise ShapeError(message, where=where, hint=hint)
     return y

@@ -1,8 +1,8 @@
-"""How weights begin. An initializer is an object that is called with a shape ``(in, out)`` and a generator.
+"""Initial values of weights. An initializer is called with a shape ``(in, out)`` and a generator.
 
-He et al., "Delving deep into rectifiers", 2015; Glorot and Bengio, "Understanding the difficulty of training deep feedforward
-neural networks", 2010; LeCun et al., "Efficient BackProp", 1998; Saxe et al., "Exact solutions to the nonlinear dynamics of
-learning in deep linear neural networks", 2014.
+He et al., "Delving deep into rectifiers", 2015; Glorot and Bengio, "Understanding the difficulty of
+training deep feedforward neural networks", 2010; LeCun et al., "Efficient BackProp", 1998; Saxe et
+al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2014.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from .representation import call_text
 
 
 class Initializer:
-    """Base class: ``initializer(shape, rng, dtype)`` returns a new array of `shape`, whose first axes are the fan-in.
+    """Base class of initializers: ``initializer(shape, rng, dtype)`` returns a new array.
+
+    All axes of `shape` but the last are the fan-in, the last axis is the fan-out.
 
     Examples
     --------
@@ -89,7 +91,9 @@ class Uniform(Initializer):
 
 
 class Orthogonal(Initializer):
-    """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al.).
+    """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
+
+    See Saxe et al.
 
     Examples
     --------
@@ -102,7 +106,10 @@ class Orthogonal(Initializer):
         self.gain = as_number(gain, "gain", "Orthogonal")
 
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
-        """Return a matrix drawn evenly from all orthogonal ones: QR of a normal matrix, with the signs of R taken out."""
+        """Return a matrix drawn uniformly from all orthogonal matrices.
+
+        It is the Q of a normal matrix's QR decomposition, with the diagonal of R made positive.
+        """
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
@@ -111,7 +118,10 @@ class Orthogonal(Initializer):
 
 
 class VarianceScaling(Initializer):
-    """Normal or uniform with a variance that follows from the fans: the common base of `He`, `Glorot` and `LeCun`."""
+    """Normal or uniform with a variance that depends on fan-in and fan-out.
+
+    The base class of `He`, `Glorot` and `LeCun`.
+    """
 
     def __init__(self, uniform: bool = False) -> None:
         self.uniform = bool(uniform)
@@ -121,9 +131,11 @@ class VarianceScaling(Initializer):
         raise NotImplementedError
 
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
-        """Return numbers of `shape` with the variance of its fans."""
+        """Return numbers of `shape` with the variance for its fan-in and fan-out."""
         std = math.sqrt(self.variance(max(math.prod(shape[:-1]), 1), max(shape[-1], 1)))
-        return _uniform(math.sqrt(3) * std, shape, rng, dtype) if self.uniform else _normal(std, shape, rng, dtype)
+        if self.uniform:
+            return _uniform(math.sqrt(3) * std, shape, rng, dtype)
+        return _normal(std, shape, rng, dtype)
 
 
 class He(VarianceScaling):
@@ -141,7 +153,9 @@ class He(VarianceScaling):
 
 
 class Glorot(VarianceScaling):
-    """Variance 2 / (fan_in + fan_out), for layers followed by tanh or sigmoid (Glorot and Bengio). Also called Xavier.
+    """Variance 2 / (fan_in + fan_out), for layers followed by tanh or sigmoid (Glorot and Bengio).
+
+    Also called Xavier.
 
     Examples
     --------
@@ -171,28 +185,31 @@ class LeCun(VarianceScaling):
 Xavier = Glorot
 
 
-def drawn(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
-    """Return what `init` draws, in `dtype`, after refusing what is no initializer."""
+def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
+    """Return an array of `shape` and `dtype` from `init`, or raise if it is not an initializer."""
     if not isinstance(init, Initializer):
         hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
-        raise InvalidTypeError(f"init is {init!r}, wanted an initializer", where=where, hint=hint)
+        raise InvalidTypeError(f"init is {init!r}, expected an initializer", where=where, hint=hint)
     dtype = as_dtype(dtype, where)
     return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
 
 
 def _normal(std: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
-    x = rng.standard_normal(shape, _drawable(dtype))
+    x = rng.standard_normal(shape, _sampling_dtype(dtype))
     x *= std
     return x.astype(dtype, copy=False)
 
 
 def _uniform(bound: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
-    x = rng.random(shape, _drawable(dtype))
+    x = rng.random(shape, _sampling_dtype(dtype))
     x -= 0.5
     x *= 2 * bound
     return x.astype(dtype, copy=False)
 
 
-def _drawable(dtype: DTypeLike) -> Any:
-    """Return the type to draw in, of the two that NumPy draws: without a wider array in between, which would stay in the heap."""
+def _sampling_dtype(dtype: DTypeLike) -> Any:
+    """Return the dtype to sample in, float32 or float64: the nearest that NumPy's generators have.
+
+    Sampling float32 in float64 would leave a wider temporary array in the heap.
+    """
     return np.float32 if np.dtype(dtype) == np.float32 else np.float64

@@ -1,4 +1,4 @@
-"""What a layer holds besides layers and parameters."""
+"""The objects that a layer holds besides layers and parameters."""
 
 from __future__ import annotations
 
@@ -76,22 +76,28 @@ def held_objects(layer: Layer) -> Iterator[Any]:
 
 
 def holds_floats(layer: Layer) -> bool:
-    """Return whether the layer or one inside it holds floating numbers of NumPy, which may be made of its parameters."""
-    return any(isinstance(thing, np.ndarray | np.floating) and thing.dtype.kind == "f" for thing in held_objects(layer))
+    """Return whether the layer holds NumPy floats, which may be derived from its parameters."""
+    floats = (each for each in held_objects(layer) if isinstance(each, np.ndarray | np.floating))
+    return any(each.dtype.kind == "f" for each in floats)
 
 
 def held_collections(layer: Layer) -> list[Any]:
     """Return the lists and dicts in attributes, which a forward may fill."""
-    return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
+    held = [value for _, each in layer.walk() for value in vars(each).values()]
+    return [value for value in held if isinstance(value, list | dict)]
 
 
 def held_arrays(layer: Layer) -> list[Array]:
     """Return the arrays of plain numbers."""
-    return [each for each in held_objects(layer) if isinstance(each, np.ndarray) and each.dtype != object]
+    arrays = (each for each in held_objects(layer) if isinstance(each, np.ndarray))
+    return [each for each in arrays if each.dtype != object]
 
 
 def held_views(layer: Layer) -> Iterator[tuple[Array, Parameter]]:
-    """Yield the arrays that are a parameter's value or a view of it, each with its parameter: until that is given other memory."""
+    """Yield each array that is a parameter's value or a view of it, together with the parameter.
+
+    It stops being a view when the parameter moves to other memory.
+    """
     by_owner: dict[int, list[Parameter]] = {}
     for parameter in layer.parameters().values():
         by_owner.setdefault(id(_owner(parameter.value)), []).append(parameter)
@@ -107,23 +113,36 @@ def _owner(array: Array) -> Array:
 
 
 def same_part(part: Array, whole: Array, other: Array) -> Array:
-    """Return the part of another array of the same shape, in C order as the first, that `part` is of `whole`."""
-    offset = (part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // whole.itemsize * other.itemsize
-    return np.ndarray(part.shape, other.dtype, other, offset, [step // whole.itemsize * other.itemsize for step in part.strides])
+    """Return the view of `other` that corresponds to the view `part` of `whole`.
+
+    `whole` and `other` have the same shape, and both are in C order.
+    """
+    n_bytes = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    offset = n_bytes // whole.itemsize * other.itemsize
+    strides = [step // whole.itemsize * other.itemsize for step in part.strides]
+    return np.ndarray(part.shape, other.dtype, other, offset, strides)
 
 
 def is_float(x: Any) -> bool:
-    """Return whether something is an array of floating numbers."""
+    """Return whether `x` is an array of a floating-point type."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
 def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
-    """Return a deep copy, or refuse and say `why` there must be one; what stands in `memo` takes the place of the original.
+    """Return a deep copy of `layer`.
+
+    Parameters
+    ----------
+    layer : Layer
+    why : str
+        Why a copy is needed, for the error message.
+    memo : dict, optional
+        Replacements by the id of the object they replace, as `copy.deepcopy` takes them.
 
     Raises
     ------
     InvalidTypeError
-        For a layer that cannot be deep-copied.
+        If the layer cannot be deep-copied.
     """
     try:
         return copy.deepcopy(layer, memo)

@@ -1,4 +1,4 @@
-"""What a layer is: `Layer`, the node of a computing graph."""
+"""The base class of all layers: `Layer`, a node of a computing graph."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
 import numpy as np
 
 from .arrays import Array, ArrayLike, Shape, as_array, as_floats
-from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, OrderError
+from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, no_forward
 from .execution import execution
-from .inference import outputs_of
+from .inference import predict
 from .parameter import Buffer, Parameter
 from .representation import call_text
 from .structure import METHODS, renew_stamp
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 
 Y = TypeVar("Y")
 Member: TypeAlias = "Layer | Parameter | Buffer"
-FORGOTTEN = ("_cache", "_run")
-"""Attributes that are of the last forward alone, so that copies and pickles do without them."""
+CACHES = ("_cache", "_run")
+"""Attributes that belong to the last forward alone. Copies and pickles leave them out."""
 
 
-def _unwritten(self: Layer, *_: object, **__: object) -> Any:
-    raise NotImplementedError(f"{type(self).__name__} has no forward or no backward: a layer is a class with both")
+def _not_implemented(self: Layer, *_: object, **__: object) -> Any:
+    name = type(self).__name__
+    raise NotImplementedError(f"{name} has no forward or no backward: a layer is a class with both")
 
 
 class Layer:
     """A node of a computing graph: ``forward(*inputs) -> y`` and ``backward(dout) -> dx``.
 
-    A layer of one's own is a class with these two methods. ``forward`` keeps what ``backward`` needs; ``backward`` takes
-    dL/dy, adds to the ``grad`` of the parameters, and returns dL/d(input), a tuple in input order where there are several
-    inputs. Every `Parameter` and every `Layer` that is assigned to an attribute, alone or in a list, tuple or
-    dict, is found; there is nothing to register and no ``super().__init__()`` to call.
+    To write your own layer, write a class with these two methods. ``forward`` keeps what
+    ``backward`` needs. ``backward`` takes dL/dy, adds to the ``grad`` of the parameters, and
+    returns dL/d(input), as a tuple in input order if there are several inputs. Every `Parameter`
+    and every `Layer` that is assigned to an attribute, alone or in a list, tuple or dict, is found.
+    There is nothing to register and no ``super().__init__()`` to call.
 
     Examples
     --------
@@ -61,21 +63,33 @@ class Layer:
     array([4., 6.])
     """
 
-    forward: Callable[..., Any] = _unwritten
-    backward: Callable[..., Any] = _unwritten
+    forward: Callable[..., Any] = _not_implemented
+    backward: Callable[..., Any] = _not_implemented
     n_outputs: int = 1
-    """How many arrays forward returns: a layer with several says so here, returns them as a tuple, and gets a tuple of dout."""
+    """The number of arrays that forward returns.
+
+    With several, forward returns a tuple, and backward takes a tuple.
+    """
     n_nondifferentiable_inputs: int = 0
-    """How many of the last inputs have no gradient, as the targets of a loss: backward returns nothing for them."""
+    """How many of the last inputs have no gradient, such as the targets of a loss.
+
+    Backward returns nothing for them.
+    """
     rule: str | Callable[[Sequence[Shape], Shape], str] = ""
-    """What a drawing writes at the node and its page computes with, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``; where shapes matter,
-    a method ``rule(self, inputs, output)`` that returns such a text for the shapes of the inputs and that of the output."""
+    """The text that a drawing shows at the node, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``.
+
+    The drawing's page computes with it. If it depends on shapes, write a method
+    ``rule(self, inputs, output)``, which returns the text for the shapes of inputs and output.
+    """
     kernel_name: ClassVar[str] = ""
-    """What the table of fused kernels calls the layer. A layer that has a name promises that forward and backward return new
-    arrays and keep arrays through `remember` alone, so that a container may use those it hands over again. It holds for the
-    very class that says it, not for subclasses."""
+    """The name of the layer in the table of fused kernels.
+
+    A layer with a name promises that forward and backward return new arrays and keep arrays only
+    through `remember`. A container may then reuse the memory of the arrays that it passes in.
+    Subclasses do not inherit the name.
+    """
     _cache: tuple[Any, Any, tuple[Any, ...], object] | None = None
-    """Shape and type of y, what was kept, and the operation of a program that ran the layer, if one did."""
+    """Shape and type of y, the cached values, and the program's operation, if one ran the layer."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in METHODS or _holds_members(value) or _holds_members(self.__dict__.get(name)):
@@ -92,25 +106,28 @@ class Layer:
             cls.kernel_name = ""
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:
-        """``forward(*inputs)``; on the symbolic nodes of a graph, a node, which may be given a name."""
+        """Return ``forward(*inputs)``, or a node called `name` if the inputs are graph nodes."""
         for x in inputs:
             if isinstance(x, Symbol):
                 return x.record_call(self, inputs, name)
         return self.forward(*inputs)
 
     def backward_parameters(self, dout: Any) -> None:
-        """Backward of a layer whose inputs need no gradient: only the parameters get theirs.
+        """Run backward for the gradients of the parameters alone, without dL/dx.
 
-        Containers call it on the first layer of a training step. Override it where dL/dx is expensive.
+        Containers call it on the first layer of a training step. Override it if dL/dx is expensive.
         """
         self.backward(dout)
 
     def members(self) -> Iterator[tuple[str, Member]]:
-        """Yield the name and the object of each layer, parameter and buffer held directly, in the order of assignment."""
+        """Yield name and object of each directly held layer, parameter and buffer, as assigned."""
         return members_in(self.__dict__)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the path and the object of this layer (path "") and of every layer inside it, outer before inner, each once."""
+        """Yield path and object of this layer (path "") and of every layer inside it.
+
+        Outer layers come before inner ones, and each layer comes once.
+        """
         seen: set[int] = set()
         stack: list[tuple[str, Layer]] = [("", self)]
         while stack:
@@ -119,11 +136,14 @@ class Layer:
                 continue
             seen.add(id(layer))
             yield path, layer
-            inner = [(f"{path}.{name}" if path else name, m) for name, m in layer.members() if isinstance(m, Layer)]
-            stack.extend(reversed(inner))
+            inner = [(name, member) for name, member in layer.members() if isinstance(member, Layer)]
+            stack += [(f"{path}.{name}" if path else name, member) for name, member in reversed(inner)]
 
     def parameters(self) -> dict[str, Parameter]:
-        """Return every parameter by its path, such as ``"0.weight"``; a shared one once, under its first path."""
+        """Return every parameter by its path, such as ``"0.weight"``.
+
+        A shared parameter is listed once, under its first path.
+        """
         found: dict[int, tuple[str, Parameter]] = {}
         for path, layer in self.walk():
             for name, member in layer.members():
@@ -133,11 +153,15 @@ class Layer:
         if len(parameters) < len(found):
             paths = [path for path, _ in found.values()]
             twice = next(path for path in paths if paths.count(path) > 1)
-            raise InvalidValueError(f"two parameters go by the path {twice!r}", where=type(self).__name__, hint="Rename one.")
+            message = f"two parameters have the path {twice!r}"
+            raise InvalidValueError(message, where=type(self).__name__, hint="Rename one.")
         return parameters
 
     def buffers(self) -> dict[str, Buffer]:
-        """Return every buffer by its path, such as ``"1.running_mean"``; a shared one once, under its first path."""
+        """Return every buffer by its path, such as ``"1.running_mean"``.
+
+        A shared buffer is listed once, under its first path.
+        """
         found: dict[int, tuple[str, Buffer]] = {}
         for path, layer in self.walk():
             for name, member in layer.members():
@@ -162,21 +186,23 @@ class Layer:
         Parameters
         ----------
         state : mapping of str to array_like
-            As `state_dict` returns it. Arrays are converted to the type of what they are copied into.
+            As `state_dict` returns it. Arrays are converted to the type of their target.
         strict : bool
-            Whether to refuse a state that does not fit exactly. False loads what fits.
+            Whether to raise if the state does not match exactly. If False, load whatever matches.
 
         Returns
         -------
         dict of str to str
-            What did not fit, by path: ``"is missing"``, ``"is unexpected"``, or the two shapes. Empty where all fits.
+            The problems by path: ``"is missing"``, ``"is unexpected"``, or the two shapes. Empty if
+            everything matches.
 
         Raises
         ------
         InvalidTypeError
-            For what is no mapping.
+            If `state` is not a mapping.
         InvalidValueError
-            For a state that does not fit, if `strict`. The message lists all that does not, and nothing has changed.
+            If `strict` is true and the state does not match. The message lists all problems, and
+            nothing has changed.
 
         Examples
         --------
@@ -185,9 +211,9 @@ class Layer:
         >>> model.load_state_dict({"weight": np.ones((2, 3)), "scale": [1.0]}, strict=False)
         {'bias': 'is missing', 'scale': 'is unexpected'}
         """
-        where = f"{type(self).__name__}.load_state_dict"
+        where, got = f"{type(self).__name__}.load_state_dict", type(state).__name__
         if not isinstance(state, Mapping):
-            raise InvalidTypeError(f"got {type(state).__name__}, wanted a dict made by state_dict()", where=where)
+            raise InvalidTypeError(f"got {got}, expected a dict made by state_dict()", where=where)
         held = self._state()
         problems = {path: "is missing" for path in held if path not in state}
         fitting: list[tuple[Parameter | Buffer, Array]] = []
@@ -203,7 +229,7 @@ class Layer:
             if array.shape == held[path].shape:
                 fitting.append((held[path], array))
             else:
-                problems[path] = f"has shape {array.shape}, wanted {held[path].shape}"
+                problems[path] = f"has shape {array.shape}, expected {held[path].shape}"
         if problems and strict:
             listed = "; ".join(f"{path!r} {problem}" for path, problem in problems.items())
             raise InvalidValueError(f"the state does not fit: {listed}", where=where)
@@ -215,15 +241,19 @@ class Layer:
         return {**self.parameters(), **self.buffers()}
 
     def zero_grad(self) -> None:
-        """Discard the gradient of every parameter. A loop with an optimizer needs no call: ``step()`` does it."""
+        """Discard the gradient of every parameter.
+
+        A training loop does not need it, since the optimizer's ``step()`` does the same.
+        """
         for parameter in self.parameters().values():
             parameter.zero_grad()
 
     @property
     def training(self) -> bool:
-        """Whether the layer behaves as in training, which matters to layers like Dropout. Assigning reaches the layers inside.
+        """Whether the layer is in training mode, which matters to layers such as Dropout.
 
-        A frozen layer does not, whatever is assigned, until `unfreeze`.
+        Assigning sets the mode of this layer and of all layers inside it. A frozen layer stays in
+        evaluation mode until `unfreeze`.
         """
         return self._mode and "_frozen" not in self.__dict__ and not execution.evaluates
 
@@ -234,20 +264,22 @@ class Layer:
 
     @property
     def _mode(self) -> bool:
-        """The mode asked for last, which is `training` unless the layer is frozen."""
+        """The mode that was set last, which is `training` unless the layer is frozen."""
         return bool(self.__dict__.get("_training", True))
 
     def train(self, mode: bool = True) -> Self:
-        """Put this layer and all inside it into training mode, and return it."""
+        """Set this layer and all layers inside it to training mode, and return the layer."""
         self.training = mode
         return self
 
     def eval(self) -> Self:
-        """Put this layer and all inside it into evaluation mode, and return it."""
+        """Set this layer and all layers inside it to evaluation mode, and return the layer."""
         return self.train(False)
 
     def freeze(self) -> Self:
-        """Stop training this layer and all inside it: parameters stay, and the mode is that of evaluation. Return the layer.
+        """Freeze this layer and all layers inside it, and return the layer.
+
+        Optimizers no longer change the parameters, and the layers stay in evaluation mode.
 
         Examples
         --------
@@ -264,7 +296,7 @@ class Layer:
         return self
 
     def unfreeze(self) -> Self:
-        """Train again what `freeze` had stopped, in the mode asked for last. Return the layer."""
+        """Undo `freeze`, return to the mode that was set last, and return the layer."""
         for _, layer in self.walk():
             layer.__dict__.pop("_frozen", None)
         for parameter in self.parameters().values():
@@ -273,10 +305,10 @@ class Layer:
         return self
 
     def tied_copy(self) -> Self:
-        """Return a layer of its own over the same parameters and buffers, for a second place in a model.
+        """Return a new layer with the same parameters and buffers, for a second use in a model.
 
-        What a forward keeps is separate; the gradients of both add up in the shared parameters. Random generators
-        are shared too, so that two dropouts do not draw one mask.
+        Each of the two has its own cache, and both add to the gradients of the shared parameters.
+        Random generators are shared too, so that two dropouts do not draw the same mask.
 
         Examples
         --------
@@ -288,11 +320,12 @@ class Layer:
         """
         layers = [layer for _, layer in self.walk()]
         shared: list[object] = list(self._state().values())
-        shared += [v for layer in layers for v in layer.__dict__.values() if hasattr(v, "bit_generator")]
+        held = [value for layer in layers for value in layer.__dict__.values()]
+        shared += [value for value in held if hasattr(value, "bit_generator")]
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     def multiply_adds(self, *shapes: tuple[int, ...]) -> int:
-        """Return how many multiplications with an addition forward does in matrix products, for inputs of these shapes."""
+        """Return the number of multiply-adds in the matrix products of forward."""
         return 0
 
     def summary(self, input_shape: Any) -> Summary:
@@ -301,7 +334,7 @@ class Layer:
         Parameters
         ----------
         input_shape : int, tuple of int, or list of tuples
-            The shape of the array that forward takes, with or without a batch in front; a list where forward takes several.
+            The shape of the input, with or without the batch axis; a list for several inputs.
 
         Examples
         --------
@@ -317,10 +350,10 @@ class Layer:
         return summarize(self, input_shape)
 
     def remember(self, y: Y, *kept: Any) -> Y:
-        """Keep what backward needs, with the shape and type that dout must have, and return `y`.
+        """Cache what backward needs, and the shape and type that `dout` must have, and return `y`.
 
-        Where nobody will ask for a gradient, as in `predict`, nothing is kept. Arrays in `kept` may be inputs or `y`
-        itself: they are copied where the caller could write into them, and only there.
+        Without a backward to come, as in `predict`, nothing is cached. Arrays in `kept` may be the
+        inputs or `y` itself: they are copied if the caller could write into them, and only then.
 
         Examples
         --------
@@ -339,7 +372,7 @@ class Layer:
             if op is None or op.first.layer is not self:
                 kept = tuple([each.copy() if isinstance(each, np.ndarray) else each for each in kept])
             elif not op.first.is_inner:
-                kept = op.first.own(kept, y)
+                kept = op.first.copy_exposed(kept, y)
             self._keep(*_like(y), kept)
         return y
 
@@ -348,18 +381,18 @@ class Layer:
         self.__dict__["_cache"] = shape, dtype, kept, None if op is None or op.first.layer is not self else op
 
     def recall(self, dout: Any) -> tuple[Array, *tuple[Any, ...]]:
-        """Return `dout`, checked and in the type of y, followed by what forward kept.
+        """Return `dout`, checked and in the type of y, followed by what forward cached.
 
         Raises
         ------
         OrderError
-            Before any forward.
+            If there was no forward.
         GradientShapeError
-            For a `dout` whose shape is not that of y.
+            If the shape of `dout` is not that of y.
         """
         cache = self._cache
         if cache is None:
-            raise OrderError("backward came before any forward", where=self, hint="Call forward first: backward needs what it keeps.")
+            raise no_forward(self)
         shape, dtype, kept, _ = cache
         if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
             dout = self._as_dout(dout, shape, dtype)
@@ -368,36 +401,40 @@ class Layer:
     def _as_dout(self, dout: Any, shape: Any, dtype: Any) -> Any:
         if type(dtype) is tuple:
             if not isinstance(dout, tuple | list) or len(dout) != len(shape):
-                raise GradientShapeError(f"dout is {type(dout).__name__}, wanted a tuple of {len(shape)} arrays", where=self)
+                message = f"dout is {type(dout).__name__}, expected a tuple of {len(shape)} arrays"
+                raise GradientShapeError(message, where=self)
             return tuple(map(self._as_dout, dout, shape, dtype))
         array = as_floats(dout, dtype, self)
         if array.shape != shape:
-            raise GradientShapeError(f"dout has shape {array.shape}, wanted that of the output, {shape}", where=self)
+            message = f"dout has shape {array.shape}, expected that of the output, {shape}"
+            raise GradientShapeError(message, where=self)
         return array
 
     def predict(self, *inputs: Any, batch_size: int | None = None, progress: bool = False) -> Any:
-        """Return ``forward(*inputs)`` in evaluation mode, keeping nothing and changing nothing.
+        """Return ``forward(*inputs)`` in evaluation mode, without changing anything in the layer.
 
-        Any number of threads may predict at once with one layer, and train it meanwhile: the mode is that of this call alone.
+        Nothing is cached, and the mode applies to this call alone. So any number of threads may
+        predict with the same layer at once, even while another one trains it.
 
         Parameters
         ----------
         *inputs : array_like (N, …)
-            As forward takes them.
+            The inputs of forward.
         batch_size : int, optional
-            How many rows go through at a time. All at once for None.
+            The number of rows to process at a time. By default, all at once.
         progress : bool
-            Whether to show a bar.
+            Whether to show a progress bar.
 
         Returns
         -------
         ndarray (N, …)
-            A tuple of them where the layer has several outputs.
+            A tuple of arrays if the layer has several outputs.
 
         Raises
         ------
         ShapeError
-            With a `batch_size`, for inputs whose numbers of rows differ, and for outputs with another number of rows.
+            If a `batch_size` is given and the inputs, or inputs and outputs, differ in their number
+            of rows.
 
         Examples
         --------
@@ -408,56 +445,57 @@ class Layer:
                [4.],
                [6.]])
         """
-        return outputs_of(self, inputs, batch_size, progress)
+        return predict(self, inputs, batch_size, progress)
 
     def forget(self) -> None:
-        """Let go of what the last forward kept through `remember`."""
-        for name in FORGOTTEN:
+        """Discard what the last forward cached through `remember`."""
+        for name in CACHES:
             self.__dict__.pop(name, None)
 
-    def untraced(self) -> Layer:
-        """Return a layer over the same arrays whose forward leaves no trace in this one."""
-        return self if type(self).kernel_name else _shadow(self)
+    def for_inference(self) -> Layer:
+        """Return a layer with the same parameters whose forward changes nothing in this one."""
+        return self if type(self).kernel_name else _copy_for_inference(self)
 
     def as_inlinable(self) -> Container | None:
-        """Return the layer as a container whose layers a program can run in its place; None for any other layer."""
+        """Return the layer as a container whose layers a program can run itself, or None."""
         return None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what the last forward kept: a pickle or a copy holds the model, not a user's data."""
-        return {key: value for key, value in list(self.__dict__.items()) if key not in FORGOTTEN}
+        """Return the attributes without the caches: a pickle holds the model, not the data."""
+        return {key: value for key, value in list(self.__dict__.items()) if key not in CACHES}
 
     def __repr__(self) -> str:
         return call_text(self)
 
 
-def _shadow(layer: Layer) -> Layer:
-    """Return a copy of `layer` over the same parameters, whose attributes, lists, arrays and buffers are its own.
+def _copy_for_inference(layer: Layer) -> Layer:
+    """Return a copy of `layer` that shares the parameters and nothing else.
 
-    What its forward assigns, such as ``self.x = x``, stays in the copy, and so does what it appends or writes into an array.
+    Attributes, lists, arrays and buffers are copied. So whatever a forward assigns, appends or
+    writes into an array changes the copy alone.
     """
     twin = object.__new__(type(layer))
-    twin.__dict__.update({name: _shadow_of(value) for name, value in list(layer.__dict__.items())})
+    twin.__dict__.update({name: _copy_value(value) for name, value in list(layer.__dict__.items())})
     return twin
 
 
-def _shadow_of(value: Any) -> Any:
+def _copy_value(value: Any) -> Any:
     if isinstance(value, Layer):
-        return value.untraced()
+        return value.for_inference()
     kind = type(value)
     if kind is np.ndarray:
         return value.copy()
     if kind is Buffer:
         return Buffer(value.value)
     if kind is list or kind is tuple:
-        return kind(map(_shadow_of, value))
+        return kind(map(_copy_value, value))
     if kind is dict:
-        return {key: _shadow_of(each) for key, each in value.items()}
+        return {key: _copy_value(each) for key, each in value.items()}
     return value
 
 
 def _holds_members(value: Any) -> bool:
-    """Return whether `value` is a layer, a parameter or a buffer, or a list, tuple or dict with some in it."""
+    """Return whether `value` is a layer, parameter or buffer, or a collection that holds one."""
     if isinstance(value, MEMBERS):
         return True
     kind = type(value)
@@ -465,25 +503,28 @@ def _holds_members(value: Any) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return False
-    for each in value:  # noqa: SIM110 - at every assignment of a layer's forward; a generator would take twice as long
+    for each in value:  # noqa: SIM110 - runs at every assignment; a generator takes twice as long
         if isinstance(each, MEMBERS) or (type(each) in COLLECTIONS and _holds_members(each)):
             return True
     return False
 
 
 def _like(y: Any) -> tuple[Any, Any]:
-    """Return the shape and type of `y`; tuples of them where it is a tuple."""
+    """Return shape and type of `y`; tuples of them if `y` is a tuple."""
     if type(y) is tuple:
         return tuple([each.shape for each in y]), tuple([each.dtype for each in y])
     return y.shape, y.dtype
 
 
 def members_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Member]]:
-    """Yield the name and the object of each layer, parameter and buffer in `held`, also inside lists, tuples and dicts."""
-    for key, value in list(held.items()):  # a forward in another thread may add to it meanwhile
+    """Yield name and object of each layer, parameter and buffer in `held`.
+
+    It looks into lists, tuples and dicts.
+    """
+    for key, value in list(held.items()):  # a copy, since another thread's forward may add to it
         if isinstance(value, MEMBERS):
             yield f"{prefix}{key}", value
-        elif isinstance(value, list | tuple) and key not in FORGOTTEN:
+        elif isinstance(value, list | tuple) and key not in CACHES:
             yield from members_in(dict(enumerate(value)), f"{prefix}{key}.")
         elif isinstance(value, dict):
             yield from members_in(value, f"{prefix}{key}.")
@@ -494,11 +535,11 @@ COLLECTIONS = list, tuple, dict
 
 
 def as_layer(thing: object, where: object) -> Layer:
-    """Return `thing`, after refusing whatever is not a layer."""
+    """Return `thing`, or raise if it is not a layer."""
     if isinstance(thing, Layer):
         return thing
     if isinstance(thing, type) and issubclass(thing, Layer):
         hint = f"Write {thing.__name__}(…), with parentheses."
-        raise InvalidTypeError(f"got the class {thing.__name__}, wanted a layer", where=where, hint=hint)
+        raise InvalidTypeError(f"got the class {thing.__name__}, expected a layer", where=where, hint=hint)
     hint = "A layer is an instance of a class derived from netlib.Layer."
-    raise InvalidTypeError(f"got {thing!r}, wanted a layer", where=where, hint=hint)
+    raise InvalidTypeError(f"got {thing!r}, expected a layer", where=where, hint=hint)

@@ -1,4 +1,4 @@
-"""The symbolic nodes that a graph is written with, before any number flows."""
+"""The symbolic nodes from which a graph is built, before it computes anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .symbol import Symbol
 
 
 class Call:
-    """One use of a layer in a graph: the layer, the nodes it takes, and the name it was given."""
+    """One use of a layer in a graph: the layer, the nodes it takes, and its name, if it has one."""
 
     __slots__ = ("layer", "name", "sources")
 
@@ -23,19 +23,20 @@ class Call:
 
 
 def _operators(kind: type[Layer]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """Return what a binary operator does with a node at its left and at its right: it calls a new layer of this class."""
+    """Return a binary operator and its reflected version: both call a new layer of this class."""
 
-    def at_left(self: Any, other: Any) -> Any:
+    def operator(self: Any, other: Any) -> Any:
         return kind()(self, other)
 
-    return at_left, lambda self, other: at_left(other, self)
+    return operator, lambda self, other: operator(other, self)
 
 
 class Node(Symbol):
-    """A value in a graph, known by where it comes from: output number `index` of a call, or of none for an input.
+    """A value in a graph: output number `index` of a call, or an input, which has no call.
 
-    Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on nodes, and from arithmetic
-    with ``+ - * / @``, which stands for the layers `Add`, `Subtract`, `Multiply`, `Divide` and `MatMul`.
+    Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on
+    nodes, and from arithmetic with ``+ - * / @``, which stands for the layers `Add`, `Subtract`,
+    `Multiply`, `Divide` and `MatMul`.
 
     Examples
     --------
@@ -46,7 +47,7 @@ class Node(Symbol):
     """
 
     __slots__ = ("call", "index", "name")
-    __array_ufunc__ = None  # so that `array + node` comes here and is refused in words
+    __array_ufunc__ = None  # so that `array + node` calls `__radd__`, which raises a clear error
 
     def __init__(self, call: Call | None, name: str | None = None, index: int = 0) -> None:
         self.call = call
@@ -54,12 +55,12 @@ class Node(Symbol):
         self.index = index
 
     def record_call(self, layer: Layer, inputs: Sequence[Any], name: str | None = None) -> Any:
-        """Return the node that `layer` makes of `inputs`; a tuple of nodes for a layer with several outputs."""
+        """Return the node for `layer` applied to `inputs`; a tuple of nodes for several outputs."""
         for x in inputs:
             if not isinstance(x, Node):
-                raise InvalidTypeError(
-                    f"got nodes together with {type(x).__name__}", where=layer, hint="Make the array a node: nl.Constant('name', array)."
-                )
+                hint = "Make the array a node: nl.Constant('name', array)."
+                message = f"got nodes together with {type(x).__name__}"
+                raise InvalidTypeError(message, where=layer, hint=hint)
         call = Call(layer, tuple(inputs), None if name is None else as_name(name))
         if layer.n_outputs == 1:
             return Node(call, name)
@@ -74,11 +75,12 @@ class Node(Symbol):
     def __repr__(self) -> str:
         if self.name or self.call is None:
             return f"{type(self).__name__}({self.name!r})"
-        return f"Node({getattr(self.call.layer, 'short', self.call.layer)})"  # a container in a word, however deep it is
+        return f"Node({getattr(self.call.layer, 'short', self.call.layer)})"  # containers may be deep
 
 
 def as_name(name: object) -> str:
-    """Return `name`, after refusing what could not stand in a path."""
+    """Return `name`, or raise if it cannot be part of a path."""
     if not isinstance(name, str) or not name or "." in name:
-        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", hint="Use a word without dots.")
+        hint = "Use a word without dots."
+        raise InvalidValueError(f"{name!r} cannot name a node", where="Graph", hint=hint)
     return name

@@ -1,4 +1,4 @@
-"""What a layer holds: `Parameter`, an array that is learned, and `Buffer`, one that is not."""
+"""The arrays of a model: `Parameter`, which is learned, and `Buffer`, which is not."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .kernels.bias_relu import sum_rows
 
 
 class Parameter:
-    """An array that is learned, and the gradient that has added up for it.
+    """An array that is learned, and its accumulated gradient.
 
     Parameters
     ----------
     value : array_like
-        Copied, so the caller's array stays the caller's. A floating type is kept, integers become float32.
+        It is copied. A floating type is kept, and integers become float32.
     trainable : bool
-        False tells optimizers to leave it alone. Its gradient is computed all the same.
+        Whether optimizers change it. Its gradient is computed either way.
 
     Notes
     -----
-    An optimizer moves the memory of `value` and `grad` into two flat arrays of its own. So hold the parameter
-    rather than its arrays, and read ``parameter.value`` anew after an optimizer was made.
+    An optimizer moves `value` and `grad` into two flat arrays. So keep a reference to the parameter
+    rather than to its arrays, and read ``parameter.value`` again after an optimizer was made.
 
     Examples
     --------
@@ -33,29 +33,32 @@ class Parameter:
     array([[3., 3.]])
     """
 
-    __slots__ = ("_grad", "_grad_is_lent", "_grad_is_stale", "_is_frozen", "_value", "trainable")
+    __slots__ = ("_grad", "_grad_is_public", "_grad_is_stale", "_is_frozen", "_value", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
-        self._begin(as_floats(value, where="Parameter", copy=True), trainable)
+        self._initialize(as_floats(value, where="Parameter", copy=True), trainable)
 
     @classmethod
-    def owning(cls, value: Array) -> Self:
-        """Return a parameter over `value` itself, a floating array in C order that nobody else holds."""
+    def wrap(cls, value: Array) -> Self:
+        """Return a parameter over `value` itself, without a copy.
+
+        `value` is a floating-point array in C order to which there are no other references.
+        """
         parameter = cls.__new__(cls)
-        parameter._begin(value, True)
+        parameter._initialize(value, True)
         return parameter
 
-    def _begin(self, value: Array, trainable: bool) -> None:
+    def _initialize(self, value: Array, trainable: bool) -> None:
         self._value = value
         self._grad = np.zeros(value.shape, value.dtype)
         self.trainable = trainable
         self._is_frozen = False  # not trainable because of Layer.freeze
-        self._grad_is_stale = False  # the memory holds leftovers that stand for zeros
-        self._grad_is_lent = False  # somebody outside may look at the memory, so leftovers may not stay
+        self._grad_is_stale = False  # the gradient is zero, but old numbers are still in its memory
+        self._grad_is_public = False  # a caller has seen the array, so old numbers must not remain
 
     @property
     def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that whoever holds it sees the new numbers."""
+        """The array itself. Assigning copies into it, so that all references see the new values."""
         return self._value
 
     @value.setter
@@ -65,8 +68,8 @@ class Parameter:
 
     @property
     def grad(self) -> Array:
-        """dL/d(value), added up since the last step: the array itself. Assigning copies into it."""
-        self._grad_is_lent = True
+        """The array of dL/d(value), accumulated since the last step. Assigning copies into it."""
+        self._grad_is_public = True
         return self.current_grad()
 
     @grad.setter
@@ -77,38 +80,41 @@ class Parameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of `value` and of `grad`."""
+        """The shape of `value` and of `grad`."""
         return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Floating type of `value` and of `grad`."""
+        """The floating-point type of `value` and of `grad`."""
         return self._value.dtype
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return self._value.size
 
     def zero_grad(self) -> None:
-        """Discard the gradient: zeros again, in the same memory.
+        """Set the gradient to zeros, in the same memory.
 
-        Where nobody outside holds the array the zeros are not written: the next gradient is written over it.
+        If no caller has seen the array, no zeros are written: the next gradient overwrites it.
         """
-        if self._grad_is_lent:
+        if self._grad_is_public:
             self._grad.fill(0)
         else:
             self._grad_is_stale = True
 
     def current_grad(self) -> Array:
-        """`grad` for netlib's own passing use: not to be kept, not to be written to."""
+        """Return `grad` for internal use: the caller must neither keep it nor write to it."""
         if self._grad_is_stale:
             self._grad.fill(0)
             self._grad_is_stale = False
         return self._grad
 
-    def is_settled(self, value: Array, trainable: bool | None) -> bool:
-        """Return whether `value` is the array itself and it is trained as before; its gradient is then a real one."""
+    def is_in_sync(self, value: Array, trainable: bool | None) -> bool:
+        """Return whether `value` is still the array of the parameter and `trainable` its state.
+
+        If so, write the zeros of a stale gradient.
+        """
         if self._value is not value or self.trainable is not trainable:
             return False
         if trainable and self._grad_is_stale:
@@ -116,7 +122,7 @@ class Parameter:
         return True
 
     def add_grad(self, d: Array) -> None:
-        """``grad += d``, for a `d` of the same shape."""
+        """Do ``grad += d``, for `d` of the same shape."""
         if self._grad_is_stale:
             self._grad[...] = d
             self._grad_is_stale = False
@@ -124,7 +130,7 @@ class Parameter:
             self._grad += d
 
     def add_grad_product(self, a: Array, b: Array) -> None:
-        """``grad += a @ b``, written straight into place where the gradient was zero."""
+        """Do ``grad += a @ b``, without a temporary array if the gradient was zero."""
         if self._grad_is_stale:
             a.dot(b, self._grad)
             self._grad_is_stale = False
@@ -132,7 +138,10 @@ class Parameter:
             self._grad += a.dot(b)
 
     def add_grad_sum(self, d: Array) -> None:
-        """``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`: Dᵀ·d for the column of ones D of Eq. (1.31)."""
+        """Do ``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`.
+
+        This is Dᵀ·d for the column of ones D of Eq. (1.31).
+        """
         rows = as_rows(d)
         total = self._grad if self._grad_is_stale else np.empty_like(self._grad)
         sum_rows.of(self.dtype)(rows if rows.flags.carray else rows.copy(), total)
@@ -141,11 +150,11 @@ class Parameter:
         self._grad_is_stale = False
 
     def move_to(self, value: Array, grad: Array) -> None:
-        """Live in this memory from now on; the numbers come along."""
+        """Copy value and gradient into these arrays, and use them from now on."""
         value[...] = self._value
-        if self.current_grad().any() or grad.any():  # zeros stay as they are: perhaps memory that nobody has touched yet
+        if self.current_grad().any() or grad.any():  # writing zeros would allocate untouched memory
             grad[...] = self._grad
-        self._value, self._grad, self._grad_is_lent = value, grad, False
+        self._value, self._grad, self._grad_is_public = value, grad, False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)
@@ -155,19 +164,20 @@ class Parameter:
         return twin
 
     def __repr__(self) -> str:
-        return f"Parameter(shape={self.shape}, dtype={self.dtype}{'' if self.trainable else ', trainable=False'})"
+        flag = "" if self.trainable else ", trainable=False"
+        return f"Parameter(shape={self.shape}, dtype={self.dtype}{flag})"
 
 
 class Buffer:
     """An array that belongs to a model and is not learned, such as a running mean.
 
-    A layer that assigns one to an attribute has it in `Layer.buffers` and `Layer.state_dict`, so that it is saved, restored and
-    shared together with the parameters.
+    Assign it to an attribute of a layer, and it is part of `Layer.buffers` and `Layer.state_dict`:
+    saved, restored and shared together with the parameters.
 
     Parameters
     ----------
     value : array_like
-        Copied, so the caller's array stays the caller's. Its type is kept, integers and booleans included.
+        It is copied. Its type is kept, including integers and booleans.
 
     Examples
     --------
@@ -184,7 +194,7 @@ class Buffer:
 
     @property
     def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that whoever holds it sees the new numbers."""
+        """The array itself. Assigning copies into it, so that all references see the new values."""
         return self._value
 
     @value.setter
@@ -194,12 +204,12 @@ class Buffer:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of `value`."""
+        """The shape of `value`."""
         return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of `value`."""
+        """The type of `value`."""
         return self._value.dtype
 
     def __repr__(self) -> str:

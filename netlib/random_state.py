@@ -15,15 +15,17 @@ from .layer import Layer
 
 def generators(layer: Layer) -> list[Any]:
     """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in held_objects(layer) if _draws(each)}
+    found = {id(each): each for each in held_objects(layer) if _is_generator(each)}
     for _, each in layer.walk():
         for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if _draws(value)}
+            found |= {id(value): value for value in vars(kind).values() if _is_generator(value)}
     return list(found.values())
 
 
-def _draws(thing: Any) -> bool:
-    return not isinstance(thing, type) and (hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState")
+def _is_generator(thing: Any) -> bool:
+    if isinstance(thing, type):
+        return False
+    return hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState"
 
 
 def global_generator() -> Any:
@@ -32,7 +34,7 @@ def global_generator() -> Any:
 
 
 def same_state(a: Any, b: Any) -> bool:
-    """Return whether two states of a random generator are one."""
+    """Return whether two states of a random generator are equal."""
     if isinstance(a, dict):
         return all(same_state(a[key], b[key]) for key in a)
     if isinstance(a, tuple):
@@ -46,7 +48,7 @@ def state(generator: Any) -> Any:
 
 
 def set_state(generator: Any, before: Any) -> None:
-    """Put a random generator back."""
+    """Set a random generator to an earlier state."""
     if hasattr(generator, "bit_generator"):
         generator.bit_generator.state = before
     else:
@@ -55,7 +57,10 @@ def set_state(generator: Any, before: Any) -> None:
 
 @contextmanager
 def preserve_random_state(layer: Layer) -> Iterator[None]:
-    """Put NumPy's global random state and the generators in the classes of `layer` back at the end: a copy shares them."""
+    """Restore the random generators that a copy of `layer` shares with it.
+
+    These are NumPy's global generator and the generators held by the classes of the layers.
+    """
     held = {id(each) for each in held_objects(layer)}
     shared = [global_generator(), *(g for g in generators(layer) if id(g) not in held)]
     before = [copy.deepcopy(state(g)) for g in shared]

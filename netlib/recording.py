@@ -1,4 +1,4 @@
-"""Watching a model run: what every layer took and gave, and what came back to it, seen from outside."""
+"""Recording a model as it runs: the inputs, the output and the incoming gradient of every layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """One forward of one layer: its path in the model, the layer, the arrays it took, and what it returned."""
+    """One forward of one layer: its path in the model, the layer, its inputs, and its output."""
 
     path: str
     layer: Layer
@@ -23,12 +23,14 @@ class Call(NamedTuple):
 
 @contextmanager
 def recorded(model: Layer) -> Iterator[list[Call]]:
-    """Note down every forward inside `model`, in the order in which they end; `watched` says which layers.
+    """Record every forward inside `model`, in the order in which they end.
+
+    See `watched` for which layers are recorded.
 
     Yields
     ------
     list of Call
-        Fills up as the model runs. It holds the arrays themselves, not copies.
+        It grows as the model runs. It holds the arrays themselves, not copies.
 
     Examples
     --------
@@ -48,19 +50,27 @@ def recorded(model: Layer) -> Iterator[list[Call]]:
 
 @contextmanager
 def watched(
-    model: Layer, after_forward: Callable[[Call], None], before_backward: Callable[[str, Layer, Any], None] | None = None
+    model: Layer,
+    after_forward: Callable[[Call], None],
+    before_backward: Callable[[str, Layer, Any], None] | None = None,
 ) -> Iterator[None]:
-    """Call ``after_forward(call)`` after each forward inside `model`, and ``before_backward(path, layer, dout)`` before each backward.
+    """Call a function after each forward and before each backward inside `model`.
 
-    Containers only say how their layers are wired, so what is watched are the layers in them, users' own ones with the layers inside
-    those, and `model` itself where it is no container. No layer knows: each gets methods of its own for the time being. A backward that
-    calls another of its own kind tells twice of one dout.
+    The calls are ``after_forward(call)`` and ``before_backward(path, layer, dout)``. Containers run
+    as one flat program, so the watched layers are those inside containers, those inside users'
+    layers, and `model` itself if it is not a container. For the time being, each layer gets
+    instance methods that wrap its own. If ``backward`` and ``backward_parameters`` of a layer call
+    each other, the same dout is reported twice.
 
     Examples
     --------
     >>> import netlib as nl
     >>> model = nl.Sequential(nl.Identity(), nl.ReLU())
-    >>> with watched(model, lambda call: print(call.path, call.output), lambda path, layer, dout: print(path, dout)):
+    >>> def after_forward(call):
+    ...     print(call.path, call.output)
+    >>> def before_backward(path, layer, dout):
+    ...     print(path, dout)
+    >>> with watched(model, after_forward, before_backward):
     ...     y, dx = model.forward([2.0, -3.0]), model.backward([5.0, 7.0])
     0 [ 2. -3.]
     1 [2. 0.]
@@ -71,9 +81,10 @@ def watched(
     before = [{name: vars(layer)[name] for name in METHODS if name in vars(layer)} for _, layer in layers]
     try:
         for path, layer in layers:
-            layer.forward = _telling_after(path, layer, layer.forward, after_forward)
+            layer.forward = _report_after(path, layer, layer.forward, after_forward)
             for name in METHODS[1:] if before_backward is not None else ():
-                setattr(layer, name, _telling_before(path, layer, getattr(layer, name), before_backward))
+                method = _report_before(path, layer, getattr(layer, name), before_backward)
+                setattr(layer, name, method)
         yield
     finally:
         for (_, layer), own in zip(layers, before, strict=True):
@@ -84,18 +95,18 @@ def watched(
                     delattr(layer, name)
 
 
-def _telling_after(path: str, layer: Layer, forward: Callable[..., Any], tell: Callable[[Call], None]) -> Callable[..., Any]:
-    def forward_and_tell(*inputs: Any, **options: Any) -> Any:
+def _report_after(path: str, layer: Layer, forward: Callable[..., Any], report: Callable[[Call], None]) -> Callable[..., Any]:
+    def forward_and_report(*inputs: Any, **options: Any) -> Any:
         output = forward(*inputs, **options)
-        tell(Call(path, layer, inputs, output))
+        report(Call(path, layer, inputs, output))
         return output
 
-    return forward_and_tell
+    return forward_and_report
 
 
-def _telling_before(path: str, layer: Layer, backward: Callable[..., Any], tell: Any) -> Callable[..., Any]:
-    def tell_and_backward(dout: Any, *rest: Any, **options: Any) -> Any:
-        tell(path, layer, dout)
+def _report_before(path: str, layer: Layer, backward: Callable[..., Any], report: Any) -> Callable[..., Any]:
+    def report_and_backward(dout: Any, *rest: Any, **options: Any) -> Any:
+        report(path, layer, dout)
         return backward(dout, *rest, **options)
 
-    return tell_and_backward
+    return report_and_backward

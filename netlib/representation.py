@@ -1,4 +1,4 @@
-"""How an object is shown: as the call that made it."""
+"""The ``repr`` of objects as the constructor call that makes them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 
 
 def call_text(thing: object) -> str:
-    """Return the call that makes `thing`, read off its constructor's signature and the attributes of the same names.
+    """Return the constructor call that makes `thing`.
 
-    Arguments that still have their default are left out; so are optional ones that were used up and not kept, such as
-    ``init``; and random generators, which no text can make. A required one that was not kept shows as ``…``.
+    The arguments are the attributes that are named like the parameters of the constructor. Left out
+    are arguments with their default value, optional ones that were not kept in an attribute, such
+    as ``init``, and random generators. A required argument without an attribute shows as ``…``.
 
     Examples
     --------
@@ -20,23 +21,26 @@ def call_text(thing: object) -> str:
     import inspect
 
     parts = []
-    _, *parameters = inspect.signature(type(thing).__init__).parameters.items()  # whatever the first is called, it is self
+    _, *parameters = inspect.signature(type(thing).__init__).parameters.items()  # the first is self
     for name, parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             continue
         value = getattr(thing, name, thing)
-        if value is thing or getattr(value, "__self__", None) is thing:  # not kept, or a method that goes by the same name
-            parts += ["…"] if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL else []
+        if value is thing or getattr(value, "__self__", None) is thing:  # no attribute, or a method
+            is_required = parameter.default is parameter.empty
+            if is_required and parameter.kind is not parameter.VAR_POSITIONAL:
+                parts.append("…")
             continue
         if hasattr(value, "bit_generator"):
             continue
         if isinstance(parameter.default, bool):
-            value = value is not None and value is not False  # an optional part, like a bias, is there or is not
+            value = value is not None and value is not False  # an optional part, such as a bias
         if parameter.kind is parameter.VAR_POSITIONAL:
-            parts += [_value_text(each) for each in (value if isinstance(value, list | tuple) else [value])]
+            values = value if isinstance(value, list | tuple) else [value]
+            parts += map(_value_text, values)
         elif parameter.default is parameter.empty:
             parts.append(_value_text(value))
-        elif not _same(value, parameter.default):
+        elif not _is_equal(value, parameter.default):
             parts.append(f"{name}={_value_text(value)}")
     return f"{type(thing).__name__}({', '.join(parts)})"
 
@@ -45,7 +49,7 @@ def _value_text(value: object) -> str:
     return repr(value.name if isinstance(value, np.dtype) else value)
 
 
-def _same(value: object, default: object) -> bool:
+def _is_equal(value: object, default: object) -> bool:
     if isinstance(value, np.dtype):
         return bool(value == default)
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Running a model without leaving a trace in it."""
+"""Restoring attributes and modes after a model has run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def preserve_state(*layers: Layer) -> Iterator[None]:
-    """Give every layer, and all inside it, back the attributes it had: caches, modes, whatever a user's layer keeps.
+    """Restore all attributes at the end: caches, modes, whatever else a user's layer keeps.
 
-    So a prediction may come between a forward and its backward, and holds on to no memory afterwards. Arrays are not copied: a
-    layer that writes into one it holds, as running statistics do, is not undone.
+    So a prediction may run between a forward and its backward, and keeps no memory afterwards.
+    Arrays are not copied: what a layer writes into its own arrays, such as running statistics, is
+    not undone.
 
     Examples
     --------
@@ -38,7 +39,7 @@ def preserve_state(*layers: Layer) -> Iterator[None]:
 
 @contextmanager
 def preserve_modes(model: Layer) -> Iterator[None]:
-    """Give every layer inside `model` back the mode, training or evaluation, that it had.
+    """Restore the mode, training or evaluation, of every layer inside `model` at the end.
 
     Examples
     --------
@@ -54,23 +55,24 @@ def preserve_modes(model: Layer) -> Iterator[None]:
     try:
         yield
     finally:
-        for each, mode in modes:  # outer before inner, since assigning reaches inwards
+        for each, mode in modes:  # outer before inner, since assigning sets inner layers too
             if each._mode is not mode:
                 each.training = mode
 
 
 @contextmanager
-def in_modes(modes: Sequence[tuple[Layer, bool]]) -> Iterator[None]:
-    """Put each layer into its mode, frozen or not, and give back afterwards what it had."""
+def temporary_modes(modes: Sequence[tuple[Layer, bool]]) -> Iterator[None]:
+    """Set each layer to its mode, frozen or not, and restore its own mode at the end."""
     names = ("_training", "_frozen")
-    before = [(vars(layer), {name: vars(layer)[name] for name in names if name in vars(layer)}) for layer, _ in modes]
+    attributes_of = [vars(layer) for layer, _ in modes]
+    before = [{name: held[name] for name in names if name in held} for held in attributes_of]
     try:
         for layer, mode in modes:
             vars(layer).pop("_frozen", None)
             vars(layer)["_training"] = mode
         yield
     finally:
-        for attributes, had in before:
+        for attributes, old in zip(attributes_of, before, strict=True):
             for name in names:
                 attributes.pop(name, None)
-            attributes.update(had)
+            attributes.update(old)

@@ -1,4 +1,4 @@
-"""Noticing that layers or parameters of a model have been replaced."""
+"""Detecting that layers or parameters of a model have been replaced."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _stamp = object()
 
 
 def renew_stamp() -> None:
-    """Note that some layer somewhere was given a layer, a parameter or a method."""
-    global _stamp  # noqa: PLW0603 - one stamp for all models makes the usual answer, "no change", a single comparison
+    """Record that a layer, a parameter or a method was assigned to some layer."""
+    global _stamp  # noqa: PLW0603 - one stamp for all models: "no change" takes one comparison
     _stamp = object()
 
 
 class Structure:
-    """The layers of a model, and the layers, parameters and own methods that each holds.
+    """A snapshot of a model's layers, and of the layers, parameters and methods that each holds.
 
     Examples
     --------
@@ -32,17 +32,17 @@ class Structure:
 
     def __init__(self, model: Layer) -> None:
         self._model = model
-        self._look()
+        self._take_snapshot()
 
     def has_changed(self) -> bool:
-        """Return whether anything was replaced, added or taken away since the last look."""
+        """Return whether anything was replaced, added or removed since the last call."""
         if self._stamp is _stamp and not (self._collections and any(held != before for held, before in self._collections)):
             return False
         before = self._members
-        self._look()
+        self._take_snapshot()
         return self._members != before
 
-    def _look(self) -> None:
+    def _take_snapshot(self) -> None:
         self._stamp = _stamp
         self._members: list[Any] = []
         self._collections: list[tuple[Any, Any]] = []

@@ -1,4 +1,4 @@
-"""A model at a glance: the table behind `Layer.summary`."""
+"""The table of a model's layers that `Layer.summary` returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 48
 
 
 class Row(NamedTuple):
-    """One layer, or one parameter that a container holds itself, as `Weight` nodes are."""
+    """One layer, or one parameter held by a container itself, such as that of a `Weight` node."""
 
     path: str
     text: str
@@ -30,12 +30,13 @@ class Row(NamedTuple):
 
 
 class Summary:
-    """A table of layers; printing it shows it.
+    """A table of layers, shown by ``print``.
 
     Attributes
     ----------
     rows : tuple of Row
-        One for each layer, with the parameters that it holds itself; a shared one is counted where it comes first.
+        One row per layer, with the parameters that the layer itself holds. Shared parameters are
+        counted in the first row.
 
     Examples
     --------
@@ -50,12 +51,12 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model learns or holds fixed in parameters."""
+        """The number of elements of all parameters, trainable or not."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
-        """How many multiplications with an addition one forward does in matrix products."""
+        """The number of multiply-adds in the matrix products of one forward."""
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self) -> str:
@@ -63,10 +64,12 @@ class Summary:
         lines = [("layer", "output shape", "parameters", "multiply-adds")]
         for row in self.rows:
             shapes = ", ".join(map(str, row.output_shapes)) or "not called"
-            lines.append((f"{row.path:<{path_width}}{_shortened(row.text)}", shapes, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
+            layer = f"{row.path:<{path_width}}{_shorten(row.text)}"
+            lines.append((layer, shapes, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
         lines.append(("total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in lines]
+
+        a, b, c, d = (max(map(len, column)) for column in zip(*lines, strict=True))
+        table = [f"{w:<{a}}  {x:<{b}}  {y:>{c}}  {z:>{d}}" for w, x, y, z in lines]
         rule = "-" * len(table[0])
         return "\n".join([table[0], rule, *table[1:-1], rule, table[-1]])
 
@@ -74,20 +77,20 @@ class Summary:
 
 
 def summarize(model: Layer, input_shape: Any) -> Summary:
-    """Return what every layer of `model` makes of an input of this shape, found by sending zeros through it.
+    """Return the summary of `model`, found by running it on zeros of this shape.
 
     Parameters
     ----------
     model : Layer
     input_shape : int, tuple of int, or list of tuples
-        A list where forward takes several inputs.
+        A list for several inputs.
 
     Raises
     ------
     InvalidTypeError
-        For what is no shape.
+        If `input_shape` is not a shape.
     ShapeError
-        For negative lengths, and for shapes that the model refuses.
+        If a length is negative, or the model does not accept the shape.
     """
     inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
     with preserve_state(model), recorded(model) as calls, np.errstate(all="ignore"):
@@ -104,18 +107,19 @@ def _rows(model: Layer, calls: list[Call]) -> list[Row]:
     for path, layer in model.walk():
         own = _uncounted_parameters(layer, counted)
         if layer.as_inlinable() is not None:
-            rows += [Row(f"{path}.{name}" if path else name, repr(p), (p.shape,), p.size, 0) for name, p in own]
+            prefix = f"{path}." if path else ""
+            rows += [Row(prefix + name, repr(p), (p.shape,), p.size, 0) for name, p in own]
             continue
-        made = calls_of.get(id(layer), [])
-        outputs = made[-1].output if made else ()
-        shapes = tuple(np.shape(y) for y in (outputs if isinstance(outputs, tuple) else (outputs,)))
-        multiply_adds = sum(layer.multiply_adds(*map(np.shape, call.inputs)) for call in made)
+        calls = calls_of.get(id(layer), [])
+        outputs = calls[-1].output if calls else ()
+        shapes = tuple(map(np.shape, outputs if isinstance(outputs, tuple) else (outputs,)))
+        multiply_adds = sum(layer.multiply_adds(*map(np.shape, call.inputs)) for call in calls)
         rows.append(Row(path, repr(layer), shapes, sum(p.size for _, p in own), multiply_adds))
     return rows
 
 
 def _uncounted_parameters(layer: Layer, counted: set[int]) -> list[tuple[str, Parameter]]:
-    """Return the parameters that `layer` holds itself and that nobody has counted yet, and count them."""
+    """Return the parameters that `layer` itself holds, without those in `counted`, and add them."""
     own = []
     for name, member in layer.members():
         if isinstance(member, Parameter) and id(member) not in counted:
@@ -128,7 +132,8 @@ def _shapes(given: Any) -> list[Shape]:
     if not isinstance(given, list):
         return [_shape(given)]
     if not all(isinstance(each, tuple) for each in given):
-        raise InvalidTypeError(f"input_shape is {given!r}, wanted a tuple", where="summary", hint="A list holds one tuple for each input.")
+        message = f"input_shape is {given!r}, expected a tuple"
+        raise InvalidTypeError(message, where="summary", hint="A list holds one tuple for each input.")
     return [_shape(each) for each in given]
 
 
@@ -136,10 +141,10 @@ def _shape(given: Any) -> Shape:
     lengths = given if isinstance(given, tuple) else (given,)
     shape = tuple(as_count(n, "a length in input_shape", "summary", least=-(2**63)) for n in lengths)
     if min(shape, default=0) < 0:
-        raise ShapeError(f"input_shape is {given!r}, wanted lengths of at least 0", where="summary")
+        raise ShapeError(f"input_shape is {given!r}, expected lengths of at least 0", where="summary")
     return shape
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

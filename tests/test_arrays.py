@@ -15,9 +15,9 @@ REFUSED = {
     "dates": (np.array(["2020-01-01"], "M8[D]"), TypeError, "got an array of datetime64"),
     "records": (np.zeros(2, [("a", "f8")]), TypeError, "got an array of"),
     "a list of strings": (["a"], TypeError, "got an array of"),
-    "a ragged list": ([[1.0], [1.0, 2.0]], ValueError, "got something that is no array"),
+    "a ragged list": ([[1.0], [1.0, 2.0]], ValueError, "got something that is not an array"),
     "a masked array": (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, r"got a masked array.*x\.filled\(0\)"),
-    "a function": (np.tanh, TypeError, r"got <ufunc 'tanh'>, wanted an array"),
+    "a function": (np.tanh, TypeError, r"got <ufunc 'tanh'>, expected an array"),
     "a huge integer": ([10**30], TypeError, "got an array of object"),
 }
 
@@ -70,7 +70,7 @@ def test_a_copy_is_nobody_elses():
 def test_a_matrix_has_two_axes():
     assert arrays.as_matrix([[1, 2]]).dtype == np.float32
     for bad in (3.0, [1.0], np.ones((1, 1, 1))):
-        with pytest.raises(nl.ShapeError, match=r"here: got an array of shape .* wanted a matrix"):
+        with pytest.raises(nl.ShapeError, match=r"here: got an array of shape .* expected a matrix"):
             arrays.as_matrix(bad, "here")
 
 
@@ -85,7 +85,7 @@ def test_features_stand_on_the_last_axis_of_any_number_and_are_converted(shape):
 
 @pytest.mark.parametrize(("shape", "hint"), [((2, 4), "in_features 4, or the last axis of x 3"), ((3, 1), "in_features 1"), ((), r"\[x\]")])
 def test_other_features_are_refused_with_the_way_out(shape, hint):
-    with pytest.raises(nl.ShapeError, match=rf"Affine: got x of shape .*wanted \(…, 3\).*{hint}"):
+    with pytest.raises(nl.ShapeError, match=rf"Affine: got x of shape .*expected \(…, 3\).*{hint}"):
         arrays.as_features(np.ones(shape), 3, np.dtype(np.float32), "Affine")
 
 
@@ -153,20 +153,20 @@ def test_whole_numbers_of_any_kind_are_counts(n):
 
 @pytest.mark.parametrize("n", [1.0, 1.5, "3", None, True, np.True_, np.float64(2), [1]])
 def test_what_is_no_whole_number_is_no_count(n):
-    with pytest.raises(nl.InvalidTypeError, match=r"Affine: in_features is .*wanted a whole number"):
+    with pytest.raises(nl.InvalidTypeError, match=r"Affine: in_features is .*expected a whole number"):
         arrays.as_count(n, "in_features", "Affine")
 
 
 def test_a_count_has_a_least():
-    with pytest.raises(nl.InvalidValueError, match="Affine: n is -1, wanted at least 0"):
+    with pytest.raises(nl.InvalidValueError, match="Affine: n is -1, expected at least 0"):
         arrays.as_count(-1, "n", "Affine")
-    with pytest.raises(nl.InvalidValueError, match="n is 0, wanted at least 1"):
+    with pytest.raises(nl.InvalidValueError, match="n is 0, expected at least 1"):
         arrays.as_count(0, "n", least=1)
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.0, 2, np.inf, -np.inf])
 def test_a_number_outside_its_bounds_is_refused(value):
-    with pytest.raises(nl.InvalidValueError, match=r"Dropout: p is .*wanted a finite number in \[0, 1\)"):
+    with pytest.raises(nl.InvalidValueError, match=r"Dropout: p is .*expected a finite number in \[0, 1\)"):
         arrays.as_number(value, "p", "Dropout", least=0, below=1)
 
 
@@ -178,7 +178,7 @@ def test_a_number_without_bounds_is_finite(value):
 
 @pytest.mark.parametrize("value", ["0.5", b"1", True, None, 1j, [0.5], np.array([0.5])])
 def test_what_is_no_number_is_refused(value):
-    with pytest.raises(nl.InvalidTypeError, match=r"p is .*wanted a number"):
+    with pytest.raises(nl.InvalidTypeError, match=r"p is .*expected a number"):
         arrays.as_number(value, "p")
 
 

@@ -45,7 +45,7 @@ def test_an_error_is_netlibs_and_the_one_python_programmers_catch(kind):
 def test_a_message_begins_with_the_place_and_ends_with_the_hint(where, path, hint, text):
     error = nl.ShapeError("got 3", where=where, hint=hint)
     for place in path:  # from the inside out
-        assert error.inside(place) is error
+        assert error.add_location(place) is error
     assert str(error) == text
 
 
@@ -58,7 +58,7 @@ def test_the_place_may_be_the_layer_itself():
 
 
 def test_errors_survive_pickles_and_copies():
-    error = nl.ShapeError("got 3", where="Add()", hint="Take 4.").inside("Sequential[1]")
+    error = nl.ShapeError("got 3", where="Add()", hint="Take 4.").add_location("Sequential[1]")
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(twin) is nl.ShapeError
         assert str(twin) == str(error) == "Sequential[1] Add(): got 3. Take 4."

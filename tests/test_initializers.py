@@ -93,7 +93,7 @@ def test_affine_begins_with_he():
 
 @pytest.mark.parametrize("init", ["he", "xavier", None, nl.He, 0.1, np.zeros, lambda shape, rng: np.zeros(shape)])
 def test_an_initializer_is_an_object_never_a_string_or_a_class(init):
-    with pytest.raises(nl.InvalidTypeError, match=r"Affine: init is .*wanted an initializer.*netlib\.He\(\)"):
+    with pytest.raises(nl.InvalidTypeError, match=r"Affine: init is .*expected an initializer.*netlib\.He\(\)"):
         nl.Affine(2, 2, init=init)
 
 
@@ -116,7 +116,7 @@ def test_numbers_that_cannot_be_are_refused(make, value):
 
 @pytest.mark.parametrize("make", [nl.Normal, nl.Uniform])
 def test_negative_widths_are_refused(make):
-    with pytest.raises(nl.InvalidValueError, match="wanted a finite number of at least 0"):
+    with pytest.raises(nl.InvalidValueError, match="expected a finite number of at least 0"):
         make(-0.1)
 
 

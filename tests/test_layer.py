@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_changed(what, new):
 
 
 def test_a_wrong_shape_is_refused_with_both_shapes():
-    with pytest.raises(nl.ShapeError, match=r"Parameter\.value: got an array of shape \(3,\), wanted \(2, 2\)"):
+    with pytest.raises(nl.ShapeError, match=r"Parameter\.value: got an array of shape \(3,\), expected \(2, 2\)"):
         fresh().value = [1.0, 2.0, 3.0]
 
 
@@ -304,11 +304,11 @@ def test_a_layer_without_forward_or_backward_says_what_a_layer_is():
 
 def test_backward_before_forward_and_another_dout_are_refused_by_every_layer_of_netlibs():
     layer = nl.Affine(2, 3)
-    with pytest.raises(nl.OrderError, match=r"Affine\(2, 3\): backward came before any forward\. Call forward first"):
+    with pytest.raises(nl.OrderError, match=r"Affine\(2, 3\): backward was called before forward\. Call forward first"):
         layer.backward(np.ones((1, 3)))
     layer.forward(np.ones((4, 2)))
     for bad in (np.ones((1, 3)), np.ones(3), np.ones((4, 1)), 1.0, np.ones((3, 4))):
-        with pytest.raises(nl.ShapeError, match=r"Affine\(2, 3\): dout has shape .* wanted that of the output, \(4, 3\)"):
+        with pytest.raises(nl.ShapeError, match=r"Affine\(2, 3\): dout has shape .* expected that of the output, \(4, 3\)"):
             layer.backward(bad)
     with pytest.raises(nl.InvalidTypeError):
         layer.backward(np.full((4, 3), "a"))

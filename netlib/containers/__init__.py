@@ -1,4 +1,4 @@
-"""Layers made of layers. All of them are wired into one flat program, so that depth costs no recursion."""
+"""Layers made of layers, which run as one flat program, without recursion."""
 
 from .graph import Constant as Constant
 from .graph import Graph as Graph

@@ -1,4 +1,4 @@
-"""What containers have in common: they say how they are wired, and the program runs it."""
+"""The base class of containers: a subclass wires its layers, and a program runs them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any, Self
 import numpy as np
 
 from ..arrays import as_array
-from ..errors import OrderError
+from ..errors import no_forward
 from ..execution import execution
 from ..layer import Layer
 from .program import Program, Wiring, as_gradients
 
 
-class Wired:
-    """Where a container has its program, once it is made: a prediction makes one, and changes no attribute."""
+class ProgramCache:
+    """The program of a container, once it is made.
+
+    A prediction may make one without changing an attribute of the container.
+    """
 
     __slots__ = ("program",)
 
@@ -26,34 +29,36 @@ class Wired:
 class Container(Layer):
     """A layer made of layers.
 
-    A subclass writes `wire`, a generator that yields, one after the other, a label, a layer and the slots of
-    its inputs, is sent the slots of its outputs, and returns the slots of the container's outputs; `members`; and `text`, for
-    ``repr``.
+    A subclass implements `wire`, `members`, and `text` for its ``repr``.
     """
 
     _run: Any = None
-    _wired: Wired
+    _cached: ProgramCache
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
-        """Give the container a place for its program, whatever a subclass does in its ``__init__``."""
+        """Create the program cache, so that a subclass need not call ``super().__init__()``."""
         container = super().__new__(cls)
-        container.__dict__["_wired"] = Wired()
+        container.__dict__["_cached"] = ProgramCache()
         return container
 
     def wire(self, *sources: int) -> Wiring:
-        """Yield ``(label, layer, slots of its inputs)``, receive the slots of its outputs, return those of the container."""
+        """Say how the layers are wired.
+
+        This is a generator. For each layer it yields ``(label, layer, slots of its inputs)`` and is
+        sent the slots of the layer's outputs. It returns the slots of the container's outputs.
+        """
         raise NotImplementedError
 
     def program(self, n_inputs: int) -> Program:
-        """Return the flat program of this container and all inside it, made anew only after a change."""
-        wired = self._wired
-        program = wired.program
+        """Return the flat program of this container, made again only if layers have changed."""
+        cached = self._cached
+        program = cached.program
         if program is None or program.n_inputs != n_inputs or program.structure.has_changed():
-            program = wired.program = Program(self, n_inputs)
+            program = cached.program = Program(self, n_inputs)
         return program
 
     def forward(self, *inputs: Any) -> Any:
-        """Return the output for these inputs; a tuple of outputs where there are several."""
+        """Return the output for these inputs, or a tuple of outputs if there are several."""
         program = self.program(len(inputs))
         for x in inputs:
             if type(x) is not np.ndarray:
@@ -62,7 +67,7 @@ class Container(Layer):
         if not execution.keeps:
             outputs = program.infer(inputs)
         else:
-            plans = program.of_thread.plans
+            plans = program.thread_local.plans
             try:
                 outputs = plans.forward(inputs)
             finally:
@@ -70,27 +75,34 @@ class Container(Layer):
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
-        """Fill the ``grad`` of every parameter and return dL/d(input), a tuple where there are several inputs.
+        """Add to the ``grad`` of every parameter, and return dL/d(input).
 
-        It belongs to the last forward of this thread, or, where this thread has run none, to the last of any.
+        It belongs to the last forward of this thread. If this thread has run no forward, it belongs
+        to the last forward of any thread.
 
         Parameters
         ----------
         dout : array_like, or tuple of them
-            dL/dy, one for each output.
+            dL/dy, one array for each output.
         input_gradient : bool
-            False leaves out dL/dx of the layers that take the inputs, which a training loop does not need, and returns None.
+            Whether to compute dL/dx of the layers that take the inputs. A training loop does not
+            need it. If False, return None.
+
+        Returns
+        -------
+        ndarray, tuple of ndarray, or None
+            A tuple if there are several inputs.
 
         Raises
         ------
         OrderError
-            Before any forward, and where a layer has run another forward since.
+            If there was no forward, or a layer has run another forward since.
         """
-        program, run = self._wired.program, self._run
+        program, run = self._cached.program, self._run
         if program is not None and run is not None:
-            run = program.of_thread.plans.run or run
-        if run is None or not (run[0].program is self.program(run[0].program.n_inputs) or self._is_wired_as(run[0].program)):
-            raise OrderError("backward came before any forward", where=self.short, hint="Call forward first: backward needs what it keeps.")
+            run = program.thread_local.plans.run or run
+        if run is None or not self._is_current(run[0].program):
+            raise no_forward(self.short)
         plan, shapes = run
         dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:
@@ -100,18 +112,19 @@ class Container(Layer):
     def _as_value(self, x: Any) -> Any:
         return as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x
 
-    def _is_wired_as(self, program: Program) -> bool:
-        return self.program(program.n_inputs).is_wired_as(program)
+    def _is_current(self, program: Program) -> bool:
+        current = self.program(program.n_inputs)
+        return current is program or current.is_wired_as(program)
 
     def backward_parameters(self, dout: Any) -> None:
-        """Backward without dL/dx; all of it where a subclass has a backward of its own, which may be a plain one."""
+        """Run backward without dL/dx, or the whole backward if a subclass overrides it."""
         if type(self).backward is Container.backward:
             self.backward(dout, input_gradient=False)
         else:
             self.backward(dout)
 
     def text(self) -> list[str | Layer]:
-        """Return the call that made the container, in pieces: text, and layers that show themselves."""
+        """Return the pieces of the container's ``repr``: strings, and layers to insert."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -127,29 +140,33 @@ class Container(Layer):
 
     @property
     def short(self) -> str:
-        """The container in a word, for messages."""
+        """The short name of the container, for messages."""
         return type(self).__name__
 
     def forget(self) -> None:
-        """Let go of the last forward."""
+        """Discard what the last forward cached."""
         super().forget()
-        if self._wired.program is not None:
-            self._wired.program.of_thread.plans.run = None
+        if self._cached.program is not None:
+            self._cached.program.thread_local.plans.run = None
 
-    def untraced(self) -> Layer:
-        """Return itself: its program sees to it that no layer keeps anything. A container with a forward of its own is a user's layer."""
-        return self.as_inlinable() or super().untraced()
+    def for_inference(self) -> Layer:
+        """Return itself, since its program runs the layers inside without caching.
+
+        A container that overrides forward is treated as a user's layer.
+        """
+        return self.as_inlinable() or super().for_inference()
 
     def as_inlinable(self) -> Self | None:
-        """Return the container itself, or None where a subclass has a forward or a backward of its own."""
+        """Return the container itself, or None if a subclass overrides forward or backward."""
         kind = type(self)
-        return self if kind.forward is Container.forward and kind.backward is Container.backward else None
+        is_plain = kind.forward is Container.forward and kind.backward is Container.backward
+        return self if is_plain else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__getstate__().items() if key != "_wired"}
+        return {key: value for key, value in super().__getstate__().items() if key != "_cached"}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        for _, layer in reversed([*self.walk()]):  # inner before outer, so that depth costs no recursion
+        for _, layer in reversed([*self.walk()]):  # inner before outer, to avoid deep recursion
             if isinstance(layer, Container) and id(layer) not in memo:
                 memo[id(layer)] = twin = type(layer).__new__(type(layer))
                 vars(twin).update(copy.deepcopy(layer.__getstate__(), memo))

@@ -1,4 +1,4 @@
-"""Layers wired freely: several inputs, several outputs, fan-out."""
+"""Arbitrary graphs of layers, with several inputs, several outputs, and fan-out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..layer import Layer, Member
 from ..node import Call, Node, as_name
 from ..parameter import Parameter
 from .container import Container
-from .program import Slots, Wiring, refuse_same_object_twice
+from .program import Slots, Wiring, require_distinct_layers
 
 
 class Input(Node):
-    """A place for an array that the caller of a graph hands in.
+    """An input of a graph: a node whose array the caller passes to forward.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Weight(Node):
     ----------
     name : str
     value : array_like
-        Copied; a floating type is kept.
+        It is copied, and a floating type is kept.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Weight(Node):
 
 
 class Constant(Node):
-    """A node without inputs whose value is fixed, such as the column of ones D in the chapter's Eq. (1.31).
+    """A node without inputs whose value is fixed, such as D, the column of ones in Eq. (1.31).
 
     Examples
     --------
@@ -97,7 +97,9 @@ class _Fixed(Layer):
 
 
 class Graph(Container):
-    """A layer out of symbolic nodes; where a node feeds several, backward adds up their gradients.
+    """A layer built from symbolic nodes.
+
+    If several layers use a node, backward adds up their gradients.
 
     Parameters
     ----------
@@ -109,7 +111,8 @@ class Graph(Container):
     Raises
     ------
     InvalidValueError
-        For an output that no input reaches, an input that nobody uses, two nodes of one name, a layer called twice.
+        If an output does not depend on an input, an input is not used, two nodes have the same
+        name, or a layer is called twice.
 
     Examples
     --------
@@ -131,18 +134,20 @@ class Graph(Container):
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
         outputs = _as_nodes(outputs, "outputs")
-        self._calls = _in_order(outputs)  # first, since copies and pickles go this way: in order, depth costs no recursion
+        # first, since copies and pickles go through the attributes in order: no deep recursion
+        self._calls = _sort_calls(outputs)
         self.inputs = _as_nodes(inputs, "inputs")
         self.outputs = outputs
         self.n_outputs = len(self.outputs)
         self._names = _names(self._calls)
-        self._refuse_what_cannot_work()
+        self._validate()
 
     def wire(self, *sources: int) -> Wiring:
-        """Each call takes the slots of its source nodes."""
+        """Wire each call to the slots of its source nodes."""
         if len(sources) != len(self.inputs):
             names = ", ".join(node.name or "" for node in self.inputs)
-            raise ShapeError(f"got {len(sources)} arrays, wanted {len(self.inputs)}: {names}", where=self.short)
+            message = f"got {len(sources)} arrays, expected {len(self.inputs)}: {names}"
+            raise ShapeError(message, where=self.short)
         slots: dict[int, Slots] = {}
         given = {id(node): slot for node, slot in zip(self.inputs, sources, strict=True)}
 
@@ -154,54 +159,60 @@ class Graph(Container):
         return tuple(map(slot_of, self.outputs))
 
     def members(self) -> Iterator[tuple[str, Member]]:
-        """Yield the layers by the names of their nodes, the parameter of each weight, and what a subclass holds besides."""
+        """Yield layers and parameters by the names of their nodes, then a subclass's members."""
         for call, name in zip(self._calls, self._names, strict=True):
             if not isinstance(call.layer, _Fixed):
                 yield name, call.layer.parameter if isinstance(call.layer, _Learned) else call.layer
         yield from super().members()
 
     def text(self) -> list[str | Layer]:
-        """Return the call that made it, in pieces."""
+        """Return the pieces of the ``repr``."""
         return [f"Graph(inputs={list(self.inputs)}, outputs={list(self.outputs)})"]
 
-    def _refuse_what_cannot_work(self) -> None:
+    def _validate(self) -> None:
+        where = self.short
         for node in self.inputs:
             if node.call is not None:
-                raise InvalidTypeError(f"{node!r} is among the inputs", where=self.short, hint="Inputs are made with nl.Input(name).")
-        known = Counter([node.name for node in self.inputs] + list(self._names))
-        for name, count in known.items():
+                hint = "Inputs are made with nl.Input(name)."
+                raise InvalidTypeError(f"{node!r} is among the inputs", where=where, hint=hint)
+        for name, count in Counter([*(node.name for node in self.inputs), *self._names]).items():
             if count > 1:
-                raise InvalidValueError(f"{count} nodes are named {name!r}", where=self.short, hint="Give each a name of its own.")
-        used = {id(node) for call in self._calls for node in call.sources} | {id(node) for node in self.outputs}
+                hint = "Give each its own name."
+                raise InvalidValueError(f"{count} nodes are named {name!r}", where=where, hint=hint)
+        used = {id(node) for call in self._calls for node in call.sources}
+        used |= {id(node) for node in self.outputs}
         for node in self.inputs:
             if id(node) not in used:
-                raise InvalidValueError(f"nobody uses the input {node.name!r}", where=self.short, hint="Use it or leave it out.")
+                hint = "Use it or leave it out."
+                raise InvalidValueError(f"the input {node.name!r} is not used", where=where, hint=hint)
         given = {id(node) for node in self.inputs}
         reached: set[int] = set()
         for call, name in zip(self._calls, self._names, strict=True):
             for node in call.sources:
                 if node.call is None and id(node) not in given:
-                    raise InvalidValueError(f"{name!r} needs {node!r}, which is not among the inputs", where=self.short)
+                    message = f"{name!r} needs {node!r}, which is not among the inputs"
+                    raise InvalidValueError(message, where=where)
                 if id(node) in given or id(node.call) in reached:
                     reached.add(id(call))
         for node in self.outputs:
             if id(node) not in given and id(node.call) not in reached:
-                raise InvalidValueError(f"no input reaches the output {node!r}", where=self.short)
-        refuse_same_object_twice([(f"Graph[{name!r}]", call.layer) for call, name in zip(self._calls, self._names, strict=True)])
+                raise InvalidValueError(f"the output {node!r} depends on no input", where=where)
+        calls = zip(self._calls, self._names, strict=True)
+        require_distinct_layers([(f"Graph[{name!r}]", call.layer) for call, name in calls])
 
 
 def _as_nodes(nodes: object, what: str) -> tuple[Node, ...]:
     if isinstance(nodes, Node):
         return (nodes,)
     if not isinstance(nodes, list | tuple) or not all(isinstance(node, Node) for node in nodes):
-        raise InvalidTypeError(f"{what} is {nodes!r}, wanted a list of nodes", where="Graph")
+        raise InvalidTypeError(f"{what} is {nodes!r}, expected a list of nodes", where="Graph")
     if not nodes:
         raise InvalidValueError(f"has no {what}", where="Graph")
     return tuple(nodes)
 
 
-def _in_order(outputs: Sequence[Node]) -> tuple[Call, ...]:
-    """Return the calls that the outputs need, each after those it needs itself: depth first, with a stack of our own."""
+def _sort_calls(outputs: Sequence[Node]) -> tuple[Call, ...]:
+    """Return the calls that the outputs need in topological order, found depth first."""
     done: dict[int, Call] = {}
     stack = [(node.call, False) for node in reversed(outputs) if node.call is not None]
     while stack:
@@ -217,7 +228,7 @@ def _in_order(outputs: Sequence[Node]) -> tuple[Call, ...]:
 
 
 def _names(calls: Sequence[Call]) -> tuple[str, ...]:
-    """Return a name for each call: the one it was given, or its class with a number."""
+    """Return a name for each call: its own, or by default the class of the layer with a number."""
     numbers: Counter[str] = Counter()
     names = []
     for call in calls:

@@ -1,4 +1,9 @@
-"""The work arrays of a plan: which values and gradients lie in one, and which of them may lie in the same, one after the other."""
+"""The work arrays of a plan.
+
+A plan keeps the values and gradients inside a program in arrays that it reuses in every training
+step. Two of them share memory if the first is no longer needed when the second is written. To find
+out, this module goes through one forward and one backward without computing anything.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,11 @@ if TYPE_CHECKING:
 Pieces = Sequence[tuple[Fusion | None, tuple["Step", ...]]]
 
 ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector."""
+"""In bytes: a cache line, and the widest vector register."""
 
 
 class Block:
-    """Memory that one array after another lies in, and how many slots need what is in it now."""
+    """A piece of memory for one array after another, with the number of slots that need it now."""
 
     __slots__ = ("memory", "users")
 
@@ -38,20 +43,20 @@ class Block:
 
 
 class WorkArrays:
-    """Work arrays for the pieces of a plan, found by going through one forward and one backward without computing.
+    """The work arrays for the pieces of a plan.
 
     Parameters
     ----------
     program : Program
     pieces : sequence of (Fusion or None, tuple of Step)
-        In the order of forward. None stands for a layer that runs by itself.
+        In the order of forward. None stands for a single layer without a fused kernel.
     specs : mapping of int to Spec
         Shape and type of the value in each slot.
 
     Attributes
     ----------
     sums : dict of int to ndarray
-        Where the gradients that meet at a slot are added up.
+        By slot, the array for the sum of the gradients of a value that several pieces read.
     """
 
     def __init__(self, program: Program, pieces: Pieces, specs: dict[int, Spec]) -> None:
@@ -67,69 +72,78 @@ class WorkArrays:
         self._dx: dict[tuple[int, int], Array] = {}
         self._scratch: dict[int, Array] = {}
         self.sums: dict[int, Array] = {}
-        self._lay_out_values()
-        self._lay_out_gradients()
+        self._assign_values()
+        self._assign_gradients()
 
     @property
-    def lent(self) -> Collection[int]:
-        """The slots whose values lie in work arrays."""
+    def reused_slots(self) -> Collection[int]:
+        """The slots whose values are in work arrays."""
         return self._y.keys()
 
     def memory(self, i: int, copies: dict[int, Array]) -> Memory:
-        """Return the arrays of piece `i`, which reads copies of some slots."""
+        """Return the arrays of piece `i`, which reads `copies` in place of some slots."""
         _, steps = self._pieces[i]
         x = tuple(copies.get(slot, self._y.get(slot)) for slot in steps[0].sources)
         dx = tuple(self._dx.get((i, k)) for k in range(len(steps[0].sources)))
         return Memory(x, self._y.get(steps[-1].target), dx, self._scratch.get(i))
 
-    def is_sure(self, slot: int) -> bool:
-        """Return whether the value in `slot` is of the same shape and type every time."""
-        return slot < self._program.n_inputs or self.is_fused(slot)
-
     def is_fused(self, slot: int) -> bool:
-        """Return whether the value in `slot` comes out of a fused operation."""
+        """Return whether the value in `slot` is the output of a fused operation."""
         return self._makers.get(slot) is not None
 
-    def sends_fitting(self, i: int) -> bool:
-        """Return whether the dout of piece `i` comes from fused operations and the caller alone, so that nothing needs to be checked."""
-        return all(fusion is not None for _, fusion in self._readers.get(self._pieces[i][1][-1].target, []))
+    def has_fixed_spec(self, slot: int) -> bool:
+        """Return whether the value in `slot` has the same shape and type in every step."""
+        return slot < self._program.n_inputs or self.is_fused(slot)
 
-    def must_be_new(self, i: int) -> list[bool] | None:
-        """Return for each input of piece `i` whether its gradient goes to somebody who may keep it; None where none does."""
-        new = [not self._lends_gradient(slot) for slot in self._pieces[i][1][0].sources]
-        return new if any(new) else None
+    def dout_has_fixed_spec(self, i: int) -> bool:
+        """Return whether the dout of piece `i` needs no check of its shape and type.
 
-    def _lends_value(self, slot: int) -> bool:
+        This is so if only the caller and fused operations contribute to it.
+        """
+        readers = self._readers.get(self._pieces[i][1][-1].target, [])
+        return all(fusion is not None for _, fusion in readers)
+
+    def gradients_to_copy(self, i: int) -> list[bool] | None:
+        """Return for each input of piece `i` whether its gradient goes to code that may keep it.
+
+        None if no gradient does.
+        """
+        to_copy = [not self._reuses_gradient(slot) for slot in self._pieces[i][1][0].sources]
+        return to_copy if any(to_copy) else None
+
+    def _reuses_value(self, slot: int) -> bool:
         readers = self._readers.get(slot, [])
-        is_inner = slot not in self._program.outputs and self._makers.get(slot) is not None
+        is_inner = slot not in self._program.outputs and self.is_fused(slot)
         return is_inner and all(fusion is not None for _, fusion in readers)
 
-    def _lends_gradient(self, slot: int) -> bool:
+    def _reuses_gradient(self, slot: int) -> bool:
         return slot in self._named
 
-    def _lay_out_values(self) -> None:
+    def _assign_values(self) -> None:
         blocks: dict[int, Block] = {}
         for i, (fusion, steps) in enumerate(self._pieces):
             slot = steps[-1].target
-            if fusion is not None and self._lends_value(slot):
+            if fusion is not None and self._reuses_value(slot):
                 blocks[slot] = self._take(self._specs[slot])
                 self._y[slot] = blocks[slot].array(self._specs[slot])
             for source in set(steps[0].sources) & blocks.keys():
                 readers = self._readers[source]
-                if readers[-1][0] == i and not any(each.keeps_inputs for _, each in readers if each):
+                is_last = readers[-1][0] == i
+                if is_last and not any(each.keeps_inputs for _, each in readers if each):
                     self._give_back(blocks.pop(source))
 
-    def _lay_out_gradients(self) -> None:
+    def _assign_gradients(self) -> None:
         held: dict[int, list[Block]] = {}
         for i, (fusion, steps) in reversed([*enumerate(self._pieces)]):
-            douts = held.pop(steps[-1].target, [])
+            target = steps[-1].target
+            douts = held.pop(target, [])
             if fusion is not None:
                 scratch = []
                 if fusion.needs_scratch:
-                    scratch.append(self._take(self._specs[steps[-1].target]))
-                    self._scratch[i] = scratch[0].array(self._specs[steps[-1].target])
+                    scratch.append(self._take(self._specs[target]))
+                    self._scratch[i] = scratch[0].array(self._specs[target])
                 for k, slot in enumerate(steps[0].sources):
-                    if not self._lends_gradient(slot):
+                    if not self._reuses_gradient(slot):
                         continue
                     blocks = held.setdefault(slot, [])
                     if fusion.sends_dout_on:
@@ -139,8 +153,7 @@ class WorkArrays:
                     else:
                         blocks.append(self._take(self._specs[slot]))
                         self._dx[i, k] = blocks[-1].array(self._specs[slot])
-                    readers = self._readers[slot]
-                    if len(readers) > 1 and slot not in self.sums and all(each is not None for _, each in readers):
+                    if self._needs_sum(slot):
                         blocks.append(self._take(self._specs[slot]))
                         self.sums[slot] = blocks[-1].array(self._specs[slot])
                 for block in scratch:
@@ -148,11 +161,16 @@ class WorkArrays:
             for block in douts:
                 self._give_back(block)
 
+    def _needs_sum(self, slot: int) -> bool:
+        readers = self._readers[slot]
+        is_shared = len(readers) > 1 and all(fusion is not None for _, fusion in readers)
+        return is_shared and slot not in self.sums
+
     def _take(self, spec: Spec) -> Block:
         """Return the smallest free block that is large enough, or a new one."""
         n_bytes = math.prod(spec.shape) * spec.dtype.itemsize
-        fitting = [block for block in self._free if len(block.memory) >= n_bytes]
-        block = min(fitting, key=lambda each: len(each.memory), default=None)
+        large_enough = [block for block in self._free if len(block.memory) >= n_bytes]
+        block = min(large_enough, key=lambda each: len(each.memory), default=None)
         if block is None:
             block = Block(n_bytes)
         else:

@@ -1,11 +1,14 @@
-"""How one thread runs a program: operation by operation, in work arrays that are used again where the inputs have a shape seen before.
+"""A plan: the operations by which one thread runs a program, for inputs of given shapes.
 
-A training loop shows a container the same shapes time after time. The first time its layers run one by one, and the shapes of all values
-are noted. From then on layers that the table of fused kernels knows run together, and their results lie in work arrays. The mathematics is
-that of the layers, and so is what they keep: each layer's cache is set, so that its own backward works as after its own forward.
+A training loop passes the same shapes to a container again and again. In the first step, the layers
+run one by one, and the program records the shapes of all values. From the second step on, it runs a
+plan: layers that the table of fused kernels lists run as one operation, and their results are
+written to work arrays, which every step reuses. The plan computes what the layers would compute. It
+also sets the cache of each layer, so that the layer's own backward works as after its own forward.
 
-Who may see a work array: fused operations, and the backward of layers with a `kernel_name`, which promise to return new arrays and to
-hold on to nothing. What comes from anybody else is copied, and what goes to them is new.
+Only two kinds of code may see a work array: fused operations, and the backward of layers with a
+`kernel_name`, which promise to return new arrays and to keep none that they were given. Arrays from
+any other code are copied, and any other code gets new arrays.
 """
 
 from __future__ import annotations
@@ -39,20 +42,21 @@ def spec_of(x: Any) -> Spec:
     return Spec(x.shape, x.dtype)
 
 
-class OtherInput(Exception):  # noqa: N818 - no error: the plan goes on layer by layer
-    """A layer that is not fused has given something of another shape or type than before."""
+class SpecMismatch(Exception):  # noqa: N818 - not an error: the plan continues layer by layer
+    """Raised if the output of a layer has another shape or type than the plan was made for."""
 
 
 class Op:
-    """What is done for one layer, or for several at once, and where it reads and writes."""
+    """One operation of a plan, for one layer or several, with the slots it reads and writes."""
 
     __slots__ = (
         "backward",
         "backward_parameters",
+        "calls_layer",
         "first",
         "forward",
         "frees",
-        "is_alone",
+        "gradient_slots",
         "is_source_only",
         "last",
         "n_outputs",
@@ -60,7 +64,6 @@ class Op:
         "sources",
         "steps",
         "target",
-        "to",
     )
 
     def __init__(self, steps: tuple[Step, ...], forward: Any, backward: Any, backward_parameters: Any) -> None:
@@ -68,101 +71,122 @@ class Op:
         self.first, self.last = first, last = steps[0], steps[-1]
         self.forward: Callable[..., Any] = forward
         self.backward: Any = backward
-        """Takes dout and returns the gradients; None for a copy, whose reader sends the gradient on."""
+        """Takes dout and returns the gradients. None for a copy, whose reader does it instead."""
         self.backward_parameters: Any = backward_parameters
-        self.reads(first.sources)
-        self.to = first.sources
-        """The slots whose gradients it adds to."""
+        self.set_sources(first.sources)
+        self.gradient_slots = first.sources
+        """The slots to whose gradients backward adds."""
         self.target, self.n_outputs = last.target, last.n_outputs
         self.frees: tuple[int, ...] = ()
+        """The slots that no later operation reads."""
         self.is_source_only = first.is_source_only
-        self.is_alone = False
+        self.calls_layer = False
+        """Whether it calls the methods of a layer, which may return anything."""
 
-    def refusing(self, error: Exception) -> Step:
-        """Return the step whose layer raised `error`; the last where none says so."""
-        return next((step for step in self.steps if step.layer is getattr(error, "where", None)), self.last)
-
-    def reads(self, sources: tuple[int, ...]) -> None:
-        """Have it read these slots."""
+    def set_sources(self, sources: tuple[int, ...]) -> None:
+        """Set the slots that forward reads."""
         self.sources = sources
         self.source = sources[0] if len(sources) == 1 else -1
 
+    def step_of(self, error: Exception) -> Step:
+        """Return the step whose layer raised `error`, by default the last one."""
+        where = getattr(error, "where", None)
+        return next((step for step in self.steps if step.layer is where), self.last)
+
 
 class Plan:
-    """The operations of a program, with the memory they work in. It belongs to one thread.
+    """The operations of a program, with their work arrays. A plan belongs to one thread.
 
     Parameters
     ----------
     program : Program
     ops : list of Op
         In the order of forward.
-    alone : Plan, optional
-        The plan without fused operations, by which it goes on where a layer gives something of another shape than before.
+    inputs : tuple of Spec
+        Shape and type of the inputs that it is made for. Empty for a plan without fused operations,
+        which runs for any inputs.
+    unfused : Plan, optional
+        The plan without fused operations, with which a forward continues if the output of a layer
+        has another shape than before.
 
     Attributes
     ----------
     copies : list of (int, ndarray)
-        Inputs that are copied, since the caller could write into them: the slot of each, and the array. All copies have slots
-        behind those of the program.
-    behind : list
-        What lies in those slots: these copies, and None for others.
+        Inputs to copy, since the caller could write into them: the slot of each, and the array.
+    copy_slots : list of ndarray or None
+        The initial values of the slots for copies, which follow the slots of the program: the
+        arrays in `copies`, and None for a value that an operation copies.
     sums : dict of int to ndarray
-        Where the gradients that meet at a slot are added up.
+        By slot, the array for the sum of the gradients of a value that several operations read.
     dout_types : list of dtype or None
-        The type that each dout must have, and C order with it; None where the layer that gets it sees to that itself.
+        The type to which each dout is converted, in C order. None if the layer that receives it
+        converts it.
     """
 
-    def __init__(self, program: Program, ops: list[Op], inputs: tuple[Spec, ...] = (), alone: Plan | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        ops: list[Op],
+        inputs: tuple[Spec, ...] = (),
+        unfused: Plan | None = None,
+    ) -> None:
         self.program = program
         self.inputs = inputs
         self.copies: list[tuple[int, Array]] = []
-        self.behind: list[Array | None] = []
+        self.copy_slots: list[Array | None] = []
         self.sums: dict[int, Array] = {}
         self.dout_types: list[np.dtype[Any] | None] = [None] * len(program.outputs)
-        self.ops, self._alone = ops, alone
-        self._in_reverse = self._ran_in_reverse = _in_reverse(ops)
-        self._has_layers_alone = any(op.is_alone for op in ops)
-        self._is_chain = program.n_inputs == 1 and not self._has_layers_alone and self._chains()
-        self._made = [None] * (program.n_slots - program.n_inputs)
-        self._like: dict[int, Spec] = {}
+        self.ops, self._unfused = ops, unfused
+        self._backward_ops = self._last_backward_ops = _in_reverse(ops)
+        self._calls_layers = any(op.calls_layer for op in ops)
+        self._is_chain = not self._calls_layers and _are_chained(ops, program)
+        self._empty_slots = [None] * (program.n_slots - program.n_inputs)
+        self._output_specs: dict[int, Spec] = {}
         self._input = inputs[0] if len(inputs) == 1 else None
         self._is_compiled = is_loaded()
 
-    def takes(self, inputs: Sequence[Any]) -> bool:
+    def matches(self, inputs: Sequence[Any]) -> bool:
         """Return whether it was made for such inputs, and for the kernels that are in use."""
         if self._input is not None:  # the common case, without a loop
             x, (shape, dtype) = inputs[0], self._input
             fits = type(x) is np.ndarray and x.shape == shape and x.dtype is dtype
         else:
-            fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in zip(inputs, self.inputs, strict=True))
+            pairs = zip(inputs, self.inputs, strict=True)
+            fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in pairs)
         return fits and self._is_compiled is is_loaded()
 
-    def forward(self, inputs: Sequence[Any], noted: Specs | None = None) -> list[Any]:
-        """Run the operations and return the outputs. `noted` fills with the shapes and types of all values."""
+    def forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
+        """Run the operations and return the outputs.
+
+        If `specs` is given, record the shapes and types of all values there.
+        """
         for slot, copy in self.copies:
             copy[...] = inputs[slot]
         if self._is_chain:
             return [self._forward_of_chain(self.copies[0][1] if self.copies else inputs[0])]
-        values = [*inputs, *self._made, *self.behind]
-        self._ran_in_reverse = self._in_reverse
-        if self._has_layers_alone:
-            self._forward_with_layers(values, noted)
+        values = [*inputs, *self._empty_slots, *self.copy_slots]
+        self._last_backward_ops = self._backward_ops
+        if self._calls_layers:
+            self._run_forward_with_layers(values, specs)
         else:
-            self._run(self.ops, values)
+            self._run_forward(self.ops, values)
         return [values[slot] for slot in self.program.outputs]
 
     def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
-        """Run the operations in reverse and return dL/d(input) for each input: None where none was asked for or none flows."""
+        """Run the operations in reverse, and return dL/d(input) for each input.
+
+        It is None if not asked for, or if no gradient reaches the input.
+        """
         given = [
             dout if dtype is None or (dout.dtype is dtype and dout.flags.carray) else np.array(dout, dtype, order="C")
-            for dout, dtype in zip(douts, self.dout_types)  # noqa: B905 - whoever calls has counted
+            for dout, dtype in zip(douts, self.dout_types)  # noqa: B905 - the caller has counted
         ]
         if self._is_chain:
             return [self._backward_of_chain(given[0], input_gradient)]
         grads: list[Any] = [None] * self.program.n_slots
         for slot, dout in zip(self.program.outputs, given, strict=True):
             grads[slot] = dout
-        self._run_in_reverse(grads, input_gradient)
+        self._run_backward(grads, input_gradient)
         return grads[: self.program.n_inputs]
 
     def _forward_of_chain(self, x: Any) -> Any:
@@ -178,64 +202,62 @@ class Plan:
     def _backward_of_chain(self, dout: Any, input_gradient: bool) -> Any:
         op = None
         try:
-            for op in self._in_reverse:
+            for op in self._backward_ops:
                 if op.is_source_only and not input_gradient:
                     op.backward_parameters(dout)
                     return None
                 dout = op.backward(dout)
         except Exception as error:
-            add_location(error, None if op is None else op.refusing(error), self.program.steps)
+            add_location(error, None if op is None else op.step_of(error), self.program.steps)
             raise
         return dout
 
-    def _chains(self) -> bool:
-        """Return whether each operation takes what the one before it gives, and nothing else."""
-        targets = [op.target for op in self.ops]
-        sources = [op.to for op in self.ops[1:]]
-        return bool(targets) and sources == [(slot,) for slot in targets[:-1]] and self.program.outputs == (targets[-1],)
-
-    def _forward_with_layers(self, values: list[Any], noted: Specs | None) -> None:
+    def _run_forward_with_layers(self, values: list[Any], specs: Specs | None) -> None:
         outer = execution.op
         try:
-            self._run(self.ops, values, noted)
-        except OtherInput as stop:
-            at: int = stop.args[0]
-            assert self._alone is not None
-            done = {step for op in self.ops[:at] if op.backward is not None for step in op.steps}
-            rest = [op for op in self._alone.ops if op.first not in done]
-            self._ran_in_reverse = _in_reverse([*self.ops[:at], *rest])
-            self._run(rest, values)
+            self._run_forward(self.ops, values, specs)
+        except SpecMismatch as mismatch:
+            n_done: int = mismatch.args[0]
+            assert self._unfused is not None
+            done_ops = self.ops[:n_done]
+            done_steps = {step for op in done_ops if op.backward is not None for step in op.steps}
+            rest = [op for op in self._unfused.ops if op.first not in done_steps]
+            self._last_backward_ops = _in_reverse([*done_ops, *rest])
+            self._run_forward(rest, values)
         finally:
             execution.op = outer
 
-    def _run(self, ops: list[Op], values: list[Any], noted: Specs | None = None) -> None:
+    def _run_forward(self, ops: list[Op], values: list[Any], specs: Specs | None = None) -> None:
         op = None
         try:
             for op in ops:
                 source = op.source
-                y = op.forward(values[source]) if source >= 0 else op.forward(*[values[slot] for slot in op.sources])
+                if source >= 0:
+                    y = op.forward(values[source])
+                else:
+                    y = op.forward(*[values[slot] for slot in op.sources])
                 if op.n_outputs == 1:
                     values[op.target] = y
                 else:
                     values[op.target : op.target + op.n_outputs] = outputs_of(op.last, y)
                     for slot in op.last.targets:
-                        self._like[slot] = spec_of(values[slot])
-                if noted is not None:
+                        self._output_specs[slot] = spec_of(values[slot])
+                if specs is not None:
                     for slot in op.last.targets:
-                        noted[slot] = spec_of(values[slot])
+                        specs[slot] = spec_of(values[slot])
                 for slot in op.frees:
                     values[slot] = None
-        except OtherInput:
-            raise OtherInput(ops.index(op)) from None  # type: ignore[arg-type]
+        except SpecMismatch:
+            raise SpecMismatch(ops.index(op)) from None  # type: ignore[arg-type]
         except Exception as error:
             add_location(error, None if op is None else op.first)
             raise
 
-    def _run_in_reverse(self, grads: list[Any], input_gradient: bool) -> None:
+    def _run_backward(self, grads: list[Any], input_gradient: bool) -> None:
         op = None
         dout: Any
         try:
-            for op in self._ran_in_reverse:
+            for op in self._last_backward_ops:
                 target = op.target
                 if op.n_outputs == 1:
                     dout = grads[target]
@@ -246,28 +268,42 @@ class Plan:
                     slots = op.last.targets
                     if all(grads[slot] is None for slot in slots):
                         continue
-                    dout = tuple([self._zeros(slot) if grads[slot] is None else grads[slot] for slot in slots])
+                    dout = tuple([self._gradient_or_zeros(grads, slot) for slot in slots])
                 if op.is_source_only and not input_gradient:
                     op.backward_parameters(dout)
                     continue
                 dx = op.backward(dout)
-                gradients = (dx,) if type(dx) is np.ndarray and len(op.to) == 1 else gradients_of(op.first, dx)
-                for slot, d in zip(op.to, gradients):  # noqa: B905 - none for inputs that are not differentiated
+                slots_to_add = op.gradient_slots
+                if type(dx) is np.ndarray and len(slots_to_add) == 1:
+                    gradients: tuple[Any, ...] = (dx,)
+                else:
+                    gradients = gradients_of(op.first, dx)
+                for slot, d in zip(slots_to_add, gradients):  # noqa: B905 - may be fewer gradients
                     if grads[slot] is None:
                         grads[slot] = d
                     elif d is not None:
                         grads[slot] = self._sum(slot, grads[slot], d)
         except Exception as error:
-            add_location(error, None if op is None else op.refusing(error), self.program.steps)
+            add_location(error, None if op is None else op.step_of(error), self.program.steps)
             raise
 
     def _sum(self, slot: int, a: Any, b: Any) -> Any:
-        if slot in self.sums and self._ran_in_reverse is self._in_reverse:  # else some shapes are others than planned
+        has_planned_shapes = self._last_backward_ops is self._backward_ops
+        if slot in self.sums and has_planned_shapes:
             return np.add(a, b, out=self.sums[slot])
         return a + b
 
-    def _zeros(self, slot: int) -> Array:
-        return np.zeros(*self._like[slot])
+    def _gradient_or_zeros(self, grads: list[Any], slot: int) -> Any:
+        return np.zeros(*self._output_specs[slot]) if grads[slot] is None else grads[slot]
+
+
+def _are_chained(ops: list[Op], program: Program) -> bool:
+    """Return whether each operation takes the output of the one before it, and nothing else."""
+    if program.n_inputs != 1 or not ops:
+        return False
+    *inner, last = [op.target for op in ops]
+    sources = [op.gradient_slots for op in ops[1:]]
+    return sources == [(slot,) for slot in inner] and program.outputs == (last,)
 
 
 def _in_reverse(ops: list[Op]) -> list[Op]:
@@ -276,33 +312,42 @@ def _in_reverse(ops: list[Op]) -> list[Op]:
 
 
 def outputs_of(step: Step, y: Any) -> tuple[Any, ...]:
-    """Return what the forward at `step` returned as one array for each output."""
+    """Return the result of the forward of `step` as a tuple with one array per output."""
     if step.n_outputs == 1:
         return (y,)
     if not isinstance(y, tuple) or len(y) != step.n_outputs:
-        raise InvalidTypeError(f"forward returned {type(y).__name__}, wanted a tuple of {step.n_outputs} arrays", where=step.layer)
+        got, expected = type(y).__name__, f"a tuple of {step.n_outputs} arrays"
+        raise InvalidTypeError(f"forward returned {got}, expected {expected}", where=step.layer)
     return y
 
 
 def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
-    """Return what the backward at `step` returned as one gradient for each input, None where nothing flows."""
+    """Return the result of the backward of `step` as a tuple with one gradient per input.
+
+    A gradient is None if none flows to the input.
+    """
     layer = step.layer
-    if dx is None and not step.is_source_only:  # layers before it wait for a gradient
-        raise InvalidTypeError("backward returned None, wanted dL/dx", where=layer, hint="Does it lack a return?")
+    if dx is None and not step.is_source_only:  # the layers before it need a gradient
+        hint = "Is its return statement missing?"
+        raise InvalidTypeError("backward returned None, expected dL/dx", where=layer, hint=hint)
     gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
     if len(gradients) + layer.n_nondifferentiable_inputs != len(step.sources):
-        raise ShapeError(f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs", where=layer)
+        message = f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs"
+        raise ShapeError(message, where=layer)
     return gradients
 
 
 def add_location(error: Exception, step: Step | None, steps: Sequence[Step] = ()) -> None:
-    """Write the place of `step` on an error that came out of it; on one about dout, also which of `steps` made that."""
+    """Add the location of `step` to an error that its layer raised.
+
+    If the error is about dout, its hint names the layers among `steps` that computed it.
+    """
     if step is None:
         return
     if not isinstance(error, NetlibError):
         error.add_note(f"in {step.path} {step.layer!r}")
         return
-    error.inside(step.path)
+    error.add_location(step.path)
     if isinstance(error, GradientShapeError):
         makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
         error.hint = f"It came out of the backward of {' and '.join(makers)}." if makers else ""

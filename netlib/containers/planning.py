@@ -1,4 +1,11 @@
-"""Making plans: which layers run together, what is copied and what is checked on the way, and when."""
+"""Making plans: which layers run as one operation, and which arrays are copied or checked.
+
+`Plans` decides when to make a plan, `make_plan` makes one. Each operation of a plan is a closure
+around the forward and backward of a fused kernel or of a layer. A fused operation relies on arrays
+of the planned shape and type, and writes its results to work arrays. So `_fused_op` wraps it if a
+neighbour is a layer of unknown conduct: inputs and `dout` from such a layer are checked, and
+gradients to it are copied.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +20,16 @@ from ..errors import stale_cache
 from ..execution import execution
 from ..kernels.fused.fusion import Fusion
 from .memory import WorkArrays
-from .plan import Op, OtherInput, Plan, Spec, Specs, spec_of
+from .plan import Op, Plan, Spec, SpecMismatch, Specs, spec_of
 
 if TYPE_CHECKING:
     from .program import Program, Step
 
 
 class Plans:
-    """How one thread runs one program: layer by layer, and by plans for the few shapes that came by last."""
+    """The plans by which one thread runs one program, for the few input shapes that it saw last."""
 
-    MOST = 4
+    MAX_PLANS = 4
 
     def __init__(self, program: Program) -> None:
         self.run: tuple[Plan, list[Shape]] | None = None
@@ -32,47 +39,95 @@ class Plans:
         self._seen: dict[tuple[Spec, ...], Specs] = {}
 
     @cached_property
-    def _alone(self) -> Plan:
-        """The plan by which each layer runs by itself. A model that only predicts has none."""
-        return planned_alone(self._program)
+    def _unfused(self) -> Plan:
+        """The plan without fused operations. A model that only predicts does not need it."""
+        return make_unfused_plan(self._program)
 
     def forward(self, inputs: Sequence[Any]) -> list[Any]:
-        """Run the program on `inputs`, by a plan from the second time that such inputs come by."""
-        plan, noted = self._find(inputs)
+        """Run the program on `inputs`, with fused operations from the second time on."""
+        plan, specs = self._find(inputs)
         try:
-            outputs = plan.forward(inputs, noted)
+            outputs = plan.forward(inputs, specs)
         except BaseException:
-            self.run = None  # what a refused forward leaves is a part of it
+            self.run = None  # some layers have run and others have not, so backward must not
             raise
         self.run = plan, [y.shape if type(y) is np.ndarray else np.shape(y) for y in outputs]
         return outputs
 
     def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
-        for plan in self._plans if execution.uses_work_arrays else ():
-            if plan.takes(inputs):
+        """Return the plan for `inputs`, and a dict if it is to record the specs of all values."""
+        if not execution.uses_work_arrays:
+            return self._unfused, None
+        for plan in self._plans:
+            if plan.matches(inputs):
                 return plan, None
-        if not (self._program.has_fusions and execution.uses_work_arrays) or not all(type(x) is np.ndarray for x in inputs):
-            return self._alone, None
-        like = tuple(map(spec_of, inputs))
-        noted = self._seen.pop(like, None)
-        if noted is None:
-            noted = self._seen[like] = dict(enumerate(like))
-            for old in list(self._seen)[: -self.MOST]:
+        if not self._program.has_fusions or not all(type(x) is np.ndarray for x in inputs):
+            return self._unfused, None
+        input_specs = tuple(map(spec_of, inputs))
+        specs = self._seen.pop(input_specs, None)
+        if specs is None:
+            specs = self._seen[input_specs] = dict(enumerate(input_specs))
+            for old in list(self._seen)[: -self.MAX_PLANS]:
                 del self._seen[old]
-            return self._alone, noted
-        self._seen[like] = noted
-        if len(noted) < self._program.n_slots:  # that forward was refused
-            return self._alone, noted
-        plan = planned(self._program, like, noted, self._alone)
-        others = [other for other in self._plans if other.inputs != like]
-        self._plans = [*others[1 - self.MOST :], plan]
+            return self._unfused, specs
+        self._seen[input_specs] = specs
+        if len(specs) < self._program.n_slots:  # that forward raised an error
+            return self._unfused, specs
+        plan = make_plan(self._program, input_specs, specs, self._unfused)
+        others = [other for other in self._plans if other.inputs != input_specs]
+        self._plans = [*others[1 - self.MAX_PLANS :], plan]
         return plan, None
 
 
-def _layer_alone(step: Step) -> Op:
-    """Return the operation of a layer that runs by its own methods."""
+def make_unfused_plan(program: Program) -> Plan:
+    """Return the plan without fused operations, which runs for inputs of any shape."""
+    ops = [_layer_op(step) for step in program.steps]
+    _set_frees(ops, program)
+    return Plan(program, ops)
+
+
+def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan) -> Plan:
+    """Return the plan for inputs and values of these shapes and types."""
+    pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
+    for group in program.groups:
+        fusion = group.fusion
+        if fusion is not None and fusion.fits(group.layers, *[specs[slot] for slot in group.sources]):
+            pieces.append((fusion, group.steps))
+        else:
+            pieces += [(None, (step,)) for step in group.steps]
+    arrays = WorkArrays(program, pieces, specs)
+    ops: list[Op] = []
+    copies: list[tuple[int, Array]] = []
+    copy_slots: list[Array | None] = []
+    for i, (fusion, steps) in enumerate(pieces):
+        if fusion is None:
+            ops.append(_layer_op(steps[0]))
+            continue
+        copied: dict[int, Array] = {}
+        sources = []
+        for slot in steps[0].sources:
+            sources.append(slot)
+            if fusion.keeps_inputs and slot in program.exposed:
+                sources[-1] = program.n_slots + len(copy_slots)
+                copied[slot] = np.empty(*specs[slot])
+                if slot < program.n_inputs:
+                    copies.append((slot, copied[slot]))
+                    copy_slots.append(copied[slot])
+                else:
+                    ops.append(_copy_op(steps[0], slot, sources[-1], copied[slot]))
+                    copy_slots.append(None)
+        ops.append(_fused_op(i, fusion, steps, tuple(sources), copied, arrays, specs))
+    _set_frees(ops, program, arrays.reused_slots)
+    plan = Plan(program, ops, inputs, unfused)
+    plan.copies, plan.copy_slots, plan.sums = copies, copy_slots, arrays.sums
+    plan.dout_types = [specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs]
+    return plan
+
+
+def _layer_op(step: Step) -> Op:
+    """Return the operation that calls the methods of a single layer."""
     layer, attributes = step.layer, step.layer.__dict__
-    is_unnamed = not step.kernel and bool(step.sources)  # a weight or a constant keeps no forward
+    is_unnamed = not step.kernel and bool(step.sources)  # weights and constants cache nothing
 
     def forward(*xs: Any) -> Any:
         execution.op = op
@@ -95,132 +150,111 @@ def _layer_alone(step: Step) -> Op:
         return layer.backward_parameters(dout)
 
     op = Op((step,), forward, backward, backward_parameters)
-    op.is_alone = True
+    op.calls_layer = True
     return op
 
 
-def planned_alone(program: Program) -> Plan:
-    """Return the plan by which each layer runs by itself, for inputs of any shape."""
-    ops = [_layer_alone(step) for step in program.steps]
-    _free(ops, program)
-    return Plan(program, ops)
+def _copy_op(reader: Step, source: int, target: int, copy: Array) -> Op:
+    """Return the operation that copies a value into which other code may write.
 
-
-def planned(program: Program, inputs: tuple[Spec, ...], specs: Specs, alone: Plan) -> Plan:
-    """Return the plan for inputs and values of these shapes and types."""
-    pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
-    for group in program.groups:
-        if group.fusion is not None and group.fusion.fits(group.layers, *[specs[slot] for slot in group.sources]):
-            pieces.append((group.fusion, group.steps))
-        else:
-            pieces += [(None, (step,)) for step in group.steps]
-    arrays = WorkArrays(program, pieces, specs)
-    ops: list[Op] = []
-    copies: list[tuple[int, Array]] = []
-    behind: list[Array | None] = []
-    for i, (fusion, steps) in enumerate(pieces):
-        if fusion is None:
-            ops.append(_layer_alone(steps[0]))
-            continue
-        copied: dict[int, Array] = {}
-        reads = []
-        for slot in steps[0].sources:
-            reads.append(slot)
-            if fusion.keeps_inputs and slot in program.foreign:
-                reads[-1] = program.n_slots + len(behind)
-                copied[slot] = np.empty(*specs[slot])
-                if slot < program.n_inputs:
-                    copies.append((slot, copied[slot]))
-                    behind.append(copied[slot])
-                else:
-                    ops.append(_copy(steps[0], slot, reads[-1], copied[slot]))
-                    behind.append(None)
-        ops.append(_fused(i, fusion, steps, tuple(reads), copied, arrays, specs))
-    _free(ops, program, arrays.lent)
-    plan = Plan(program, ops, inputs, alone)
-    plan.copies, plan.behind, plan.sums = copies, behind, arrays.sums
-    plan.dout_types = [specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs]
-    return plan
-
-
-def _fused(
-    i: int, fusion: Fusion, steps: tuple[Step, ...], reads: tuple[int, ...], copied: dict[int, Array], arrays: WorkArrays, specs: Specs
-) -> Op:
-    """Return the operation of piece `i` of a plan, several layers at once, with the checks that its neighbours make necessary."""
-    sources, last = steps[0].sources, steps[-1]
-    xs = [specs[slot] for slot in sources]
-    operation = fusion.prepare([step.layer for step in steps], xs, arrays.memory(i, copied))
-    op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
-    op.reads(reads)
-    unsure = [k for k, slot in enumerate(sources) if not arrays.is_sure(slot) and slot not in copied]
-    if unsure:
-        op.forward = _checking(op.forward, unsure, xs)
-    if not arrays.sends_fitting(i):
-        op.backward = _receiving(op.backward, last, specs[last.target])
-        op.backward_parameters = _receiving(op.backward_parameters, last, specs[last.target])
-    if fusion.sends_dout_on and (new := arrays.must_be_new(i)):
-        op.backward = _sending_new(op.backward, new)
-    return op
-
-
-def _copy(reader: Step, source: int, target: int, work: Array) -> Op:
-    """Return the operation that copies what a layer may write into. It has no backward: its reader sends the gradient on."""
+    It has no backward, since its reader adds to the gradient of the original.
+    """
 
     def forward(x: Any) -> Array:
-        if type(x) is not np.ndarray or x.shape != work.shape or x.dtype is not work.dtype:
-            raise OtherInput
-        work[...] = x
-        return work
+        if type(x) is not np.ndarray or x.shape != copy.shape or x.dtype is not copy.dtype:
+            raise SpecMismatch
+        copy[...] = x
+        return copy
 
     op = Op((reader,), forward, None, None)
-    op.reads((source,))
-    op.to, op.target, op.n_outputs = (), target, 1
+    op.set_sources((source,))
+    op.gradient_slots, op.target, op.n_outputs = (), target, 1
     return op
 
 
-def _checking(forward: Callable[..., Any], unsure: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
-    """Return a forward that looks at inputs first which no fused operation made."""
+def _fused_op(
+    i: int,
+    fusion: Fusion,
+    steps: tuple[Step, ...],
+    sources: tuple[int, ...],
+    copied: dict[int, Array],
+    arrays: WorkArrays,
+    specs: Specs,
+) -> Op:
+    """Return the fused operation of piece `i`, with the checks and copies that neighbours require.
+
+    `sources` are the slots that it reads: those of the first step, or copies of them.
+    """
+    first, last = steps[0], steps[-1]
+    x_specs = [specs[slot] for slot in first.sources]
+    layers = [step.layer for step in steps]
+    operation = fusion.prepare(layers, x_specs, arrays.memory(i, copied))
+    op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
+    op.set_sources(sources)
+    to_check = [k for k, slot in enumerate(first.sources) if not arrays.has_fixed_spec(slot) and slot not in copied]
+    if to_check:
+        op.forward = _check_inputs(op.forward, to_check, x_specs)
+    if not arrays.dout_has_fixed_spec(i):
+        y_spec = specs[last.target]
+        op.backward = _convert_dout(op.backward, last, y_spec)
+        op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec)
+    if fusion.sends_dout_on and (to_copy := arrays.gradients_to_copy(i)):
+        op.backward = _copy_gradients(op.backward, to_copy)
+    return op
+
+
+def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
+    """Return a forward that first checks the inputs numbered `to_check`."""
 
     def checked_forward(*xs: Any) -> Any:
-        for k in unsure:
+        for k in to_check:
             x, spec = xs[k], specs[k]
             if type(x) is not np.ndarray or x.shape != spec.shape or x.dtype is not spec.dtype:
-                raise OtherInput
+                raise SpecMismatch
         return forward(*xs)
 
     return checked_forward
 
 
-def _receiving(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
-    """Return a backward that takes a dout of any type and layout, where that of `spec` is wanted."""
+def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
+    """Return a backward that first converts dout to the type of `spec` and to C order."""
     shape, dtype = spec
 
-    def receiving_backward(dout: Any) -> Any:
+    def converting_backward(dout: Any) -> Any:
         if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
             dout = last.layer.recall(dout)[0]
         return backward(dout if dout.flags.carray else dout.copy())
 
-    return receiving_backward
+    return converting_backward
 
 
-def _sending_new(backward: Callable[[Any], Any], new: list[bool]) -> Callable[[Any], Any]:
-    """Return a backward whose gradients are copies where somebody else will have them."""
+def _copy_gradients(backward: Callable[[Any], Any], to_copy: list[bool]) -> Callable[[Any], Any]:
+    """Return a backward that copies those of its gradients that other code may keep."""
 
-    def sending_backward(dout: Any) -> Any:
-        return tuple([d.copy() if is_new else d for d, is_new in zip(backward(dout), new, strict=True)])
+    def copying_backward(dout: Any) -> Any:
+        pairs = zip(backward(dout), to_copy, strict=True)
+        return tuple([d.copy() if must_copy else d for d, must_copy in pairs])
 
-    return sending_backward
+    return copying_backward
 
 
-def _free(ops: list[Op], program: Program, lent: Container[int] = ()) -> None:
-    """Have each operation let go of the values that no later one reads, but for work arrays; what is copied is held for its reader."""
-    reads = [({*op.sources, *op.to}, op.last.targets) if op.backward is not None else ((), ()) for op in ops]
-    for op, frees in zip(ops, last_reads(reads, program.outputs), strict=True):
-        op.frees = tuple([slot for slot in frees if program.n_inputs <= slot < program.n_slots and slot not in lent])
+def _set_frees(ops: list[Op], program: Program, reused_slots: Container[int] = ()) -> None:
+    """Have each operation free the values that no later one reads.
+
+    Values in work arrays are not freed, and a copied value stays until the reader of the copy ran.
+    """
+    reads_and_writes: list[tuple[Iterable[int], Iterable[int]]] = [
+        ((*op.sources, *op.gradient_slots), op.last.targets) if op.backward is not None else ((), ()) for op in ops
+    ]
+    for op, frees in zip(ops, last_reads(reads_and_writes, program.outputs), strict=True):
+        inner = [slot for slot in frees if program.n_inputs <= slot < program.n_slots]
+        op.frees = tuple([slot for slot in inner if slot not in reused_slots])
 
 
 def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:
-    """Return for each of some operations, slots read and slots written, the slots that are not read after it.
+    """Return for each operation the slots that no later one reads.
+
+    An operation is given as the slots that it reads and the slots that it writes.
 
     >>> last_reads([((0,), (1,)), ((0, 1), (2,))], outputs=[2])
     [(), (0, 1)]
@@ -228,7 +262,7 @@ def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], output
     needed = set(outputs)
     frees = []
     for reads, writes in reversed(operations):
-        here = {*reads, *writes} - needed
-        frees.append(tuple(sorted(here)))
-        needed |= here
+        unneeded = {*reads, *writes} - needed
+        frees.append(tuple(sorted(unneeded)))
+        needed |= unneeded
     return frees[::-1]

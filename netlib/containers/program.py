@@ -1,4 +1,11 @@
-"""The flat program that every container runs: which layer takes which values, in an order that works."""
+"""The flat program that a container runs.
+
+A container may hold containers, to any depth. A program lists the layers inside all of them as
+steps, in an order in which each comes after those whose outputs it takes. Values are kept in
+numbered slots: a step reads the slots of its inputs and writes the slots of its outputs.
+
+Training runs a program by plans (see `planning`), and inference by `Program.infer`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +34,7 @@ Wiring = Generator[tuple[str, Layer, Slots], Slots, Slots]
 
 
 class Step:
-    """One layer of a program, the slots its inputs come from, and the first of the slots its outputs go to."""
+    """One layer of a program, with the slots of its inputs and the first slot of its outputs."""
 
     __slots__ = (
         "is_inner",
@@ -38,8 +45,8 @@ class Step:
         "layer",
         "n_outputs",
         "outer",
+        "reads_exposed",
         "sources",
-        "takes_foreign",
         "target",
     )
 
@@ -50,47 +57,49 @@ class Step:
         self.outer = outer
         self.label = label
         self.n_outputs = layer.n_outputs
-        is_watched = any(name in layer.__dict__ for name in METHODS)
-        self.kernel = "" if is_watched else type(layer).kernel_name
-        self.is_source_only = self.is_output = self.takes_foreign = False
+        is_replaced = any(name in layer.__dict__ for name in METHODS)
+        self.kernel = "" if is_replaced else type(layer).kernel_name
+        self.is_source_only = self.is_output = self.reads_exposed = False
         self.is_inner = True
 
-    def mark(self, n_inputs: int, outputs: Slots, foreign: set[int]) -> None:
-        """Note where the step stands among the others."""
+    def set_flags(self, n_inputs: int, outputs: Slots, exposed: set[int]) -> None:
+        """Set the flags that depend on the rest of the program."""
         self.is_source_only = all(slot < n_inputs for slot in self.sources)
         self.is_output = any(slot in outputs for slot in self.targets)
-        self.takes_foreign = any(slot in foreign for slot in self.sources)
-        self.is_inner = not self.is_output and not self.takes_foreign
+        self.reads_exposed = any(slot in exposed for slot in self.sources)
+        self.is_inner = not self.is_output and not self.reads_exposed
 
     @property
     def targets(self) -> range:
-        """The slots its outputs go to."""
+        """The slots of its outputs."""
         return range(self.target, self.target + self.n_outputs)
 
     @property
     def path(self) -> str:
-        """The place for people: ``Sequential[1].Residual.layer``."""
+        """The location for messages, such as ``Sequential[1].Residual.layer``."""
         return path_of((self.outer, self.label))
 
-    def own(self, kept: tuple[Any, ...], y: Any) -> tuple[Any, ...]:
-        """Return what the layer keeps, with copies of the arrays that somebody outside may write into."""
+    def copy_exposed(self, kept: tuple[Any, ...], y: Any) -> tuple[Any, ...]:
+        """Return what the layer caches, with copies of arrays that other code may write into."""
         outputs = y if type(y) is tuple else (y,)
 
-        def is_foreign(x: Any) -> bool:
-            return isinstance(x, np.ndarray) and (self.takes_foreign or any(np.may_share_memory(x, each) for each in outputs))
+        def is_exposed(x: Any) -> bool:
+            if not isinstance(x, np.ndarray):
+                return False
+            return self.reads_exposed or any(np.may_share_memory(x, each) for each in outputs)
 
-        return tuple([x.copy() if is_foreign(x) else x for x in kept])
+        return tuple([x.copy() if is_exposed(x) else x for x in kept])
 
 
-class OfThread(local):
-    """What a program has for each thread."""
+class ThreadLocal(local):
+    """The part of a program that each thread has for itself."""
 
     def __init__(self, program: Program) -> None:
         self.plans = Plans(program)
 
 
 class Group(NamedTuple):
-    """Steps that may run as one operation, the first of which alone reads slots that others may read too."""
+    """Steps that may run as one operation: each is the only reader of the output before it."""
 
     steps: tuple[Step, ...]
     fusion: Fusion | None
@@ -101,21 +110,24 @@ class Group(NamedTuple):
     """The slots that no later group reads."""
 
 
-def path_of(place: Any) -> str:
-    """Return the labels from the outermost container to `place`, joined by dots."""
+def path_of(location: Any) -> str:
+    """Return the labels from the outermost container to `location`, joined by dots.
+
+    A location is a pair of the outer location, None at the top, and a label.
+    """
     labels = []
-    while place is not None:
-        place, label = place
+    while location is not None:
+        location, label = location
         labels.append(label)
     return ".".join(reversed(labels))
 
 
 class Program:
-    """A container and all containers inside it, wired flat.
+    """The steps of a container and of all containers inside it.
 
-    Values live in numbered slots: the inputs first, then the outputs of each step. Forward runs the steps in order;
-    backward runs them in reverse and adds up the gradients that meet at a slot, so a step is reached only when the
-    gradient of its output is complete.
+    The first slots are those of the inputs, followed by those of the outputs of each step. Forward
+    runs the steps in order. Backward runs them in reverse and adds up the gradients of each slot.
+    So when it reaches a step, the gradient of the step's output is complete.
     """
 
     def __init__(self, container: Container, n_inputs: int) -> None:
@@ -123,89 +135,107 @@ class Program:
         self.structure = Structure(container)
         self.steps: list[Step] = []
         self.n_slots = n_inputs
-        self.outputs = self._as_own(self._wire(container), container.short)
+        self.outputs = self._copy_shared(self._wire(container), container.short)
         unnamed = {slot for step in self.steps if not step.kernel for slot in step.targets}
-        self.foreign = unnamed.union(range(n_inputs), self.outputs)
-        """The slots whose arrays somebody outside may write into: the caller, or a layer that promises nothing."""
+        self.exposed = unnamed.union(range(n_inputs), self.outputs)
+        """The slots whose arrays other code may write into: the caller, or an unnamed layer."""
         for step in self.steps:
-            step.mark(n_inputs, self.outputs, self.foreign)
-        self.groups = self._grouped()
+            step.set_flags(n_inputs, self.outputs, self.exposed)
+        self.groups = self._group()
         self.has_fusions = any(group.fusion for group in self.groups)
-        self.of_thread = OfThread(self)
+        self.thread_local = ThreadLocal(self)
 
     def is_wired_as(self, other: Program) -> bool:
-        """Return whether both run the same layers in the same way."""
-        mine, others = ([(step.layer, step.sources) for step in program.steps] for program in (self, other))
-        return len(mine) == len(others) and all(a is b and s == t for (a, s), (b, t) in zip(mine, others, strict=True) if s)
+        """Return whether both programs run the same layers on the same slots."""
+        if len(self.steps) != len(other.steps):
+            return False
+        pairs = zip(self.steps, other.steps, strict=True)
+        return all(a.layer is b.layer and a.sources == b.sources for a, b in pairs if a.sources)
 
     def infer(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs; keep nothing, and hold no value longer than it is read."""
+        """Return the outputs without caching, and free each value after its last use."""
         values = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
         step: Step | None = None
         try:
             for steps, fusion, layers, sources, target, frees in self.groups:
                 step = steps[0]
                 if fusion is None:
-                    self._infer_one_by_one(steps, values)
+                    self._infer_layers(steps, values)
                 elif len(sources) == 1:  # the common case, without a list
                     x = values[sources[0]]
                     if type(x) is np.ndarray and fusion.fits(layers, x):
                         values[target] = fusion.infer(layers, x)
                     else:
-                        self._infer_one_by_one(steps, values)
+                        self._infer_layers(steps, values)
                     x = None
                 else:
                     xs = [values[slot] for slot in sources]
                     if all(type(x) is np.ndarray for x in xs) and fusion.fits(layers, *xs):
                         values[target] = fusion.infer(layers, *xs)
                     else:
-                        self._infer_one_by_one(steps, values)
+                        self._infer_layers(steps, values)
                     xs = []
                 for slot in frees:
                     values[slot] = None
         except Exception as error:
-            add_location(error, next((each for each in steps if each.layer is getattr(error, "where", None)), step) if step else None)
+            if step is not None:
+                where = getattr(error, "where", None)
+                step = next((each for each in steps if each.layer is where), step)
+            add_location(error, step)
             raise
         return [values[slot] for slot in self.outputs]
 
     @staticmethod
-    def _infer_one_by_one(steps: Sequence[Step], values: list[Any]) -> None:
+    def _infer_layers(steps: Sequence[Step], values: list[Any]) -> None:
         for step in steps:
-            layer = step.layer.untraced() if execution.evaluates else step.layer
+            layer = step.layer.for_inference() if execution.evaluates else step.layer
             y = layer.forward(*[values[slot] for slot in step.sources])
             values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
         for step in steps[:-1]:
             values[step.target] = None
 
-    def _grouped(self) -> list[Group]:
-        """Return the steps in groups, each the longest row of the table that begins there."""
-        longest = max(map(len, TABLE))
-        reader: dict[int, Step | None] = dict.fromkeys(self.outputs)
+    def _group(self) -> list[Group]:
+        """Return the steps in groups, each as long as the table of fused kernels allows."""
+        max_length = max(map(len, TABLE))
+        readers: dict[int, Step | None] = dict.fromkeys(self.outputs)  # None for several readers
         for step in self.steps:
             for slot in step.sources:
-                reader[slot] = None if slot in reader else step
+                readers[slot] = None if slot in readers else step
         done: set[int] = set()
-        chains: list[tuple[tuple[Step, ...], Fusion | None]] = []
+        chains: list[tuple[Step, ...]] = []
         for step in self.steps:
             if step.target in done:
                 continue
             chain = [step]
-            while len(chain) < longest and (after := reader.get(chain[-1].target)) is not None and len(after.sources) == 1:
-                chain.append(after)
-            while len(chain) > 1 and tuple([each.kernel for each in chain]) not in TABLE:
+            while len(chain) < max_length:
+                reader = readers.get(chain[-1].target)
+                if reader is None or len(reader.sources) != 1:
+                    break
+                chain.append(reader)
+            while len(chain) > 1 and _kernels(chain) not in TABLE:
                 chain.pop()
             done.update(each.target for each in chain)
-            chains.append((tuple(chain), TABLE.get(tuple([each.kernel for each in chain]))))
-        frees = last_reads([(steps[0].sources, steps[-1].targets) for steps, _ in chains], self.outputs)
+            chains.append(tuple(chain))
+        reads_and_writes = [(chain[0].sources, chain[-1].targets) for chain in chains]
         return [
-            Group(steps, fusion, tuple([each.layer for each in steps]), steps[0].sources, steps[-1].target, freed)
-            for (steps, fusion), freed in zip(chains, frees, strict=True)
+            Group(
+                steps=chain,
+                fusion=TABLE.get(_kernels(chain)),
+                layers=tuple([step.layer for step in chain]),
+                sources=chain[0].sources,
+                target=chain[-1].target,
+                frees=frees,
+            )
+            for chain, frees in zip(chains, last_reads(reads_and_writes, self.outputs), strict=True)
         ]
 
     def _wire(self, container: Container) -> Slots:
-        """Ask the container for its wiring, and whenever that names another container, that one first: a stack, no recursion."""
+        """Add the steps of the container, and return the slots of its outputs.
+
+        If its wiring yields a container, that one is wired first. A stack avoids recursion.
+        """
         stack: list[tuple[Wiring, Any]] = [(container.wire(*range(self.n_inputs)), None)]
-        places: dict[int, Step] = {}
+        first_steps: dict[int, Step] = {}
         slots: Slots | None = None
         while True:
             wiring, outer = stack[-1]
@@ -219,12 +249,12 @@ class Program:
                 continue
             except NetlibError as error:
                 if outer is not None:
-                    error.inside(path_of(outer))
+                    error.add_location(path_of(outer))
                 raise
             step = Step(layer, sources, self.n_slots, outer, label)
-            twin = places.setdefault(id(layer), step)
-            if twin is not step and sources:  # a weight or a constant keeps no forward
-                raise same_object_twice(layer, twin.path, step.path)
+            first = first_steps.setdefault(id(layer), step)
+            if first is not step and sources:  # weights and constants cache nothing
+                raise shared_layer_error(layer, first.path, step.path)
             inner = layer.as_inlinable()
             if inner is not None:
                 stack.append((inner.wire(*sources), (outer, label)))
@@ -234,42 +264,55 @@ class Program:
                 slots = tuple(step.targets)
                 self.n_slots += step.n_outputs
 
-    def _as_own(self, outputs: Slots, label: str) -> Slots:
-        """Return `outputs` with a copy in place of each that is an input, or an output already: what is returned is the caller's."""
-        own: list[int] = []
+    def _copy_shared(self, outputs: Slots, label: str) -> Slots:
+        """Return `outputs` with copies of inputs and of repeated outputs.
+
+        So the caller gets a separate array for each output.
+        """
+        separate: list[int] = []
         for slot in outputs:
-            if slot >= self.n_inputs and slot not in own:
-                own.append(slot)
+            if slot >= self.n_inputs and slot not in separate:
+                separate.append(slot)
             else:
                 self.steps.append(Step(Identity(), (slot,), self.n_slots, None, label))
-                own.append(self.n_slots)
+                separate.append(self.n_slots)
                 self.n_slots += 1
-        return tuple(own)
+        return tuple(separate)
 
 
-def same_object_twice(layer: Layer, first: str, second: str) -> InvalidValueError:
-    """Return the error for one object at two places: the second forward would overwrite what the first keeps."""
+def _kernels(steps: Sequence[Step]) -> tuple[str, ...]:
+    return tuple([step.kernel for step in steps])
+
+
+def shared_layer_error(layer: Layer, first: str, second: str) -> InvalidValueError:
+    """Return the error for a layer that is used twice: its second forward overwrites the cache."""
     return InvalidValueError(
-        f"the same object stands at {first} and at {second}; it keeps one forward only",
+        f"the same layer is used at {first} and at {second}, but it caches one forward only",
         where=layer,
-        hint="Use layer.tied_copy() for the second place: a layer of its own over the same parameters.",
+        hint="Use layer.tied_copy() for the second: a separate layer with the same parameters.",
     )
 
 
-def refuse_same_object_twice(layers: Sequence[tuple[str, Layer]]) -> None:
-    """Refuse layers of which two are, or hold, the same object. A single layer was checked when it was made."""
+def require_distinct_layers(layers: Sequence[tuple[str, Layer]]) -> None:
+    """Raise if two of the layers are, or hold, the same layer.
+
+    A single layer needs no check, since it was checked when it was made.
+    """
     if len(layers) < 2:
         return
-    places: dict[int, str] = {}
-    for place, layer in layers:
+    labels: dict[int, str] = {}
+    for label, layer in layers:
         for _, each in layer.walk():
-            if id(each) in places:
-                raise same_object_twice(each, places[id(each)], place)
-            places[id(each)] = place
+            if id(each) in labels:
+                raise shared_layer_error(each, labels[id(each)], label)
+            labels[id(each)] = label
 
 
 def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Array]:
-    """Return `dout` as one array for each output, of the output's shape; errors name `where`, a container by its short name."""
+    """Return `dout` as a list with one array for each output, or raise if a shape is wrong.
+
+    Errors name `where`, or its short name if that is a container.
+    """
     n = len(shapes)
     if n == 1:
         if type(dout) is np.ndarray and dout.dtype.kind == "f" and dout.shape == shapes[0]:
@@ -277,11 +320,13 @@ def as_gradients(dout: Any, shapes: Sequence[Shape], where: object) -> list[Arra
         dout = (dout,)
     elif not isinstance(dout, tuple | list) or len(dout) != n:
         got = f"a list of {len(dout)}" if isinstance(dout, tuple | list) else type(dout).__name__
-        raise ShapeError(f"got {got} for dout, wanted a tuple of {n} arrays, one for each output", where=getattr(where, "short", where))
+        message = f"got {got} for dout, expected a tuple of {n} arrays, one for each output"
+        raise ShapeError(message, where=getattr(where, "short", where))
     where = getattr(where, "short", where)
     arrays = [as_floats(d, where=where) for d in dout]
     for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array.shape != shape:
             which = f" of output {i}" if n > 1 else ""
-            raise ShapeError(f"dout{which} has shape {array.shape}, wanted that of the output, {shape}", where=where)
+            message = f"dout{which} has shape {array.shape}, expected that of the output, {shape}"
+            raise ShapeError(message, where=where)
     return arrays

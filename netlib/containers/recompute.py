@@ -1,4 +1,4 @@
-"""Memory for time: a layer that runs forward twice and keeps its input alone in between."""
+"""Gradient checkpointing: keep only a layer's input, and run its forward again in backward."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from ..errors import NetlibError
 from ..execution import execution, keeping_nothing, using_no_work_arrays
 from ..layer import Layer, as_layer
 from ..random_state import generators, set_state, state
-from ..restoring import in_modes
+from ..restoring import temporary_modes
 
 
 class Recompute(Layer):
-    """``layer(x)``, of which only x is kept: backward runs forward again, with the same masks and the same statistics.
+    """``layer(x)``, which keeps only x: backward runs forward again with the same random numbers.
 
-    A chain of n layers cut into k such blocks holds about k + n / k values at once in place of n, and takes one forward more.
+    A chain of n layers, split into k such blocks, keeps about k + n / k values at a time instead of
+    n, and runs one more forward.
+
     Chen et al., "Training deep nets with sublinear memory cost", 2016.
 
     Parameters
     ----------
     layer : Layer
-        Random generators and buffers inside are left by a forward and its backward as one forward leaves them. A user's layer that
-        keeps arrays in plain attributes keeps them here too.
+        After forward and backward, its random generators and buffers are as after one forward.
+        Arrays that a user's layer keeps in plain attributes are kept here too.
 
     Examples
     --------
@@ -44,59 +46,59 @@ class Recompute(Layer):
 
     def forward(self, *inputs: Any) -> Any:
         """Return what the layer returns."""
-        before = _Moment(self.layer) if execution.keeps else None
+        before = _Snapshot(self.layer) if execution.keeps else None
         with keeping_nothing(evaluates=False):
-            layer = self.layer.untraced() if execution.evaluates else self.layer
-            y = self._located(layer.forward, *inputs)
+            layer = self.layer.for_inference() if execution.evaluates else self.layer
+            y = self._call(layer.forward, *inputs)
         return self.remember(y, *inputs, before)
 
     def backward(self, dout: Any) -> Any:
-        """Run forward again, then return the layer's dL/d(input)."""
-        return self._again(dout, self.layer.backward)
+        """Run forward again, and return dL/d(input) of the layer."""
+        return self._run_again(dout, self.layer.backward)
 
     def backward_parameters(self, dout: Any) -> None:
-        """Run forward again, and fill the gradients of the parameters."""
-        self._again(dout, self.layer.backward_parameters)
+        """Run forward again, and add to the gradients of the parameters."""
+        self._run_again(dout, self.layer.backward_parameters)
 
-    def _again(self, dout: Any, backward: Callable[[Any], Any]) -> Any:
+    def _run_again(self, dout: Any, backward: Callable[[Any], Any]) -> Any:
         dout, *inputs, before = self.recall(dout)
-        now = _Moment(self.layer)
-        before.bring_back()
+        now = _Snapshot(self.layer)
+        before.restore()
         try:
-            with using_no_work_arrays(), in_modes(before.modes):
-                self._located(self.layer.forward, *inputs)
+            with using_no_work_arrays(), temporary_modes(before.modes):
+                self._call(self.layer.forward, *inputs)
         finally:
-            now.bring_back()
+            now.restore()
         try:
-            return self._located(backward, dout)
+            return self._call(backward, dout)
         finally:
             for _, each in self.layer.walk():
                 each.forget()
 
     @staticmethod
-    def _located(call: Callable[..., Any], *arrays: Any) -> Any:
+    def _call(function: Callable[..., Any], *arrays: Any) -> Any:
         try:
-            return call(*arrays)
+            return function(*arrays)
         except NetlibError as error:
-            error.inside("Recompute.layer")
+            error.add_location("Recompute.layer")
             raise
 
     def multiply_adds(self, *shapes: Shape) -> int:
-        """Return those of one forward of the layer, where it can tell."""
+        """Return the multiply-adds of one forward of the layer."""
         return self.layer.multiply_adds(*shapes)
 
 
-class _Moment:
-    """What a forward depends on besides its inputs and parameters: random generators, buffers and modes."""
+class _Snapshot:
+    """The state that a forward depends on: random generators, buffers and modes."""
 
     def __init__(self, layer: Layer) -> None:
         self._generators = [(each, copy.deepcopy(state(each))) for each in generators(layer)]
         self._buffers = [(each, each.value.copy()) for each in layer.buffers().values()]
         self.modes = [(each, each.training) for _, each in layer.walk()]
 
-    def bring_back(self) -> None:
-        """Put generators and buffers back to where they were."""
-        for generator, then in self._generators:
-            set_state(generator, then)
+    def restore(self) -> None:
+        """Restore the generators and the buffers."""
+        for generator, before in self._generators:
+            set_state(generator, before)
         for buffer, value in self._buffers:
             buffer.value = value

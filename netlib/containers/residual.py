@@ -1,4 +1,4 @@
-"""A layer and a way around it."""
+"""A layer with a skip connection."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from .program import Wiring
 
 
 class ResidualAdd(Add):
-    """The + of a residual block: it adds, and refuses to broadcast."""
+    """The + of a residual block, which does not broadcast."""
 
     kernel_name = "add"
 
     def forward(self, *inputs: Any) -> Array:
-        """Return x + y, in the type of what the layer gives."""
+        """Return x + y, in the type of the layer's output."""
         y = as_floats(inputs[1], where="Residual")
         x = as_floats(inputs[0], y.dtype, "Residual")
         if x.shape != y.shape:
             hint = "Give the layer inside as many outputs as inputs."
-            raise ShapeError(f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added", where="Residual", hint=hint)
+            message = f"the layer inside turns shape {x.shape} into {y.shape}, which cannot be added"
+            raise ShapeError(message, where="Residual", hint=hint)
         return super().forward(x, y)
 
-    rule = Add.rule  # which is as true of this forward
+    rule = Add.rule  # a rule must be defined beside the forward that it describes
 
 
 class Residual(Container):
     """``y = x + layer(x)``.
 
-    At the fan-out of x the gradients of both ways add up: dL/dx = dL/dy + (dL/dx through the layer).
+    At the fan-out of x, the gradients of both paths add up: dL/dx = dL/dy + (dL/dx of the layer).
     He et al., "Deep residual learning for image recognition", 2016.
 
     Parameters
@@ -53,12 +54,12 @@ class Residual(Container):
         self.add = ResidualAdd()
 
     def wire(self, *sources: int) -> Wiring:
-        """One source feeds both the layer and the +."""
+        """Wire the input to the layer and to the +."""
         if len(sources) != 1:
-            raise ShapeError(f"got {len(sources)} inputs, wanted one array", where=self.short)
+            raise ShapeError(f"got {len(sources)} inputs, expected one array", where=self.short)
         inner = yield "Residual.layer", self.layer, sources
         return (yield "Residual.add", self.add, (*sources, *inner))
 
     def text(self) -> list[str | Layer]:
-        """Return the call that made it, in pieces."""
+        """Return the pieces of the ``repr``."""
         return ["Residual(", self.layer, ")"]

@@ -1,4 +1,4 @@
-"""One layer after the other."""
+"""A chain of layers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, overload
 from ..errors import InvalidValueError, MissingError, ShapeError
 from ..layer import Layer, Member, as_layer, members_in
 from .container import Container
-from .program import Wiring, refuse_same_object_twice
+from .program import Wiring, require_distinct_layers
 
 
 class Sequential(Container):
-    """A chain: each layer takes what the one before it gives.
+    """A chain of layers: each takes the output of the one before it.
 
     Parameters
     ----------
     *layers : Layer or (str, Layer)
-        In order; a pair gives a layer a name, by which it is found and under which its parameters stand.
-        The first may take several inputs, and a layer with several outputs feeds one with as many inputs.
+        The layers in order. A pair gives a layer a name, for indexing and for the paths of its
+        parameters. The first layer may take several inputs, and a layer with several outputs is
+        followed by one with as many inputs.
 
     Examples
     --------
@@ -38,19 +39,19 @@ class Sequential(Container):
             if name in names:
                 raise InvalidValueError(f"two layers are named {name!r}", where=self.short)
             names.add(name)
-        refuse_same_object_twice([(self._label(i), layer) for i, (_, layer) in enumerate(self._layers)])
+        require_distinct_layers([(self._label(i), layer) for i, (_, layer) in enumerate(self._layers)])
         self._count_outputs()
 
     def append(self, layer: Layer | tuple[str, Layer]) -> Sequential:
-        """Put a layer at the end, in the mode of this container, and return the container."""
+        """Append a layer, set it to the mode of this container, and return the container."""
         name, new = self._named(len(self), layer)
         if any(name == old for old, _ in self._layers):
             raise InvalidValueError(f"two layers are named {name!r}", where=self.short)
         for i, (_, old) in enumerate(self._layers):
             if new is old or (isinstance(old, Container) and any(each is new for _, each in old.walk())):
-                refuse_same_object_twice([(self._label(i), old), (self._label(len(self)), new)])
+                require_distinct_layers([(self._label(i), old), (self._label(len(self)), new)])
         if any(isinstance(member, Layer) for _, member in new.members()):
-            refuse_same_object_twice([(self._label(i), each) for i, each in enumerate([*self, new])])
+            require_distinct_layers([(self._label(i), each) for i, each in enumerate([*self, new])])
         if new._mode is not self._mode:
             new.training = self._mode
         self._layers = (*self._layers, (name, new))
@@ -58,17 +59,18 @@ class Sequential(Container):
         return self
 
     def wire(self, *sources: int) -> Wiring:
-        """Each layer takes the slots of the one before it."""
+        """Wire each layer to the slots of the one before it."""
         if not sources:
-            raise ShapeError("got no inputs, wanted at least one array", where=self.short)
+            raise ShapeError("got no inputs, expected at least one array", where=self.short)
         for i, (_, layer) in enumerate(self._layers):
             sources = yield self._label(i), layer, sources
         return sources
 
     def members(self) -> Iterator[tuple[str, Member]]:
-        """Yield each layer by its name, which is its number where none was given, and what a subclass holds besides."""
+        """Yield each layer by its name or number, then a subclass's members."""
         yield from self._layers
-        yield from members_in({key: held for key, held in list(vars(self).items()) if key != "_layers"})
+        others = {key: value for key, value in list(vars(self).items()) if key != "_layers"}
+        yield from members_in(others)
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -82,8 +84,9 @@ class Sequential(Container):
     def __getitem__(self, key: slice) -> Sequential: ...
     def __getitem__(self, key: int | str | slice) -> Layer | Sequential:
         if isinstance(key, slice):
-            part = Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in self._layers[key]))
-            vars(part)["_training"] = self._mode  # its own mode alone: the layers have theirs
+            layers = (layer if name.isdigit() else (name, layer) for name, layer in self._layers[key])
+            part = Sequential(*layers)
+            vars(part)["_training"] = self._mode  # not `part.training`, which would set the layers too
             return part
         for i, (name, layer) in enumerate(self._layers):
             if key in (i, i - len(self), name):
@@ -96,7 +99,8 @@ class Sequential(Container):
         if isinstance(layer, tuple) and len(layer) == 2:
             name, layer = layer
             if not isinstance(name, str) or not name or "." in name or name.isdigit():
-                raise InvalidValueError(f"{name!r} cannot name a layer", where=self._label(number), hint="Use a word without dots.")
+                where, hint = self._label(number), "Use a word without dots."
+                raise InvalidValueError(f"{name!r} cannot name a layer", where=where, hint=hint)
         return name, as_layer(layer, self._label(number))
 
     def _label(self, number: int) -> str:
@@ -107,8 +111,8 @@ class Sequential(Container):
         self.n_outputs = self._layers[-1][1].n_outputs if self._layers else 1
 
     def text(self) -> list[str | Layer]:
-        """Return the call that made it, in pieces."""
+        """Return the pieces of the ``repr``."""
         pieces: list[str | Layer] = []
         for name, layer in self._layers:
-            pieces += [", ", layer] if name.isdigit() else [f", ({name!r}, ", layer, ")"]
-        return [f"{self.short}(", *([pieces[0][2:], *pieces[1:]] if pieces and isinstance(pieces[0], str) else []), ")"]
+            pieces += [", ", layer] if name.isdigit() else [", ", f"({name!r}, ", layer, ")"]
+        return [f"{self.short}(", *pieces[1:], ")"]

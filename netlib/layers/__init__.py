@@ -1,4 +1,4 @@
-"""One file a layer: forward is the equation, backward its derivation. This is the list of them: a line a layer."""
+"""The layers, one per file: forward is the equation, backward its derivation."""
 
 from .add import Add as Add
 from .affine import Affine as Affine

@@ -5,14 +5,14 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable, require_inputs
-from .rules import Shape, Shapes, elementwise, numbered
+from .rules import Shape, Shapes, elementwise_rule, numbered
 
 
 class Add(Layer):
     """``y = x1 + x2 + …``, any number of inputs, broadcast as NumPy does.
 
-    Eqs. (1.1) and (1.2): ∂y/∂x1 = ∂y/∂x2 = 1, so the + node sends dL/dy on as it is, to each input;
-    where an input was broadcast, its copies' gradients add up (section 1.2.4).
+    Eqs. (1.1) and (1.2): ∂y/∂x1 = ∂y/∂x2 = 1, so the + node passes dL/dy unchanged to each input.
+    If an input was broadcast, the gradients of its copies add up (section 1.2.4).
 
     >>> add = Add()
     >>> add.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([10.0, 20.0]))
@@ -41,6 +41,6 @@ class Add(Layer):
         return dx if len(dx) > 1 else dx[0]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return x1 + x2 + …; what was spread has its gradient summed."""
+        """Return x1 + x2 + …, with the gradients of broadcast inputs summed."""
         names = numbered(len(inputs))
-        return elementwise(" + ".join(names), dict.fromkeys(names, "dy"), inputs, output)
+        return elementwise_rule(" + ".join(names), dict.fromkeys(names, "dy"), inputs, output)

@@ -1,4 +1,4 @@
-"""Axes as NumPy has them, checked."""
+"""The checks of axis arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import ShapeError
 
 
 def as_axis(axis: object, where: object) -> int:
-    """Return `axis` as an int; NumPy's arrays have at most 64.
+    """Return `axis` as an int. NumPy's arrays have at most 64 axes.
 
     >>> as_axis(-1, "Softmax")
     -1
@@ -18,15 +18,15 @@ def as_axis(axis: object, where: object) -> int:
 
 
 def require_axis(x: Array, axis: int, where: object) -> None:
-    """Refuse an `axis` that `x` lacks, or one without elements, along which nothing can be a maximum."""
+    """Raise if `x` has no such `axis`, or if it is empty, so that it has no maximum."""
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"got x of shape {x.shape}, which has no axis {axis}", where=where)
     if x.shape[axis] == 0:
-        raise ShapeError(f"got x of shape {x.shape}, with nothing along axis {axis}", where=where)
+        raise ShapeError(f"got x of shape {x.shape}, whose axis {axis} is empty", where=where)
 
 
 def as_axes(x: Array, axis: int | Shape | None, where: object) -> Shape:
-    """Return the numbers of the axes of `x` that `axis` names: one, several, or all (None)."""
+    """Return `axis`, which may be one, several or all axes (None) of `x`, as a tuple of ints."""
     if axis is None:
         return tuple(range(x.ndim))
     try:
@@ -35,10 +35,10 @@ def as_axes(x: Array, axis: int | Shape | None, where: object) -> Shape:
         raise ShapeError(f"got x of shape {x.shape} and axis {axis!r}: {error}", where=where) from None
 
 
-def kept(shape: Shape, axes: Shape) -> Shape:
-    """Return `shape` after a reduction over `axes` with ``keepdims=True``.
+def keepdims_shape(shape: Shape, axes: Shape) -> Shape:
+    """Return the shape after a reduction of `shape` over `axes` with ``keepdims=True``.
 
-    >>> kept((2, 3), (0,))
+    >>> keepdims_shape((2, 3), (0,))
     (1, 3)
     """
     return tuple(1 if i in axes else n for i, n in enumerate(shape))

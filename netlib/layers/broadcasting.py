@@ -1,4 +1,4 @@
-"""The shape checks that nodes with several inputs share."""
+"""The shape checks that layers with several inputs share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..errors import ShapeError
 
 
 def require_inputs(inputs: Sequence[object], where: object) -> None:
-    """Refuse a call without inputs."""
+    """Raise if there are no inputs."""
     if not inputs:
-        raise ShapeError("got no inputs, wanted at least one array", where=where)
+        raise ShapeError("got no inputs, expected at least one array", where=where)
 
 
 def require_broadcastable(xs: Sequence[Array], where: object) -> None:
-    """Refuse shapes that NumPy cannot broadcast together."""
+    """Raise if NumPy cannot broadcast the shapes of `xs` together."""
     first = xs[0].shape
     if all(x.shape == first for x in xs):
         return
@@ -25,5 +25,5 @@ def require_broadcastable(xs: Sequence[Array], where: object) -> None:
         np.broadcast_shapes(*(x.shape for x in xs))
     except ValueError:
         shapes = " and ".join(str(x.shape) for x in xs)
-        hint = "Seen from the right, each axis must be equal, or 1."
+        hint = "Counted from the last axis, lengths must be equal or 1."
         raise ShapeError(f"got shapes {shapes}, which do not broadcast", where=where, hint=hint) from None

@@ -11,9 +11,10 @@ from .rules import Shape, Shapes, numbered
 
 
 class Concatenate(Layer):
-    """The inputs, any number of them, one after the other along `axis`.
+    """The inputs, any number of them, joined along `axis`, as `numpy.concatenate` does.
 
-    Each element of y is one element of one input, so dL/d(input) is the piece of dL/dy that stands where the input stood.
+    Each element of y is one element of one input, so dL/d(input) is the piece of dL/dy at the place
+    of the input.
 
     >>> concatenate = Concatenate()
     >>> concatenate.forward([[1.0, 2.0]], [[3.0]]), concatenate.backward([[4.0, 5.0, 6.0]])
@@ -26,14 +27,15 @@ class Concatenate(Layer):
         self.axis = as_axis(axis, "Concatenate")
 
     def forward(self, *inputs: ArrayLike) -> Array:
-        """Return the inputs side by side."""
+        """Return the concatenation of the inputs."""
         require_inputs(inputs, self)
         xs = as_common_floats(inputs, self)
         try:
             y = np.concatenate(xs, axis=self.axis)
         except (ValueError, TypeError):
             shapes = " and ".join(str(x.shape) for x in xs)
-            raise ShapeError(f"got shapes {shapes}, wanted equal ones but along axis {self.axis!r}", where=self) from None
+            message = f"got shapes {shapes}, expected equal shapes except along axis {self.axis!r}"
+            raise ShapeError(message, where=self) from None
         return self.remember(y, np.cumsum([x.shape[self.axis] for x in xs])[:-1])
 
     def backward(self, dout: ArrayLike) -> Array | tuple[Array, ...]:
@@ -43,7 +45,7 @@ class Concatenate(Layer):
         return dx if len(dx) > 1 else dx[0]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the inputs side by side; each gets its piece of the gradient."""
+        """Return the inputs side by side, each with its piece of the gradient."""
         names, begin = numbered(len(inputs)), 0
         lines = [f"y = {', '.join(names)}, side by side along axis {self.axis}"]
         for name, shape in zip(names, inputs, strict=True):

@@ -3,13 +3,13 @@ from __future__ import annotations
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable
-from .rules import Shape, Shapes, elementwise
+from .rules import Shape, Shapes, elementwise_rule
 
 
 class Divide(Layer):
-    """``y = a / b`` element by element, broadcast as NumPy does; division by zero is as NumPy has it.
+    """``y = a / b`` element by element, with NumPy's broadcasting and division by zero.
 
-    ∂y/∂a = 1 / b and ∂y/∂b = -a / b² = -y / b; broadcast copies add up.
+    ∂y/∂a = 1 / b and ∂y/∂b = -a / b² = -y / b. The gradients of broadcast copies add up.
 
     >>> divide = Divide()
     >>> divide.forward([2.0, 6.0], 2.0), divide.backward([1.0, 1.0])
@@ -31,5 +31,5 @@ class Divide(Layer):
         return unbroadcast(da, a.shape), unbroadcast(-da * (a / b), b.shape)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return a / b; what was spread has its gradient summed."""
-        return elementwise("a / b", {"a": "dy / b", "b": "−dy ⊙ a / b²"}, inputs, output)
+        """Return a / b, with the gradients of broadcast inputs summed."""
+        return elementwise_rule("a / b", {"a": "dy / b", "b": "−dy ⊙ a / b²"}, inputs, output)

@@ -8,10 +8,13 @@ from .rules import Shape, Shapes
 
 
 class Dropout(Layer):
-    """In training ``y = x * mask / (1 - p)`` with a fresh mask of zeros (each with probability p) and ones; in evaluation ``y = x``.
+    """``y = x * mask / (1 - p)`` in training mode, ``y = x`` in evaluation mode.
 
-    ∂y/∂x = mask / (1 - p), with the mask of the forward. Dividing by 1 - p keeps the mean of y that of x (inverted dropout,
-    Srivastava et al., 2014). `rng` is a seed or a generator of the masks.
+    Every forward draws a new mask, whose elements are 0 with probability p and 1 otherwise. `rng`
+    is the random generator or seed.
+
+    ∂y/∂x = mask / (1 - p), with the mask of the forward. The factor 1 / (1 - p) keeps the mean of y
+    equal to that of x (inverted dropout, Srivastava et al., 2014).
 
     >>> dropout = Dropout(0.5, rng=0)
     >>> dropout.forward(np.ones(5)), dropout.backward(np.ones(5))
@@ -40,7 +43,7 @@ class Dropout(Layer):
         return dout * scale  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return x, in training with the mask of this forward."""
+        """Return x, times the scaled mask in training mode."""
         if not self.training or not self.p:
             return "y = x; dx = dy"
         return f"y = x ⊙ mask / {1 - self.p:g}; dx = dy ⊙ mask / {1 - self.p:g}"

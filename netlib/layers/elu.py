@@ -4,13 +4,14 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
-from .rules import Shape, Shapes, written
+from .rules import Shape, Shapes, format_number
 
 
 class ELU(Layer):
     """``y = x`` where x > 0, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al., 2016).
 
-    ∂y/∂x is 1 where x > 0 and alpha · exp(x) elsewhere; exp sees min(x, 0), so it cannot overflow.
+    ∂y/∂x is 1 where x > 0 and alpha · exp(x) elsewhere. It takes exp of min(x, 0), which cannot
+    overflow.
 
     >>> elu = ELU()
     >>> elu.forward([-1e4, 0.0, 2.0]), elu.backward([5.0, 5.0, 5.0])
@@ -36,5 +37,6 @@ class ELU(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return x or alpha (exp(x) − 1)."""
-        alpha = written(self.alpha)
-        return f"y = max(0, x) + {alpha} (exp(min(0, x)) − 1); dx = dy ⊙ ([x > 0] + {alpha} exp(x) ⊙ [x ≤ 0])"
+        alpha = format_number(self.alpha)
+        y = f"max(0, x) + {alpha} (exp(min(0, x)) − 1)"
+        return f"y = {y}; dx = dy ⊙ ([x > 0] + {alpha} exp(x) ⊙ [x ≤ 0])"

@@ -11,9 +11,9 @@ from .rules import Shape, Shapes, sized
 
 
 class Flatten(Layer):
-    """All axes from `start_axis` on as one; the batch axis in front stays.
+    """Merge all axes from `start_axis` on into one; by default, all axes but the batch axis.
 
-    Every element goes somewhere unchanged, so dL/dx is dL/dy in x's shape.
+    Every element is copied unchanged, so dL/dx is dL/dy in x's shape.
 
     >>> flatten = Flatten()
     >>> flatten.forward(np.zeros((2, 3, 4))).shape, flatten.backward(np.zeros((2, 12))).shape

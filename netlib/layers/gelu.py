@@ -10,9 +10,10 @@ from ..layer import Layer
 
 
 class GELU(Layer):
-    """``y = x Φ(x)`` with the normal distribution function Φ, exact, not its tanh approximation (Hendrycks and Gimpel, 2016).
+    """``y = x Φ(x)`` with the normal distribution function Φ (Hendrycks and Gimpel, 2016).
 
-    With the density φ = Φ': ∂y/∂x = Φ(x) + x φ(x), where Φ(x) = erfc(-x / √2) / 2 and φ(x) = exp(-x² / 2) / √(2π).
+    It is exact, not the tanh approximation. With the density φ = Φ': ∂y/∂x = Φ(x) + x φ(x), where
+    Φ(x) = erfc(-x / √2) / 2 and φ(x) = exp(-x² / 2) / √(2π).
 
     >>> gelu = GELU()
     >>> gelu.forward([-1e4, 0.0, 1e4]), gelu.backward([4.0, 4.0, 4.0])
@@ -25,8 +26,9 @@ class GELU(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        near = np.clip(x, -40, 40)  # beyond, φ is zero and Φ is zero or one in every floating type
-        below, density = erfc(near * -math.sqrt(0.5)) / 2, np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
+        near = np.clip(x, -40, 40)  # beyond, φ is 0 and Φ is 0 or 1 in every floating-point type
+        below = erfc(near * -math.sqrt(0.5)) / 2
+        density = np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
         return self.remember(x * below, below + near * density)
 
     def backward(self, dout: ArrayLike) -> Array:

@@ -7,7 +7,7 @@ from ..layer import Layer
 class Identity(Layer):
     """``y = x``, a copy.
 
-    ∂y/∂x = 1: dL/dy goes on as it is.
+    ∂y/∂x = 1, so dL/dx is dL/dy.
 
     >>> layer = Identity()
     >>> layer.forward([1.0, 2.0]), layer.backward([3.0, 4.0])

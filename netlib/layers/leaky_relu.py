@@ -4,13 +4,13 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
-from .rules import Shape, Shapes, written
+from .rules import Shape, Shapes, format_number
 
 
 class LeakyReLU(Layer):
     """``y = x`` where x > 0, ``negative_slope * x`` elsewhere (Maas et al., 2013).
 
-    ∂y/∂x is 1 where x > 0 and negative_slope elsewhere, at the kink x = 0 too.
+    ∂y/∂x is 1 where x > 0 and negative_slope elsewhere, including the kink x = 0.
 
     >>> leaky = LeakyReLU(0.1)
     >>> leaky.forward([-1.0, 2.0]), leaky.backward([5.0, 5.0])
@@ -35,5 +35,5 @@ class LeakyReLU(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return x or the slope times x."""
-        slope = f"([x > 0] + {written(self.negative_slope)} [x ≤ 0])"
+        slope = f"([x > 0] + {format_number(self.negative_slope)} [x ≤ 0])"
         return f"y = x ⊙ {slope}; dx = dy ⊙ {slope}"

@@ -9,7 +9,9 @@ from .rules import Shape, Shapes
 
 
 class LogSoftmax(Layer):
-    """``y = x - log(sum(exp(x)))`` along `axis`; the largest x is subtracted first, which changes nothing but overflow.
+    """``y = x - log(sum(exp(x)))`` along `axis`.
+
+    The largest x is subtracted first, which prevents overflow and does not change y.
 
     ∂y_i/∂x_j = δ_ij - softmax(x)_j, so ∂L/∂x = ∂L/∂y - exp(y) Σ_i ∂L/∂y_i.
 
@@ -37,6 +39,6 @@ class LogSoftmax(Layer):
         return dout - np.exp(y) * dout.sum(axis=self.axis, keepdims=True)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return x minus the logarithm of the sum of exp(x)."""
+        """Return x − log of the sum of exp(x)."""
         total = f"sum[axis={self.axis}]"
         return f"y = x − log({total}(exp(x))); dx = dy − exp(y) ⊙ {total}(dy)"

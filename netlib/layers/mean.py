@@ -10,9 +10,9 @@ from .sum import Sum
 
 
 class Mean(Sum):
-    """The mean over `axis`: an axis, several, or all (None), as `numpy.mean` has it. Of nothing there is none: refused.
+    """The mean over `axis`, which may be one, several or all axes (None), as in `numpy.mean`.
 
-    ∂y/∂x = 1 / n for each of the n x that y averages.
+    Raises for empty axes. ∂y/∂x = 1 / n for each of the n elements that y averages.
 
     >>> mean = Mean(axis=0)
     >>> mean.forward([[1.0, 2.0], [3.0, 4.0]])
@@ -29,7 +29,8 @@ class Mean(Sum):
         x = as_floats(x, where=self)
         axes = as_axes(x, self.axis, self)
         if any(x.shape[i] == 0 for i in axes):
-            raise ShapeError(f"got x of shape {x.shape}, of which a mean would be of nothing", where=self)
+            message = f"got x of shape {x.shape}, whose mean over an empty axis is undefined"
+            raise ShapeError(message, where=self)
         return self.remember(x.mean(axis=axes, keepdims=self.keepdims), x.shape, axes)
 
     def backward(self, dout: ArrayLike) -> Array:
@@ -39,6 +40,6 @@ class Mean(Sum):
         return dx * (1 / n)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the rule of the sum, divided by n both ways."""
+        """Return the rule of the sum, divided by n in both directions."""
         n = math.prod(inputs[0]) // max(math.prod(output), 1)
         return super().rule(inputs, output).replace("(x)", f"(x) / {n}").replace("= dy", f"= dy / {n}")

@@ -3,13 +3,14 @@ from __future__ import annotations
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable
-from .rules import Shape, Shapes, elementwise
+from .rules import Shape, Shapes, elementwise_rule
 
 
 class Multiply(Layer):
-    """``y = a * b`` element by element, broadcast as NumPy does.
+    """``y = a * b`` element by element, with NumPy's broadcasting.
 
-    ∂y/∂a = b and ∂y/∂b = a: the × node sends dL/dy on times the other input; broadcast copies add up.
+    ∂y/∂a = b and ∂y/∂b = a, so the × node passes on dL/dy times the other input. The gradients of
+    broadcast copies add up.
 
     >>> multiply = Multiply()
     >>> multiply.forward([1.0, 2.0], 3.0), multiply.backward([1.0, 1.0])
@@ -30,5 +31,5 @@ class Multiply(Layer):
         return unbroadcast(dout * b, a.shape), unbroadcast(dout * a, b.shape)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return a ⊙ b; what was spread has its gradient summed."""
-        return elementwise("a ⊙ b", {"a": "dy ⊙ b", "b": "dy ⊙ a"}, inputs, output)
+        """Return a ⊙ b, with the gradients of broadcast inputs summed."""
+        return elementwise_rule("a ⊙ b", {"a": "dy ⊙ b", "b": "dy ⊙ a"}, inputs, output)

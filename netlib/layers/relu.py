@@ -9,7 +9,8 @@ from ..layer import Layer
 class ReLU(Layer):
     """``y = max(x, 0)``.
 
-    ∂y/∂x is 1 where x > 0 and 0 where x < 0. At the kink x = 0 any slope between is a subgradient; like PyTorch it takes 0.
+    ∂y/∂x is 1 where x > 0 and 0 where x < 0. At the kink x = 0, any slope from 0 to 1 is a
+    subgradient; like PyTorch, this layer takes 0.
 
     >>> relu = ReLU()
     >>> relu.forward([-1.0, 0.0, 2.0]), relu.backward([5.0, 5.0, 5.0])

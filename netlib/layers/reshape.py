@@ -9,9 +9,10 @@ from .rules import Shapes, sized
 
 
 class Reshape(Layer):
-    """The same numbers in another `shape`, as `numpy.reshape` has it: the whole shape, with one -1 for what is left.
+    """x in another `shape`, as in `numpy.reshape`.
 
-    Every element goes somewhere unchanged, so dL/dx is dL/dy in x's shape.
+    `shape` includes the batch axis, and one length may be -1. Every element is copied unchanged, so
+    dL/dx is dL/dy in x's shape.
 
     >>> reshape = Reshape((-1, 2))
     >>> reshape.forward([1.0, 2.0, 3.0, 4.0])

@@ -1,4 +1,4 @@
-"""What the rules of several layers share: names, sizes, numbers, and the sum over axes along which an input was spread."""
+"""The text of layers' rules: names, shapes, numbers, and sums over broadcast axes."""
 
 from __future__ import annotations
 
@@ -9,40 +9,46 @@ from ..arrays import Shape as Shape
 Shapes = Sequence[Shape]
 
 
-def elementwise(forward: str, gradients: Mapping[str, str], inputs: Shapes, output: Shape) -> str:
-    """Return the rule of a node whose inputs broadcast: y, and dL/d(input) by its name, summed where that input was spread.
+def elementwise_rule(forward: str, gradients: Mapping[str, str], inputs: Shapes, output: Shape) -> str:
+    """Return the rule of a layer whose inputs broadcast: y, and dL/d(input) for each input.
 
-    >>> print(elementwise("a ⊙ b", {"a": "dy ⊙ b", "b": "dy ⊙ a"}, [(2, 3), (3,)], (2, 3)))
+    The gradient of an input that was broadcast is summed.
+
+    >>> print(elementwise_rule("a ⊙ b", {"a": "dy ⊙ b", "b": "dy ⊙ a"}, [(2, 3), (3,)], (2, 3)))
     y = a ⊙ b
     da = dy ⊙ b
     db = sum[axis=0](dy ⊙ a)
     """
-    pairs = zip(gradients.items(), inputs, strict=True)
-    return "\n".join([f"y = {forward}", *(f"d{name} = {summed(gradient, shape, output)}" for (name, gradient), shape in pairs)])
+    lines = [f"y = {forward}"]
+    for (name, gradient), shape in zip(gradients.items(), inputs, strict=True):
+        lines.append(f"d{name} = {sum_to_shape(gradient, shape, output)}")
+    return "\n".join(lines)
 
 
-def summed(formula: str, shape: Shape, output: Shape) -> str:
-    """Return `formula`, which has the shape of the `output`, summed over the axes along which an array of `shape` was spread to it.
+def sum_to_shape(formula: str, shape: Shape, output: Shape) -> str:
+    """Return `formula`, summed over the axes along which `shape` was broadcast to `output`.
 
-    >>> summed("dy", (1, 3), (2, 4, 3))
+    `formula` itself has the shape `output`.
+
+    >>> sum_to_shape("dy", (1, 3), (2, 4, 3))
     'sum[axis=(0, 1)](dy)'
     """
     ahead = len(output) - len(shape)
     axes = [i for i, n in enumerate(output) if i < ahead or shape[i - ahead] != n]
-    return f"sum[axis={listed(axes)}]({formula})" if axes else formula
+    return f"sum[axis={format_axes(axes)}]({formula})" if axes else formula
 
 
-def listed(axes: Sequence[int]) -> str:
-    """Return axes as a rule writes them.
+def format_axes(axes: Sequence[int]) -> str:
+    """Return axes as a rule shows them.
 
-    >>> listed([1]), listed([0, 1])
+    >>> format_axes([1]), format_axes([0, 1])
     ('1', '(0, 1)')
     """
     return str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})"
 
 
 def numbered(n: int) -> list[str]:
-    """Return the names of the inputs of a layer that takes any number of them.
+    """Return names for the inputs of a layer that takes any number of them.
 
     >>> numbered(1), numbered(3)
     (['x'], ['x1', 'x2', 'x3'])
@@ -51,7 +57,7 @@ def numbered(n: int) -> list[str]:
 
 
 def sized(shape: Shape) -> str:
-    """Return a shape as the chapter writes it.
+    """Return a shape as the chapter shows it.
 
     >>> sized((2, 3)), sized((4,)), sized(())
     ('2×3', '4', 'scalar')
@@ -59,10 +65,10 @@ def sized(shape: Shape) -> str:
     return "×".join(map(str, shape)) or "scalar"
 
 
-def written(number: float) -> str:
-    """Return a number with all its digits, since a page computes with them.
+def format_number(number: float) -> str:
+    """Return a number with all its digits, since a drawing's page computes with them.
 
-    >>> written(0.1), written(2.0), written(-1 / 3)
+    >>> format_number(0.1), format_number(2.0), format_number(-1 / 3)
     ('0.1', '2', '−0.3333333333333333')
     """
     return ("−" if number < 0 else "") + repr(abs(float(number))).removesuffix(".0")

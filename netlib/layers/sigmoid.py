@@ -7,7 +7,7 @@ from ..layer import Layer
 
 
 def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)) without overflow: exp sees -|x| only.
+    """Return 1 / (1 + exp(-x)), computed from exp(-|x|), which cannot overflow.
 
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])

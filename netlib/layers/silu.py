@@ -6,7 +6,9 @@ from .sigmoid import sigmoid
 
 
 class SiLU(Layer):
-    """``y = x * sigmoid(x)``, also called swish (Hendrycks and Gimpel, 2016; Ramachandran et al., 2017).
+    """``y = x * sigmoid(x)``, also called swish.
+
+    Hendrycks and Gimpel, 2016; Ramachandran et al., 2017.
 
     With s = sigmoid(x) and s' = s (1 - s): ∂y/∂x = s + x s' = s (1 + x (1 - s)).
 

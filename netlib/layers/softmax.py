@@ -9,9 +9,12 @@ from .rules import Shape, Shapes
 
 
 class Softmax(Layer):
-    """``y = exp(x) / sum(exp(x))`` along `axis`; the largest x is subtracted first, which changes nothing but overflow.
+    """``y = exp(x) / sum(exp(x))`` along `axis`.
 
-    ∂y_i/∂x_j = y_i (δ_ij - y_j), so ∂L/∂x = y (∂L/∂y - Σ_j y_j ∂L/∂y_j): not diagonal, every x moves every y.
+    The largest x is subtracted first, which prevents overflow and does not change y.
+
+    ∂y_i/∂x_j = y_i (δ_ij - y_j), so ∂L/∂x = y (∂L/∂y - Σ_j y_j ∂L/∂y_j). The Jacobian is not
+    diagonal: every x affects every y.
 
     >>> softmax = Softmax()
     >>> softmax.forward([[0.0, 0.0], [-1e4, 1e4]])
@@ -41,6 +44,6 @@ class Softmax(Layer):
         return y * (dout - (dout * y).sum(axis=self.axis, keepdims=True))  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return exp(x) over its sum."""
+        """Return exp(x) divided by its sum."""
         total = f"sum[axis={self.axis}]"
         return f"y = exp(x) / {total}(exp(x)); dx = y ⊙ (dy − {total}(dy ⊙ y))"

@@ -3,13 +3,14 @@ from __future__ import annotations
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable
-from .rules import Shape, Shapes, elementwise
+from .rules import Shape, Shapes, elementwise_rule
 
 
 class Subtract(Layer):
-    """``y = a - b``, broadcast as NumPy does.
+    """``y = a - b``, with NumPy's broadcasting.
 
-    ∂y/∂a = 1 and ∂y/∂b = -1, so dL/dy goes on as it is to a and negated to b; broadcast copies add up.
+    ∂y/∂a = 1 and ∂y/∂b = -1, so dL/dy is passed on to a, and negated to b. The gradients of
+    broadcast copies add up.
 
     >>> subtract = Subtract()
     >>> subtract.forward([3.0, 5.0], 1.0), subtract.backward([1.0, 1.0])
@@ -30,5 +31,5 @@ class Subtract(Layer):
         return unbroadcast(dout, a).copy(), unbroadcast(-dout, b)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return a − b; what was spread has its gradient summed."""
-        return elementwise("a − b", {"a": "dy", "b": "−dy"}, inputs, output)
+        """Return a − b, with the gradients of broadcast inputs summed."""
+        return elementwise_rule("a − b", {"a": "dy", "b": "−dy"}, inputs, output)

@@ -4,14 +4,14 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..layer import Layer
-from .axes import as_axes, kept
-from .rules import Shapes, listed, sized
+from .axes import as_axes, keepdims_shape
+from .rules import Shapes, format_axes, sized
 
 
 class Sum(Layer):
-    """The sum over `axis`: an axis, several, or all (None), as `numpy.sum` has it.
+    """The sum over `axis`, which may be one, several or all axes (None), as in `numpy.sum`.
 
-    ∂y/∂x = 1 for every x that y sums: the gradient is spread back over the summed axes, the mirror of broadcasting.
+    ∂y/∂x = 1 for every x that y sums, so dL/dy is broadcast back over the summed axes.
 
     >>> total = Sum(axis=0)
     >>> total.forward([[1.0, 2.0], [3.0, 4.0]])
@@ -36,11 +36,11 @@ class Sum(Layer):
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, shape, axes = self.recall(dout)
-        return np.array(np.broadcast_to(dout.reshape(kept(shape, axes)), shape))
+        return np.array(np.broadcast_to(dout.reshape(keepdims_shape(shape, axes)), shape))
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the sum, and dy spread back."""
+        """Return the sum, with dy broadcast back."""
         if self.axis is None:
             return f"y = sum(x); dx = dy, spread to {sized(inputs[0])}"
-        axes = listed(np.atleast_1d(self.axis).tolist())
+        axes = format_axes(np.atleast_1d(self.axis).tolist())
         return f"y = sum[axis={axes}](x); dx = dy, spread to {sized(inputs[0])} along axis {axes}"

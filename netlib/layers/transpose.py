@@ -7,13 +7,13 @@ from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axes
-from .rules import Shapes, listed
+from .rules import Shapes, format_axes
 
 
 class Transpose(Layer):
-    """The axes in the order `axes`, reversed for None, as `numpy.transpose` has it.
+    """x with its axes in the order `axes`, or reversed (None), as in `numpy.transpose`.
 
-    Every element goes somewhere unchanged, so dL/dx is dL/dy with its axes put back.
+    Every element is copied unchanged, so dL/dx is dL/dy with its axes in the original order.
 
     >>> transpose = Transpose()
     >>> transpose.forward([[1.0, 2.0, 3.0]]), transpose.backward([[1.0], [2.0], [3.0]])
@@ -32,7 +32,8 @@ class Transpose(Layer):
         x = as_floats(x, where=self)
         order = tuple(range(x.ndim))[::-1] if self.axes is None else as_axes(x, self.axes, self)
         if len(order) != x.ndim:
-            raise ShapeError(f"got x of shape {x.shape}, wanted one axis for each of {self.axes!r}", where=self)
+            message = f"got x of shape {x.shape}, expected one axis for each of {self.axes!r}"
+            raise ShapeError(message, where=self)
         return self.remember(np.array(x.transpose(order), order="C"), np.argsort(order))
 
     def backward(self, dout: ArrayLike) -> Array:
@@ -48,4 +49,5 @@ class Transpose(Layer):
         if n <= 2 and order == backwards:
             return "y = xᵀ; dx = dyᵀ"
         back = sorted(range(n), key=order.__getitem__)
-        return f"y = x, its axes in the order {listed(order)}; dx = dy, its axes in the order {listed(back)}"
+        y, dx = (f"its axes in the order {format_axes(each)}" for each in (order, back))
+        return f"y = x, {y}; dx = dy, {dx}"

@@ -1,4 +1,4 @@
-"""One file a loss: how far the output y is from the target t, and which way is down. A line a loss."""
+"""The losses, one per file."""
 
 from .hinge import Hinge as Hinge
 from .huber import Huber as Huber

@@ -5,13 +5,15 @@ import numpy as np
 from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
 from ..layers.rules import Shape, Shapes
-from .loss import Loss, same_shape
+from .loss import Loss, as_same_shape
 
 
 class Hinge(Loss):
-    """``max(0, 1 - t y)`` for scores y and targets t of -1 or +1, of equal shapes (Cortes and Vapnik, 1995).
+    """``max(0, 1 - t y)`` for scores y and targets t of -1 or +1, of equal shapes.
 
-    The derivative is -t where t y < 1 and 0 elsewhere, at the kink t y = 1 too.
+    Cortes and Vapnik, 1995.
+
+    The derivative is -t where t y < 1 and 0 elsewhere, including the kink t y = 1.
 
     >>> loss = Hinge()
     >>> loss.forward([0.5, 3.0], [1, 1]), loss.backward()
@@ -20,16 +22,18 @@ class Hinge(Loss):
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses and the derivatives."""
-        t = same_shape(y, t, self)
+        t = as_same_shape(y, t, self)
         if not (np.abs(t) == 1).all():
-            raise InvalidValueError("got targets other than -1 and +1", where=self, hint="Turn zeros and ones into them with 2 * t - 1.")
+            hint = "Convert zeros and ones with 2 * t - 1."
+            raise InvalidValueError("got targets other than -1 and +1", where=self, hint=hint)
         margin = 1 - t * y
         return np.maximum(margin, 0), np.where(margin > 0, -t, 0)
 
     def derivative(self, slope: Array) -> Array:
-        """Return -t where the margin is missed."""
+        """Return -t where t y < 1, and 0 elsewhere."""
         return slope.copy()
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the missing margins, reduced."""
-        return self.reduced("max(0, 1 − t ⊙ y)", "−t ⊙ [1 − t ⊙ y > 0]", inputs, targets="|t| = 1")
+        """Return max(0, 1 − t y), reduced."""
+        term, derivative = "max(0, 1 − t ⊙ y)", "−t ⊙ [1 − t ⊙ y > 0]"
+        return self.reduction_rule(term, derivative, inputs, targets="|t| = 1")

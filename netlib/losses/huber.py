@@ -4,14 +4,16 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_number
 from ..errors import InvalidValueError
-from ..layers.rules import Shape, Shapes, written
-from .loss import Loss, same_shape
+from ..layers.rules import Shape, Shapes, format_number
+from .loss import Loss, as_same_shape
 
 
 class Huber(Loss):
-    """``d² / 2`` where |d| = |y - t| is at most `delta`, ``delta (|d| - delta / 2)`` beyond (Huber, 1964).
+    """``d² / 2`` where |d| = |y - t| is at most `delta`, ``delta (|d| - delta / 2)`` beyond.
 
-    The derivative is d, held within ±delta: quadratic near the target, and no outlier pulls harder than delta.
+    Huber, 1964.
+
+    The derivative is d clipped to ±delta, so that outliers have a bounded influence.
 
     >>> loss = Huber(delta=1.0, reduction="sum")
     >>> loss.forward([[1.0, 2.5]], [[1.5, -1.5]]), loss.backward()
@@ -22,19 +24,20 @@ class Huber(Loss):
         super().__init__(reduction)
         self.delta = as_number(delta, "delta", "Huber", least=0)
         if self.delta == 0:
-            raise InvalidValueError("delta is 0, wanted more", where="Huber", hint="MeanAbsoluteError is what delta → 0 stands for.")
+            hint = "For delta → 0, use MeanAbsoluteError."
+            raise InvalidValueError("delta is 0, expected more", where="Huber", hint=hint)
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
-        """Return the losses and the derivatives: with c = clip(d, ±delta) both cases are c (d - c / 2)."""
-        difference = y - same_shape(y, t, self)
+        """Return the losses, with c = clip(d, ±delta) in both cases c (d - c / 2), and c."""
+        difference = y - as_same_shape(y, t, self)
         clipped = np.clip(difference, -self.delta, self.delta)
         return clipped * (difference - clipped / 2), clipped
 
     def derivative(self, clipped: Array) -> Array:
-        """Return y - t, held within ±delta."""
+        """Return y - t, clipped to ±delta."""
         return clipped.copy()
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the terms as `terms` has them, reduced."""
-        clipped = f"clip(y − t, ±{written(self.delta)})"
-        return self.reduced(f"{clipped} ⊙ (y − t − {clipped} / 2)", clipped, inputs)
+        """Return the terms as `terms` computes them, reduced."""
+        clipped = f"clip(y − t, ±{format_number(self.delta)})"
+        return self.reduction_rule(f"{clipped} ⊙ (y − t − {clipped} / 2)", clipped, inputs)

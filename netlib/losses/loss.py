@@ -1,4 +1,4 @@
-"""What losses have in common: targets of the very shape, and the reduction to a number."""
+"""The base class of losses, which checks targets and reduces the terms to a number."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from ..layers.rules import Shapes
 
 
 class Loss(Layer):
-    """A layer at the end: ``forward(y, t)`` is the loss, ``backward(dout=1.0)`` is dL/dy. Targets have no gradient.
+    """The last layer: ``forward(y, t)`` returns the loss and ``backward(dout=1.0)`` dL/dy.
 
-    A subclass writes `terms` and `derivative`.
+    Targets have no gradient. A subclass implements `terms` and `derivative`.
 
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the terms: their mean or their sum, a float, or nothing: an array of terms.
+        Whether the loss is the mean or the sum of the terms, or the array of terms itself.
 
     Raises
     ------
     InvalidValueError
-        For an unknown reduction.
+        If the reduction is unknown.
     ShapeError
-        For targets that would have to be broadcast, and for the mean of no terms.
+        If the targets would have to be broadcast, or for the mean of no terms.
     """
 
     n_nondifferentiable_inputs = 1
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
-            where = type(self).__name__
-            raise InvalidValueError(f"reduction is {reduction!r}, wanted 'mean', 'sum' or 'none'", where=where)
+            message = f"reduction is {reduction!r}, expected 'mean', 'sum' or 'none'"
+            raise InvalidValueError(message, where=type(self).__name__)
         self.reduction = reduction
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
@@ -46,25 +46,32 @@ class Loss(Layer):
         raise NotImplementedError
 
     def derivative(self, *kept: Any) -> Array:
-        """Return, in y's shape, the derivative with respect to y of the term that it belongs to."""
+        """Return the derivative of the terms with respect to y, in the shape of y."""
         raise NotImplementedError
 
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
-        """Return the loss: a float, or for ``reduction="none"`` an array with one number for each term."""
+        """Return the loss: a float, or the array of terms for ``reduction="none"``."""
         y = as_floats(y, where=self)
         terms, *kept = self.terms(y, t)
         if self.reduction == "none":
             return self.remember(terms, 1, *kept)
         if self.reduction == "mean" and terms.size == 0:
-            hint = "Leave empty batches out, or use reduction='sum'."
-            raise ShapeError(f"got y of shape {y.shape}: there is no mean of no terms", where=self, hint=hint)
+            hint = "Leave out empty batches, or use reduction='sum'."
+            message = f"got y of shape {y.shape}: the mean of no terms is undefined"
+            raise ShapeError(message, where=self, hint=hint)
         n = terms.size if self.reduction == "mean" else 1
         if execution.keeps:
             self._keep((), y.dtype, (n, *kept))
         return total.of(terms.dtype)(terms) / n
 
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
-        """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
+        """Return dL/dy, in the shape of y.
+
+        Parameters
+        ----------
+        dout : float or array_like
+            dL/d(loss): a number, or for ``reduction="none"`` also one number per term.
+        """
         if type(dout) is float and self._cache is not None:
             n, *kept = self._cache[2]
             dy = self.derivative(*kept)
@@ -81,17 +88,25 @@ class Loss(Layer):
             dy *= dout.reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
         return dy
 
-    def reduced(self, term: str, derivative: str, inputs: Shapes, targets: str = "") -> str:
-        """Return the rule of a loss with this term for each element of y, and with its derivative; `targets` says which t it takes."""
+    def reduction_rule(self, term: str, derivative: str, inputs: Shapes, targets: str = "") -> str:
+        """Return the rule of a loss with this term and its derivative for each element of y.
+
+        `targets` is the condition for valid targets.
+        """
         n = f" / {math.prod(inputs[0])}" if self.reduction == "mean" else ""
         loss = term if self.reduction == "none" else f"sum({term}){n}"
-        return f"L = {loss}{targets and f', for {targets}'}; dy = dL ⊙ ({derivative}){n}"
+        condition = f", for {targets}" if targets else ""
+        return f"L = {loss}{condition}; dy = dL ⊙ ({derivative}){n}"
 
 
-def same_shape(y: Array, t: ArrayLike, where: object) -> Array:
-    """Return `t` in y's type, after refusing any shape but y's: NumPy would broadcast it and train towards nonsense."""
+def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:
+    """Return `t` in the type of `y`, or raise if the shapes differ.
+
+    NumPy would broadcast them, and the loss would be a wrong number without an error.
+    """
     t = as_floats(t, y.dtype, where)
     if t.shape != y.shape:
-        hint = f"Give t the shape {y.shape}, for instance with t.reshape({y.shape})." if t.size == y.size else ""
-        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal shapes", where=where, hint=hint)
+        hint = f"Give t the shape of y: t.reshape({y.shape})." if t.size == y.size else ""
+        message = f"got y of shape {y.shape} and t of shape {t.shape}, expected equal shapes"
+        raise ShapeError(message, where=where, hint=hint)
     return t

@@ -4,11 +4,11 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike
 from ..layers.rules import Shape, Shapes
-from .loss import Loss, same_shape
+from .loss import Loss, as_same_shape
 
 
 class MeanAbsoluteError(Loss):
-    """``|y - t|`` for every element, then the mean over all of them, their sum, or none.
+    """``|y - t|`` for every element, reduced to the mean, the sum, or not at all.
 
     ∂/∂y |y - t| = sign(y - t), and 0 at the kink y = t.
 
@@ -18,8 +18,8 @@ class MeanAbsoluteError(Loss):
     """
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
-        """Return the distances and the differences."""
-        difference = y - same_shape(y, t, self)
+        """Return the absolute differences and the differences."""
+        difference = y - as_same_shape(y, t, self)
         return np.abs(difference), difference
 
     def derivative(self, difference: Array) -> Array:
@@ -27,5 +27,5 @@ class MeanAbsoluteError(Loss):
         return np.sign(difference)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the distances, reduced."""
-        return self.reduced("|y − t|", "sign(y − t)", inputs)
+        """Return |y − t|, reduced."""
+        return self.reduction_rule("|y − t|", "sign(y − t)", inputs)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from ..arrays import Array, ArrayLike
 from ..layers.rules import Shape, Shapes
-from .loss import Loss, same_shape
+from .loss import Loss, as_same_shape
 
 
 class MeanSquaredError(Loss):
-    """``(y - t)²`` for every element, then the mean over all of them, their sum, or none.
+    """``(y - t)²`` for every element, reduced to the mean, the sum, or not at all.
 
     ∂/∂y (y - t)² = 2 (y - t).
 
@@ -17,7 +17,7 @@ class MeanSquaredError(Loss):
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the squares and the differences."""
-        difference = y - same_shape(y, t, self)
+        difference = y - as_same_shape(y, t, self)
         return difference * difference, difference
 
     def derivative(self, difference: Array) -> Array:
@@ -25,5 +25,5 @@ class MeanSquaredError(Loss):
         return 2 * difference
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the squares, reduced."""
-        return self.reduced("(y − t)²", "2 (y − t)", inputs)
+        """Return (y − t)², reduced."""
+        return self.reduction_rule("(y − t)²", "2 (y − t)", inputs)

@@ -6,14 +6,16 @@ from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
 from ..layers.rules import Shape, Shapes
 from ..layers.sigmoid import sigmoid
-from .loss import Loss, same_shape
+from .loss import Loss, as_same_shape
 
 
 class SigmoidCrossEntropy(Loss):
-    """``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(y)``, for logits y and targets t in [0, 1], of equal shapes.
+    """``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(y)``, for logits y and targets t.
 
-    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y, which stays exact where p rounds to
-    0 or 1. ∂/∂y = sigmoid(y) - t.
+    The targets are in [0, 1] and have the shape of y.
+
+    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y, which
+    stays accurate where p rounds to 0 or 1. ∂/∂y = sigmoid(y) - t.
 
     >>> loss = SigmoidCrossEntropy(reduction="sum")
     >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()
@@ -22,9 +24,10 @@ class SigmoidCrossEntropy(Loss):
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses, y and t."""
-        t = same_shape(y, t, self)
+        t = as_same_shape(y, t, self)
         if not ((t >= 0) & (t <= 1)).all():
-            raise InvalidValueError("got targets outside [0, 1]", where=self, hint="Targets are probabilities, or zeros and ones.")
+            hint = "Targets are probabilities, or zeros and ones."
+            raise InvalidValueError("got targets outside [0, 1]", where=self, hint=hint)
         return np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), y.copy(), t.copy()
 
     def derivative(self, y: Array, t: Array) -> Array:
@@ -33,4 +36,5 @@ class SigmoidCrossEntropy(Loss):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return s − t y, reduced."""
-        return self.reduced("log(1 + exp(y)) − t ⊙ y", "σ(y) − t", inputs, targets="0 ≤ t ≤ 1")
+        term = "log(1 + exp(y)) − t ⊙ y"
+        return self.reduction_rule(term, "σ(y) − t", inputs, targets="0 ≤ t ≤ 1")

@@ -7,27 +7,29 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
-from ..layers.rules import Shape, Shapes, written
-from .loss import Loss, same_shape
+from ..layers.rules import Shape, Shapes, format_number
+from .loss import Loss, as_same_shape
 
 
 class SoftmaxCrossEntropy(Loss):
     """``-Σ t log softmax(y)`` over the last axis, for logits y (…, classes).
 
-    With log p = log_softmax(y): ∂/∂y = p Σt - t, and p is exp of the very logarithms that the loss is made of, so both agree
-    however far apart the logits are. Section 1.2.2 with L a scalar: ∂L/∂y_k = Σ_i ∂L/∂p_i ∂p_i/∂y_k.
+    With log p = log_softmax(y): ∂/∂y = p Σt - t. Here p is exp of the same logarithms as in the
+    loss, so that loss and gradient agree for logits of any size. Section 1.2.2 with L a scalar:
+    ∂L/∂y_k = Σ_i ∂L/∂p_i ∂p_i/∂y_k.
 
     Parameters
     ----------
     label_smoothing : float
-        This share e of each target is spread evenly: (1 - e) t + e / classes (Szegedy et al., 2016).
+        The share e of each target that is spread evenly over the classes:
+        (1 - e) t + e / classes (Szegedy et al., 2016).
     reduction : {"mean", "sum", "none"}
         Over the samples.
 
     Notes
     -----
-    Targets are class numbers, an integer array of shape (…); or probabilities or one-hot, of y's shape. Which of them is told by
-    the number of axes, never by sizes.
+    Targets are class numbers, an integer array of shape (…), or probabilities such as one-hot rows,
+    of the shape of y. The number of axes decides which, never their lengths.
 
     >>> loss = SoftmaxCrossEntropy()
     >>> loss.forward([[0.0, 1000.0]], [0]), loss.backward()
@@ -36,24 +38,28 @@ class SoftmaxCrossEntropy(Loss):
 
     def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self.label_smoothing = as_number(label_smoothing, "label_smoothing", "SoftmaxCrossEntropy", least=0, below=1)
+        where = "SoftmaxCrossEntropy"
+        self.label_smoothing = as_number(label_smoothing, "label_smoothing", where, least=0, below=1)
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses, log p, and the targets."""
         if not y.ndim or not y.shape[-1]:
-            raise ShapeError(f"got y of shape {y.shape}, wanted (…, classes)", where=self)
+            raise ShapeError(f"got y of shape {y.shape}, expected (…, classes)", where=self)
         t = as_array(t, self)
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
-            p: Array = (1 - self.label_smoothing) * same_shape(y, t, self) + self.label_smoothing / y.shape[-1]
+            t = as_same_shape(y, t, self)
+            p: Array = (1 - self.label_smoothing) * t + self.label_smoothing / y.shape[-1]
             return -np.add.reduce(p * log_p, axis=-1), log_p, p
         labels = self._as_labels(y, t)
         terms = np.empty(labels.size, y.dtype)
         if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):
             worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
-            raise InvalidValueError(f"got the label {worst}, wanted 0 to {y.shape[-1] - 1}", where=self)
+            message = f"got the label {worst}, expected 0 to {y.shape[-1] - 1}"
+            raise InvalidValueError(message, where=self)
         if self.label_smoothing:
-            terms = (1 - self.label_smoothing) * terms - self.label_smoothing * as_rows(log_p).mean(axis=-1)
+            mean = as_rows(log_p).mean(axis=-1)
+            terms = (1 - self.label_smoothing) * terms - self.label_smoothing * mean
         return terms.reshape(t.shape), log_p, labels
 
     def derivative(self, log_p: Array, t: Array) -> Array:
@@ -70,18 +76,27 @@ class SoftmaxCrossEntropy(Loss):
 
     def _as_labels(self, y: Array, t: Array) -> Array:
         if t.shape != y.shape[:-1]:
-            wanted = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
-            raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted {wanted}", where=self)
+            expected = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
+            message = f"got y of shape {y.shape} and t of shape {t.shape}, expected {expected}"
+            raise ShapeError(message, where=self)
         if t.dtype.kind not in "iu":
-            raise InvalidTypeError(f"got labels of {t.dtype}, wanted whole numbers", where=self, hint="Convert them with t.astype(int).")
+            hint = "Convert them with t.astype(int)."
+            message = f"got labels of {t.dtype}, expected whole numbers"
+            raise InvalidTypeError(message, where=self, hint=hint)
         return t.astype(np.int64).reshape(-1)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return −Σ t log softmax(y), reduced over the samples."""
         shape, share = inputs[0], self.label_smoothing
-        t = "t" if len(inputs[1]) == len(shape) else f"onehot(t, {shape[-1]})"
-        smoothed = f"{written(1 - share)} {t} + {written(share)} / {shape[-1]}" if share else t
-        t, total = (f"({smoothed})" if share else t), f" ⊙ sum[axis=-1]({smoothed})" if len(inputs[1]) == len(shape) else ""
-        along, dL = ("[axis=-1]", "column(dL)" if len(shape) > 1 else "dL") if self.reduction == "none" else ("", "dL")
+        has_labels = len(inputs[1]) < len(shape)
+        t = smoothed = f"onehot(t, {shape[-1]})" if has_labels else "t"
+        if share:
+            smoothed = f"{format_number(1 - share)} {t} + {format_number(share)} / {shape[-1]}"
+            t = f"({smoothed})"
+        total = "" if has_labels else f" ⊙ sum[axis=-1]({smoothed})"
+        along, dL = "", "dL"
+        if self.reduction == "none":
+            along, dL = "[axis=-1]", "column(dL)" if len(shape) > 1 else "dL"
         mean = f" / {math.prod(shape[:-1])}" if self.reduction == "mean" else ""
-        return f"L = −sum{along}({t} ⊙ logsoftmax(y)){mean}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"
+        loss = f"−sum{along}({t} ⊙ logsoftmax(y)){mean}"
+        return f"L = {loss}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"

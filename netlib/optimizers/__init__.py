@@ -1,4 +1,4 @@
-"""What changes the parameters: optimizers, the rates they use over time, and the clipping of gradients."""
+"""Optimizers, learning-rate schedules, and gradient clipping."""
 
 from . import schedules as schedules
 from .adagrad import AdaGrad as AdaGrad

@@ -11,7 +11,7 @@ from .schedules import Rate
 
 
 class AdaGrad(Optimizer):
-    """Steps that shrink as a weight's squared gradients add up (Duchi, Hazan and Singer, 2011).
+    """Steps that shrink with the sum of a weight's squared gradients (Duchi, Hazan, Singer, 2011).
 
     ::
 
@@ -22,7 +22,7 @@ class AdaGrad(Optimizer):
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
     lr : float or schedule
     eps : float
-        Keeps the quotient finite.
+        Added to the divisor for numerical stability.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
 
@@ -39,12 +39,18 @@ class AdaGrad(Optimizer):
 
     slots = ("squares",)
 
-    def __init__(self, parameters: Parameters, lr: float | Rate = 0.01, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float | Rate = 0.01,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
         self.eps = as_number(eps, "eps", type(self).__name__, least=0)
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array) -> None:
-        """Divide the gradient by the root of all its squares."""
+        """Divide the gradient by the root of the sum of its squares."""
         np.multiply(grad, grad, out=scratch)
         squares += scratch
         np.sqrt(squares, out=scratch)

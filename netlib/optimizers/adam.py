@@ -20,8 +20,9 @@ class Adam(Optimizer):
         m ← b1·m + (1 − b1)·g,    v ← b2·v + (1 − b2)·g²
         w ← w − lr · m/(1 − b1ᵗ) / (√(v/(1 − b2ᵗ)) + eps)
 
-    Kept are the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which saves two operations on the arrays. With
-    c² = (1 − b2) / (1 − b2ᵗ) the step is then lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c): the same numbers, all
+    The state holds the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which
+    saves two operations on the arrays. With c² = (1 − b2) / (1 − b2ᵗ), the step is then
+    lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c). These are the same numbers, with all
     constants in two scalars.
 
     Parameters
@@ -29,11 +30,11 @@ class Adam(Optimizer):
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
     lr : float or schedule
     betas : pair of float
-        How much of the mean and of the mean square is kept at a step, each in [0, 1).
+        The decay rates of the means of the gradient and of its square, each in [0, 1).
     eps : float
-        Keeps the quotient finite.
+        Added to the divisor for numerical stability.
     weight_decay : float
-        Adds ``weight_decay * w`` to g. `AdamW` keeps it apart from the moments.
+        Adds ``weight_decay * w`` to g. `AdamW` applies it separately from the moments.
 
     Examples
     --------
@@ -60,13 +61,25 @@ class Adam(Optimizer):
         try:
             b1, b2 = betas
         except (TypeError, ValueError):
-            raise InvalidTypeError(f"betas is {betas!r}, wanted a pair of numbers", where=name) from None
-        self.betas = as_number(b1, "betas[0]", name, least=0, below=1), as_number(b2, "betas[1]", name, least=0, below=1)
+            raise InvalidTypeError(f"betas is {betas!r}, expected a pair of numbers", where=name) from None
+        b1 = as_number(b1, "betas[0]", name, least=0, below=1)
+        b2 = as_number(b2, "betas[1]", name, least=0, below=1)
+        self.betas = b1, b2
         self.eps = as_number(eps, "eps", name, least=0)
         super().__init__(parameters, lr, weight_decay)
 
-    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, total: Array, squares: Array) -> None:
+    def update(
+        self,
+        rate: float,
+        t: int,
+        value: Array,
+        grad: Array,
+        scratch: Array,
+        total: Array,
+        squares: Array,
+    ) -> None:
         """Divide the running mean of the gradient by its running root mean square."""
         b1, b2 = self.betas
         c = sqrt((1 - b2) / (1 - b2**t))
-        adam.of(value.dtype)(value, grad, scratch, total, squares, b1, b2, self.eps / c, rate * (1 - b1) / (1 - b1**t) / c)
+        eps, scale = self.eps / c, rate * (1 - b1) / (1 - b1**t) / c
+        adam.of(value.dtype)(value, grad, scratch, total, squares, b1, b2, eps, scale)

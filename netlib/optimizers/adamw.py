@@ -9,7 +9,7 @@ from .schedules import Rate
 
 
 class AdamW(Adam):
-    """Adam, with weight decay that does not pass through the moments (Loshchilov and Hutter, 2019).
+    """Adam with decoupled weight decay, which bypasses the moments (Loshchilov and Hutter, 2019).
 
     ::
 
@@ -20,11 +20,11 @@ class AdamW(Adam):
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
     lr : float or schedule
     betas : pair of float
-        How much of the mean and of the mean square is kept at a step, each in [0, 1).
+        The decay rates of the means of the gradient and of its square, each in [0, 1).
     eps : float
-        Keeps the quotient finite.
+        Added to the divisor for numerical stability.
     weight_decay : float
-        The share of a weight, times lr, that it loses at a step.
+        Each step subtracts ``lr * weight_decay * w`` from the weight w.
 
     Examples
     --------
@@ -46,5 +46,5 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
     def decay(self, rate: float, value: Array, grad: Array, scratch: Array) -> None:
-        """Let the weights decay in a block, before its update: ``value -= rate * weight_decay * value``."""
+        """Apply weight decay before the update: ``value -= rate * weight_decay * value``."""
         value *= 1 - rate * self.weight_decay

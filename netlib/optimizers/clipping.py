@@ -1,4 +1,4 @@
-"""Gradients kept to a length."""
+"""Clipping of gradients by their norm."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from .optimizer import Optimizer
 from .parameters import Parameters, as_parameters
 
 _LEAST = 1e-30
-"""A sum of squares below this may have lost numbers whose squares are too small for 32 bits."""
+"""Below this sum of squares, squares may have underflowed in float32."""
 
 
 def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float:
-    """Scale the gradients down to the length `max_norm`, all together, where they are longer.
+    """Scale all gradients down together, so that their norm is at most `max_norm`.
 
-    Call it between ``backward`` and ``step``. Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    Call it between ``backward`` and ``step``. Pascanu, Mikolov and Bengio, "On the difficulty of
+    training recurrent neural networks", 2013.
 
     Parameters
     ----------
     parameters : Layer, dict of str to Parameter, iterable of Parameter, Parameter, or Optimizer
-        Those that are not trainable do not count and are not scaled. The optimizer is the quickest to hand over.
+        Parameters that are not trainable are ignored. Passing the optimizer is fastest.
     max_norm : float
-        The length, at least 0.
+        At least 0.
 
     Returns
     -------
     float
-        The length before.
+        The norm before clipping.
 
     Raises
     ------
     NonFiniteError
-        Where a gradient is NaN or infinite; nothing is scaled then.
+        If a gradient is NaN or infinite. No gradient is scaled then.
 
     Examples
     --------
@@ -50,7 +51,8 @@ def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float
     grads = _gradients(parameters, "clip_grad_norm")
     norm = _norm(grads)
     if not isfinite(norm):
-        raise NonFiniteError(f"the norm of the gradients is {norm}{_first_not_finite(parameters)}", where="clip_grad_norm")
+        message = f"the norm of the gradients is {norm}{_describe_nonfinite(parameters)}"
+        raise NonFiniteError(message, where="clip_grad_norm")
     if norm > max_norm:
         for grad in grads:
             scale = np.asarray(max_norm / norm, np.result_type(grad.dtype, np.float32))
@@ -59,7 +61,7 @@ def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float
 
 
 def grad_norm(parameters: Parameters | Optimizer) -> float:
-    """Return the length of all gradients together, √Σg², over the trainable parameters.
+    """Return the norm of all gradients together, √Σg², over the trainable parameters.
 
     Examples
     --------
@@ -88,17 +90,20 @@ def _norm(grads: list[Array]) -> float:
 
 
 def _norm_of_extremes(grads: list[Array]) -> float:
-    """Return the norm of numbers whose squares are too large or too small for their type."""
+    """Return the norm of numbers whose squares overflow or underflow in their type."""
     peak = float(np.max([np.abs(grad).max() for grad in grads if grad.size] or 0.0))
     if peak == 0 or not isfinite(peak):
         return peak
-    return peak * sqrt(sum(float(np.square(grad.astype(np.float64) / peak).sum()) for grad in grads))
+    scaled = (grad.astype(np.float64) / peak for grad in grads)
+    return peak * sqrt(sum(float(np.square(grad).sum()) for grad in scaled))
 
 
-def _first_not_finite(parameters: Parameters | Optimizer) -> str:
-    named: dict[str, Parameter] = (
-        parameters.parameters() if isinstance(parameters, Optimizer) else as_parameters(parameters, "clip_grad_norm")
-    )
+def _describe_nonfinite(parameters: Parameters | Optimizer) -> str:
+    named: dict[str, Parameter]
+    if isinstance(parameters, Optimizer):
+        named = parameters.parameters()
+    else:
+        named = as_parameters(parameters, "clip_grad_norm")
     for path, parameter in named.items():
         if parameter.trainable and not np.isfinite(parameter.current_grad()).all():
             return f", and that of {path!r} is the first that is not finite"

@@ -1,4 +1,4 @@
-"""The memory of an optimizer: its parameters' values and gradients in two flat arrays."""
+"""The memory of an optimizer: the values and gradients of its parameters in two flat arrays."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ Block = tuple[Array, Array, tuple[Array, ...]]
 Run = tuple[int, int, list[Block]]
 
 BLOCK = 65536
-"""How many numbers are updated at a time: few enough to stay in cache from one operation to the next."""
+"""The number of elements updated at a time: few enough to stay in the processor's cache."""
 
 FLUSH_EVERY = 64
-"""Steps between two calls of `flush_subnormals` on the state."""
+"""The number of steps between two calls of `flush_subnormals` on the state."""
 
 
 class Flat:
-    """Parameters of one floating type, one after the other in an array of values and an array of gradients.
+    """Parameters of one dtype, stored in one flat array of values and one of gradients.
 
-    The parameters hold views of the two arrays. The optimizer's state lies in arrays of the same layout, the slots. An update
-    is thus a few operations on long arrays, however many parameters there are. Values of 16 bits are updated in 32, and
-    their state has 32.
+    The parameters hold views of the two arrays. The state of the optimizer is stored in further
+    arrays of the same layout, the slots. So an update takes a few operations on long arrays,
+    however many parameters there are. Values of 16 bits have a state of 32 bits and are updated in
+    32 bits.
 
     Parameters
     ----------
     parameters : sequence of Parameter
-        At least one, all of one dtype.
+        At least one, all of the same dtype.
     slots : sequence of str
-        Names of the state arrays, which begin as zeros.
+        The names of the state arrays, which are zeros at first.
 
     Examples
     --------
     >>> weight, bias = Parameter([[1.0, 2.0]]), Parameter([3.0])
     >>> flat = Flat([weight, bias], ["velocity"])
-    >>> flat.settle()
+    >>> flat.sync()
     >>> flat.values
     array([1., 2., 3.])
     >>> flat.values *= 10
@@ -55,21 +56,22 @@ class Flat:
         work_dtype = np.result_type(dtype, np.float32)
         self.values, self.grads = np.empty(size, dtype), np.zeros(size, dtype)
         self.slots = {name: np.zeros(size, work_dtype) for name in slots}
-        self._scratch = [np.empty(min(size, BLOCK), work_dtype) for _ in range(3 if work_dtype != dtype else 1)]
+        n_scratch = 1 if work_dtype == dtype else 3  # also for value and grad in 32 bits
+        self._scratch = [np.empty(min(size, BLOCK), work_dtype) for _ in range(n_scratch)]
         self._views = [self._view(self.values, i) for i in range(len(self.parameters))]
         self._trainable: list[bool | None] = [None] * len(self.parameters)
         self.runs: list[Run] = []
-        """Neighbours that are trained and have seen equally many steps: the first, the one past the last, and their blocks."""
+        """Contiguous trainable segments with equal step counts: first, last + 1, and blocks."""
 
-    def settle(self) -> None:
-        """See to it that every parameter lives here, that `runs` is up to date, and that the gradients in it are real."""
+    def sync(self) -> None:
+        """Move in parameters that have other memory, update `runs`, and write stale gradients."""
         for parameter, view, trainable in zip(self.parameters, self._views, self._trainable, strict=True):
-            if not parameter.is_settled(view, trainable):
+            if not parameter.is_in_sync(view, trainable):
                 self._arrange()
                 return
 
     def advance(self, update: Callable[..., None], rate: float) -> None:
-        """Call ``update(rate, t, value, grad, scratch, *slots)`` on each block, and count the step."""
+        """Call ``update(rate, t, value, grad, scratch, *slots)`` on each block and count the step."""
         for first, last, blocks in self.runs:
             t = self.steps[first] + 1
             for value, grad, block in blocks:
@@ -91,15 +93,15 @@ class Flat:
             parameter.zero_grad()
 
     def gradients(self) -> list[Array]:
-        """Return the gradients of what is trained, each run as one flat array."""
+        """Return the gradients of the trainable parameters, each run as one flat array."""
         return [self.grads[self._ends[first] : self._ends[last]] for first, last, _ in self.runs]
 
     def state(self, i: int) -> dict[str, Array]:
-        """Return parameter `i`'s part of each slot, in the parameter's shape."""
+        """Return the part of each slot that belongs to parameter `i`, in the parameter's shape."""
         return {name: self._view(slot, i) for name, slot in self.slots.items()}
 
     def load(self, i: int, steps: int, state: dict[str, Array]) -> None:
-        """Copy steps and state of parameter `i` in."""
+        """Set the step count and the state of parameter `i`."""
         self.steps[i] = steps
         for name, view in self.state(i).items():
             view[...] = state[name]
@@ -116,7 +118,7 @@ class Flat:
         self._trainable = [p.trainable for p in self.parameters]
         self.runs = []
         first = 0
-        for (trainable, _), group in groupby((bool(p.trainable), steps) for p, steps in zip(self.parameters, self.steps, strict=True)):
+        for (trainable, _), group in groupby(zip(map(bool, self._trainable), self.steps, strict=True)):
             last = first + len(list(group))
             if trainable:
                 self.runs.append((first, last, self._blocks(self._ends[first], self._ends[last])))
@@ -125,7 +127,8 @@ class Flat:
     def _blocks(self, start: int, stop: int) -> list[Block]:
         blocks: list[Block] = []
         for a, b in pairwise([*range(start, stop, BLOCK), stop]):
-            value, grad, *slots = (array[a:b] for array in (self.values, self.grads, *self.slots.values()))
+            value, grad = self.values[a:b], self.grads[a:b]
+            slots = [slot[a:b] for slot in self.slots.values()]
             scratch, *wide = (array[: b - a] for array in self._scratch)
             blocks.append((value, grad, (*(wide or (value, grad)), scratch, *slots)))
         return blocks
@@ -136,14 +139,15 @@ class Flat:
     def __setstate__(self, state: dict[str, Any]) -> None:
         Flat.__init__(self, state["parameters"], state["slots"])
         self.steps, self.slots = state["steps"], state["slots"]
-        self.settle()
+        self.sync()
 
 
 def flush_subnormals(x: Array, scratch: Array) -> None:
-    """Set the numbers of `x` to 0 that are too small to be held at full precision.
+    """Set the subnormal numbers of `x` to 0: those too small to be stored in full precision.
 
-    Where a gradient stays at 0, as that of a dead unit, a running mean decays to the least number there is, and rounding holds it there.
-    Many processors take a hundred times as long for such a number, in every step from then on.
+    If a gradient stays 0, as that of a dead unit does, its running mean decays to the smallest
+    positive number, where rounding keeps it. Many processors are a hundred times slower with such
+    numbers, in every step from then on.
 
     >>> x = np.array([1e-320, -1e-320, 1e-300, 0.0])
     >>> flush_subnormals(x, np.empty(4))

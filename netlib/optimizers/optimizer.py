@@ -1,4 +1,4 @@
-"""What optimizers have in common: which parameters, at what rate, with what memory of earlier steps."""
+"""The base class of optimizers: parameters, learning rate, and state."""
 
 from __future__ import annotations
 
@@ -18,39 +18,43 @@ from .parameters import Parameters, as_parameters
 from .schedules import Rate, as_rate
 
 
-def _unwritten(self: Optimizer, *_: object) -> None:
+def _not_implemented(self: Optimizer, *_: object) -> None:
     raise NotImplementedError(f"{type(self).__name__} has no update")
 
 
 class Optimizer:
-    """Changes parameters against their gradients, step by step.
+    """The base class of optimizers, which change parameters by their gradients, step by step.
 
-    An optimizer of one's own is a class with ``update(rate, t, value, grad, scratch, *slots)``, which changes `value` in place:
-    flat arrays, a block of the parameters at a time. `t` counts the steps from 1; `grad` is used up, so it may be
-    written over; `scratch` holds nothing; and there is one array for each name in the class's `slots`, zeros at first, kept
-    from step to step.
+    To write your own optimizer, write a subclass with
+    ``update(rate, t, value, grad, scratch, *slots)``, which changes `value` in place. All arrays
+    are flat and hold a block of the parameters at a time. `t` counts the steps from 1. `grad` is
+    not used again, so you may overwrite it, and `scratch` is for temporary results. There is one
+    array for each name in the class attribute `slots`, zeros at first and kept from step to step.
 
     Parameters
     ----------
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
-        A layer may go on growing: what is appended to a container inside it is taken in at the next step. A parameter that is met twice is
-        stepped once. One that is not trainable is left alone, and its gradient is discarded.
+        A layer may be extended later: the next step includes what was appended to a container
+        inside it. A parameter that occurs twice is updated once. One that is not trainable stays
+        unchanged, and its gradient is discarded.
     lr : float or callable
-        The learning rate, or a schedule: a function of the step number, from 0, such as those in `netlib.schedules`.
+        The learning rate, or a schedule: a function of the step number, counted from 0, such as
+        those in `netlib.schedules`.
     weight_decay : float
         Adds ``weight_decay * value`` to the gradient.
 
     Raises
     ------
     InvalidValueError
-        Where there is nothing to optimize, and for numbers out of range.
+        If there are no parameters, or a number is out of range.
     InvalidTypeError
-        For what is no layer, no parameter, or no number.
+        If `parameters` holds no layer or parameters, or a number is expected.
 
     Notes
     -----
-    The values and gradients of the parameters move into two flat arrays, of which each parameter holds views, so hold the parameter
-    rather than its arrays. Of two optimizers over the same parameters, the one that steps takes them over.
+    The values and gradients of the parameters move into two flat arrays, and each parameter holds
+    views of them. So keep references to parameters rather than to their arrays. If two optimizers
+    share parameters, the one that makes a step takes over their memory.
 
     Examples
     --------
@@ -66,7 +70,7 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
-    update: Callable[..., None] = _unwritten
+    update: Callable[..., None] = _not_implemented
 
     def __init__(self, parameters: Parameters, lr: float | Rate, weight_decay: float = 0.0) -> None:
         name = type(self).__name__
@@ -81,16 +85,16 @@ class Optimizer:
         if self._layer is not None:
             self._structure = Structure(self._layer)
         load_compiled()
-        self._lay_out()
-        self._settle()
+        self._allocate()
+        self._sync()
 
     def step(self) -> None:
-        """Change every trainable parameter, and use its gradient up: it is zeros again."""
-        self._settle()
+        """Update every trainable parameter, and set all gradients to zero."""
+        self._sync()
         rate = self.lr
         update = self._decay_and_update if self.weight_decay else self.update
         try:
-            with np.errstate(under="ignore"):  # a mean of the past that decays to 0 is right
+            with np.errstate(under="ignore"):  # running means may decay to 0
                 for flat in self._flats:
                     flat.advance(update, rate)
             self.steps += 1
@@ -99,14 +103,14 @@ class Optimizer:
                 flat.zero_grad()
 
     def zero_grad(self) -> None:
-        """Discard the gradients. A loop needs no call: `step` does it."""
-        self._settle()
+        """Discard the gradients. A training loop does not need it, since `step` does the same."""
+        self._sync()
         for flat in self._flats:
             flat.zero_grad()
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step. Assign a number or a schedule."""
+        """The learning rate of the next step. It can be set to a number or a schedule."""
         lr = self._lr
         return lr if type(lr) is float else self._rate_of(lr)
 
@@ -117,28 +121,32 @@ class Optimizer:
         self._lr = checked
 
     def parameters(self) -> dict[str, Parameter]:
-        """Return every parameter by its path; ``"0"``, ``"1"``, … where there are no paths."""
-        self._settle()
+        """Return every parameter by its path, or by ``"0"``, ``"1"``, … if it has none."""
+        self._sync()
         return dict(self._parameters)
 
     def gradients(self) -> list[Array]:
-        """Return the gradients of the trainable parameters as few flat arrays: the memory itself, for a look or a scaling."""
-        self._settle()
+        """Return the gradients of the trainable parameters as a few flat arrays.
+
+        They are the memory of the gradients itself, which the caller may read or scale in place.
+        """
+        self._sync()
         return [grad for flat in self._flats for grad in flat.gradients()]
 
     def decay(self, rate: float, value: Array, grad: Array, scratch: Array) -> None:
-        """Let the weights decay in a block, before its update: ``grad += weight_decay * value``."""
+        """Apply weight decay before the update: ``grad += weight_decay * value``."""
         np.multiply(value, self.weight_decay, out=scratch)
         grad += scratch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a later continuation needs: numbers, and copies of arrays.
+        """Return the state that is needed to continue later: numbers, and copies of arrays.
 
         Returns
         -------
         dict
-            ``"type"``, ``"steps"``, ``"lr"`` (None for a schedule, which is a function), each further hyperparameter by its name, and
-            ``"parameters"``: by path, a dict of ``"steps"`` and of each array of state.
+            ``"type"``, ``"steps"``, ``"lr"`` (None for a schedule, which is a function), each
+            further hyperparameter by its name, and ``"parameters"``: by path, a dict of ``"steps"``
+            and of each state array.
 
         Examples
         --------
@@ -146,7 +154,7 @@ class Optimizer:
         >>> nl.SGD(Parameter([1.0]), momentum=0.9).state_dict()["parameters"]
         {'0': {'steps': 0, 'velocity': array([0.])}}
         """
-        self._settle()
+        self._sync()
         return {
             "type": type(self).__name__,
             "steps": self.steps,
@@ -159,14 +167,17 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where `state` was taken, with its hyperparameters. A schedule is kept where the state has no rate.
+        """Restore the state and the hyperparameters that `state_dict` returned.
+
+        If the state has no learning rate, the optimizer keeps its schedule.
 
         Raises
         ------
         InvalidTypeError
-            For what is no dict.
+            If `state` is not a dict.
         InvalidValueError
-            For a state of another optimizer or of other parameters. The message lists all that does not fit, and nothing changes.
+            If `state` belongs to another optimizer or to other parameters. The message lists all
+            problems, and nothing changes.
 
         Examples
         --------
@@ -179,16 +190,19 @@ class Optimizer:
         >>> new.lr, new.steps
         (0.5, 1)
         """
-        self._settle()
-        name = type(self).__name__
+        self._sync()
+        name, got = type(self).__name__, type(state).__name__
+        where = f"{name}.load_state_dict"
         if not isinstance(state, Mapping):
-            raise InvalidTypeError(f"got {type(state).__name__}, wanted a dict made by state_dict()", where=f"{name}.load_state_dict")
+            raise InvalidTypeError(f"got {got}, expected a dict made by state_dict()", where=where)
         if state.get("type") != name:
-            raise InvalidValueError(f"got the state of {state.get('type')!r}, wanted one of {name!r}", where=f"{name}.load_state_dict")
+            message = f"got the state of {state.get('type')!r}, expected one of {name!r}"
+            raise InvalidValueError(message, where=where)
         problems: list[str] = []
-        settings = _taken(state, ["type", "steps", "lr", "parameters", *self._settings()], "", problems)
+        expected = ["type", "steps", "lr", "parameters", *self._settings()]
+        settings = _select(state, expected, "", problems)
         entries = settings.pop("parameters", {})
-        loads = self._checked_entries(entries, problems)
+        loads = self._check_entries(entries, problems)
         twin = self
         try:
             steps = as_count(settings.pop("steps", 0), "steps")
@@ -198,27 +212,30 @@ class Optimizer:
         except NetlibError as error:
             problems.append(error.message)
         if problems:
-            raise InvalidValueError(f"the state does not fit: {'; '.join(problems)}", where=f"{name}.load_state_dict")
+            raise InvalidValueError(f"the state does not fit: {'; '.join(problems)}", where=where)
         for key in settings:
             setattr(self, key, getattr(twin, key))
         self._lr, self.steps = twin._lr, steps
         for flat, i, count, arrays in loads:
             flat.load(i, count, arrays)
 
-    def _checked_entries(self, entries: Any, problems: list[str]) -> list[tuple[Flat, int, int, dict[str, Array]]]:
+    def _check_entries(self, entries: Any, problems: list[str]) -> list[tuple[Flat, int, int, dict[str, Array]]]:
+        """Return the arguments of `Flat.load` for each parameter, and add to `problems`."""
         places = {path: (flat, i) for path, flat, i in self._places()}
         loads = []
-        for path, entry in _taken(entries, list(places), "parameter ", problems).items():
+        for path, entry in _select(entries, list(places), "parameter ", problems).items():
             flat, i = places[path]
-            taken = _taken(entry, ["steps", *flat.slots], f"{path}: ", problems)
+            selected = _select(entry, ["steps", *flat.slots], f"{path}: ", problems)
             try:
-                count = as_count(taken.pop("steps", 0), f"{path}: steps")
-                arrays = {name: as_floats(array, flat.slots[name].dtype, name) for name, array in taken.items()}
+                count = as_count(selected.pop("steps", 0), f"{path}: steps")
+                arrays = {name: as_floats(array, flat.slots[name].dtype, name) for name, array in selected.items()}
             except NetlibError as error:
                 problems.append(f"{path}: {error}")
                 continue
             shape = flat.parameters[i].shape
-            problems += [f"{path}: {name} has shape {a.shape}, wanted {shape}" for name, a in arrays.items() if a.shape != shape]
+            for name, array in arrays.items():
+                if array.shape != shape:
+                    problems.append(f"{path}: {name} has shape {array.shape}, expected {shape}")
             loads.append((flat, i, count, arrays))
         return loads
 
@@ -229,13 +246,13 @@ class Optimizer:
     def _rate_of(self, lr: float | Rate) -> float:
         return as_number(lr(self.steps) if callable(lr) else lr, "lr", type(self).__name__, least=0)
 
-    def _settle(self) -> None:
+    def _sync(self) -> None:
         if self._layer is not None and self._structure.has_changed() and self._layer.parameters() != self._parameters:
-            self._lay_out()
+            self._allocate()
         for flat in self._flats:
-            flat.settle()
+            flat.sync()
 
-    def _lay_out(self) -> None:
+    def _allocate(self) -> None:
         if self._layer is not None:
             self._parameters = self._layer.parameters()
         known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
@@ -248,25 +265,27 @@ class Optimizer:
                 flat.load(i, *known[id(flat.parameters[i])])
 
     def _places(self) -> list[tuple[str, Flat, int]]:
-        where = {id(p): (flat, i) for flat in self._flats for i, p in enumerate(flat.parameters)}
-        return [(path, *where[id(p)]) for path, p in self._parameters.items()]
+        """Return for each parameter its path, its `Flat`, and its number in there."""
+        places = {id(p): (flat, i) for flat in self._flats for i, p in enumerate(flat.parameters)}
+        return [(path, *places[id(p)]) for path, p in self._parameters.items()]
 
     def _settings(self) -> dict[str, Any]:
         import inspect
 
         names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name not in ("self", "parameters", "lr")}
+        others = ("self", "parameters", "lr")
+        return {name: getattr(self, name) for name in names if name not in others}
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self._settings().items())
         return f"{type(self).__name__}(…, lr={self._lr!r}{settings})"
 
 
-def _taken(given: Any, wanted: list[str], what: str, problems: list[str]) -> dict[str, Any]:
-    """Return what of `given` was wanted, and write down what lacks and what is too much."""
+def _select(given: Any, expected: list[str], what: str, problems: list[str]) -> dict[str, Any]:
+    """Return the expected entries of `given`, and add missing and unknown ones to `problems`."""
     if not isinstance(given, Mapping):
-        problems.append(f"{what or 'parameters'} is {type(given).__name__}, wanted a dict")
+        problems.append(f"{what or 'parameters'} is {type(given).__name__}, expected a dict")
         return {}
-    problems += [f"{what}{name!r} is missing" for name in wanted if name not in given]
-    problems += [f"{what}{name!r} is unknown" for name in given if name not in wanted]
-    return {name: given[name] for name in wanted if name in given}
+    problems += [f"{what}{name!r} is missing" for name in expected if name not in given]
+    problems += [f"{what}{name!r} is unknown" for name in given if name not in expected]
+    return {name: given[name] for name in expected if name in given}

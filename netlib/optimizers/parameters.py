@@ -1,4 +1,4 @@
-"""The parameters behind whatever a caller hands over."""
+"""The conversion of the argument ``parameters`` of optimizers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Parameters = Layer | Parameter | Mapping[str, Parameter] | Iterable[Parameter]
 
 
 def as_parameters(thing: Parameters, where: object) -> dict[str, Parameter]:
-    """Return the parameters of a layer, a dict, an iterable, or a single one, by path, each once.
+    """Return the parameters of a layer, a dict, or an iterable, or a single one, by path.
+
+    Each parameter is listed once.
 
     Examples
     --------
@@ -33,18 +35,18 @@ def as_parameters(thing: Parameters, where: object) -> dict[str, Parameter]:
     elif isinstance(thing, Iterable) and not isinstance(thing, str | bytes | np.ndarray):
         named = [(str(i), each) for i, each in enumerate(thing)]
     else:
-        raise _no_parameters(thing, where)
+        raise _not_parameters(thing, where)
     found: dict[int, tuple[str, Parameter]] = {}
     for path, each in named:
         if not isinstance(each, Parameter) or not isinstance(path, str):
-            raise _no_parameters(each, where, f" at {path!r}")
+            raise _not_parameters(each, where, f" at {path!r}")
         found.setdefault(id(each), (path, each))
     return dict(found.values())
 
 
-def _no_parameters(thing: object, where: object, place: str = "") -> InvalidTypeError:
+def _not_parameters(thing: object, where: object, place: str = "") -> InvalidTypeError:
     if isinstance(thing, type):
-        return InvalidTypeError(f"got the class {thing.__name__}{place}", where=where, hint=f"Write {thing.__name__}(…), with parentheses.")
-    return InvalidTypeError(
-        f"got {type(thing).__name__}{place}, wanted a layer or parameters by their paths", where=where, hint="Hand over the layer itself."
-    )
+        hint = f"Write {thing.__name__}(…), with parentheses."
+        return InvalidTypeError(f"got the class {thing.__name__}{place}", where=where, hint=hint)
+    message = f"got {type(thing).__name__}{place}, expected a layer or parameters by their paths"
+    return InvalidTypeError(message, where=where, hint="Pass the layer itself.")

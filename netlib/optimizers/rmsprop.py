@@ -13,22 +13,25 @@ from .schedules import Rate
 
 
 class RMSProp(Optimizer):
-    """Steps divided by a running root mean square of the gradient (Tieleman and Hinton, 2012, lecture 6.5).
+    """Steps divided by a running root mean square of the gradient.
+
+    Tieleman and Hinton, 2012, lecture 6.5.
 
     ::
 
         v ← alpha·v + (1 − alpha)·g²,   w ← w − lr·g / (√v + eps)
 
-    Kept is the decayed sum ``squares`` = v / (1 − alpha), which saves an operation on the arrays; 1 − alpha moves into lr and eps.
+    The state holds the decayed sum ``squares`` = v / (1 − alpha), which saves an operation on the
+    arrays. The factor 1 − alpha moves into lr and eps.
 
     Parameters
     ----------
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
     lr : float or schedule
     alpha : float
-        How much of the mean is kept at a step, in [0, 1).
+        The decay rate of the mean of the squared gradient, in [0, 1).
     eps : float
-        Keeps the quotient finite.
+        Added to the divisor for numerical stability.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
 
@@ -46,7 +49,12 @@ class RMSProp(Optimizer):
     slots = ("squares",)
 
     def __init__(
-        self, parameters: Parameters, lr: float | Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
+        self,
+        parameters: Parameters,
+        lr: float | Rate = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         name = type(self).__name__
         self.alpha = as_number(alpha, "alpha", name, least=0, below=1)

@@ -1,7 +1,7 @@
-"""Learning rates that change: functions of the step number, counted from 0, for the `lr` of any optimizer.
+"""Learning-rate schedules: functions of the step number, counted from 0, for any optimizer's `lr`.
 
-Any function will do, ``lambda step: 0.1 / (1 + step)`` too. These are the usual ones, and two that are made of others:
-`Warmup` and `Chain`.
+Any function will do, including ``lambda step: 0.1 / (1 + step)``. This module has the usual ones,
+and `Warmup` and `Chain`, which combine others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ Rate = Callable[[int], float]
 
 
 def as_rate(lr: object, where: object) -> float | Rate:
-    """Return a learning rate, checked as far as can be without calling it: a number or a function of the step.
+    """Return a learning rate, which is a number or a function of the step, or raise.
+
+    A function is not called.
 
     Examples
     --------
@@ -26,12 +28,13 @@ def as_rate(lr: object, where: object) -> float | Rate:
     1.0
     """
     if isinstance(lr, type):
-        raise InvalidTypeError(f"lr is the class {lr.__name__}", where=where, hint=f"Write {lr.__name__}(…), with parentheses.")
+        hint = f"Write {lr.__name__}(…), with parentheses."
+        raise InvalidTypeError(f"lr is the class {lr.__name__}", where=where, hint=hint)
     return lr if callable(lr) else as_number(lr, "lr", where, least=0)
 
 
 class Schedule:
-    """A learning rate over time: ``schedule(step) -> lr``. Pure: what it returns depends on the step alone."""
+    """A learning rate over time: ``schedule(step) -> lr``. It depends on the step alone."""
 
     def __call__(self, step: int) -> float:
         """Return the rate of this step."""
@@ -48,7 +51,7 @@ class Schedule:
 
 
 class Constant(Schedule):
-    """The same rate always; of use inside a `Chain`.
+    """A constant rate, which is useful in a `Chain`.
 
     Examples
     --------
@@ -65,7 +68,7 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """A staircase: times `gamma` after every `step_size` steps.
+    """A rate that is multiplied by `gamma` after every `step_size` steps.
 
     Examples
     --------
@@ -75,7 +78,9 @@ class Step(Schedule):
     """
 
     def __init__(self, lr: float, step_size: int, gamma: float = 0.1) -> None:
-        self.lr, self.step_size, self.gamma = self._number(lr, "lr"), self._steps(step_size, "step_size"), self._number(gamma, "gamma")
+        self.lr = self._number(lr, "lr")
+        self.step_size = self._steps(step_size, "step_size")
+        self.gamma = self._number(gamma, "gamma")
 
     def __call__(self, step: int) -> float:
         """Return the rate of this step."""
@@ -83,7 +88,7 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    """Times `gamma` at every step.
+    """A rate that is multiplied by `gamma` at every step.
 
     Examples
     --------
@@ -100,9 +105,10 @@ class Exponential(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine wave down to `min_lr` within `steps`, and `min_lr` from then on.
+    """Half a cosine wave from `lr` down to `min_lr` within `steps`, and `min_lr` from then on.
 
-    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, Eq. (5), without restarts.
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, Eq. (5),
+    without restarts.
 
     Examples
     --------
@@ -112,15 +118,18 @@ class Cosine(Schedule):
     """
 
     def __init__(self, lr: float, steps: int, min_lr: float = 0.0) -> None:
-        self.lr, self.steps, self.min_lr = self._number(lr, "lr"), self._steps(steps), self._number(min_lr, "min_lr")
+        self.lr, self.steps = self._number(lr, "lr"), self._steps(steps)
+        self.min_lr = self._number(min_lr, "min_lr")
 
     def __call__(self, step: int) -> float:
         """Return the rate of this step."""
-        return _between(self.lr, self.min_lr, step / self.steps)
+        return _interpolate(self.lr, self.min_lr, step / self.steps)
 
 
 class Warmup(Schedule):
-    """A straight rise from ``start_factor * lr`` to `lr` within `steps`, and then a rate or schedule from its step 0.
+    """A linear rise from ``start_factor * lr`` to `lr` within `steps`, then `lr` itself.
+
+    If `lr` is a schedule, it starts with its step 0 after the rise.
 
     Examples
     --------
@@ -140,18 +149,19 @@ class Warmup(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to `max_lr` in the first part of `steps`, then down to nearly nothing, both along half a cosine wave.
+    """A rise to `max_lr` and a fall to nearly 0, each along half a cosine wave.
 
-    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning
+    rates", 2018.
 
     Parameters
     ----------
     max_lr : float
-        The rate at the top.
+        The highest rate.
     steps : int
-        How many steps the cycle has; its last rate holds from then on.
+        The number of steps of the cycle. The last rate remains from then on.
     pct_start : float
-        The share of the steps that go up, in [0, 1).
+        The share of the steps in which the rate rises, in [0, 1).
     div_factor : float
         The first rate is ``max_lr / div_factor``.
     final_div_factor : float
@@ -164,7 +174,14 @@ class OneCycle(Schedule):
     [0.04, 1.0, 0.5, 0.0]
     """
 
-    def __init__(self, max_lr: float, steps: int, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4) -> None:
+    def __init__(
+        self,
+        max_lr: float,
+        steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
         self.max_lr, self.steps = self._number(max_lr, "max_lr"), self._steps(steps)
         self.pct_start = self._number(pct_start, "pct_start", below=1)
         self.div_factor = self._number(div_factor, "div_factor", least=1)
@@ -175,17 +192,18 @@ class OneCycle(Schedule):
         first = self.max_lr / self.div_factor
         top, end = max(self.pct_start * self.steps - 1, 0), self.steps - 1
         if step < top:
-            return _between(first, self.max_lr, step / top)
-        return _between(self.max_lr, first / self.final_div_factor, (step - top) / (end - top) if end > top else 1)
+            return _interpolate(first, self.max_lr, step / top)
+        progress = (step - top) / (end - top) if end > top else 1
+        return _interpolate(self.max_lr, first / self.final_div_factor, progress)
 
 
 class Chain(Schedule):
-    """One schedule after the other, each for its number of steps and from its own step 0; the last one goes on for ever.
+    """One schedule after the other, each for its number of steps and starting from its step 0.
 
     Parameters
     ----------
     *parts : (float or schedule, int), …, float or schedule
-        Pairs of a rate and how many steps it lasts; at the end a rate alone.
+        Pairs of a rate and its number of steps, and a last rate, which never ends.
 
     Examples
     --------
@@ -196,12 +214,14 @@ class Chain(Schedule):
 
     def __init__(self, *parts: Any) -> None:
         if not parts:
-            raise InvalidValueError("got nothing, wanted pairs (schedule, steps) and a last schedule", where="Chain")
+            message = "got nothing, expected pairs (schedule, steps) and a last schedule"
+            raise InvalidValueError(message, where="Chain")
         self.parts = parts
         self._timed: list[tuple[float | Rate, int]] = []
         for part in parts[:-1]:
             if not isinstance(part, tuple | list) or len(part) != 2:
-                raise InvalidTypeError(f"got {part!r}, wanted a pair (schedule, steps) for all but the last", where="Chain")
+                message = f"got {part!r}, expected a pair (schedule, steps) for all but the last"
+                raise InvalidTypeError(message, where="Chain")
             self._timed.append((as_rate(part[0], "Chain"), self._steps(part[1])))
         self._last = as_rate(parts[-1], "Chain")
 
@@ -216,6 +236,6 @@ class Chain(Schedule):
         return lr(step) if callable(lr) else lr
 
 
-def _between(start: float, end: float, way: float) -> float:
-    """Return the rate after a share `way` of half a cosine wave."""
-    return end + (start - end) * (1 + cos(pi * min(way, 1))) / 2
+def _interpolate(start: float, end: float, progress: float) -> float:
+    """Return the rate after the share `progress` of half a cosine wave from `start` to `end`."""
+    return end + (start - end) * (1 + cos(pi * min(progress, 1))) / 2

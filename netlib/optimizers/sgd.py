@@ -12,13 +12,15 @@ from .schedules import Rate
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum if asked for.
+    """Stochastic gradient descent, optionally with momentum.
 
     ::
 
-        w ← w − lr·g                                    plain
-        v ← momentum·v + g,   w ← w − lr·v              with momentum (Polyak, 1964)
-        v ← momentum·v + g,   w ← w − lr·(g + momentum·v)   with Nesterov's (as in Sutskever et al., 2013)
+        w ← w − lr·g                                        plain
+        v ← momentum·v + g,   w ← w − lr·v                  with momentum
+        v ← momentum·v + g,   w ← w − lr·(g + momentum·v)   with Nesterov's momentum
+
+    Polyak, 1964; Nesterov's momentum as in Sutskever et al., 2013.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class SGD(Optimizer):
     momentum : float
         In [0, 1).
     nesterov : bool
-        Look ahead along the velocity; needs a momentum.
+        Whether to use Nesterov's momentum, which looks ahead along the velocity.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
 
@@ -45,13 +47,19 @@ class SGD(Optimizer):
     slots = ("velocity",)
 
     def __init__(
-        self, parameters: Parameters, lr: float | Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+        self,
+        parameters: Parameters,
+        lr: float | Rate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
     ) -> None:
         name = type(self).__name__
         self.momentum = as_number(momentum, "momentum", name, least=0, below=1)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
-            raise InvalidValueError("nesterov looks ahead along a momentum, and momentum is 0", where=name, hint="Say momentum=0.9.")
+            message = "momentum is 0, expected more for nesterov=True"
+            raise InvalidValueError(message, where=name, hint="For example, use momentum=0.9.")
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array) -> None:

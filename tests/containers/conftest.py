@@ -21,8 +21,8 @@ def way(request, monkeypatch):
         with contextlib.suppress(Exception):  # a refused forward is refused again
             twin = Plans(Program(copy.deepcopy(plans._program.structure._model), len(inputs)))
             find(twin, inputs)
-            twin._alone.forward(inputs, found[1])
+            twin._unfused.forward(inputs, found[1])
         return find(plans, inputs)
 
-    monkeypatch.setattr(Plans, "_find", by_plan if request.param == "by plan" else lambda plans, inputs: (plans._alone, None))
+    monkeypatch.setattr(Plans, "_find", by_plan if request.param == "by plan" else lambda plans, inputs: (plans._unfused, None))
     return request.param

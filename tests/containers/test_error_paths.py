@@ -16,17 +16,17 @@ def message(model, *xs):
 def test_a_width_mismatch_deep_inside_names_the_path_the_layer_and_the_shapes():
     model = nl.Sequential(nl.Affine(4, 5), nl.Sequential(nl.ReLU(), nl.Sequential(nl.Affine(6, 2))))
     text = message(model, np.ones((3, 4)))
-    assert text.startswith("Sequential[1].Sequential[1].Sequential[0] Affine(6, 2): got x of shape (3, 5), wanted (…, 6).")
+    assert text.startswith("Sequential[1].Sequential[1].Sequential[0] Affine(6, 2): got x of shape (3, 5), expected (…, 6).")
     model = nl.Sequential(nl.Affine(4, 5), nl.Sequential(nl.ReLU(), nl.Affine(6, 2)))
-    assert message(model, np.ones((3, 4))).startswith("Sequential[1].Sequential[1] Affine(6, 2): got x of shape (3, 5), wanted (…, 6).")
-    assert message(model, np.ones((3, 7))).startswith("Sequential[0] Affine(4, 5): got x of shape (3, 7), wanted (…, 4).")
+    assert message(model, np.ones((3, 4))).startswith("Sequential[1].Sequential[1] Affine(6, 2): got x of shape (3, 5), expected (…, 6).")
+    assert message(model, np.ones((3, 7))).startswith("Sequential[0] Affine(4, 5): got x of shape (3, 7), expected (…, 4).")
 
 
 def test_every_container_names_its_place_in_its_own_way():
     x = nl.Input("x")
     wide = nl.Affine(9, 9)
     model = nl.Sequential(("body", nl.Graph([x], [nl.Residual(nl.Sequential(("core", wide)))(x, name="block")])))
-    expected = "Sequential['body'].Graph['block'].Residual.layer.Sequential['core'] Affine(9, 9): got x of shape (2,), wanted (…, 9)."
+    expected = "Sequential['body'].Graph['block'].Residual.layer.Sequential['core'] Affine(9, 9): got x of shape (2,), expected (…, 9)."
     assert message(model, np.ones(2)).startswith(expected)
     graph = nl.Graph([x], [nl.Tanh()(nl.Affine(9, 9)(x))])
     assert message(graph, np.ones(2)).startswith("Graph['Affine_1'] Affine(9, 9): ")
@@ -74,7 +74,7 @@ def test_lists_of_no_real_numbers_are_refused(bad):
 
 
 def test_a_number_for_a_layer_of_features_is_refused():
-    assert message(nl.Sequential(nl.Affine(2, 2)), 3.0).startswith("Sequential[0] Affine(2, 2): got x of shape (), wanted (…, 2).")
+    assert message(nl.Sequential(nl.Affine(2, 2)), 3.0).startswith("Sequential[0] Affine(2, 2): got x of shape (), expected (…, 2).")
 
 
 def test_errors_of_backward_name_the_place_too():
@@ -84,7 +84,7 @@ def test_errors_of_backward_name_the_place_too():
 
     model = nl.Sequential(nl.Affine(2, 2), nl.Sequential(Wrong()))
     model.forward(np.ones((3, 2)))
-    with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(2, 2\): dout has shape \(3, 1\), wanted .*\(3, 2\)"):
+    with pytest.raises(nl.ShapeError, match=r"^Sequential\[0\] Affine\(2, 2\): dout has shape \(3, 1\), expected .*\(3, 2\)"):
         model.backward(np.ones((3, 2)))
 
 

@@ -247,7 +247,7 @@ def test_several_inputs_and_outputs_pass():
 
 @pytest.mark.parametrize("layer", [nl.ReLU, 3, None, "ReLU"])
 def test_what_is_no_layer_is_refused(layer):
-    with pytest.raises(nl.InvalidTypeError, match=r"Recompute.*wanted a layer"):
+    with pytest.raises(nl.InvalidTypeError, match=r"Recompute.*expected a layer"):
         nl.Recompute(layer)
 
 

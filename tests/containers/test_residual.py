@@ -54,13 +54,13 @@ def test_a_layer_of_another_width_is_refused_with_both_shapes_and_never_broadcas
 def test_it_takes_one_input_of_the_forms_that_every_layer_takes():
     assert nl.Residual(nl.Identity()).forward([[1, 2]]).tolist() == [[2.0, 4.0]]
     assert nl.Residual(nl.Identity()).forward([[1, 2]]).dtype == np.float32
-    with pytest.raises(nl.ShapeError, match=r"Residual: got 2 inputs, wanted one"):
+    with pytest.raises(nl.ShapeError, match=r"Residual: got 2 inputs, expected one"):
         nl.Residual(nl.Add()).forward(np.ones(2), np.ones(2))
 
 
 @pytest.mark.parametrize("layer", [nl.ReLU, 3, None, "ReLU"])
 def test_what_is_no_layer_is_refused(layer):
-    with pytest.raises(nl.InvalidTypeError, match=r"Residual: got .*wanted a layer"):
+    with pytest.raises(nl.InvalidTypeError, match=r"Residual: got .*expected a layer"):
         nl.Residual(layer)
 
 

@@ -139,7 +139,7 @@ def test_an_append_that_is_refused_changes_nothing():
         (nl.Sequential(nl.ReLU(), model[1]), nl.InvalidValueError, r"Sequential\[1\] and at Sequential\[4\].*tied_copy"),
         (nested, nl.InvalidValueError, "tied_copy"),
         (nl.ReLU, nl.InvalidTypeError, r"got the class ReLU.*ReLU\(…\)"),
-        (3, nl.InvalidTypeError, "got 3, wanted a layer"),
+        (3, nl.InvalidTypeError, "got 3, expected a layer"),
     ]
     before = repr(model), model.training, list(model.parameters())
     for layer, error, message in bad:
@@ -160,11 +160,11 @@ def test_an_object_that_gets_in_twice_through_an_inner_container_is_refused_at_t
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        ((nl.ReLU(), 3), nl.InvalidTypeError, r"Sequential\[1\]: got 3, wanted a layer"),
+        ((nl.ReLU(), 3), nl.InvalidTypeError, r"Sequential\[1\]: got 3, expected a layer"),
         ((nl.ReLU,), nl.InvalidTypeError, r"Sequential\[0\]: got the class ReLU.*ReLU\(…\)"),
-        (([nl.ReLU(), nl.ReLU()],), nl.InvalidTypeError, "wanted a layer"),
-        ((np.tanh,), nl.InvalidTypeError, "wanted a layer"),
-        ((None,), nl.InvalidTypeError, "got None, wanted a layer"),
+        (([nl.ReLU(), nl.ReLU()],), nl.InvalidTypeError, "expected a layer"),
+        ((np.tanh,), nl.InvalidTypeError, "expected a layer"),
+        ((None,), nl.InvalidTypeError, "got None, expected a layer"),
         ((("a", nl.Affine),), nl.InvalidTypeError, "got the class Affine"),
         ((("a", nl.ReLU()), ("a", nl.Tanh())), nl.InvalidValueError, "two layers are named 'a'"),
         ((("a.b", nl.ReLU()),), nl.InvalidValueError, "'a.b' cannot name a layer"),
@@ -275,7 +275,7 @@ def test_neither_the_input_nor_dout_is_changed(x):
 
 def test_backward_needs_a_forward_and_a_dout_of_the_shape_of_the_output():
     model = small()
-    with pytest.raises(nl.OrderError, match="backward came before any forward"):
+    with pytest.raises(nl.OrderError, match="backward was called before forward"):
         model.backward(np.ones((2, 1)))
     model.forward(X)
     for bad in (np.ones((1, 1)), np.ones(2), 1.0, np.ones((2, 2))):
@@ -299,7 +299,7 @@ def test_the_first_layer_may_take_several_inputs_and_one_may_feed_several():
     left, right = ends_in_two.forward(a)
     assert (left.tolist(), right.tolist()) == ([[1.0]], [[2.0]])
     assert ends_in_two.backward(([[5.0]], [[6.0]])).tolist() == [[5.0, 6.0]]
-    with pytest.raises(nl.ShapeError, match="wanted a tuple of 2"):
+    with pytest.raises(nl.ShapeError, match="expected a tuple of 2"):
         ends_in_two.backward([[5.0]])
 
 

@@ -88,11 +88,11 @@ def test_text_needs_no_extra(monkeypatch, kind):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nl.draw(np.tanh, [1.0]), "draw: got <ufunc 'tanh'>, wanted a layer"),
+        (lambda: nl.draw(np.tanh, [1.0]), "draw: got <ufunc 'tanh'>, expected a layer"),
         (lambda: nl.draw(nl.Tanh(), [1.0], detail="all"), "draw: detail is 'all', wanted one of folded, layers, nodes"),
-        (lambda: nl.draw(nl.Sequential(nl.Affine(2, 3)), [[1.0] * 3]), r"Sequential\[0\] Affine\(2, 3\): got x of shape .1, 3., wanted"),
-        (lambda: nl.draw(nl.Tanh(), [[1.0, 2.0]], dout=[1.0]), "dout has shape .1,., wanted that of the output, .1, 2."),
-        (lambda: nl.draw(nl.Sequential(nl.Tanh())), "got no inputs, wanted at least one array"),
+        (lambda: nl.draw(nl.Sequential(nl.Affine(2, 3)), [[1.0] * 3]), r"Sequential\[0\] Affine\(2, 3\): got x of shape .1, 3., expected"),
+        (lambda: nl.draw(nl.Tanh(), [[1.0, 2.0]], dout=[1.0]), "dout has shape .1,., expected that of the output, .1, 2."),
+        (lambda: nl.draw(nl.Sequential(nl.Tanh())), "got no inputs, expected at least one array"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, message):

@@ -107,7 +107,7 @@ def everything(model):
     """Return all that can be told of a model and of chance, as bytes."""
     parts = []
     for path, layer in model.walk():
-        held = {key: value for key, value in vars(layer).items() if key not in ("_wired", "_run")}
+        held = {key: value for key, value in vars(layer).items() if key not in ("_cached", "_run")}
         if "_cache" in held:
             held["_cache"] = held["_cache"][:3]  # without the operation that ran the layer
         parts.append((path, held, layer.training))
@@ -525,15 +525,15 @@ def test_a_refusal_inside_a_users_layer_is_that_of_its_forward():
 
 
 def test_an_opened_layer_refuses_in_its_own_words():
-    with pytest.raises(nl.NetlibError, match=r"^Sequential\[0\] Affine\(3, 3.*wanted \(…, 3\)"):
+    with pytest.raises(nl.NetlibError, match=r"^Sequential\[0\] Affine\(3, 3.*expected \(…, 3\)"):
         Flow(nl.Sequential(affine(3, 3, 0)), [X], open_layers=True)
 
 
 def test_a_wrong_dout_a_ragged_list_and_the_wrong_number_of_inputs_are_refused():
-    assert "wanted that of the output, (2, 3)" in refusal(chapter(), X, dout=np.ones((3, 2)))
-    assert "wanted a tuple of 2 arrays" in refusal(two_in_two_out(), X, X, dout=X)
+    assert "expected that of the output, (2, 3)" in refusal(chapter(), X, dout=np.ones((3, 2)))
+    assert "expected a tuple of 2 arrays" in refusal(two_in_two_out(), X, X, dout=X)
     assert "no array" in refusal(nl.Tanh(), [[1.0], [1.0, 2.0]])
-    assert "got 2 arrays, wanted 1: X" in refusal(chapter(), X, X)
+    assert "got 2 arrays, expected 1: X" in refusal(chapter(), X, X)
 
 
 class Unfit(nl.Layer):
@@ -569,7 +569,7 @@ def test_a_layer_with_several_outputs_that_gives_another_number_is_refused_with_
 
     x = nl.Input("X")
     left, right = Three()(x, name="T")
-    assert "wanted a tuple of 2 arrays" in refusal(nl.Graph([x], [left + right]), X)
+    assert "expected a tuple of 2 arrays" in refusal(nl.Graph([x], [left + right]), X)
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])

@@ -131,7 +131,7 @@ def test_from_arrays_turns_whole_numbers_into_float32_and_leaves_the_bias_out_wh
     ],
 )
 def test_from_arrays_refuses_shapes_that_are_not_a_matrix_and_a_row_of_its_width(weight, bias):
-    with pytest.raises(nl.ShapeError, match="wanted"):
+    with pytest.raises(nl.ShapeError, match="expected"):
         nl.Affine.from_arrays(weight, bias)
 
 

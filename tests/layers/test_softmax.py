@@ -70,5 +70,5 @@ def test_an_axis_that_is_no_whole_number_is_refused(kind, axis):
 
 @both
 def test_nothing_along_the_axis_is_refused(kind):
-    with pytest.raises(nl.ShapeError, match="nothing along axis"):
+    with pytest.raises(nl.ShapeError, match=r"whose axis .* is empty"):
         kind().forward(np.ones((2, 0)))

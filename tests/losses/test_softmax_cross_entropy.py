@@ -57,7 +57,7 @@ def test_labels_may_have_every_integer_type(dtype):
 
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_a_label_as_large_as_the_number_of_classes_is_refused_and_named(dtype):
-    with pytest.raises(nl.InvalidValueError, match=r"SoftmaxCrossEntropy.*label 3, wanted 0 to 2"):
+    with pytest.raises(nl.InvalidValueError, match=r"SoftmaxCrossEntropy.*label 3, expected 0 to 2"):
         nl.SoftmaxCrossEntropy().forward(np.ones((2, 3)), np.array([0, 3], dtype))
 
 
@@ -121,7 +121,7 @@ def test_with_one_class_the_label_0_and_the_probability_1_are_certain():
     assert loss.backward().tolist() == [[0], [0]]
     assert loss.forward([[5.0], [-3.0]], [[1.0], [1.0]]) == 0
     assert loss.backward().tolist() == [[0], [0]]
-    with pytest.raises(nl.InvalidValueError, match="label 1, wanted 0 to 0"):
+    with pytest.raises(nl.InvalidValueError, match="label 1, expected 0 to 0"):
         loss.forward([[5.0], [-3.0]], [0, 1])
 
 

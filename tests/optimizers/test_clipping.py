@@ -131,7 +131,7 @@ def test_measuring_and_clipping_do_not_slow_what_comes_after():
     weight.add_grad(np.array([3.0, 4.0]))
     for each in (weight, optimizer):
         clip_grad_norm(each, 1.0)
-    assert not weight._grad_is_lent
+    assert not weight._grad_is_public
 
 
 @pytest.mark.parametrize(

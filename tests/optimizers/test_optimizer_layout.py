@@ -285,7 +285,7 @@ def test_parameters_in_any_memory_layout_move_without_a_change():
 
 def test_the_flat_arrays_hold_the_parameters_in_order():
     flat = Flat([Parameter([[1.0, 2.0]]), Parameter([3.0], trainable=False), Parameter([4.0])], ["velocity"])
-    flat.settle()
+    flat.sync()
     assert flat.values.tolist() == [1, 2, 3, 4]
     assert [(first, last) for first, last, _ in flat.runs] == [(0, 1), (2, 3)]
     assert [g.size for g in flat.gradients()] == [2, 1]

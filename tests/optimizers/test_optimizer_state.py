@@ -125,7 +125,7 @@ def change(path, value):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (change(["type"], "SGD"), "state of 'SGD', wanted one of 'Adam'"),
+        (change(["type"], "SGD"), "state of 'SGD', expected one of 'Adam'"),
         (change(["steps"], -1), "steps is -1"),
         (change(["steps"], 1.5), "steps is 1.5"),
         (change(["steps"], KeyError), "'steps' is missing"),
@@ -134,7 +134,7 @@ def change(path, value):
         (change(["betas"], (0.9, 2.0)), r"betas\[1\] is 2"),
         (change(["eps"], KeyError), "'eps' is missing"),
         (change(["momentum"], 0.9), "'momentum' is unknown"),
-        (change(["parameters"], []), "is list, wanted a dict"),
+        (change(["parameters"], []), "is list, expected a dict"),
         (change(["parameters"], KeyError), "'parameters' is missing"),
         (change(["parameters", "2.weight"], KeyError), "parameter '2.weight' is missing"),
         (change(["parameters", "3.weight"], {}), "parameter '3.weight' is unknown"),
@@ -142,7 +142,7 @@ def change(path, value):
         (change(["parameters", "2.bias", "steps"], True), "2.bias: steps is True"),
         (change(["parameters", "2.bias", "total"], KeyError), "2.bias: 'total' is missing"),
         (change(["parameters", "2.bias", "velocity"], 0), "2.bias: 'velocity' is unknown"),
-        (change(["parameters", "2.bias", "total"], np.zeros(3)), r"2.bias: total has shape \(3,\), wanted \(2,\)"),
+        (change(["parameters", "2.bias", "total"], np.zeros(3)), r"2.bias: total has shape \(3,\), expected \(2,\)"),
         (change(["parameters", "2.bias", "total"], np.zeros((1, 2))), r"2.bias: total has shape \(1, 2\)"),
         (change(["parameters", "2.bias", "total"], ["a", "b"]), "2.bias: total: got an array of"),
         (change(["parameters", "2.bias", "total"], np.ones(2) * 1j), "2.bias: total: got an array of complex128"),

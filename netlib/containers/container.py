@@ -55,6 +55,7 @@ class Container(Layer):
             program = wired.program = Program(self, n_inputs)
         return program
 
+    @np.errstate(under="ignore")
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs; a tuple of outputs where there are several."""
         program = self.program(len(inputs))
@@ -72,6 +73,7 @@ class Container(Layer):
                 self.__dict__["_run"] = plans.run
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
         """Fill the ``grad`` of every parameter and return dL/d(input), a tuple where there are several inputs.
 

@@ -47,6 +47,7 @@ class Loss(Layer):
         """Return, in y's shape, the derivative with respect to y of the term that it belongs to."""
         raise NotImplementedError
 
+    @np.errstate(under="ignore")
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
         """Return the loss: a float, or for ``reduction="none"`` an array with one number for each term."""
         y = as_floats(y, where=self)
@@ -61,6 +62,7 @@ class Loss(Layer):
             self._keep((), y.dtype, (n, *kept))
         return total.of(terms.dtype)(terms) / n
 
+    @np.errstate(under="ignore")
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, of y's shape, for a dL/d(loss) of `dout`: a number, or one for each term where none were added up."""
         if type(dout) is float and self._cache is not None:

@@ -95,3 +95,12 @@ def same_shape(y: Array, t: ArrayLike, where: object) -> Array:
         hint = f"Give t the shape {y.shape}, for instance with t.reshape({y.shape})." if t.size == y.size else ""
         raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal shapes", where=where, hint=hint)
     return t
+
+
+def product_or_zero(share: Array, x: Array) -> Array:
+    """Return ``share * x``, and 0 where `share` is 0 even if x is infinite: what has no share in a loss adds nothing to it.
+
+    >>> product_or_zero(np.array([0.0, 0.5]), np.array([np.inf, 4.0]))
+    array([0., 2.])
+    """
+    return np.multiply(share, x, out=np.zeros_like(x), where=share != 0)

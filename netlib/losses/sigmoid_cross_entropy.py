@@ -4,14 +4,14 @@ from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
 from ..layers.rules import Shape, Shapes
 from ..layers.sigmoid import sigmoid
-from .loss import Loss, same_shape
+from .loss import Loss, product_or_zero, same_shape
 
 
 class SigmoidCrossEntropy(Loss):
     """``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(y)``, for logits y and targets t in [0, 1], of equal shapes.
 
-    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y, which stays exact where p rounds to
-    0 or 1. ∂/∂y = sigmoid(y) - t.
+    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y = a |y| + log(1 + exp(-|y|)), where a is
+    1 - t for y ≥ 0 and t for y < 0: exact where p rounds to 0 or 1, and 0 at y = ±∞ where a = 0. ∂/∂y = sigmoid(y) - t.
 
     >>> loss = SigmoidCrossEntropy(reduction="sum")
     >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()
@@ -23,7 +23,8 @@ class SigmoidCrossEntropy(Loss):
         t = same_shape(y, t, self)
         if not ((t >= 0) & (t <= 1)).all():
             raise InvalidValueError("got targets outside [0, 1]", where=self, hint="Targets are probabilities, or zeros and ones.")
-        return np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), y.copy(), t.copy()
+        size = np.abs(y)
+        return product_or_zero(np.where(y < 0, t, 1 - t), size) + np.log1p(np.exp(-size)), y.copy(), t.copy()
 
     def derivative(self, y: Array, t: Array) -> Array:
         """Return sigmoid(y) - t."""

@@ -6,7 +6,7 @@ from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from ..layers.rules import Shape, Shapes, written
-from .loss import Loss, same_shape
+from .loss import Loss, product_or_zero, same_shape
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -44,7 +44,7 @@ class SoftmaxCrossEntropy(Loss):
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
             p: Array = (1 - self.label_smoothing) * same_shape(y, t, self) + self.label_smoothing / y.shape[-1]
-            return -np.add.reduce(p * log_p, axis=-1), log_p, p
+            return -np.add.reduce(product_or_zero(p, log_p), axis=-1), log_p, p
         labels = self._as_labels(y, t)
         terms = np.empty(labels.size, y.dtype)
         if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..data.path import as_path
 from ..errors import MissingError
+from ..files import write_file
 
 if TYPE_CHECKING:
     import os
@@ -72,10 +73,12 @@ class History:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a CSV file, names in the first line, each number with all its digits."""
         import csv
+        import io
 
         name = as_path(path, "History.to_csv")
-        with open(name, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+        table = io.StringIO(newline="")
+        csv.writer(table, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+        write_file(name, table.getvalue().encode("utf-8"))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss and metrics over the epochs, training and validation; needs matplotlib (extra ``plot``).

@@ -27,7 +27,10 @@ _HOMES = {
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "parameter": "Buffer Parameter",
-    "training": "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score",
+    "training": (
+        "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix f1_score log_loss mean_absolute_error "
+        "multilabel_accuracy precision r2_score recall roc_auc top_k_accuracy"
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _LISTS = ("layers", "losses")  # whose own `__init__` is the list of what they export

@@ -3,7 +3,19 @@
 from .callbacks import Callback, EarlyStopping
 from .history import History
 from .layer_statistics import LayerStatistics
-from .metrics import accuracy, confusion_matrix, mean_absolute_error, r2_score
+from .metrics import (
+    accuracy,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    multilabel_accuracy,
+    precision,
+    r2_score,
+    recall,
+    roc_auc,
+    top_k_accuracy,
+)
 from .trainer import Trainer
 
 __all__ = [
@@ -14,6 +26,13 @@ __all__ = [
     "Trainer",
     "accuracy",
     "confusion_matrix",
+    "f1_score",
+    "log_loss",
     "mean_absolute_error",
+    "multilabel_accuracy",
+    "precision",
     "r2_score",
+    "recall",
+    "roc_auc",
+    "top_k_accuracy",
 ]

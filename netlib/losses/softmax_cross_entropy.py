@@ -40,6 +40,9 @@ class SoftmaxCrossEntropy(Loss):
         """Return the losses, log p, and the targets."""
         if not y.ndim or not y.shape[-1]:
             raise ShapeError(f"got y of shape {y.shape}, wanted (…, classes)", where=self)
+        if y.shape[-1] == 1:
+            hint = "Use SigmoidCrossEntropy for one output, or give the model an output for each class."
+            raise ShapeError(f"got y of shape {y.shape}: over one class the loss is always 0", where=self, hint=hint)
         t = as_array(t, self)
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:

@@ -129,6 +129,6 @@ class History:
     def __repr__(self) -> str:
         lines = [list(self.columns), *([f"{number:.5g}" for number in row.values()] for row in self)]
         if len(self) > HEAD + TAIL:
-            lines[1 + HEAD : -TAIL] = [["…"] * len(self.columns)]
+            lines[1 + HEAD : -TAIL] = [["..."] * len(self.columns)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines)

@@ -61,7 +61,14 @@ from .training import LayerStatistics as LayerStatistics
 from .training import Trainer as Trainer
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
+from .training import f1_score as f1_score
+from .training import log_loss as log_loss
 from .training import mean_absolute_error as mean_absolute_error
+from .training import multilabel_accuracy as multilabel_accuracy
+from .training import precision as precision
 from .training import r2_score as r2_score
+from .training import recall as recall
+from .training import roc_auc as roc_auc
+from .training import top_k_accuracy as top_k_accuracy
 
 __version__: str

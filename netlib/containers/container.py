@@ -57,6 +57,7 @@ class Container(Layer):
             program = cached.program = Program(self, n_inputs)
         return program
 
+    @np.errstate(under="ignore")
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs, or a tuple of outputs if there are several."""
         program = self.program(len(inputs))
@@ -74,6 +75,7 @@ class Container(Layer):
                 self.__dict__["_run"] = plans.run
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
         """Add to the ``grad`` of every parameter, and return dL/d(input).
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidValueError
+from ..files import write_file
 from ..layer import Layer, as_layer
 from . import page, svg, text
 from .flow import Flow
@@ -160,7 +161,7 @@ class Drawing:
         if path.suffix.lower() not in formats:
             raise InvalidValueError(f"cannot tell a format by {path.name!r}, wanted the suffix {', '.join(formats)}", where="Drawing.save")
         content = getattr(self, formats[path.suffix.lower()])
-        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        write_file(path, content if isinstance(content, bytes) else content.encode("utf-8"))
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -53,13 +53,15 @@ class Loops(Generic[P, R]):
         signature = re.sub(r"\bconst (\w+\[.*?\])", r"\1.copy(readonly=True)", self.signature)
         return [re.sub(r"\bt\b", name, signature) for name in COMPILED.values()]
 
-    def compile(self) -> None:
-        """Compile the function, or read it from numba's cache."""
-        if self.signature:
-            from numba import njit
+    def compile(self) -> bool:
+        """Compile the function, or read it from numba's cache. Return whether it had to be compiled."""
+        if not self.signature:
+            return False
+        from numba import njit
 
-            options = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model": "numpy", "cache": True, "nogil": True}
-            self.run = njit(self.signatures(), **options)(self.__wrapped__)
+        options = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model": "numpy", "cache": True, "nogil": True}
+        self.run = run = njit(self.signatures(), **options)(self.__wrapped__)
+        return bool(run.stats.cache_misses)
 
 
 def loops(signature: str = "") -> Callable[[Callable[P, R]], Loops[P, R]]:

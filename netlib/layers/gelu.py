@@ -23,6 +23,7 @@ class GELU(Layer):
     kernel_name = "gelu"
     rule = "y = x ⊙ Φ(x); dx = dy ⊙ (Φ(x) + x ⊙ φ(x))"
 
+    @np.errstate(under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -31,6 +32,7 @@ class GELU(Layer):
         density = np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
         return self.remember(x * below, below + near * density)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

@@ -25,6 +25,7 @@ class LogSoftmax(Layer):
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "LogSoftmax")
 
+    @np.errstate(under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -33,6 +34,7 @@ class LogSoftmax(Layer):
         y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
         return self.remember(y, y)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

@@ -29,11 +29,13 @@ class Sigmoid(Layer):
     kernel_name = "sigmoid"
     rule = "y = σ(x); dx = dy ⊙ y ⊙ (1 − y)"
 
+    @np.errstate(under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = sigmoid(as_floats(x, where=self))
         return self.remember(y, y)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
 from .sigmoid import sigmoid
@@ -20,12 +22,14 @@ class SiLU(Layer):
     kernel_name = "silu"
     rule = "y = x ⊙ σ(x); dx = dy ⊙ (σ(x) + y ⊙ (1 − σ(x)))"
 
+    @np.errstate(under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         s = sigmoid(x)
         return self.remember(x * s, s * (1 + x * (1 - s)))
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

@@ -30,6 +30,7 @@ class Softmax(Layer):
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "Softmax")
 
+    @np.errstate(over="ignore", under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -38,6 +39,7 @@ class Softmax(Layer):
         y /= y.sum(axis=self.axis, keepdims=True)
         return self.remember(y, y)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

@@ -20,11 +20,13 @@ class Softplus(Layer):
     kernel_name = "softplus"
     rule = "y = log(1 + exp(x)); dx = dy ⊙ σ(x)"
 
+    @np.errstate(under="ignore")
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         return self.remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

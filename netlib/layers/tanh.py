@@ -24,6 +24,7 @@ class Tanh(Layer):
         y = np.tanh(as_floats(x, where=self))
         return self.remember(y, y)
 
+    @np.errstate(under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

@@ -49,6 +49,7 @@ class Loss(Layer):
         """Return the derivative of the terms with respect to y, in the shape of y."""
         raise NotImplementedError
 
+    @np.errstate(under="ignore")
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
         """Return the loss: a float, or the array of terms for ``reduction="none"``."""
         y = as_floats(y, where=self)
@@ -64,6 +65,7 @@ class Loss(Layer):
             self._keep((), y.dtype, (n, *kept))
         return total.of(terms.dtype)(terms) / n
 
+    @np.errstate(under="ignore")
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, in the shape of y.
 
@@ -110,3 +112,12 @@ def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:
         message = f"got y of shape {y.shape} and t of shape {t.shape}, expected equal shapes"
         raise ShapeError(message, where=where, hint=hint)
     return t
+
+
+def product_or_zero(share: Array, x: Array) -> Array:
+    """Return ``share * x``, and 0 where `share` is 0 even if x is infinite: what has no share in a loss adds nothing to it.
+
+    >>> product_or_zero(np.array([0.0, 0.5]), np.array([np.inf, 4.0]))
+    array([0., 2.])
+    """
+    return np.multiply(share, x, out=np.zeros_like(x), where=share != 0)

@@ -6,7 +6,7 @@ from ..arrays import Array, ArrayLike
 from ..errors import InvalidValueError
 from ..layers.rules import Shape, Shapes
 from ..layers.sigmoid import sigmoid
-from .loss import Loss, as_same_shape
+from .loss import Loss, as_same_shape, product_or_zero
 
 
 class SigmoidCrossEntropy(Loss):
@@ -14,8 +14,9 @@ class SigmoidCrossEntropy(Loss):
 
     The targets are in [0, 1] and have the shape of y.
 
-    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is s - t y, which
-    stays accurate where p rounds to 0 or 1. ∂/∂y = sigmoid(y) - t.
+    With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is
+    s - t y = a |y| + log(1 + exp(-|y|)), where a is 1 - t for y ≥ 0 and t for y < 0. It stays
+    accurate where p rounds to 0 or 1, and at y = ±∞ too. ∂/∂y = sigmoid(y) - t.
 
     >>> loss = SigmoidCrossEntropy(reduction="sum")
     >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()
@@ -28,7 +29,9 @@ class SigmoidCrossEntropy(Loss):
         if not ((t >= 0) & (t <= 1)).all():
             hint = "Targets are probabilities, or zeros and ones."
             raise InvalidValueError("got targets outside [0, 1]", where=self, hint=hint)
-        return np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), y.copy(), t.copy()
+        size = np.abs(y)
+        terms = product_or_zero(np.where(y < 0, t, 1 - t), size) + np.log1p(np.exp(-size))
+        return terms, y.copy(), t.copy()
 
     def derivative(self, y: Array, t: Array) -> Array:
         """Return sigmoid(y) - t."""

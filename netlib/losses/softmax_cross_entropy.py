@@ -8,7 +8,7 @@ from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from ..layers.rules import Shape, Shapes, format_number
-from .loss import Loss, as_same_shape
+from .loss import Loss, as_same_shape, product_or_zero
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -45,12 +45,16 @@ class SoftmaxCrossEntropy(Loss):
         """Return the losses, log p, and the targets."""
         if not y.ndim or not y.shape[-1]:
             raise ShapeError(f"got y of shape {y.shape}, expected (…, classes)", where=self)
+        if y.shape[-1] == 1:
+            hint = "Use SigmoidCrossEntropy for one output, or one output for each class."
+            message = f"got y of shape {y.shape}: over one class the loss is always 0"
+            raise ShapeError(message, where=self, hint=hint)
         t = as_array(t, self)
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
             t = as_same_shape(y, t, self)
             p: Array = (1 - self.label_smoothing) * t + self.label_smoothing / y.shape[-1]
-            return -np.add.reduce(p * log_p, axis=-1), log_p, p
+            return -np.add.reduce(product_or_zero(p, log_p), axis=-1), log_p, p
         labels = self._as_labels(y, t)
         terms = np.empty(labels.size, y.dtype)
         if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):

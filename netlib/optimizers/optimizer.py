@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -97,6 +98,9 @@ class Optimizer:
             with np.errstate(under="ignore"):  # running means may decay to 0
                 for flat in self._flats:
                     flat.advance(update, rate)
+            if not any(flat.runs for flat in self._flats):
+                hint = "Call unfreeze() on the layers to be trained."
+                warnings.warn(f"{type(self).__name__}.step: every parameter is frozen. {hint}", UserWarning, stacklevel=2)
             self.steps += 1
         finally:
             for flat in self._flats:

@@ -6,6 +6,13 @@ from .history import History as History
 from .layer_statistics import LayerStatistics as LayerStatistics
 from .metrics import accuracy as accuracy
 from .metrics import confusion_matrix as confusion_matrix
+from .metrics import f1_score as f1_score
+from .metrics import log_loss as log_loss
 from .metrics import mean_absolute_error as mean_absolute_error
+from .metrics import multilabel_accuracy as multilabel_accuracy
+from .metrics import precision as precision
 from .metrics import r2_score as r2_score
+from .metrics import recall as recall
+from .metrics import roc_auc as roc_auc
+from .metrics import top_k_accuracy as top_k_accuracy
 from .trainer import Trainer as Trainer

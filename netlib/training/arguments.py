@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 from ..errors import InvalidTypeError, InvalidValueError
@@ -33,6 +34,7 @@ def as_metrics(metrics: Any, where: str) -> dict[str, Metric]:
     for name, metric in metrics.items():
         if not callable(metric):
             raise InvalidTypeError(f"the metric {name!r} is {metric!r}, wanted a function of y and t", where=where)
+        _require_outputs_first(name, metric, where)
         if not isinstance(name, str) or name in RESERVED or name.startswith("val_"):
             raise InvalidValueError(f"a metric cannot be named {name!r}, as other columns are", where=where)
     return dict(metrics)
@@ -47,3 +49,14 @@ def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
                 f"got {callback!r} among the callbacks, wanted a Callback", where=where, hint="Derive it from nl.Callback."
             )
     return given
+
+
+def _require_outputs_first(name: object, metric: Metric, where: str) -> None:
+    """Refuse functions of ``(y_true, y_pred)``, as scikit-learn's and Keras' are: they would get the two in the wrong order."""
+    try:
+        first = next(iter(signature(metric).parameters), "")
+    except (TypeError, ValueError):  # some functions in C have none
+        return
+    if first == "y_true":
+        hint = f"Write {{{name!r}: lambda y, t: function(t, y)}}, with y.argmax(axis=-1) where classes are expected."
+        raise InvalidTypeError(f"the metric {name!r} takes y_true first, but is called with (y, t): outputs first", where=where, hint=hint)

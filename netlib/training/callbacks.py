@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
@@ -51,11 +53,15 @@ class Callback:
     def on_fit_end(self, trainer: Trainer) -> None:
         """At the end, also after Ctrl-C; not after an error."""
 
+    def on_fit_error(self, trainer: Trainer) -> None:
+        """Before an error leaves `fit`."""
+
 
 class EarlyStopping(Callback):
     """Ends training when a column of the history has got no better for a while, and brings the best weights back.
 
-    The best weights are kept as a copy and copied back at the end of training, whatever ends it: lost patience, the last epoch, or Ctrl-C.
+    The best weights are kept as a copy and copied back at the end of training, whatever ends it: lost patience, the last epoch, Ctrl-C,
+    or an error.
 
     Parameters
     ----------
@@ -113,10 +119,15 @@ class EarlyStopping(Callback):
         self._best_state = {}
         self._lowest = self._to_beat = float("inf")
         self._waited = 0
+        self._has_warned = False
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Copy the weights if they are the best so far; stop if patience is lost."""
         value = trainer.history[self.monitor][-1]
+        if math.isnan(value) and not self._has_warned:
+            self._has_warned = True
+            message = f"{self!r}: {self.monitor} is NaN in epoch {trainer.epoch}, which never counts as better"
+            warnings.warn(message, UserWarning, stacklevel=5)
         low = value if self.mode == "min" else -value
         if low < self._lowest:
             self._lowest = low
@@ -134,6 +145,10 @@ class EarlyStopping(Callback):
         """Copy the best weights and buffers back."""
         trainer.model.load_state_dict(self._best_state, strict=False)
         self._best_state = {}
+
+    def on_fit_error(self, trainer: Trainer) -> None:
+        """Copy the best weights and buffers back."""
+        self.on_fit_end(trainer)
 
     def __repr__(self) -> str:
         return call_text(self)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..data.path import as_path
 from ..errors import MissingError
+from ..files import write_file
 from .curves import draw_curves
 
 if TYPE_CHECKING:
@@ -72,10 +73,12 @@ class History:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a CSV file, names in the first line, each number with all its digits."""
         import csv
+        import io
 
         name = as_path(path, "History.to_csv")
-        with open(name, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+        table = io.StringIO(newline="")
+        csv.writer(table, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+        write_file(name, table.getvalue().encode("utf-8"))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss and metrics over the epochs, training and validation; needs matplotlib (extra ``plot``).
@@ -124,6 +127,6 @@ class History:
     def __repr__(self) -> str:
         lines = [list(self.columns), *([f"{number:.5g}" for number in row.values()] for row in self)]
         if len(self) > HEAD + TAIL:
-            lines[1 + HEAD : -TAIL] = [["…"] * len(self.columns)]
+            lines[1 + HEAD : -TAIL] = [["..."] * len(self.columns)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines)

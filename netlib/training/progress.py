@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Self
 
@@ -58,9 +60,23 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line, above the bar where there is one."""
         if self._bar is not None:
-            self._bar.write(line)
+            self._bar.write(as_printable(line))
         elif self._shown:
-            print(line)
+            self._print(as_printable(line))
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # nobody reads any more, as after ``| head``
+            self._shown = False
+            with suppress(OSError, ValueError):  # else Python reports the pipe once more when it ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def as_printable(line: str) -> str:
+    """Return `line` with escapes for the characters that the console's encoding lacks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def number_text(number: float) -> str:

@@ -18,6 +18,7 @@ from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
 from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
+from .checks import as_metric_of, check_before_training
 from .history import History
 from .interruption import Interruption
 from .nonfinite import nonfinite_gradient, nonfinite_loss
@@ -36,7 +37,8 @@ class Trainer:
     optimizer : Optimizer
         Over parameters of the model.
     metrics : dict of str to callable, optional
-        Further columns of the history: functions ``(y, t) -> float``, computed on all outputs of an epoch at once.
+        Further columns of the history: functions ``(y, t) -> float``, computed on all outputs of an epoch at once, and once on the first
+        rows before training, to see whether they work. Netlib's own get ``threshold=0.5`` where the model ends in `Sigmoid`, else 0.
     callbacks : sequence of Callback
         What is hooked in, in order.
     clip_norm : float, optional
@@ -137,7 +139,9 @@ class Trainer:
         n_batches = -(-len(samples[-1]) // batch_size)
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
+            check_before_training(self.model, self.loss, self.metrics, samples)
             if held_out is not None:  # what does not fit is better refused now than an epoch later
+                check_before_training(self.model, self.loss, self.metrics, held_out, "validation ")
                 self._evaluate([a[:batch_size] for a in held_out], batch_size)
             self.epochs, self.epoch, self.batch, self.stop = epochs, 0, 0, False
             self.history = History(self._columns(validated=held_out is not None))
@@ -151,6 +155,9 @@ class Trainer:
                 if ctrl_c.requested:
                     raise
                 ctrl_c.requested = True
+            except BaseException:
+                self._call_back("on_fit_error")
+                raise
             finally:
                 self._discard_gradients()
             self.history.interrupted = ctrl_c.requested
@@ -235,7 +242,8 @@ class Trainer:
             self._call_back("on_batch_end")
             if (self.stop or ctrl_c.requested) and done < n:
                 return None
-        return self._measures(total, outputs, samples[-1] if order is None else samples[-1].take(order, axis=0))
+        targets = samples[-1] if order is None else samples[-1].take(order, axis=0)
+        return self._measures(total, outputs, targets, len(samples) - 1)
 
     def _step(self) -> None:
         """Let the optimizer use the gradients up, after a look at their length."""
@@ -255,12 +263,13 @@ class Trainer:
             total += value * len(t) if self._means else value
             if self.metrics:
                 outputs.append(y)
-        return self._measures(total, outputs, samples[-1])
+        return self._measures(total, outputs, samples[-1], len(samples) - 1)
 
-    def _measures(self, total: float, outputs: list[Any], t: Array) -> dict[str, float]:
+    def _measures(self, total: float, outputs: list[Any], t: Array, n_inputs: int) -> dict[str, float]:
         measured = {"loss": total / len(t) if self._means else total}
+        y = joined(outputs) if self.metrics else None
         for name, metric in self.metrics.items():
-            value = metric(joined(outputs), t)
+            value = as_metric_of(self.model, n_inputs, metric, y)(y, t)
             if np.ndim(value) != 0:
                 raise ShapeError(f"the metric {name!r} gave an array of shape {np.shape(value)}, wanted a number", where="Trainer")
             measured[name] = float(value)

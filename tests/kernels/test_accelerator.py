@@ -54,9 +54,10 @@ def test_a_second_process_compiles_nothing(monkeypatch, version):
 
 def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
     monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    assert nl.accelerator() == "numba"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(kernels, "find_spec", lambda name: name)
+    assert kernels.wants_numba()
+    monkeypatch.setattr(kernels, "find_spec", lambda name: None)
+    assert not kernels.wants_numba()
     assert nl.accelerator() == "numpy"
 
 
@@ -68,9 +69,56 @@ def test_a_variable_that_says_anything_else_is_refused(monkeypatch):
 
 def test_insisting_on_numba_where_it_is_missing_names_the_extra(monkeypatch):
     monkeypatch.setenv("NETLIB_ACCELERATOR", "numba")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(kernels, "find_spec", lambda name: None)
+    monkeypatch.setattr(kernels, "_is_loaded", False)
     with pytest.raises(nl.InvalidValueError, match=r"pip install 'netlib\[fast\]'"):
         nl.accelerator()
+
+
+BROKEN = {
+    "refuses this NumPy": (
+        "raise ImportError('Numba needs NumPy 2.3 or less. Got NumPy 2.4.')",
+        "(ImportError: Numba needs NumPy 2.3 or less. Got NumPy 2.4.). Reinstall it: pip install 'netlib[fast]'.",
+    ),
+    "fails within": ("import ctypes\nctypes.CDLL('libnowhere.so')", "(OSError: libnowhere.so"),
+    "has no folder for its cache": (
+        "def njit(*a, **k): raise RuntimeError(\"cannot cache function 'adam': no locator available for file 'adam.py'\")",
+        "Set NUMBA_CACHE_DIR to a folder that can be written.",
+    ),
+}
+
+
+def run_with_numba_as(code, folder, accelerator=""):
+    """Run a training step in a process in which numba is a module of this code."""
+    (folder / "numba.py").write_text(code)
+    script = (
+        "import netlib as nl\n"
+        "model = nl.Affine(2, 2, rng=0); optimizer = nl.SGD(model)\n"
+        "y = model.forward([[1.0, 2.0]]); model.backward(y); optimizer.step(); nl.Adam(nl.Affine(2, 2))\n"
+        "print(nl.accelerator())"
+    )
+    path = os.pathsep.join([str(folder), str(Path(nl.__file__).parents[1])])
+    environment = {**os.environ, "NETLIB_ACCELERATOR": accelerator, "PYTHONPATH": path}
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize(("code", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_numba_costs_one_warning_and_the_truth_is_told(code, said, tmp_path):
+    done = run_with_numba_as(code, tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == "numpy\n"
+    assert done.stderr.count("RuntimeWarning: netlib trains with NumPy alone") == 1
+    assert said in done.stderr
+
+
+def test_a_broken_numba_is_not_asked_where_the_variable_says_numpy(tmp_path):
+    done = run_with_numba_as("raise ImportError", tmp_path, "numpy")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "numpy\n", "")
+
+
+def test_insisting_on_a_broken_numba_is_an_error(tmp_path):
+    done = run_with_numba_as("raise ImportError('broken')", tmp_path, "numba")
+    assert "InvalidValueError: netlib.accelerator: NETLIB_ACCELERATOR is 'numba', and numba is installed but does not work" in done.stderr
 
 
 # ---- both ways come to the same

@@ -268,7 +268,8 @@ def test_freezing_between_steps_is_seen_at_once():
 def test_an_optimizer_over_frozen_parameters_waits_for_them():
     weight = Parameter([1.0], trainable=False)
     optimizer = SGD(weight, lr=1.0)
-    optimizer.step()
+    with pytest.warns(UserWarning, match="every parameter is frozen"):
+        optimizer.step()
     weight.trainable = True
     weight.grad += 1
     optimizer.step()

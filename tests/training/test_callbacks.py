@@ -176,10 +176,12 @@ def test_mode_max_waits_for_larger_values():
 
 
 def test_a_value_that_is_nan_is_never_the_best():
-    seen = iter([float("nan"), 0.5, float("nan"), 0.7])
+    seen = iter([0.0, float("nan"), 0.5, float("nan"), 0.7])  # the first is asked for before the first step
     stopping = EarlyStopping("score", patience=10)
     walking = trainer(Walk([1.0, 2.0, 3.0, 4.0]), stopping, metrics={"score": lambda y, t: next(seen)})
-    fit(walking, epochs=4)
+    with pytest.warns(UserWarning, match=r"EarlyStopping\(.*score is NaN in epoch 1") as caught:
+        fit(walking, epochs=4)
+    assert len(caught) == 1
     assert weight(walking) == 2.0
 
 

@@ -83,4 +83,4 @@ def test_it_shows_itself_as_an_aligned_table():
 
 def test_a_long_table_is_shown_with_its_two_ends():
     lines = repr(history([{"epoch": i, "loss": 1.0} for i in range(1, 101)])).splitlines()
-    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3", "4", "5", "…", "96", "97", "98", "99", "100"]
+    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3", "4", "5", "...", "96", "97", "98", "99", "100"]

@@ -149,3 +149,82 @@ def test_metrics_are_public():
         mean_absolute_error,
         r2_score,
     )
+
+
+# ---- what is ambiguous is asked about, and NaN is never right
+
+
+def test_scores_that_may_be_logits_or_probabilities_are_refused_unless_the_threshold_is_given():
+    y, t = [[0.1], [0.2], [0.9]], [[0], [0], [1]]
+    for metric in (accuracy, confusion_matrix, nl.precision, nl.recall, nl.f1_score):
+        with pytest.raises(InvalidValueError, match=r"probabilities or logits.*threshold=0.5 for probabilities"):
+            metric(y, t)
+    assert accuracy(y, t, threshold=0.5) == 1.0
+    assert accuracy(y, t, threshold=0) == 1 / 3
+    assert accuracy([[0.0], [0.0], [1.0]], t) == 1.0  # the same either way
+
+
+def test_several_labels_per_sample_are_not_taken_for_classes():
+    logits = np.array([[5.0, 4.0, -3.0], [-2.0, 3.0, 1.0]])
+    t = np.array([[1, 1, 0], [0, 1, 1]])
+    with pytest.raises(InvalidValueError, match=r"add up to 1.*multilabel_accuracy"):
+        accuracy(logits, t)
+    assert nl.multilabel_accuracy(logits, t) == 1.0
+    assert nl.multilabel_accuracy([[5.0, -4.0, -3.0]], [[1, 1, 0]]) == 2 / 3
+    assert nl.recall([[5.0, -4.0, -3.0]], [[1, 1, 0]], average="none", multilabel=True).tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("metric", [accuracy, nl.top_k_accuracy, nl.precision, nl.recall, nl.f1_score])
+def test_nan_scores_are_never_right(metric):
+    y = np.full((2, 3), np.nan)
+    assert metric(y, [0, 1]) == 0.0
+    assert accuracy([np.nan, 1.0], [0, 1]) == 0.5
+    assert nl.multilabel_accuracy(np.full((1, 2), np.nan), [[0, 1]]) == 0.0
+
+
+def test_nan_scores_have_no_place_in_a_confusion_matrix_and_no_area():
+    with pytest.raises(InvalidValueError, match="NaN scores for 2 samples"):
+        confusion_matrix(np.full((2, 3), np.nan), [0, 1])
+    assert math.isnan(nl.roc_auc([np.nan, 1.0], [0, 1]))
+    assert math.isnan(nl.log_loss([np.nan, 1.0], [0, 1]))
+
+
+def test_a_tuple_of_outputs_is_not_stacked():
+    outputs = (np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    for metric in (accuracy, confusion_matrix, nl.top_k_accuracy, nl.roc_auc, nl.log_loss, nl.precision):
+        with pytest.raises(InvalidTypeError, match=r"tuple of 2 outputs.*y\[0\]"):
+            metric(outputs, [[0], [1]])
+
+
+def test_the_first_of_equal_scores_ranks_highest():
+    assert nl.top_k_accuracy([[1.0, 1.0, 1.0]], [1], k=1) == accuracy([[1.0, 1.0, 1.0]], [1]) == 0.0
+    assert nl.top_k_accuracy([[1.0, 1.0, 1.0]], [1], k=2) == 1.0
+
+
+def test_area_by_hand():
+    # pairs (true, false): (2, 1) and (2, 2): one in order, one equal
+    assert nl.roc_auc([1.0, 2.0, 2.0], [0, 0, 1]) == 0.75
+
+
+def test_log_loss_of_an_impossible_class_is_infinite_and_what_is_no_probability_is_refused():
+    assert nl.log_loss([0.0, 1.0], [1, 1]) == math.inf
+    assert nl.log_loss([[0.0, 1.0]], [1]) == 0.0
+    for y, t in [([[2.0, -1.0]], [0]), ([[0.5, 0.2]], [0]), ([1.5], [1])]:
+        with pytest.raises(InvalidValueError, match="from_logits=True"):
+            nl.log_loss(y, t)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: nl.precision(SCORES, [0, 1, 2, 1], average="binary"), "one score per sample"),
+        (lambda: nl.recall(SCORES, [0, 1, 2, 1], average="mean"), "'macro'"),
+        (lambda: nl.roc_auc(SCORES, [0, 1, 2, 1], average="micro"), "'macro' or 'weighted'"),
+        (lambda: nl.top_k_accuracy([1.0, 2.0], [0, 1]), "Use nl.accuracy"),
+        (lambda: accuracy(SCORES, [0, 1, 2, 1], threshold=0.5), "Leave threshold out"),
+        (lambda: nl.multilabel_accuracy([[1.0, 2.0]], [[0, 2]]), "neither 0 nor 1"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(call, said):
+    with pytest.raises(InvalidValueError, match=said):
+        call()

@@ -85,8 +85,12 @@ def test_gradients_that_are_long_but_finite_do_not_stop():
 def test_data_that_is_not_finite_is_called_the_cause(what):
     data = {"inputs": X.copy(), "targets": 2 * X}
     data[what][7] = np.nan
-    with pytest.raises(NonFiniteError, match=f"epoch 1, batch 2: the loss is nan, because the {what} of this batch"):
-        fit(trainer(), data["inputs"], data["targets"], shuffle=False)
+    training = trainer()
+    with pytest.raises(NonFiniteError, match=f"row 7 of the {what} has a NaN or an infinity, as have 1 of 20 rows"):
+        fit(training, data["inputs"], data["targets"])
+    assert training.optimizer.steps == 0
+    with pytest.raises(NonFiniteError, match=f"row 7 of the validation {what}"):
+        fit(training, X, 2 * X, validation=(data["inputs"], data["targets"]))
 
 
 def test_a_loss_beyond_all_numbers_over_finite_outputs_is_called_so():

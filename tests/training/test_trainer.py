@@ -40,7 +40,7 @@ class Log(list):
 
 
 class Watch(nl.Identity):
-    """Writes down which rows pass, and in which mode."""
+    """Writes down which rows pass, and in which mode, but for the few that are predicted before the first step."""
 
     def __init__(self):
         self.rows = Log()
@@ -108,7 +108,7 @@ def test_each_epoch_sees_every_sample_once_in_an_order_of_its_own():
     first, second = watch.passed()[:20], watch.passed()[20:]
     assert sorted(first) == sorted(second) == sorted(X[:, 0])
     assert first != second
-    assert [len(rows) for _, rows in watch.rows] == [6, 6, 6, 2] * 2
+    assert [len(rows) for training, rows in watch.rows if training] == [6, 6, 6, 2] * 2
 
 
 def test_without_shuffling_samples_come_in_their_order():
@@ -130,12 +130,14 @@ def test_a_share_is_held_out_by_chance_the_same_in_every_fit_and_never_learned_f
     watch = Watch()
     trained = trainer(nl.Sequential(watch, *linear()))
     fit(trained, epochs=2, batch_size=4, validation=share)
+    del watch.rows[0]  # a look at the samples before the first step
     learned, held_out = set(watch.passed()), set(watch.passed(training=False))
     assert len(held_out) == np.ceil(20 * share)
     assert learned | held_out == set(X[:, 0])
     assert not learned & held_out
     watch.rows.clear()
     fit(trained, batch_size=4, validation=share)
+    del watch.rows[0]
     assert set(watch.passed(training=False)) == held_out
     watch.rows.clear()
     fit(trainer(trained.model, seed=1), batch_size=4, validation=share)
@@ -248,7 +250,7 @@ def test_training_runs_in_training_mode_validation_in_evaluation_mode_and_the_mo
     model[1].train()
     modes = [layer.training for _, layer in model.walk()]
     fit(trainer(model), batch_size=20, validation=(X, T))
-    assert [mode for mode, _ in watch.rows] == [False, True, False]  # the first sees whether validation fits
+    assert [mode for mode, _ in watch.rows] == [False, False, False, True, False]  # the first three see whether samples and validation fit
     assert [layer.training for _, layer in model.walk()] == modes
 
 
@@ -259,7 +261,7 @@ def test_an_epoch_begins_in_training_mode_even_if_a_callback_left_evaluation_mod
 
     watch = Watch()
     fit(trainer(nl.Sequential(watch, *linear()), callbacks=[Evaluate()]), epochs=2, batch_size=20)
-    assert [mode for mode, _ in watch.rows] == [True, True]
+    assert [mode for mode, _ in watch.rows] == [False, True, True]  # the first sees whether the samples fit
 
 
 def test_predict_is_the_forward_of_all_samples_in_evaluation_mode():

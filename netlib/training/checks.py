@@ -1,0 +1,171 @@
+"""What is known before the first step: whether data, loss and metrics fit what the model gives."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..containers.container import Container
+from ..errors import InvalidTypeError, NetlibError, NonFiniteError
+from ..layer import Layer
+from ..layers import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from .arguments import Metric
+
+FEW = 8
+"""How many rows are predicted to see what the model gives."""
+CHUNK = 4096
+"""How many targets are shown to the loss at a time."""
+
+TWICE: dict[tuple[type, type], str] = {
+    (Softmax, SoftmaxCrossEntropy): "softmax",
+    (Sigmoid, SoftmaxCrossEntropy): "softmax",
+    (Softmax, SigmoidCrossEntropy): "sigmoid",
+    (LogSoftmax, SigmoidCrossEntropy): "sigmoid",
+    (Sigmoid, SigmoidCrossEntropy): "sigmoid",
+}
+"""Last layers that squash what the loss squashes itself."""
+
+RANGES: dict[type, tuple[float, float]] = {
+    Sigmoid: (0, 1),
+    Softmax: (0, 1),
+    Tanh: (-1, 1),
+    ReLU: (0, np.inf),
+    Softplus: (0, np.inf),
+    LogSoftmax: (-np.inf, 0),
+}
+"""Least and greatest output of activations."""
+
+COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber)
+"""Losses that are least where the outputs are the targets."""
+
+
+def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Sequence[Array], what: str = "") -> None:
+    """Refuse samples and metrics that a later batch or the end of the epoch would refuse; warn of a loss that cannot be small.
+
+    `what` says of a message which samples it is about, such as "validation ". Nothing in the model changes.
+
+    Raises
+    ------
+    NonFiniteError
+        For a NaN or an infinity in an input or a target, if the loss of that row is not finite.
+    NetlibError
+        For a target that the loss refuses, with its row; and what a metric of netlib raises on the first rows.
+    InvalidTypeError
+        For a metric that returns no number.
+    """
+    *inputs, t = samples
+    try:
+        y = model.predict(*(x[:FEW] for x in inputs))
+    except Exception:  # the first batch will raise it, in training mode, with its place
+        return
+    if isinstance(y, tuple) or np.ndim(y) == 0 or len(y) != len(t[:FEW]):
+        return
+    _check_targets(loss, y, t, what)
+    _check_finite(model, loss, samples, what)
+    if not what:
+        _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)
+    for name, metric in metrics.items():
+        _check_metric(name, as_metric_of(model, len(inputs), metric, y), y, t[:FEW])
+
+
+def last_layer(model: Layer, n_inputs: int) -> Layer:
+    """Return the layer whose output is the first output of the model."""
+    if not isinstance(model, Container):
+        return model
+    program = model.program(n_inputs)
+    makers: list[Layer] = [step.layer for step in program.steps if program.outputs[0] in step.targets]
+    return makers[0] if makers else model
+
+
+def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
+    """Return `metric` with the threshold that suits the model, where it is one of netlib's and none is given.
+
+    Sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
+    """
+    function: Any = metric.func if isinstance(metric, partial) else metric
+    if not getattr(function, "__module__", "").startswith(f"{__package__}.metrics"):
+        return metric
+    given = metric.keywords if isinstance(metric, partial) else {}
+    is_for_columns = function.__name__ == "multilabel_accuracy" or given.get("multilabel", False)
+    has_one_column = isinstance(y, np.ndarray) and y.ndim and (y.ndim == 1 or y.shape[-1] == 1)
+    if "threshold" not in inspect.signature(function).parameters or "threshold" in given or not (has_one_column or is_for_columns):
+        return metric
+    return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid) else 0)
+
+
+def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:
+    like = np.broadcast_to(y[:1], (min(CHUNK, len(t)), *y.shape[1:]))
+    for start in range(0, len(t), CHUNK):
+        rows = t[start : start + CHUNK]
+        error = _refusal(loss, like[: len(rows)], rows)
+        if error is not None:
+            i = next((i for i in range(len(rows)) if _refusal(loss, like[:1], rows[i : i + 1]) is not None), None)
+            if i is not None:
+                error = _refusal(loss, like[:1], rows[i : i + 1]) or error
+                error.message = f"row {start + i} of the {what}targets: {error.message}"
+            raise error
+
+
+def _refusal(loss: Layer, y: Array, t: Array) -> NetlibError | None:
+    try:
+        loss.predict(y, t)
+    except NetlibError as error:
+        return error
+    except Exception:  # a user's loss may need other outputs; if not, the first batch raises it
+        return None
+    return None
+
+
+def _check_finite(model: Layer, loss: Layer, samples: Sequence[Array], what: str) -> None:
+    for i, array in enumerate(samples):
+        if array.dtype.kind not in "fc":
+            continue
+        is_bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        for row in np.flatnonzero(is_bad)[:1]:
+            *inputs, t = (each[row : row + 1] for each in samples)
+            try:
+                value = loss.predict(model.predict(*inputs), t)
+            except Exception:  # a model may need more than one row
+                return
+            if not np.isfinite(value).all():
+                name = "targets" if i == len(samples) - 1 else "inputs"
+                message = f"row {row} of the {what}{name} has a NaN or an infinity, as have {is_bad.sum()} of {len(array)} rows"
+                raise NonFiniteError(message, where="Trainer.fit", hint="Leave such rows out, or fill them in.")
+
+
+def _check_metric(name: str, metric: Callable[[Any, Any], Any], y: Array, t: Array) -> None:
+    try:
+        value = metric(y, t)
+    except NetlibError:
+        raise
+    except Exception:  # it may need a whole epoch
+        return
+    if value is None:
+        hint = "Does it lack a return?"
+        raise InvalidTypeError(f"the metric {name!r} returned None, expected a number", where="Trainer", hint=hint)
+
+
+def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
+    kind, twice = type(last), TWICE.get((type(last), type(loss)))
+    if twice is not None:
+        _warn(f"{type(loss).__name__} applies {twice} itself, and the model ends in {last!r}. Leave {kind.__name__} out: it takes logits.")
+    if isinstance(last, Softmax) and y.shape[last.axis] == 1:
+        _warn(f"the model ends in {last!r} over a single number, which is always 1. Use Sigmoid, or two outputs.")
+    if kind in RANGES and isinstance(loss, COMPARING):
+        low, high = RANGES[kind]
+        if t.min() < low or t.max() > high:
+            _warn(
+                f"the model ends in {last!r}, whose outputs lie between {low:g} and {high:g}, but targets go from {t.min():g} to "
+                f"{t.max():g}. End in a linear layer, or scale the targets."
+            )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"Trainer.fit: {message}", UserWarning, stacklevel=5)

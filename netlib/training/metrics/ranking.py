@@ -1,0 +1,145 @@
+"""Metrics of the scores themselves: how high the true class ranks, and how probable it is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ...arrays import Array, ArrayLike, as_count
+from ...errors import InvalidValueError
+from .classes import as_classes, as_labels_of_columns, as_scores, is_one_column
+
+
+def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
+    """Return the share of samples whose class is among the `k` with the largest scores.
+
+    Of equal scores the first ranks highest, so that ``k=1`` is `accuracy`. A sample with a NaN is never correct.
+
+    Parameters
+    ----------
+    y : array_like (..., C)
+        A score for each of C classes.
+    t : array_like (...), or of the shape of y
+        As for `accuracy`.
+    k : int
+
+    Examples
+    --------
+    >>> top_k_accuracy([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], [1, 2], k=2)
+    0.5
+    """
+    where = "top_k_accuracy"
+    y, k = as_scores(y, where), as_count(k, "k", where, least=1)
+    if is_one_column(y):
+        raise InvalidValueError(f"got y of shape {y.shape}, expected a score for each class", where=where, hint="Use nl.accuracy.")
+    _, true, n_classes = as_classes(y, t, None, where)
+    scores = y.reshape(-1, n_classes)
+    highest = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :k]
+    is_hit = (highest == true[:, np.newaxis]).any(axis=1) & ~np.isnan(scores).any(axis=1)
+    return float(is_hit.mean())
+
+
+def roc_auc(y: ArrayLike, t: ArrayLike, average: Literal["macro", "weighted"] = "macro", multilabel: bool = False) -> float:
+    """Return the area under the ROC curve: how often a sample of a class scores higher than one of the others; equal scores count half.
+
+    Several classes are each compared with the rest, by their own column of scores, and averaged.
+
+    Parameters
+    ----------
+    y : array_like (..., C), or (N,) or (N, 1)
+        Scores, of which the order alone counts.
+    t : array_like
+        As for `accuracy`; with ``multilabel=True`` zeros and ones of y's shape.
+    average : {"macro", "weighted"}
+        The mean over classes, or one weighted by their numbers of samples.
+    multilabel : bool
+        Whether each column is a label of its own, of which a sample may have any number.
+
+    Returns
+    -------
+    float
+        NaN where a class has no samples, or nothing else has, and where a score is NaN.
+
+    Examples
+    --------
+    >>> roc_auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.75
+    """
+    where = "roc_auc"
+    y = as_scores(y, where)
+    if average not in ("macro", "weighted"):
+        raise InvalidValueError(f"average is {average!r}, expected 'macro' or 'weighted'", where=where)
+    true: Array
+    if multilabel:
+        _, true, _ = as_labels_of_columns(y, t, 0, where)
+    elif is_one_column(y):
+        true = as_classes(y, t, 0, where).true.reshape(-1, 1) == 1
+    else:
+        classes = as_classes(y, t, None, where)
+        true = classes.true[:, np.newaxis] == np.arange(classes.n_classes)
+    scores = y.reshape(true.shape)
+    if np.isnan(scores).any():
+        return float("nan")
+    areas = [_area(column, is_true) for column, is_true in zip(scores.T, true.T, strict=True)]
+    return float(np.average(areas, weights=true.sum(axis=0) if average == "weighted" else None))
+
+
+def _area(scores: Array, is_true: Array) -> float:
+    """Return the share of pairs in the right order: ``(Σ ranks of the true - n (n + 1) / 2) / (n m)`` (Mann and Whitney, 1947)."""
+    n, m = int(is_true.sum()), int((~is_true).sum())
+    if not n or not m:
+        return float("nan")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    return float((ranks[place][is_true].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
+    """Return the mean of -log of the probability that the true class was given.
+
+    Parameters
+    ----------
+    y : array_like (..., C), or (N,) or (N, 1)
+        Probabilities: rows that add up to 1, or that of class 1. With `from_logits`, what softmax or sigmoid make probabilities of.
+    t : array_like
+        As for `accuracy`.
+    from_logits : bool
+
+    Returns
+    -------
+    float
+        Infinite where the true class has probability 0.
+
+    Raises
+    ------
+    InvalidValueError
+        For probabilities outside [0, 1], and for rows that do not add up to 1.
+
+    Examples
+    --------
+    >>> round(log_loss([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4), round(log_loss([0.0, np.log(3)], [0, 1], from_logits=True), 4)
+    (0.4904, 0.4904)
+    """
+    where = "log_loss"
+    y = as_scores(y, where).astype(np.float64)
+    _, true, n_classes = as_classes(y, t, 0 if is_one_column(y) else None, where)
+    rows = y.reshape(-1, 1) if is_one_column(y) else y.reshape(-1, n_classes)
+    if from_logits:
+        rows = np.hstack([np.zeros_like(rows), rows]) if is_one_column(y) else rows
+        top = rows - rows.max(axis=1, keepdims=True)
+        log_p = top - np.log(np.exp(top).sum(axis=1, keepdims=True))
+    else:
+        rows = np.hstack([1 - rows, rows]) if is_one_column(y) else rows
+        _require_probabilities(rows, where)
+        with np.errstate(divide="ignore"):
+            log_p = np.log(rows)
+    return float(-log_p[np.arange(len(rows)), true].mean()) + 0.0
+
+
+def _require_probabilities(rows: Array, where: str) -> None:
+    hint = "Pass from_logits=True for logits."
+    if ((rows < 0) | (rows > 1)).any():
+        raise InvalidValueError("got probabilities outside [0, 1]", where=where, hint=hint)
+    if (np.abs(rows.sum(axis=1) - 1) > 1e-3).any():
+        raise InvalidValueError("got rows of probabilities that do not add up to 1", where=where, hint=hint)

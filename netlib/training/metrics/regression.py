@@ -1,0 +1,56 @@
+"""Metrics of predicted numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arrays import Array, ArrayLike, as_array
+from ...errors import ShapeError
+
+
+def mean_absolute_error(y: ArrayLike, t: ArrayLike) -> float:
+    """Return the mean of ``|y - t|`` over all numbers of two arrays of one shape.
+
+    Examples
+    --------
+    >>> mean_absolute_error([1.0, 2.0, 4.0], [1.0, 3.0, 2.0])
+    1.0
+    """
+    y, t = _of_one_shape(y, t, "mean_absolute_error")
+    return float(np.mean(np.abs(y - t)))
+
+
+def r2_score(y: ArrayLike, t: ArrayLike) -> float:
+    """Return R², the share of the targets' variance that is explained, averaged over the outputs: 1 is best, 0 is what their mean gets.
+
+    ``1 - Σ(t - y)² / Σ(t - mean t)²``. As in scikit-learn, an output whose targets are all equal counts 1 if it is met exactly, else 0.
+
+    Parameters
+    ----------
+    y, t : array_like (N,) or (N, outputs)
+        Of one shape. With fewer than two samples R² is NaN.
+
+    Examples
+    --------
+    >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), r2_score([2.0, 2.0, 2.0], [1.0, 2.0, 3.0])
+    (1.0, 0.0)
+    """
+    y, t = _of_one_shape(y, t, "r2_score")
+    if y.ndim == 0:
+        raise ShapeError("got single numbers, wanted rows of samples", where="r2_score")
+    if len(y) < 2:
+        return float("nan")
+    unexplained = ((t - y) ** 2).sum(axis=0)
+    total = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
+    varying = total > 0
+    r2 = np.where(varying, 1 - unexplained / np.where(varying, total, 1), unexplained == 0)
+    return float(np.mean(r2))
+
+
+def _of_one_shape(y: ArrayLike, t: ArrayLike, where: str) -> tuple[Array, Array]:
+    y, t = as_array(y, where).astype(np.float64), as_array(t, where).astype(np.float64)
+    if y.shape != t.shape:
+        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal ones", where=where, hint="Reshape one of them.")
+    if y.size == 0:
+        raise ShapeError("got no samples", where=where)
+    return y, t

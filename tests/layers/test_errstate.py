@@ -1,0 +1,81 @@
+"""Under ``np.seterr(all="raise")`` nothing raises whose result can be represented."""
+
+import numpy as np
+import pytest
+import table
+
+import netlib as nl
+
+SIZES = [0.0, 1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 90.0, 750.0, 1e4, 6e4]
+GRID = np.array([sign * size for size in SIZES for sign in (-1, 1)])
+ACTIVATIONS = [nl.ELU, nl.GELU, nl.LeakyReLU, nl.ReLU, nl.Sigmoid, nl.SiLU, nl.Softplus, nl.Tanh, nl.Softmax]
+DTYPES = [np.float16, np.float32, np.float64]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("make", ACTIVATIONS)
+def test_activations_are_silent_on_every_pair_of_sizes(make, dtype):
+    x = np.array(np.meshgrid(GRID, GRID)).reshape(2, -1).T.astype(dtype)
+    layer = make()
+    with np.errstate(all="raise"):
+        y = layer.forward(x)
+        dx = layer.backward(np.ones_like(y))
+    assert np.isfinite(y).all()
+    assert np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_softmax_is_silent(dtype):
+    x = np.array(np.meshgrid(GRID, GRID)).reshape(2, -1).T.astype(dtype)
+    layer = nl.LogSoftmax()
+    with np.errstate(all="raise"):
+        layer.forward(x)
+        layer.backward(np.ones_like(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (nl.SoftmaxCrossEntropy(), "labels"),
+        (nl.SoftmaxCrossEntropy(), "probabilities"),
+        (nl.SoftmaxCrossEntropy(label_smoothing=0.1), "labels"),
+        (nl.SigmoidCrossEntropy(), "probabilities"),
+        (nl.Hinge(), "signs"),
+        (nl.Huber(), "numbers"),
+        (nl.MeanSquaredError(), "numbers"),
+        (nl.MeanAbsoluteError(), "numbers"),
+    ],
+)
+def test_losses_are_silent(loss, targets, dtype):
+    y = np.array(np.meshgrid(GRID, GRID)).reshape(2, -1).T.astype(dtype)
+    ones = np.zeros_like(y)
+    ones[:, 0] = 1
+    t = {"labels": np.zeros(len(y), int), "probabilities": ones, "signs": 2 * ones - 1, "numbers": ones}[targets]
+    with np.errstate(all="raise"):
+        loss.forward(y, t)
+        loss.backward()
+
+
+@pytest.mark.parametrize("row", table.ROWS, ids=str)
+def test_a_model_is_silent_on_tiny_numbers(row):
+    model = nl.Sequential(row.make(np.float32))
+    inputs = [(x * 1e-25).astype(np.float32) for x in row.inputs]
+    with np.errstate(under="raise"):
+        y = model.forward(*inputs)
+        for d in y if isinstance(y, tuple) else (y,):
+            assert np.isfinite(d).all()
+
+
+def test_a_saturated_network_is_trained_silently():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(32, 4)).astype(np.float32) * 100, rng.integers(3, size=32)
+    for activation in (nl.ReLU, nl.Sigmoid, nl.Tanh, nl.GELU, nl.SiLU, nl.ELU, nl.Softplus):
+        model = nl.Sequential(nl.Affine(4, 16, rng=0), activation(), nl.Affine(16, 3, rng=1))
+        loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=0.1)
+        with np.errstate(all="raise"):
+            for _ in range(300):
+                loss.forward(model.forward(x), t)
+                model.backward(loss.backward())
+                optimizer.step()
+                model.predict(x)

@@ -18,6 +18,9 @@ Array: TypeAlias = NDArray[Any]
 RNG: TypeAlias = "np.random.Generator | int | None"
 Shape: TypeAlias = tuple[int, ...]
 
+LARGEST_EXACT = 2**24
+"""Up to here float32 holds every whole number."""
+
 
 def as_array(x: ArrayLike, where: object = "") -> Array:
     """Return `x` as a plain array of real numbers, copied only if necessary.
@@ -46,16 +49,28 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
     if x.dtype.kind not in "fiub":
         if x.dtype == object and x.ndim == 0:
             raise InvalidTypeError(f"got {x[()]!r}, expected an array", where=where)
-        hint = "Convert it with x.astype(np.float32)."
-        raise InvalidTypeError(f"got an array of {x.dtype}, expected real numbers", where=where, hint=hint)
+        raise InvalidTypeError(f"got an array of {x.dtype}, expected real numbers", where=where, hint=_conversion_of(x))
     return x
+
+
+def _conversion_of(x: Array) -> str:
+    """Return how to make numbers of an array that holds something else."""
+    if x.dtype.kind == "c":
+        return "Use its parts: np.stack([x.real, x.imag], axis=-1)."
+    if x.dtype.kind in "mM":
+        return "Count from a first date: (x - x.min()) / np.timedelta64(1, 'D')."
+    try:
+        x.ravel()[:100].astype(np.float64)
+    except (TypeError, ValueError):
+        return "Number labels with: names, labels = np.unique(x, return_inverse=True)."
+    return "Convert it with x.astype(np.float32)."
 
 
 def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False) -> Array:
     """Return `x` as a floating-point array of `dtype`.
 
-    Without a `dtype`, a floating type is kept and integers become float32. The result may be `x`
-    itself, unless `copy` is true.
+    Without a `dtype`, a floating type is kept and integers become float32, or float64 where
+    float32 cannot tell them apart. The result may be `x` itself, unless `copy` is true.
 
     Examples
     --------
@@ -65,12 +80,20 @@ def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = 
     if type(x) is not np.ndarray or x.dtype.kind != "f":
         x = as_array(x, where)
     if dtype is None:
-        dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+        dtype = x.dtype if x.dtype.kind == "f" else _float_type_of(x)
         if not dtype.isnative:
             dtype = np.dtype(dtype.type)
     if copy or x.dtype != dtype:
         return np.array(x, dtype=dtype, order="C")
     return x
+
+
+def _float_type_of(integers: Array) -> np.dtype[Any]:
+    """Return float32, or float64 for numbers that float32 would round."""
+    is_wide = integers.dtype.itemsize > 2 and integers.size
+    if is_wide and not -LARGEST_EXACT <= integers.min() <= integers.max() <= LARGEST_EXACT:
+        return np.dtype(np.float64)
+    return np.dtype(np.float32)
 
 
 def as_matrix(x: ArrayLike, where: object = "") -> Array:
@@ -123,9 +146,10 @@ def as_features(x: ArrayLike, features: int, dtype: np.dtype[Any], where: object
     if type(x) is not np.ndarray or x.dtype is not dtype:
         x = as_floats(x, dtype, where)
     if x.shape[-1:] != (features,):
-        hint = "Wrap the number: [x]."
-        if x.ndim:
-            hint = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}."
+        hint = f"Make the layer's in_features {x.shape[-1]}, or the last axis of x {features}." if x.ndim else "Wrap the number: [x]."
+        if x.ndim == 1 and x.size > features and x.size % features == 0:
+            rows = "x[:, None]" if features == 1 else f"x.reshape(-1, {features})"
+            hint = f"For {x.size // features} rows write {rows}; for one row, make the layer's in_features {x.size}."
         raise ShapeError(f"got x of shape {x.shape}, expected (…, {features})", where=where, hint=hint)
     return x
 
@@ -268,6 +292,9 @@ def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
     >>> int(as_rng(0).integers(10)) == int(as_rng(0).integers(10))
     True
     """
+    if type(rng).__name__ == "RandomState":
+        hint = "Use np.random.default_rng(seed), which has replaced it."
+        raise InvalidTypeError("rng is a RandomState, expected a Generator or a seed", where=where, hint=hint)
     if rng is not None and not isinstance(rng, np.random.Generator):
         rng = as_count(rng, "rng", where)
     return np.random.default_rng(rng)

@@ -92,9 +92,22 @@ class Layer:
     """Shape and type of y, the cached values, and the program's operation, if one ran the layer."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in RESERVED and not callable(value):
+            hint = "Choose another name: parameters, buffers and layers are found in any attribute."
+            message = f"{name} is a method of every layer, and cannot be assigned"
+            raise InvalidTypeError(message, where=type(self).__name__, hint=hint)
         if name in METHODS or _holds_members(value) or _holds_members(self.__dict__.get(name)):
             renew_stamp()
+            self._require_parameter(name, value)
         object.__setattr__(self, name, value)
+
+    def _require_parameter(self, name: str, value: Any) -> None:
+        """Raise if an array takes the place of a parameter or buffer: nothing would train it."""
+        before = self.__dict__.get(name)
+        if isinstance(before, Parameter | Buffer) and isinstance(value, np.ndarray | list | int | float):
+            hint = f"Assign to its value: layer.{name}.value = array."
+            message = f"{name} is a {type(before).__name__}, got {type(value).__name__}"
+            raise InvalidTypeError(message, where=type(self).__name__, hint=hint)
 
     def __delattr__(self, name: str) -> None:
         renew_stamp()
@@ -104,6 +117,10 @@ class Layer:
         super().__init_subclass__(**options)
         if "kernel_name" not in cls.__dict__:
             cls.kernel_name = ""
+        for name in sorted(FOUND & cls.__dict__.keys()):
+            hint = f"Leave it out: {name} are found in the attributes that hold them."
+            message = f"the class defines {name}, which every layer has"
+            raise InvalidTypeError(message, where=cls.__name__, hint=hint)
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Any:
         """Return ``forward(*inputs)``, or a node called `name` if the inputs are graph nodes."""
@@ -532,6 +549,10 @@ def members_in(held: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Me
 
 MEMBERS = Layer, Parameter, Buffer
 COLLECTIONS = list, tuple, dict
+FOUND = frozenset({"parameters", "buffers"})
+"""Methods that no class overrides: containers look into attributes and would not call them."""
+RESERVED = frozenset(name for name, method in vars(Layer).items() if callable(method) and name[0] != "_") - {*METHODS, "rule"}
+"""Names that no attribute may have."""
 
 
 def as_layer(thing: object, where: object) -> Layer:
@@ -542,4 +563,6 @@ def as_layer(thing: object, where: object) -> Layer:
         hint = f"Write {thing.__name__}(…), with parentheses."
         raise InvalidTypeError(f"got the class {thing.__name__}, expected a layer", where=where, hint=hint)
     hint = "A layer is an instance of a class derived from netlib.Layer."
+    if isinstance(thing, list | tuple) and thing and all(isinstance(each, Layer) for each in thing):
+        hint = f"Unpack the {type(thing).__name__} with *: Sequential(*layers)."
     raise InvalidTypeError(f"got {thing!r}, expected a layer", where=where, hint=hint)

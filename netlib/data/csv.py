@@ -254,16 +254,17 @@ class _Table:
             _warn(f"{self.name}: the first line, {first}, …, was read as a sample. Pass header=True if it holds names, else header=False.")
 
     def _refusal(self, line: int, i: int, cell: str, number: float | None, dtype: np.dtype[Any]) -> FormatError:
-        if not cell.strip():
-            what, hint = "missing", "missing=np.nan, for instance, fills such cells."
-        else:
-            what, hint = f"{cell!r}, which is no finite number" + f" in {dtype}" * (number is not None), ""
-        if line == self.lines[0] and self.names is None and not self._is_sure:
-            hint = "If the line holds names, pass header=True."
-        elif cell.strip().lower() in MISSING:
+        what = f"{cell!r}, which is no finite number" + f" in {dtype}" * (number is not None)
+        hint = ""
+        first = [column[0] for column in self.cells]
+        if cell.strip().lower() in MISSING:
             hint = "missing=np.nan, for instance, fills such cells."
         elif self.form.decimal == "." and cell.count(",") == 1:
             hint = "Is it a decimal comma? Pass decimal=','."
+        elif line == self.lines[0] and not self._is_sure and sum(self.form.number(each) is None for each in first) > len(first) / 2:
+            hint = "If the line holds names, pass header=True."
+        if not cell.strip():
+            what = "missing"
         return FormatError(f"line {line}, column {i + 1}: the cell is {what}", where=self.name, hint=hint)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, ArrayLike, as_array, as_floats
-from ..errors import InvalidValueError, ShapeError
+from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..execution import execution
 from ..kernels.total import total
 from ..layer import Layer
@@ -52,6 +52,9 @@ class Loss(Layer):
     @np.errstate(under="ignore")
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
         """Return the loss: a float, or the array of terms for ``reduction="none"``."""
+        if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
+            hint = "Choose one, loss.forward(y[0], t), or make a Graph that ends in one output."
+            raise InvalidTypeError(f"got a tuple of {len(y)} outputs, expected one array", where=self, hint=hint)
         y = as_floats(y, where=self)
         terms, *kept = self.terms(y, t)
         if self.reduction == "none":
@@ -109,6 +112,8 @@ def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:
     t = as_floats(t, y.dtype, where)
     if t.shape != y.shape:
         hint = f"Give t the shape of y: t.reshape({y.shape})." if t.size == y.size else ""
+        if hint and y.ndim == 0:
+            hint = "The model squeezes a batch of one row to a number: have it squeeze one axis only."
         message = f"got y of shape {y.shape} and t of shape {t.shape}, expected equal shapes"
         raise ShapeError(message, where=where, hint=hint)
     return t

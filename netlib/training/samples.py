@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Array, as_number, as_rng
 from ..data.aligned import as_aligned
-from ..errors import InvalidValueError, ShapeError
+from ..errors import InvalidValueError, NetlibError, ShapeError
 
 
 def as_inputs(x: Any, where: str) -> list[Array]:
@@ -26,7 +26,12 @@ def as_samples(x: Any, t: Any, where: str) -> list[Array]:
     >>> [a.shape for a in as_samples([[1.0], [2.0]], [0, 1], where="here")]
     [(2, 1), (2,)]
     """
-    samples = as_aligned([*(x if isinstance(x, tuple) else (x,)), t], where)
+    try:
+        samples = as_aligned([*(x if isinstance(x, tuple) else (x,)), t], where)
+    except NetlibError as error:
+        if isinstance(x, list) and all(isinstance(each, np.ndarray) and each.ndim and len(each) == len(t) for each in x):
+            error.hint = "Pass several inputs as a tuple: (x1, x2)."
+        raise
     if not len(samples[-1]):
         raise ShapeError("got no samples, wanted at least one", where=where)
     return samples

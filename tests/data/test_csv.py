@@ -62,7 +62,7 @@ def test_header_overrides_what_the_first_line_looks_like(read):
 
 
 def test_a_first_line_of_numbers_and_something_else_is_no_header_but_a_mistake(read):
-    with pytest.raises(nl.FormatError, match=r"line 1, column 2: the cell is 'n/a'.*header=True"):
+    with pytest.raises(nl.FormatError, match=r"line 1, column 2: the cell is 'n/a'.*missing=np.nan"):
         read("5.1,n/a,0\n6.2,2.9,1\n")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike as ArrayLike
@@ -285,7 +287,8 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
 def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
     """Return a generator: `rng` itself, or a new one with `rng` as its seed.
 
-    NumPy's global random state is not used.
+    NumPy's global random state is not used. A generator without a seed draws other numbers in each
+    process that is forked from this one.
 
     Examples
     --------
@@ -295,6 +298,28 @@ def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
     if type(rng).__name__ == "RandomState":
         hint = "Use np.random.default_rng(seed), which has replaced it."
         raise InvalidTypeError("rng is a RandomState, expected a Generator or a seed", where=where, hint=hint)
-    if rng is not None and not isinstance(rng, np.random.Generator):
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is not None:
         rng = as_count(rng, "rng", where)
-    return np.random.default_rng(rng)
+        return np.random.default_rng(rng)
+    generator = _Unseeded(np.random.PCG64())
+    _UNSEEDED.add(generator)
+    return generator
+
+
+class _Unseeded(np.random.Generator):
+    """A generator without a seed: as NumPy's own, but for weak references, which those do not allow."""
+
+
+_UNSEEDED: WeakSet[_Unseeded] = WeakSet()
+
+
+def _seed_anew() -> None:
+    """Give the generators without a seed new states: a forked process has copies of the old ones."""
+    for generator in _UNSEEDED:
+        generator.bit_generator.state = np.random.default_rng().bit_generator.state
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_seed_anew)

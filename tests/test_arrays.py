@@ -1,5 +1,7 @@
 """The checks and conversions that all layers share."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,33 @@ def test_chance_comes_from_a_seed_a_generator_or_afresh():
     for bad in (-1, 1.5, "0", True, np.random.RandomState(0), [1]):
         with pytest.raises(nl.NetlibError, match="here: rng is"):
             arrays.as_rng(bad, "here")
+
+
+def test_whole_numbers_that_float32_would_round_become_float64():
+    assert arrays.as_floats([2**24]).dtype == arrays.as_floats(np.array([-(2**24), 2**24])).dtype == np.float32
+    assert arrays.as_floats([2**24 + 1]).tolist() == [2**24 + 1]
+    assert arrays.as_floats(np.array([-(2**40)])).dtype == arrays.as_floats(np.array([2**33], np.uint64)).dtype == np.float64
+    assert nl.Subtract().forward([1700000001], [1700000000]).tolist() == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
+def test_forked_processes_draw_apart_unless_there_is_a_seed():
+    unseeded, seeded = nl.Dropout(0.5), nl.Dropout(0.5, rng=0)
+
+    def masks():
+        return b"".join(np.ascontiguousarray(layer.forward(np.ones(64)) > 0).tobytes() for layer in (unseeded, seeded))
+
+    drawn = []
+    for _ in range(2):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writer, masks())
+            os._exit(0)
+        os.waitpid(child, 0)
+        drawn.append(os.read(reader, 128))
+        os.close(reader)
+        os.close(writer)
+    drawn.append(masks())
+    assert len({each[:64] for each in drawn}) == 3
+    assert len({each[64:] for each in drawn}) == 1

@@ -71,6 +71,8 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     _check_finite(model, loss, samples, what)
     if not what:
         _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)
+        for x in inputs:
+            _warn_of_rounding(x, np.result_type(*[p.dtype for p in model.parameters().values()]))
     for name, metric in metrics.items():
         _check_metric(name, as_metric_of(model, len(inputs), metric, y), y, t[:FEW])
 
@@ -165,6 +167,21 @@ def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
                 f"the model ends in {last!r}, whose outputs lie between {low:g} and {high:g}, but targets go from {t.min():g} to "
                 f"{t.max():g}. End in a linear layer, or scale the targets."
             )
+
+
+def _warn_of_rounding(x: Array, dtype: np.dtype[Any]) -> None:
+    """Warn where numbers such as times since 1970 differ by less than a model of `dtype` can see."""
+    rows = x.reshape(len(x), -1)
+    if x.dtype.kind not in "iuf" or x.dtype.itemsize <= dtype.itemsize or not rows.size:
+        return
+    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+    finest = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(dtype))
+    for column in np.flatnonzero((high > low) & (high - low < 1000 * finest))[:1]:
+        _warn(
+            f"column {column} of the inputs goes from {low[column]:.17g} to {high[column]:.17g}, "
+            f"numbers that {dtype} can hardly tell apart. "
+            "Subtract their mean before training."
+        )
 
 
 def _warn(message: str) -> None:

@@ -197,3 +197,16 @@ def test_the_best_weights_come_back_also_after_an_error():
         training.fit(X, ONES, epochs=5)
     assert stopping.best_epoch == 3
     assert abs(training.model[0].bias.value).max() < 100
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_times_that_the_model_cannot_tell_apart_are_warned_of(dtype):
+    times = (1_700_000_000 + np.arange(50))[:, np.newaxis].astype(dtype)
+    x = np.hstack([X, times])
+    model = nl.Affine(4, 1, rng=0)
+    trainer = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.0), seed=0)
+    with pytest.warns(UserWarning, match="column 3 of the inputs goes from 1700000000 to 1700000049, .*float32.*Subtract"):
+        trainer.fit(x, ONES, progress=False)
+    trainer.fit(x - x.mean(axis=0), ONES, progress=False)
+    model = nl.Affine(4, 1, rng=0, dtype=np.float64)
+    nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.0), seed=0).fit(x, ONES, progress=False)

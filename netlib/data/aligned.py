@@ -23,5 +23,6 @@ def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
     if () in shapes:
         raise ShapeError(f"array {shapes.index(())} is a single number, wanted rows along axis 0", where=where)
     if len({shape[0] for shape in shapes}) > 1:
-        raise ShapeError(f"got arrays of shapes {', '.join(map(str, shapes))}, wanted as many rows in each", where=where)
+        message = f"got arrays of shapes {', '.join(map(str, shapes))}, expected equally many rows"
+        raise ShapeError(message, where=where, hint="Each needs one row for each sample.")
     return rows

@@ -60,7 +60,8 @@ class SoftmaxCrossEntropy(Loss):
         if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):
             worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
             message = f"got the label {worst}, expected 0 to {y.shape[-1] - 1}"
-            raise InvalidValueError(message, where=self)
+            hint = "Number the classes from 0, and give the model an output for each."
+            raise InvalidValueError(message, where=self, hint=hint)
         if self.label_smoothing:
             mean = as_rows(log_p).mean(axis=-1)
             terms = (1 - self.label_smoothing) * terms - self.label_smoothing * mean

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..containers.container import Container
-from ..errors import InvalidTypeError, NetlibError, NonFiniteError
+from ..errors import InvalidTypeError, NetlibError, NonFiniteError, ShapeError
 from ..layer import Layer
 from ..layers import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -92,7 +92,7 @@ def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     Sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
     """
     function: Any = metric.func if isinstance(metric, partial) else metric
-    if not getattr(function, "__module__", "").startswith(f"{__package__}.metrics"):
+    if not (getattr(function, "__module__", None) or "").startswith(f"{__package__}.metrics"):
         return metric
     given = metric.keywords if isinstance(metric, partial) else {}
     is_for_columns = function.__name__ == "multilabel_accuracy" or given.get("multilabel", False)
@@ -107,6 +107,8 @@ def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:
     for start in range(0, len(t), CHUNK):
         rows = t[start : start + CHUNK]
         error = _refusal(loss, like[: len(rows)], rows)
+        if isinstance(error, ShapeError):  # of all rows alike
+            raise error
         if error is not None:
             i = next((i for i in range(len(rows)) if _refusal(loss, like[:1], rows[i : i + 1]) is not None), None)
             if i is not None:

@@ -392,7 +392,7 @@ def test_wrong_arguments_are_refused():
 class Wide(nl.Layer):
     """Many weights, and a mistake in a few or in all of them."""
 
-    def __init__(self, spoil, n=500):
+    def __init__(self, spoil, n=300):
         self.spoil = spoil
         self.weight = nl.Parameter(np.random.default_rng(0).normal(size=(n, n)))
 
@@ -414,18 +414,8 @@ def one_row_negative(g):
     ("spoil", "mistakes"),
     [(lambda g: g, []), (lambda g: g.T, ["missing-transpose"]), (lambda g: 2 * g, ["wrong-scale"]), (one_row_negative, ["wrong-formula"])],
 )
-def test_a_large_layer_is_sampled_and_nothing_large_is_missed(spoil, mistakes):
-    report = check_gradients(Wide(spoil), normal(3, 500))
-    assert report.mistakes == mistakes, str(report)
-    compared, of = report.covered["weight"]
-    assert compared < of == 250_000
-    assert f"weight {compared} of 250000" in str(report)
-
-
-def test_a_million_parameters_take_no_longer_than_a_few_hundred_passes():
-    layer, x = Wide(lambda g: g, 1000), normal(3, 1000)
-    passes = []
-    forward = layer.forward
+def test_a_large_layer_is_sampled_in_some_hundred_passes_and_nothing_large_is_missed(spoil, mistakes):
+    layer, passes = Wide(spoil), []
 
     class Counted(Wide):
         def forward(self, x):
@@ -433,9 +423,12 @@ def test_a_million_parameters_take_no_longer_than_a_few_hundred_passes():
             return super().forward(x)
 
     layer.__class__ = Counted
-    assert forward(x).shape == (3, 1000)
-    assert check_gradients(layer, x).ok
-    assert len(passes) < 2000
+    report = check_gradients(layer, normal(3, 300))
+    assert len(passes) < (3000 if mistakes else 2000)
+    assert report.mistakes == mistakes, str(report)
+    compared, of = report.covered["weight"]
+    assert compared < of == 90_000
+    assert f"weight {compared} of 90000" in str(report)
 
 
 def work(seconds):

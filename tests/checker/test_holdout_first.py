@@ -189,11 +189,23 @@ def error_of(make: Make, seed: int) -> float:
     return error(layer, inputs, douts_for(copy.deepcopy(layer).forward(*copy.deepcopy(inputs))))
 
 
-SEEDS = range(2)
-with_twins = [*SOUND, *((f"twin of {name}", twin_of(make)) for name, _, make in BROKEN)]
+SEEDS = range(1)
 
 
-@pytest.mark.parametrize("make", [make for _, make in with_twins], ids=[name for name, _ in with_twins])
+def sound_with_twins() -> list[tuple[str, Make]]:
+    """Return the sound layers, and the twin of each broken one unless it is a sound layer on equal inputs."""
+    found: dict[Any, tuple[str, Make]] = {}
+    for name, make in [*SOUND, *((f"twin of {name}", twin_of(make)) for name, _, make in BROKEN)]:
+        layer, inputs = make(np.random.default_rng(0))
+        arrays = [*inputs, *(p.value for p in layer.parameters().values())]
+        found.setdefault((type(layer), *((a.dtype.str, a.tobytes()) for a in arrays)), (name, make))
+    return list(found.values())
+
+
+WITH_TWINS = sound_with_twins()
+
+
+@pytest.mark.parametrize("make", [make for _, make in WITH_TWINS], ids=[name for name, _ in WITH_TWINS])
 def test_a_sound_layer_agrees_with_differences_and_behaves(make: Make) -> None:
     for seed in SEEDS:
         assert error_of(make, seed) < 1e-6

@@ -1,7 +1,7 @@
 """What the checker says about the layers of `holdout`, which were written without knowledge of its rules."""
 
 import pytest
-from checker.holdout import SETS
+from checker.holdout import LONG, SETS
 from checker.holdout.first import HIDDEN
 from checker.measure import holdout_report, verdict
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of layers w
 
 @pytest.mark.parametrize("which", SETS)
 def test_the_broken_layers_are_named_as_their_writers_named_them_but_for_a_few(which):
-    verdicts = {name: verdict(slugs, make) for name, slugs, make in SETS[which].BROKEN}
+    verdicts = {name: verdict(slugs, make) for name, slugs, make in SETS[which].BROKEN if name not in LONG}
     others = {name: verdict for name, verdict in verdicts.items() if verdict != "named"}
     counts = {verdict: list(others.values()).count(verdict) for verdict in others.values()}
     assert counts == NOT_NAMED[which], others
@@ -30,7 +30,8 @@ def test_what_the_given_shape_does_not_show_is_found_all_the_same(name, slugs, m
 
 
 def test_what_is_noted_and_not_called_a_mistake_is_memory_that_the_caller_shares():
-    noted = {name: holdout_report(make).notes for name, slugs, make in SETS["first"].BROKEN if verdict(slugs, make) == "noted"}
+    layers = [layer for layer in SETS["first"].BROKEN if layer[0] not in LONG]
+    noted = {name: holdout_report(make).notes for name, slugs, make in layers if verdict(slugs, make) == "noted"}
     assert len(noted) == 4
     for name, notes in noted.items():
         assert [note.kind for note in notes] == ["aliases-output"], name

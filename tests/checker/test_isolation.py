@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checker.broken import CASES, NESTED
+from checker.holdout import LONG, SETS
+from checker.measure import holdout_report
 from checker.test_mistakes import Elementwise, changed, elementwise, normal
 
 import netlib as nl
@@ -51,6 +53,12 @@ def test_any_exception_is_caught_around_the_layers_own_code_and_the_search_for_n
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES + NESTED])
 def test_a_broken_layer_is_caught_without_the_interpreters_internals(case):
     assert not check_gradients(case.make(), *case.inputs()).ok
+
+
+@pytest.mark.usefixtures("another_python")
+@pytest.mark.parametrize("which", SETS)
+def test_what_takes_long_to_name_is_caught_without_them(which):
+    assert all(not holdout_report.__wrapped__(make).ok for name, _, make in SETS[which].BROKEN if name in LONG)
 
 
 @pytest.mark.usefixtures("another_python")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from ...arrays import Array
 from ..context import CheckContext
 from ..guards import UserCodeError
 from ..measuring.budget import OPERATION, OutOfBudgetError
-from .stand_ins import WatchedNumPy, methods_with_numpy, reading, replace_numpy
+from .stand_ins import StandIns
 from .trace import Change, Place, Reading, Trace
 
 N_DIRECTIONS = 4
@@ -60,12 +59,12 @@ class Experiment:
         self.mine, self.right = (np.array([(g[usable] * v[usable]).sum() for v in self.directions]) for g in (yours, target))
         largest = max(float(np.abs(g[usable]).max(initial=0.0)) for g in (yours, target))
         self.allowed = (1e-5 * largest + 8 * float(slopes.noise.max(initial=0.0))) * float(np.sqrt(usable.sum()))
-        self._methods = methods_with_numpy(context.twin.layer)
+        self._stand_ins = StandIns(context.twin.layer, context.twin.parameters.values())
         self.held: dict[Place, Reading] = {}
         self._may_leave, self._cost = context.watching / 2, context.twin.seconds
-        self.base = self._run({}, {})[1]
+        self.base = self._run({}, {}, is_full=True)[1]
         self._cost += OPERATION * len(self.base.operations)
-        self.height, self.above = self._run_moved(1, 0, {}, {})
+        self.height, self.above = self._run_moved(1, 0, {}, {}, is_full=True)
 
     def slope(self, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
         """Return the slope along direction number i with other operands and operations."""
@@ -85,27 +84,26 @@ class Experiment:
                 return False  # as where the shapes do not fit
             raise
 
-    def _run_moved(self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
+    def _run_moved(
+        self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change], is_full: bool = False
+    ) -> tuple[float, Trace]:
         kept = self.array.copy()
         self.array[...] = kept + sign * self.step * self.directions[i]
         try:
-            return self._run({**self.held, **instead}, changes)
+            return self._run({**self.held, **instead}, changes, is_full)
         finally:
             self.array[...] = kept
 
-    def _run(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> tuple[float, Trace]:
+    def _run(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change], is_full: bool) -> tuple[float, Trace]:
         """Return Σ dout · y and the operations of forward."""
         self.context.watching -= self._cost
         if self.context.watching < self._may_leave:
             raise OutOfBudgetError
-        trace, twin = Trace(instead, changes), self.twin
+        trace, twin = Trace(instead, changes, is_full), self.twin
         kept = twin.inputs
         try:
             twin.inputs = [trace.watch(x) if i in twin.float_inputs else x for i, x in enumerate(kept)]
-            with ExitStack() as stack:
-                stack.enter_context(replace_numpy(self._methods, WatchedNumPy(trace)))
-                for parameter in twin.parameters.values():
-                    stack.enter_context(reading(parameter, trace.watch))
+            with self._stand_ins.watching(trace):
                 ys = twin.forward()
         finally:
             twin.inputs, trace.is_over = kept, True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FunctionType
 from typing import Any
@@ -20,51 +20,63 @@ from .trace import Trace, Traced
 @contextmanager
 def reading(parameter: Parameter, read: Callable[[Array], Array]) -> Iterator[None]:
     """Replace ``parameter.value`` by ``read(parameter.value)`` for a while."""
+    with internals.temporary_class(parameter, _reading_class(parameter, read)):
+        yield
+
+
+def _reading_class(parameter: Parameter, read: Callable[[Array], Array]) -> type:
     plain = vars(Parameter)["value"]
     members = {"__slots__": (), "value": property(lambda self: read(plain.fget(self)), plain.fset)}
-    with internals.temporary_class(parameter, type("Read", (type(parameter),), members)):
-        yield
+    return type("Read", (type(parameter),), members)
 
 
 class WatchedNumPy:
     """NumPy, except that copies and new arrays belong to a trace."""
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    trace: Trace
 
     def __getattr__(self, name: str) -> Any:
         thing = getattr(np, name)
         if name in ("zeros", "empty", "ones", "full"):
-            return lambda *args, **options: self._trace.watched(thing(*args, **options))
+            return lambda *args, **options: self.trace.watched(thing(*args, **options))
         if name in ("array", "asarray", "asanyarray", "ascontiguousarray"):
             return lambda a, *args, **options: self._copied(thing, name, (a, *args), options)
         return thing
 
     def _copied(self, function: Any, name: str, args: Any, options: Any) -> Any:
         is_watched = isinstance(args[0], Traced) and args[0].dtype.kind == "f"
-        return self._trace.perform(function, name, args, options) if is_watched else function(*args, **options)
+        return self.trace.perform(function, name, args, options) if is_watched else function(*args, **options)
 
 
-Methods = list[tuple[Layer, dict[str, tuple[FunctionType, set[str]]]]]
+class StandIns:
+    """Classes in which the layers find a `WatchedNumPy`, and the parameters have watched values.
+
+    They are made once and serve many forwards.
+    """
+
+    def __init__(self, layer: Layer, parameters: Iterable[Parameter]) -> None:
+        self._numpy = numpy = WatchedNumPy()
+        self._kinds: list[tuple[object, type]] = [(each, _class_with(numpy, type(each))) for _, each in layer.walk()]
+        self._kinds += [(each, _reading_class(each, self._watch)) for each in parameters]
+
+    def _watch(self, value: Array) -> Array:
+        return self._numpy.trace.watch(value)
+
+    @contextmanager
+    def watching(self, trace: Trace) -> Iterator[None]:
+        """Record the operations of a forward in a trace."""
+        self._numpy.trace = trace
+        with ExitStack() as stack:
+            for thing, kind in self._kinds:
+                stack.enter_context(internals.temporary_class(thing, kind))
+            yield
 
 
-def methods_with_numpy(layer: Layer) -> Methods:
-    """Return the methods of each layer that mention NumPy, with the names they use for it."""
-    found: Methods = []
-    for _, each in layer.walk():
-        members = {name: inspect.getattr_static(type(each), name) for name in dir(type(each))}
-        methods = {name: member for name, member in members.items() if isinstance(member, FunctionType)}
-        names = {name: internals.names_of(np, method) for name, method in methods.items()}
-        found.append((each, {name: (methods[name], used) for name, used in names.items() if used}))
-    return found
-
-
-@contextmanager
-def replace_numpy(methods: Methods, numpy: WatchedNumPy) -> Iterator[None]:
-    """Replace NumPy in these methods for a while."""
-    with ExitStack() as stack:
-        for layer, mentioning in methods:
-            kind = type(layer)
-            others = {name: internals.with_globals(f, dict.fromkeys(names, numpy)) for name, (f, names) in mentioning.items()}
-            stack.enter_context(internals.temporary_class(layer, type(kind.__name__, (kind,), others)))
-        yield
+def _class_with(numpy: WatchedNumPy, kind: type[Layer]) -> type:
+    """Return a subclass whose methods find another NumPy."""
+    others: dict[str, Any] = {}
+    for name in dir(kind):
+        method = inspect.getattr_static(kind, name)
+        if isinstance(method, FunctionType) and (names := internals.names_of(np, method)):
+            others[name] = internals.with_globals(method, dict.fromkeys(names, numpy))
+    return type(kind.__name__, (kind,), others)

@@ -85,13 +85,19 @@ Change = Callable[["Trace", list[Array]], Array]
 
 
 class Trace:
-    """The operations of one forward on `Traced` arrays, in order."""
+    """The operations of one forward on `Traced` arrays, in order.
 
-    def __init__(self, instead: Mapping[Place, Reading] | None = None, changes: Mapping[int, Change] | None = None) -> None:
+    Sites, addresses and results take time to record, and are left out unless `is_full`.
+    """
+
+    def __init__(
+        self, instead: Mapping[Place, Reading] | None = None, changes: Mapping[int, Change] | None = None, is_full: bool = True
+    ) -> None:
         self.instead = instead or {}
         """Readings that replace operands."""
         self.changes = changes or {}
         """Changes that replace operations."""
+        self.is_full = is_full
         self.operations: list[Operation] = []
         self.is_over = False
 
@@ -119,7 +125,8 @@ class Trace:
                     return value
                 place = number, len(operands)
                 operands.append(value.copy())
-                memory.append((value.ctypes.data, value.strides))
+                if self.is_full:
+                    memory.append((value.ctypes.data, value.strides))
                 return self.instead[place](value) if place in self.instead else value
             return type(thing)(plain(each) for each in thing) if type(thing) in (list, tuple) else thing
 
@@ -129,8 +136,9 @@ class Trace:
         options = {key: plain(value) for key, value in options.items() if key not in held}
         result = function(*args, **options, **held)
         out = held.pop("out", None)
-        copied = result.copy() if isinstance(result, np.ndarray) else result
-        self.operations.append(Operation(name, internals.site_in_the_layer(), function, args, options | held, operands, memory, copied))
+        site = internals.site_in_the_layer() if self.is_full else ()
+        copied = result.copy() if self.is_full and isinstance(result, np.ndarray) else result
+        self.operations.append(Operation(name, site, function, args, options | held, operands, memory, copied))
         if number in self.changes:
             changed = self.changes[number](self, operands)
             if isinstance(result, np.ndarray) and out is not None:

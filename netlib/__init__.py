@@ -21,20 +21,14 @@ _HOMES = {
     "containers": "Constant Graph Input Recompute Residual Sequential Weight",
     "drawing": "Drawing draw",
     "derivatives": "Finding GradientReport Note check_gradients jacobian",
-    "errors": (
-        "FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError"
-        " OrderError ShapeError"
-    ),
+    "errors": ("FormatError InvalidTypeError InvalidValueError MissingError NetlibError NonFiniteError OrderError ShapeError"),
     "initializers": "Glorot He Initializer LeCun Normal Orthogonal Uniform Xavier Zeros",
     "kernels": "accelerator",
     "layer": "Layer",
     "node": "Node",
     "optimizers": "AdaGrad Adam AdamW Optimizer RMSProp SGD clip_grad_norm grad_norm schedules",
     "parameter": "Buffer Parameter",
-    "training": (
-        "Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix"
-        " mean_absolute_error r2_score"
-    ),
+    "training": ("Callback EarlyStopping History LayerStatistics Trainer accuracy confusion_matrix mean_absolute_error r2_score"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _LISTS = ("layers", "losses")  # their own `__init__` lists what they export

@@ -71,9 +71,7 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
     return x
 
 
-def as_floats(
-    x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False
-) -> Array:
+def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False) -> Array:
     """Return `x` as a floating-point array of `dtype`.
 
     Without a `dtype`, a floating type is kept and integers become float32. The result may be `x`
@@ -236,9 +234,7 @@ def as_counts(where: object, **counts: object) -> Shape:
     return tuple(as_count(n, name, where) for name, n in counts.items())
 
 
-def as_number(
-    value: object, name: str, where: object = "", *, least: float = -np.inf, below: float = np.inf
-) -> float:
+def as_number(value: object, name: str, where: object = "", *, least: float = -np.inf, below: float = np.inf) -> float:
     """Return `value` as a finite float with ``least <= value < below``, or raise.
 
     Examples

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def predict(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
     """Return the outputs of `layer` in evaluation mode, computed `batch_size` rows at a time."""
-    # as in `keeping_nothing`, which would take a microsecond longer
+    # as in `without_caching`, which would take a microsecond longer
     before = execution.keeps, execution.evaluates, execution.op
     execution.keeps, execution.evaluates, execution.op = False, True, None
     try:
@@ -72,9 +72,7 @@ def _as_rows(inputs: Sequence[Any], where: str) -> list[Array]:
     return arrays
 
 
-def _predict_in_batches(
-    layer: Layer, arrays: Sequence[Array], batch_size: int, progress: bool, where: str
-) -> Any:
+def _predict_in_batches(layer: Layer, arrays: Sequence[Array], batch_size: int, progress: bool, where: str) -> Any:
     """Fill the arrays of the result batch by batch, so that only one more batch is in memory."""
     n = len(arrays[0])
     if n <= batch_size:

@@ -36,9 +36,7 @@ class Structure:
 
     def has_changed(self) -> bool:
         """Return whether anything was replaced, added or removed since the last call."""
-        if self._stamp is _stamp and not (
-            self._collections and any(held != before for held, before in self._collections)
-        ):
+        if self._stamp is _stamp and not (self._collections and any(held != before for held, before in self._collections)):
             return False
         before = self._members
         self._take_snapshot()

@@ -11,7 +11,7 @@ from .containers.program import as_wirable
 from .errors import InvalidTypeError, ShapeError
 from .layer import Layer
 from .parameter import Parameter
-from .recording import Call, recorded
+from .recording import Call, record_calls
 from .restoring import preserve_state
 
 Shape = tuple[int, ...]
@@ -92,7 +92,7 @@ def summarize(model: Layer, input_shape: Any) -> Summary:
         If a length is negative, or the model does not accept the shape.
     """
     inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
-    with preserve_state(model), recorded(model) as calls, np.errstate(all="ignore"):
+    with preserve_state(model), record_calls(model) as calls, np.errstate(all="ignore"):
         model.predict(*inputs)
     return Summary(tuple(_rows(model, calls)))
 

@@ -87,10 +87,12 @@ def make_unfused_plan(program: Program) -> Plan:
     return Plan(program, ops)
 
 
-def make_plan(
-    program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan
-) -> Plan:
-    """Return the plan for inputs and values of these shapes and types."""
+def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan) -> Plan:
+    """Return the plan for inputs and values of these shapes and types.
+
+    A piece of the plan is a group of the program if its fused kernel fits these shapes, and
+    otherwise a single layer.
+    """
     pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
     for group in program.groups:
         fusion = group.fusion
@@ -123,9 +125,7 @@ def make_plan(
     _set_frees(ops, program, arrays.reused_slots)
     plan = Plan(program, ops, inputs, unfused)
     plan.copies, plan.copy_slots, plan.sums = copies, copy_slots, arrays.sums
-    plan.dout_types = [
-        specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs
-    ]
+    plan.dout_types = [specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs]
     return plan
 
 
@@ -196,25 +196,19 @@ def _fused_op(
     operation = fusion.prepare(layers, x_specs, arrays.memory(i, copied))
     op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
     op.set_sources(sources)
-    to_check = [
-        k
-        for k, slot in enumerate(first.sources)
-        if not arrays.has_fixed_spec(slot) and slot not in copied
-    ]
+    to_check = [k for k, slot in enumerate(first.sources) if not arrays.has_fixed_spec(slot) and slot not in copied]
     if to_check:
         op.forward = _check_inputs(op.forward, to_check, x_specs)
     if not arrays.dout_has_fixed_spec(i):
         y_spec = specs[last.target]
         op.backward = _convert_dout(op.backward, last, y_spec)
         op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec)
-    if fusion.sends_dout_on and (to_copy := arrays.gradients_to_copy(i)):
+    if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
     return op
 
 
-def _check_inputs(
-    forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]
-) -> Callable[..., Any]:
+def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
     """Return a forward that first checks the inputs numbered `to_check`."""
 
     def checked_forward(*xs: Any) -> Any:
@@ -227,9 +221,7 @@ def _check_inputs(
     return checked_forward
 
 
-def _convert_dout(
-    backward: Callable[[Any], Any], last: Step, spec: Spec
-) -> Callable[[Any], Any]:
+def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
     """Return a backward that first converts dout to the type of `spec` and to C order."""
     shape, dtype = spec
 
@@ -257,17 +249,14 @@ def _set_frees(ops: list[Op], program: Program, reused_slots: Container[int] = (
     Values in work arrays are not freed, and a copied value stays until the reader of the copy ran.
     """
     reads_and_writes: list[tuple[Iterable[int], Iterable[int]]] = [
-        ((*op.sources, *op.gradient_slots), op.last.targets) if op.backward is not None else ((), ())
-        for op in ops
+        ((*op.sources, *op.gradient_slots), op.last.targets) if op.backward is not None else ((), ()) for op in ops
     ]
     for op, frees in zip(ops, last_reads(reads_and_writes, program.outputs), strict=True):
         inner = [slot for slot in frees if program.n_inputs <= slot < program.n_slots]
         op.frees = tuple([slot for slot in inner if slot not in reused_slots])
 
 
-def last_reads(
-    operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]
-) -> list[tuple[int, ...]]:
+def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:
     """Return for each operation the slots that no later one reads.
 
     An operation is given as the slots that it reads and the slots that it writes.

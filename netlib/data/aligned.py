@@ -1,4 +1,4 @@
-"""Arrays whose rows belong together: the one check that splitting and batching share."""
+"""The check that arrays have equal numbers of rows, which splitting and batching share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
-    """Return `arrays` as arrays, after refusing those without rows and those whose numbers of rows differ.
+    """Return `arrays` as arrays, or raise if they have no rows or different numbers of rows.
 
     Examples
     --------
@@ -23,11 +23,14 @@ def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
     [(2, 2), (2,)]
     """
     if not arrays:
-        raise InvalidValueError("got no arrays, wanted at least one", where=where)
+        raise InvalidValueError("got no arrays, expected at least one", where=where)
     rows = [as_array(a, where) for a in arrays]
     shapes = [a.shape for a in rows]
     if () in shapes:
-        raise ShapeError(f"array {shapes.index(())} is a single number, wanted rows along axis 0", where=where)
+        message = f"array {shapes.index(())} is a single number, expected rows along axis 0"
+        raise ShapeError(message, where=where)
     if len({shape[0] for shape in shapes}) > 1:
-        raise ShapeError(f"got arrays of shapes {', '.join(map(str, shapes))}, wanted as many rows in each", where=where)
+        listed = ", ".join(map(str, shapes))
+        message = f"got arrays of shapes {listed}, expected equal numbers of rows"
+        raise ShapeError(message, where=where)
     return rows

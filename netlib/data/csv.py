@@ -24,31 +24,32 @@ def read_csv(path: Path, target: int | str = -1, *, header: bool | None = None, 
     Parameters
     ----------
     path : str or path
-        The file, in UTF-8. Empty lines are passed over.
+        The file, in UTF-8. Empty lines are ignored.
     target : int or str
-        The column to predict: its number, where negative ones count from the right, or its name in the header.
+        The column to predict: its number, or its name in the header. Negative numbers count from
+        the right.
     header : bool, optional
-        Whether the first line holds names. If not said, it does where none of its cells is a number.
+        Whether the first line holds names. By default, it does if none of its cells is a number.
     delimiter : str
-        The character between cells: ``";"`` and ``"\t"`` are common too.
+        The character between cells, such as ``","``, ``";"`` or ``"\t"``.
 
     Returns
     -------
     x : float32 array (N, features)
         All columns but the target.
     t : array (N,)
-        The target: int64 where all its cells are written as whole numbers ("2"), as class labels are, else float32 ("2.0").
-        For a network with one output, ``t[:, None]`` is the column it wants.
+        The target: int64 if all its cells are whole numbers ("2"), such as class labels, else
+        float32 ("2.0"). For a network with one output, pass ``t[:, None]``.
 
     Raises
     ------
     FormatError
-        With line and column, where a cell is missing, no number, or not finite in float32; where lines differ in their number of
-        cells; where the file is empty.
+        If a cell is missing, is not a number, or is not finite in float32; if lines differ in their
+        number of cells; or if the file is empty. The message gives line and column.
     MissingError
-        Where there is no such target.
+        If there is no such target.
     OSError
-        Where the file cannot be opened.
+        If the file cannot be opened.
 
     Examples
     --------
@@ -65,27 +66,37 @@ def read_csv(path: Path, target: int | str = -1, *, header: bool | None = None, 
     array([0, 1])
     """
     if not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '\r\n"'):
-        raise InvalidValueError(f"delimiter is {delimiter!r}, wanted one character", where="read_csv")
+        message = f"delimiter is {delimiter!r}, expected one character"
+        raise InvalidValueError(message, where="read_csv")
     if not isinstance(target, str):
         target = as_count(target, "target", "read_csv", least=-(2**63))
     if header not in (None, True, False):
-        raise InvalidTypeError(f"header is {header!r}, wanted True, False or None", where="read_csv")
+        message = f"header is {header!r}, expected True, False or None"
+        raise InvalidTypeError(message, where="read_csv")
 
     name = as_path(path, "read_csv")
     with open(name, encoding="utf-8-sig", newline="") as file:
         return _read(_rows(file, name, delimiter), name, target, header, delimiter)
 
 
-def _read(rows: Iterator[tuple[int, list[str]]], name: str, target: int | str, header: bool | None, delimiter: str) -> tuple[Array, Array]:
+def _read(
+    rows: Iterator[tuple[int, list[str]]],
+    name: str,
+    target: int | str,
+    header: bool | None,
+    delimiter: str,
+) -> tuple[Array, Array]:
     line, first = next(rows, (1, []))
     width = len(first)
     if not first:
-        raise FormatError("the file is empty, wanted lines of numbers", where=name)
+        raise FormatError("the file is empty, expected lines of numbers", where=name)
     if width < 2:
         hint = f"Is {delimiter!r} the delimiter?"
-        raise FormatError(f"line {line}: 1 cell, wanted at least one feature and the target", where=name, hint=hint)
+        message = f"line {line}: 1 cell, expected at least one feature and the target"
+        raise FormatError(message, where=name, hint=hint)
     if header is None:
-        header = any(cell.strip() for cell in first) and all(_number(cell) is None for cell in first)
+        has_text = any(cell.strip() for cell in first)
+        header = has_text and all(_number(cell) is None for cell in first)
     column = _column(target, [cell.strip() for cell in first] if header else None, width, name)
 
     values, targets = array("f"), []
@@ -94,7 +105,8 @@ def _read(rows: Iterator[tuple[int, list[str]]], name: str, target: int | str, h
         targets.append(first[column])
     for line, row in rows:
         if len(row) != width:
-            raise FormatError(f"line {line}: {len(row)} cells, wanted {width} as in the first line", where=name)
+            message = f"line {line}: {len(row)} cells, expected {width} as in the first line"
+            raise FormatError(message, where=name)
         _append(row, values, line, name)
         targets.append(row[column])
     if not targets:
@@ -115,7 +127,8 @@ def _rows(file: TextIO, name: str, delimiter: str) -> Iterator[tuple[int, list[s
     except csv.Error as error:
         raise FormatError(f"line {reader.line_num}: {error}", where=name) from None
     except UnicodeDecodeError as error:
-        raise FormatError(f"after line {reader.line_num}: no UTF-8 text: {error}", where=name) from None
+        message = f"after line {reader.line_num}: not UTF-8: {error}"
+        raise FormatError(message, where=name) from None
 
 
 def _column(target: int | str, names: list[str] | None, width: int, name: str) -> int:
@@ -125,9 +138,12 @@ def _column(target: int | str, names: list[str] | None, width: int, name: str) -
             raise MissingError(f"there is no column {target}, the file has {width}", where=name)
         return target
     if names is None:
-        raise MissingError(f"there is no column {target!r}, the first line holds numbers", where=name, hint="Pass the column's number.")
+        message = f"there is no column {target!r}, since the first line holds numbers"
+        raise MissingError(message, where=name, hint="Pass the column's number.")
     if names.count(target) != 1:
-        raise MissingError(f"{names.count(target)} columns are called {target!r}, wanted one; the names are {', '.join(names)}", where=name)
+        got, listed = names.count(target), ", ".join(names)
+        message = f"{got} columns are called {target!r}, expected one; the names are {listed}"
+        raise MissingError(message, where=name)
     return names.index(target)
 
 
@@ -135,13 +151,17 @@ def _append(row: list[str], values: array[float], line: int, name: str, hint: st
     for column, cell in enumerate(row, start=1):
         number = _number(cell)
         if number is None or not abs(number) <= LARGEST:
-            what = "missing" if not cell.strip() else f"{cell!r}, which is no finite number" + " in float32" * (number is not None)
-            raise FormatError(f"line {line}, column {column}: the cell is {what}", where=name, hint=hint)
+            problem = "missing"
+            if cell.strip():
+                problem = f"{cell!r}, which is not a finite number"
+                problem += " in float32" if number is not None else ""
+            message = f"line {line}, column {column}: the cell is {problem}"
+            raise FormatError(message, where=name, hint=hint)
         values.append(number)
 
 
 def _number(cell: str) -> float | None:
-    """Return what `cell` says, or None where that is no number. Digits grouped as in Python, "1_000", are none."""
+    """Return the number in `cell`, or None if it is not a number, such as Python's "1_000"."""
     try:
         return None if "_" in cell else float(cell)
     except ValueError:
@@ -149,7 +169,7 @@ def _number(cell: str) -> float | None:
 
 
 def _targets(cells: list[str], values: Array) -> Array:
-    """Return the labels that `cells` spell if they are whole numbers, else a copy of `values`."""
+    """Return `cells` as int64 if all are whole numbers, else a copy of `values`."""
     try:
         return np.array([int(cell) for cell in cells], np.int64)
     except (ValueError, OverflowError):

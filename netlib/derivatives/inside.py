@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..layer import Layer
-from ..recording import recorded
+from ..recording import record_calls
 from .effort import seconds_of_check
 from .mending import mended
 from .report import Finding, GradientReport
@@ -26,7 +26,7 @@ def inner_findings(
     """
     before, running = copy.deepcopy(layer), copy.deepcopy(layer)
     by_path = dict(before.walk())
-    with recorded(running) as calls:
+    with record_calls(running) as calls:
         running.forward(*(copy.deepcopy(x) for x in inputs))
     found: list[Finding] = []
     blamed: list[str] = []

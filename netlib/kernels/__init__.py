@@ -1,7 +1,9 @@
-"""The few functions on arrays that decide the speed: each in NumPy, and in loops that numba compiles where the `fast` extra is installed.
+"""Kernels: the few functions on arrays that take most of the time.
 
-A kernel is one entry in the file of its family, which layers, losses, plans and optimizers import by name. Compiled loops come in when the
-first optimizer is made, that is, when a model is about to be trained; whoever only looks at a network never waits for a compiler.
+Each is written in NumPy, and most also as loops that numba compiles if the extra `fast` is
+installed. Layers, losses, plans and optimizers import kernels by name from the module of their
+family. The loops are compiled when the first optimizer is made, that is, just before training. A
+program that only runs networks never starts the compiler.
 """
 
 from __future__ import annotations
@@ -15,24 +17,25 @@ from ..errors import InvalidValueError
 from .kernel import COMPILED, Kernel, Loops
 
 FAMILIES = ("adam", "bias_relu", "softmax_cross_entropy", "total")
-"""The modules that kernels stand in."""
+"""The modules that define kernels."""
 
 T = TypeVar("T")
 
 VARIABLE = "NETLIB_ACCELERATOR"
-SECONDS_OF_SILENCE = 2.0
+SECONDS_BEFORE_NOTICE = 2.0
 _is_loaded = False
 
 
 def accelerator() -> str:
-    """Return what speeds training up: ``"numba"`` where the `fast` extra is installed, else ``"numpy"``.
+    """Return which kernels are used: ``"numba"`` if it is installed, else ``"numpy"``.
 
-    The environment variable ``NETLIB_ACCELERATOR=numpy`` switches the compiled kernels off; ``numba`` insists on them.
+    The environment variable ``NETLIB_ACCELERATOR=numpy`` disables the compiled kernels, and
+    ``NETLIB_ACCELERATOR=numba`` requires them.
 
     Raises
     ------
     InvalidValueError
-        Where the variable says anything else, or asks for numba and it is not installed.
+        If the variable has another value, or requires numba and it is not installed.
 
     Examples
     --------
@@ -42,28 +45,30 @@ def accelerator() -> str:
     import os
     from importlib.util import find_spec
 
-    wish = os.environ.get(VARIABLE, "")
-    if wish not in ("", "numba", "numpy"):
-        raise InvalidValueError(f"{VARIABLE} is {wish!r}, wanted 'numba' or 'numpy'", where="netlib.accelerator")
-    is_there = find_spec("numba") is not None
-    if wish == "numba" and not is_there:
+    where, requested = "netlib.accelerator", os.environ.get(VARIABLE, "")
+    if requested not in ("", "numba", "numpy"):
+        message = f"{VARIABLE} is {requested!r}, expected 'numba' or 'numpy'"
+        raise InvalidValueError(message, where=where)
+    is_installed = find_spec("numba") is not None
+    if requested == "numba" and not is_installed:
         hint = "Install it with: pip install 'netlib[fast]'"
-        raise InvalidValueError(f"{VARIABLE} is 'numba', which is not installed", where="netlib.accelerator", hint=hint)
-    return "numba" if is_there and wish != "numpy" else "numpy"
+        message = f"{VARIABLE} is 'numba', which is not installed"
+        raise InvalidValueError(message, where=where, hint=hint)
+    return "numba" if is_installed and requested != "numpy" else "numpy"
 
 
 def is_loaded() -> bool:
-    """Return whether compiled loops are in use, for the types that there are any for."""
+    """Return whether compiled loops are in use, for the types that have them."""
     return _is_loaded
 
 
 def in_use(dtype: np.dtype[Any]) -> str:
-    """Return which versions are in use for arrays of `dtype`: ``"numpy"`` or ``"numba"``."""
+    """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``."""
     return "numba" if _is_loaded and dtype in COMPILED else "numpy"
 
 
 def every(kind: type[T]) -> list[T]:
-    """Return every `Kernel` of the families, or all `Loops`.
+    """Return every `Kernel`, or every `Loops`, of all families.
 
     Examples
     --------
@@ -75,7 +80,10 @@ def every(kind: type[T]) -> list[T]:
 
 
 def load_compiled() -> None:
-    """Compile the kernels, if that is wanted. The first time on a machine that takes a while, and says so."""
+    """Compile the kernels if numba is to be used.
+
+    The first time on a machine, it takes a while and prints a notice.
+    """
     global _is_loaded  # noqa: PLW0603 - one choice for the process, made once
     if _is_loaded or accelerator() == "numpy":
         return
@@ -83,7 +91,7 @@ def load_compiled() -> None:
     from threading import Timer
 
     notice = "netlib: compiling its fast kernels, once on this machine …\n"
-    timer = Timer(SECONDS_OF_SILENCE, lambda: sys.stderr.write(notice))
+    timer = Timer(SECONDS_BEFORE_NOTICE, lambda: sys.stderr.write(notice))
     timer.daemon = True
     timer.start()
     try:

@@ -31,10 +31,7 @@ class MatMul(Layer):
         try:
             y: Array = a @ b
         except ValueError:
-            hint = (
-                "The last axis of a must be as long as the second to last axis of b. "
-                "To multiply by a number, use Multiply."
-            )
+            hint = "The last axis of a must be as long as the second to last axis of b. To multiply by a number, use Multiply."
             raise ShapeError(f"got shapes {a.shape} @ {b.shape}, which do not fit", where=self, hint=hint) from None
         return self.remember(y, a, b)
 

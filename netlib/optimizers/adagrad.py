@@ -54,9 +54,7 @@ class AdaGrad(Optimizer):
         self.eps = as_number(eps, "eps", type(self).__name__, least=0)
         super().__init__(parameters, lr, weight_decay)
 
-    def update(
-        self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array
-    ) -> None:
+    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array) -> None:
         """Divide the gradient by the root of the sum of its squares."""
         np.multiply(grad, grad, out=scratch)
         squares += scratch

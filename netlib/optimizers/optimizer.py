@@ -50,9 +50,9 @@ class Optimizer:
     Raises
     ------
     InvalidValueError
-        If there are no parameters, or a number is out of range.
+        If there are no parameters, or if a number is out of range.
     InvalidTypeError
-        If `parameters` holds no layer or parameters, or a number is expected.
+        If an argument has the wrong type.
 
     Notes
     -----
@@ -223,9 +223,7 @@ class Optimizer:
         for flat, i, count, arrays in loads:
             flat.load(i, count, arrays)
 
-    def _check_entries(
-        self, entries: Any, problems: list[str]
-    ) -> list[tuple[Flat, int, int, dict[str, Array]]]:
+    def _check_entries(self, entries: Any, problems: list[str]) -> list[tuple[Flat, int, int, dict[str, Array]]]:
         """Return the arguments of `Flat.load` for each parameter, and add to `problems`."""
         places = {path: (flat, i) for path, flat, i in self._places()}
         loads = []
@@ -234,10 +232,7 @@ class Optimizer:
             selected = _select(entry, ["steps", *flat.slots], f"{path}: ", problems)
             try:
                 count = as_count(selected.pop("steps", 0), f"{path}: steps")
-                arrays = {
-                    name: as_floats(array, flat.slots[name].dtype, name)
-                    for name, array in selected.items()
-                }
+                arrays = {name: as_floats(array, flat.slots[name].dtype, name) for name, array in selected.items()}
             except NetlibError as error:
                 problems.append(f"{path}: {error}")
                 continue
@@ -248,9 +243,7 @@ class Optimizer:
             loads.append((flat, i, count, arrays))
         return loads
 
-    def _decay_and_update(
-        self, rate: float, t: int, value: Array, grad: Array, scratch: Array, *slots: Array
-    ) -> None:
+    def _decay_and_update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, *slots: Array) -> None:
         self.decay(rate, value, grad, scratch)
         self.update(rate, t, value, grad, scratch, *slots)
 
@@ -258,11 +251,7 @@ class Optimizer:
         return as_number(lr(self.steps) if callable(lr) else lr, "lr", type(self).__name__, least=0)
 
     def _sync(self) -> None:
-        if (
-            self._layer is not None
-            and self._structure.has_changed()
-            and self._layer.parameters() != self._parameters
-        ):
+        if self._layer is not None and self._structure.has_changed() and self._layer.parameters() != self._parameters:
             self._allocate()
         for flat in self._flats:
             flat.sync()
@@ -270,11 +259,7 @@ class Optimizer:
     def _allocate(self) -> None:
         if self._layer is not None:
             self._parameters = self._layer.parameters()
-        known = {
-            id(p): (flat.steps[i], flat.state(i))
-            for flat in self._flats
-            for i, p in enumerate(flat.parameters)
-        }
+        known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
         by_dtype: dict[np.dtype[Any], list[Parameter]] = {}
         for parameter in self._parameters.values():
             by_dtype.setdefault(parameter.dtype, []).append(parameter)

@@ -65,9 +65,7 @@ class RMSProp(Optimizer):
         self.eps = as_number(eps, "eps", name, least=0)
         super().__init__(parameters, lr, weight_decay)
 
-    def update(
-        self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array
-    ) -> None:
+    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array) -> None:
         """Divide the gradient by its running root mean square."""
         scale = sqrt(1 - self.alpha)
         squares *= self.alpha

@@ -67,9 +67,7 @@ class SGD(Optimizer):
             raise InvalidValueError(message, where=name, hint="For example, use momentum=0.9.")
         super().__init__(parameters, lr, weight_decay)
 
-    def update(
-        self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array
-    ) -> None:
+    def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array) -> None:
         """Step along the gradient or the velocity."""
         if self.momentum:
             velocity *= self.momentum

@@ -63,7 +63,7 @@ def test_a_part_without_rows_is_refused(n, test):
 
 
 def test_what_cannot_be_split_is_refused():
-    with pytest.raises(nl.ShapeError, match=r"shapes \(4, 2\), \(3,\), wanted as many rows in each"):
+    with pytest.raises(nl.ShapeError, match=r"shapes \(4, 2\), \(3,\), expected equal numbers of rows"):
         nl.data.train_test_split(np.ones((4, 2)), np.ones(3))
     with pytest.raises(nl.ShapeError, match="array 1 is a single number"):
         nl.data.train_test_split(np.ones(4), 1.0)

@@ -62,7 +62,7 @@ def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
 
 def test_a_variable_that_says_anything_else_is_refused(monkeypatch):
     monkeypatch.setenv("NETLIB_ACCELERATOR", "cuda")
-    with pytest.raises(nl.InvalidValueError, match="'cuda', wanted 'numba' or 'numpy'"):
+    with pytest.raises(nl.InvalidValueError, match="'cuda', expected 'numba' or 'numpy'"):
         nl.accelerator()
 
 

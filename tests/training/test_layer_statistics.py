@@ -282,7 +282,7 @@ def test_no_array_is_kept_however_large():
 
 
 def test_a_number_of_batches_that_cannot_be_is_refused_and_it_is_shown_as_the_call_that_made_it():
-    with pytest.raises(nl.InvalidValueError, match="LayerStatistics: every is 0, wanted at least 1"):
+    with pytest.raises(nl.InvalidValueError, match="LayerStatistics: every is 0, expected at least 1"):
         nl.LayerStatistics(every=0)
     assert repr(nl.LayerStatistics(every=3)) == "LayerStatistics(every=3)"
 

@@ -31,14 +31,14 @@ execution = Execution()
 
 
 @contextmanager
-def keeping_nothing(evaluates: bool) -> Iterator[None]:
+def without_caching(evaluates: bool) -> Iterator[None]:
     """Run the layers of this thread without caching, in evaluation mode if `evaluates` is true.
 
     Examples
     --------
     >>> import netlib as nl
     >>> dropout = nl.Dropout(0.5)
-    >>> with keeping_nothing(evaluates=True):
+    >>> with without_caching(evaluates=True):
     ...     dropout.training
     False
     >>> dropout.training
@@ -53,7 +53,7 @@ def keeping_nothing(evaluates: bool) -> Iterator[None]:
 
 
 @contextmanager
-def using_no_work_arrays() -> Iterator[None]:
+def without_work_arrays() -> Iterator[None]:
     """Run the programs of this thread layer by layer, and free each value after its last use."""
     before = execution.uses_work_arrays
     execution.uses_work_arrays = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def predict(layer: Layer, inputs: Sequence[Any], batch_size: int | None, progress: bool) -> Any:
     """Return the outputs of `layer` in evaluation mode, computed `batch_size` rows at a time."""
-    # as in `keeping_nothing`, which would take a microsecond longer
+    # as in `without_caching`, which would take a microsecond longer
     before = execution.keeps, execution.evaluates, execution.op
     execution.keeps, execution.evaluates, execution.op = False, True, None
     try:

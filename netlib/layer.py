@@ -137,7 +137,10 @@ class Layer:
         self.backward(dout)
 
     def members(self) -> Iterator[tuple[str, Member]]:
-        """Yield name and object of each directly held layer, parameter and buffer, as assigned."""
+        """Yield name and object of each layer, parameter and buffer that the layer itself holds.
+
+        They come in the order of assignment.
+        """
         return members_in(self.__dict__)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:

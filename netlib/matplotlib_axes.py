@@ -1,4 +1,4 @@
-"""The axes that a picture is drawn on, and its colours."""
+"""The axes and colours of plots."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-"""Eight colours that people with any colour vision tell apart: M. Okabe and K. Ito, Color Universal Design, 2002."""
+"""Eight colours that people with any colour vision can distinguish.
+
+M. Okabe and K. Ito, Color Universal Design, 2002.
+"""
 
 
 def as_axes(ax: Any, where: str, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
-    """Return `ax`, or axes on a new figure of pyplot's if it is None. Nothing is shown.
+    """Return `ax`, or if it is None, the axes of a new pyplot figure, which is not shown.
 
     Raises
     ------
     MissingError
-        Without matplotlib.
+        If matplotlib is not installed.
     InvalidTypeError
-        For anything but axes.
+        If `ax` is neither axes nor None.
     """
     try:
         from matplotlib.axes import Axes
@@ -34,7 +37,8 @@ def as_axes(ax: Any, where: str, size: tuple[float, float] = (6.4, 4.8)) -> Axes
 
         ax = pyplot.figure(figsize=size, layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
-        raise InvalidTypeError(f"ax is {ax!r}, wanted matplotlib axes", where=where, hint="Make some: fig, ax = plt.subplots().")
+        hint = "Make some: fig, ax = plt.subplots()."
+        raise InvalidTypeError(f"ax is {ax!r}, expected matplotlib axes", where=where, hint=hint)
     return ax
 
 

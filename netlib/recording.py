@@ -22,10 +22,10 @@ class Call(NamedTuple):
 
 
 @contextmanager
-def recorded(model: Layer) -> Iterator[list[Call]]:
+def record_calls(model: Layer) -> Iterator[list[Call]]:
     """Record every forward inside `model`, in the order in which they end.
 
-    See `watched` for which layers are recorded.
+    See `watch_calls` for which layers are recorded.
 
     Yields
     ------
@@ -36,7 +36,7 @@ def recorded(model: Layer) -> Iterator[list[Call]]:
     --------
     >>> import netlib as nl
     >>> model = nl.Sequential(nl.Add(), nl.ReLU())
-    >>> with recorded(model) as calls:
+    >>> with record_calls(model) as calls:
     ...     y = model.forward([2.0, -3.0], [1.0, 1.0])
     >>> for path, layer, inputs, output in calls:
     ...     print(path, layer, inputs, output)
@@ -44,12 +44,12 @@ def recorded(model: Layer) -> Iterator[list[Call]]:
     1 ReLU() (array([ 3., -2.]),) [3. 0.]
     """
     calls: list[Call] = []
-    with watched(model, calls.append):
+    with watch_calls(model, calls.append):
         yield calls
 
 
 @contextmanager
-def watched(
+def watch_calls(
     model: Layer,
     after_forward: Callable[[Call], None],
     before_backward: Callable[[str, Layer, Any], None] | None = None,
@@ -58,9 +58,9 @@ def watched(
 
     The calls are ``after_forward(call)`` and ``before_backward(path, layer, dout)``. Containers run
     as one flat program, so the watched layers are those inside containers, those inside users'
-    layers, and `model` itself if it is not a container. For the time being, each layer gets
-    instance methods that wrap its own. If ``backward`` and ``backward_parameters`` of a layer call
-    each other, the same dout is reported twice.
+    layers, and `model` itself if it is not a container. Inside the ``with`` block, each of them has
+    instance methods that wrap its own. If the ``backward_parameters`` of a layer calls its
+    ``backward``, the same dout is reported twice.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def watched(
     ...     print(call.path, call.output)
     >>> def before_backward(path, layer, dout):
     ...     print(path, dout)
-    >>> with watched(model, after_forward, before_backward):
+    >>> with watch_calls(model, after_forward, before_backward):
     ...     y, dx = model.forward([2.0, -3.0]), model.backward([5.0, 7.0])
     0 [ 2. -3.]
     1 [2. 0.]

@@ -9,7 +9,7 @@ import numpy as np
 from .arrays import as_count
 from .errors import InvalidTypeError, ShapeError
 from .parameter import Parameter
-from .recording import Call, recorded
+from .recording import Call, record_calls
 from .restoring import preserve_state
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def summarize(model: Layer, input_shape: Any) -> Summary:
         If a length is negative, or the model does not accept the shape.
     """
     inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
-    with preserve_state(model), recorded(model) as calls, np.errstate(all="ignore"):
+    with preserve_state(model), record_calls(model) as calls, np.errstate(all="ignore"):
         model.predict(*inputs)
     return Summary(tuple(_rows(model, calls)))
 

@@ -5,7 +5,7 @@ import pytest
 
 import netlib as nl
 from netlib import Layer, Parameter
-from netlib.recording import recorded
+from netlib.recording import record_calls
 from netlib.restoring import preserve_modes, preserve_state
 
 
@@ -49,7 +49,7 @@ class SplitInTwo(Layer):
 
 def test_every_forward_is_noted_with_its_path_what_it_took_and_what_it_gave():
     model = nl.Sequential(("double", Scale(2.0)), nl.Residual(nl.ReLU()))
-    with recorded(model) as calls:
+    with record_calls(model) as calls:
         y = model.forward(np.array([[-1.0, 4.0]]))
     by_path = {call.path: call for call in calls}
     assert by_path["double"].inputs[0].tolist() == [[-1.0, 4.0]]
@@ -60,7 +60,7 @@ def test_every_forward_is_noted_with_its_path_what_it_took_and_what_it_gave():
 
 def test_the_layers_inside_a_users_layer_are_noted_too_and_end_before_it():
     model = nl.Sequential(Twice())
-    with recorded(model) as calls:
+    with record_calls(model) as calls:
         model.forward(np.array([1.0]))
     assert [(call.path, call.output.tolist()) for call in calls] == [
         ("0.first", [2.0]),
@@ -72,7 +72,7 @@ def test_the_layers_inside_a_users_layer_are_noted_too_and_end_before_it():
 
 def test_a_model_that_is_no_container_is_noted_with_an_empty_path():
     layer = Scale(2.0)
-    with recorded(layer) as calls:
+    with record_calls(layer) as calls:
         layer(np.array([3.0]))
         layer.forward(np.array([4.0]))
     assert [(call.path, call.layer, call.output.tolist()) for call in calls] == [("", layer, [6.0]), ("", layer, [8.0])]
@@ -82,7 +82,7 @@ def test_the_calls_of_a_graph_go_by_the_names_of_its_nodes_with_several_inputs_a
     x = nl.Input("X")
     a, b = SplitInTwo()(x, name="parts")
     graph = nl.Graph(inputs=[x], outputs=[nl.Multiply()(a, b, name="product")])
-    with recorded(graph) as calls:
+    with record_calls(graph) as calls:
         graph.forward(np.array([[2.0, 5.0]]))
     parts, product = calls
     assert [parts.path, product.path] == ["parts", "product"]
@@ -93,7 +93,7 @@ def test_the_calls_of_a_graph_go_by_the_names_of_its_nodes_with_several_inputs_a
 def test_afterwards_no_layer_is_watched_any_more_even_after_an_error():
     model = nl.Sequential(Twice(), nl.Affine(3, 2))
     before = [dict(vars(layer)).keys() for _, layer in model.walk()]
-    with pytest.raises(nl.ShapeError), recorded(model) as calls:
+    with pytest.raises(nl.ShapeError), record_calls(model) as calls:
         model.forward(np.ones((1, 2)))
     assert [call.path for call in calls] == ["0.first", "0.rest.0.0", "0.rest.0.1", "0"]
     assert all("forward" not in vars(layer) for _, layer in model.walk())
@@ -103,8 +103,8 @@ def test_afterwards_no_layer_is_watched_any_more_even_after_an_error():
 def test_two_watchers_at_once_both_see_and_a_forward_of_ones_own_comes_back():
     layer = Scale(2.0)
     own = layer.forward = lambda x: x + 1.0
-    with recorded(layer) as outer:
-        with recorded(layer) as inner:
+    with record_calls(layer) as outer:
+        with record_calls(layer) as inner:
             layer(np.array([1.0]))
         layer(np.array([2.0]))
     assert [call.output.tolist() for call in outer] == [[2.0], [3.0]]
@@ -114,7 +114,7 @@ def test_two_watchers_at_once_both_see_and_a_forward_of_ones_own_comes_back():
 
 def test_backward_works_while_watched_and_afterwards():
     model = nl.Sequential(Twice())
-    with recorded(model):
+    with record_calls(model):
         model.forward(np.array([1.0]))
         assert model.backward(np.array([1.0])).tolist() == [6.0]
     assert model.backward(np.array([1.0])).tolist() == [6.0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..layer import Layer
-from ..recording import recorded
+from ..recording import record_calls
 from .guards import UserCodeError, attempt, call_user_code
 from .measuring.budget import seconds_of_check
 from .repair import repair_parts
@@ -27,7 +27,7 @@ def check_parts(
     """
     before, running = copy.deepcopy(layer), copy.deepcopy(layer)
     by_path = dict(before.walk())
-    with recorded(running) as calls:
+    with record_calls(running) as calls:
         call_user_code(running.forward, *(copy.deepcopy(x) for x in inputs))
     found: list[Finding] = []
     blamed: list[str] = []

@@ -103,9 +103,12 @@ class Container(Layer):
         program, run = self._cached.program, self._run
         if program is not None and run is not None:
             run = program.thread_local.plans.run or run
-        if run is None or not self._is_current(run[0].program):
+        if run is None:
             raise no_forward(self.short)
         plan, shapes = run
+        current = self.program(plan.program.n_inputs)
+        if current is not plan.program and not current.is_wired_as(plan.program):
+            raise no_forward(self.short)
         dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:
             return None
@@ -113,10 +116,6 @@ class Container(Layer):
 
     def _as_value(self, x: Any) -> Any:
         return as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x
-
-    def _is_current(self, program: Program) -> bool:
-        current = self.program(program.n_inputs)
-        return current is program or current.is_wired_as(program)
 
     def backward_parameters(self, dout: Any) -> None:
         """Run backward without dL/dx, or the whole backward if a subclass overrides it."""

@@ -49,7 +49,7 @@ class Weight(Node):
 
     def __init__(self, name: str, value: ArrayLike) -> None:
         self.parameter = Parameter(value)
-        super().__init__(Call(_Learned(self.parameter), (), as_name(name)), name)
+        super().__init__(Call(_WeightLayer(self.parameter), (), as_name(name)), name)
 
 
 class Constant(Node):
@@ -64,10 +64,10 @@ class Constant(Node):
     __slots__ = ()
 
     def __init__(self, name: str, value: ArrayLike) -> None:
-        super().__init__(Call(_Fixed(as_floats(value, where=name, copy=True)), (), as_name(name)), name)
+        super().__init__(Call(_ConstantLayer(as_floats(value, where=name, copy=True)), (), as_name(name)), name)
 
 
-class _Learned(Layer):
+class _WeightLayer(Layer):
     def __init__(self, parameter: Parameter) -> None:
         self.parameter = parameter
 
@@ -82,7 +82,7 @@ class _Learned(Layer):
         return f"Weight{self.parameter.shape}"
 
 
-class _Fixed(Layer):
+class _ConstantLayer(Layer):
     def __init__(self, value: Array) -> None:
         self.value = value
 
@@ -161,8 +161,8 @@ class Graph(Container):
     def members(self) -> Iterator[tuple[str, Member]]:
         """Yield layers and parameters by the names of their nodes, then a subclass's members."""
         for call, name in zip(self._calls, self._names, strict=True):
-            if not isinstance(call.layer, _Fixed):
-                yield name, call.layer.parameter if isinstance(call.layer, _Learned) else call.layer
+            if not isinstance(call.layer, _ConstantLayer):
+                yield name, call.layer.parameter if isinstance(call.layer, _WeightLayer) else call.layer
         yield from super().members()
 
     def text(self) -> list[str | Layer]:

@@ -146,7 +146,7 @@ class WorkArrays:
                     if not self._reuses_gradient(slot):
                         continue
                     blocks = held.setdefault(slot, [])
-                    if fusion.sends_dout_on:
+                    if fusion.passes_dout_on:
                         blocks += douts
                         for block in douts:
                             block.users += 1

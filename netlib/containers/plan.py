@@ -268,7 +268,7 @@ class Plan:
                     slots = op.last.targets
                     if all(grads[slot] is None for slot in slots):
                         continue
-                    dout = tuple([self._gradient_or_zeros(grads, slot) for slot in slots])
+                    dout = tuple([self._zeros(slot) if grads[slot] is None else grads[slot] for slot in slots])
                 if op.is_source_only and not input_gradient:
                     op.backward_parameters(dout)
                     continue
@@ -288,13 +288,13 @@ class Plan:
             raise
 
     def _sum(self, slot: int, a: Any, b: Any) -> Any:
-        has_planned_shapes = self._last_backward_ops is self._backward_ops
-        if slot in self.sums and has_planned_shapes:
+        # after a mismatch, forward ran other operations, and shapes may differ from the plan's
+        if slot in self.sums and self._last_backward_ops is self._backward_ops:
             return np.add(a, b, out=self.sums[slot])
         return a + b
 
-    def _gradient_or_zeros(self, grads: list[Any], slot: int) -> Any:
-        return np.zeros(*self._output_specs[slot]) if grads[slot] is None else grads[slot]
+    def _zeros(self, slot: int) -> Array:
+        return np.zeros(*self._output_specs[slot])
 
 
 def _are_chained(ops: list[Op], program: Program) -> bool:
@@ -349,5 +349,6 @@ def add_location(error: Exception, step: Step | None, steps: Sequence[Step] = ()
         return
     error.add_location(step.path)
     if isinstance(error, GradientShapeError):
-        makers = [f"{each.path} {each.layer!r}" for each in steps if any(slot in step.targets for slot in each.sources)]
-        error.hint = f"It came out of the backward of {' and '.join(makers)}." if makers else ""
+        readers = [each for each in steps if any(slot in step.targets for slot in each.sources)]
+        makers = " and ".join(f"{each.path} {each.layer!r}" for each in readers)
+        error.hint = f"The backward of {makers} returned it." if makers else ""

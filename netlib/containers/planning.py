@@ -87,7 +87,11 @@ def make_unfused_plan(program: Program) -> Plan:
 
 
 def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan) -> Plan:
-    """Return the plan for inputs and values of these shapes and types."""
+    """Return the plan for inputs and values of these shapes and types.
+
+    A piece of the plan is a group of the program if its fused kernel fits these shapes, and
+    otherwise a single layer.
+    """
     pieces: list[tuple[Fusion | None, tuple[Step, ...]]] = []
     for group in program.groups:
         fusion = group.fusion
@@ -198,7 +202,7 @@ def _fused_op(
         y_spec = specs[last.target]
         op.backward = _convert_dout(op.backward, last, y_spec)
         op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec)
-    if fusion.sends_dout_on and (to_copy := arrays.gradients_to_copy(i)):
+    if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
     return op
 

@@ -141,7 +141,7 @@ class Program:
         """The slots whose arrays other code may write into: the caller, or an unnamed layer."""
         for step in self.steps:
             step.set_flags(n_inputs, self.outputs, self.exposed)
-        self.groups = self._group()
+        self.groups = self._make_groups()
         self.has_fusions = any(group.fusion for group in self.groups)
         self.thread_local = ThreadLocal(self)
 
@@ -194,7 +194,7 @@ class Program:
         for step in steps[:-1]:
             values[step.target] = None
 
-    def _group(self) -> list[Group]:
+    def _make_groups(self) -> list[Group]:
         """Return the steps in groups, each as long as the table of fused kernels allows."""
         max_length = max(map(len, TABLE))
         readers: dict[int, Step | None] = dict.fromkeys(self.outputs)  # None for several readers

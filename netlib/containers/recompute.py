@@ -8,7 +8,7 @@ from typing import Any
 
 from ..arrays import Shape
 from ..errors import NetlibError
-from ..execution import execution, keeping_nothing, using_no_work_arrays
+from ..execution import execution, without_caching, without_work_arrays
 from ..layer import Layer, as_layer
 from ..random_state import generators, set_state, state
 from ..restoring import temporary_modes
@@ -47,7 +47,7 @@ class Recompute(Layer):
     def forward(self, *inputs: Any) -> Any:
         """Return what the layer returns."""
         before = _Snapshot(self.layer) if execution.keeps else None
-        with keeping_nothing(evaluates=False):
+        with without_caching(evaluates=False):
             layer = self.layer.for_inference() if execution.evaluates else self.layer
             y = self._call(layer.forward, *inputs)
         return self.remember(y, *inputs, before)
@@ -65,7 +65,7 @@ class Recompute(Layer):
         now = _Snapshot(self.layer)
         before.restore()
         try:
-            with using_no_work_arrays(), temporary_modes(before.modes):
+            with without_work_arrays(), temporary_modes(before.modes):
                 self._call(self.layer.forward, *inputs)
         finally:
             now.restore()

@@ -1,4 +1,4 @@
-"""Data to learn from: digits that come with the package, toy sets, readers for one's own files, splits and minibatches."""
+"""Data sets, toy problems, readers for CSV and IDX files, train-test splits, and mini-batches."""
 
 from .batches import batches as batches
 from .csv import read_csv as read_csv

@@ -1,4 +1,4 @@
-"""Minibatches."""
+"""Mini-batches."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from .aligned import as_aligned
 
 
 def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG = None) -> Iterator[Any]:
-    """Go through the rows of arrays once, some at a time.
+    """Iterate over the rows of arrays once, in batches.
 
     Parameters
     ----------
     *arrays : array_like (N, ...)
-        Rows of the same number belong together and stay together.
+        Arrays with equal numbers of rows. A batch has the same rows of each.
     batch_size : int
-        Rows per batch. The last batch has those that are left, which may be fewer.
+        The number of rows per batch. The last batch may be smaller.
     shuffle : bool
-        Whether the order is one of chance instead of the arrays' own.
+        Whether to shuffle the rows.
     rng : int or Generator, optional
-        Where the chance of `shuffle` comes from. A seed gives the same order on every call, so a training loop makes one
-        Generator before its first epoch and hands it over in each.
+        Random generator or seed for `shuffle`. A seed gives the same order on every call, so create
+        one Generator before the first epoch and pass it in every epoch.
 
     Yields
     ------
-    ndarray, or tuple of ndarray where there are several arrays
+    ndarray, or tuple of ndarray if there are several arrays
         Copies of at most `batch_size` rows.
 
     Raises
     ------
     ShapeError
-        Where the arrays differ in their number of rows: at the call, as for all errors here, not at the first batch.
+        If the arrays differ in their number of rows. Like all errors here, it is raised by the call
+        itself, not by the first batch.
     InvalidValueError
-        Where `batch_size` is below 1, or `rng` is given without `shuffle`.
+        If `batch_size` is below 1, or `rng` is given without `shuffle`.
 
     Examples
     --------
@@ -48,7 +49,8 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     [[3.0]] [0]
     >>> rng = np.random.default_rng(0)
     >>> for epoch in range(2):
-    ...     print([x.tolist() for x in nl.data.batches([1, 2, 3], batch_size=2, shuffle=True, rng=rng)])
+    ...     batches = nl.data.batches([1, 2, 3], batch_size=2, shuffle=True, rng=rng)
+    ...     print([x.tolist() for x in batches])
     [[3, 1], [2]]
     [[3, 2], [1]]
     """
@@ -56,7 +58,8 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     rows = as_aligned(arrays, where)
     size = as_count(batch_size, "batch_size", where, least=1)
     if rng is not None and not shuffle:
-        raise InvalidValueError("got an rng without shuffle, so it would do nothing", where=where, hint="Pass shuffle=True.")
+        message = "got an rng without shuffle, so it would have no effect"
+        raise InvalidValueError(message, where=where, hint="Pass shuffle=True.")
     rng = as_rng(rng, where)
     n = len(rows[0])
     order = rng.permutation(n) if shuffle else np.arange(n)

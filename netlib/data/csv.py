@@ -254,7 +254,7 @@ class _Table:
             _warn(f"{self.name}: the first line, {first}, …, was read as a sample. Pass header=True if it holds names, else header=False.")
 
     def _refusal(self, line: int, i: int, cell: str, number: float | None, dtype: np.dtype[Any]) -> FormatError:
-        what = f"{cell!r}, which is no finite number" + f" in {dtype}" * (number is not None)
+        what = f"{cell!r}, which is not a finite number" + f" in {dtype}" * (number is not None)
         hint = ""
         first = [column[0] for column in self.cells]
         if cell.strip().lower() in MISSING:
@@ -281,7 +281,7 @@ def _rows(file: TextIO, name: str, form: _Format) -> Iterator[tuple[int, list[st
         raise FormatError(f"line {reader.line_num}: {error}", where=name) from None
     except UnicodeDecodeError as error:
         hint = "Pass its encoding, such as encoding='cp1252'."
-        raise FormatError(f"after line {reader.line_num}: no {form.encoding.upper()} text: {error}", where=name, hint=hint) from None
+        raise FormatError(f"after line {reader.line_num}: not {form.encoding.upper()}: {error}", where=name, hint=hint) from None
 
 
 def _as_mark(argument: str, mark: str) -> str:

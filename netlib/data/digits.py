@@ -1,4 +1,4 @@
-"""The handwritten digits that come with the package."""
+"""The handwritten digits that are part of the package."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def digits() -> tuple[Array, Array]:
     Returns
     -------
     x : float32 array (1797, 64)
-        The pixels row by row, from 0 (paper) to 1 (ink). ``x.reshape(-1, 8, 8)`` gives images.
+        The pixels row by row, from 0 (paper) to 1 (ink). ``x.reshape(-1, 8, 8)`` returns images.
     t : int64 array (1797,)
         The digits, 0 to 9. Both arrays are new on every call.
 
     Notes
     -----
-    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998: the test part, under
-    CC BY 4.0. `DIGITS.md` beside the file has the address and the licence.
+    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
+    Repository, 1998: the test part, under CC BY 4.0. See `DIGITS.md` for the address and licence.
 
     Examples
     --------

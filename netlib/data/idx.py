@@ -1,4 +1,4 @@
-"""The IDX format, in which MNIST comes."""
+"""The IDX file format, which MNIST uses."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from ..errors import FormatError
 from .path import Path, as_path
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MOST_DIMENSIONS = 64  # of a NumPy array
+MAX_DIMENSIONS = 64  # of a NumPy array
 CHUNK = 1 << 20
 
 
 def read_idx(path: Path) -> Array:
-    """Read an array from an IDX file, such as those of MNIST, as it is or compressed by gzip.
+    """Read an array from an IDX file, such as those of MNIST, which may be compressed by gzip.
 
     Parameters
     ----------
     path : str or path
-        The file. That it is compressed shows in its first bytes, whatever its name.
+        The file. Compression is recognized by the first bytes, not by the name.
 
     Returns
     -------
     ndarray
-        With the file's shape and its numbers: uint8, int8, int16, int32, float32 or float64, in this machine's byte order.
+        An array of the file's shape and type: uint8, int8, int16, int32, float32 or float64, in the
+        byte order of this machine.
 
     Raises
     ------
     FormatError
-        Where the file is no IDX file or a damaged one. Memory is taken as the bytes come in, never on the word of the header
-        alone, and unpacking stops at the size that the header announces.
+        If the file is not an IDX file, or is damaged. A wrong header cannot exhaust the memory,
+        since memory is allocated as the bytes are read, up to the size in the header.
     OSError
-        Where the file cannot be opened.
+        If the file cannot be opened.
 
     Notes
     -----
-    Two zero bytes; one for the type; one for the number of dimensions; four a dimension, most significant byte first; then the numbers,
-    the last index fastest. See Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits, 1998.
+    An IDX file has two zero bytes, one byte for the type, one for the number of dimensions, four
+    bytes for each dimension, most significant byte first, and then the numbers in C order. See
+    Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits, 1998.
 
     Examples
     --------
@@ -70,37 +72,46 @@ def read_idx(path: Path) -> Array:
 def _read(file: BufferedIOBase, name: str) -> Array:
     magic = _read_bytes(file, 4)
     if not magic:
-        raise FormatError("the file is empty, wanted an IDX file", where=name)
+        raise FormatError("the file is empty, expected an IDX file", where=name)
     if len(magic) < 4:
-        raise FormatError(f"the file ends after {len(magic)} bytes, in the 4 bytes of the magic number", where=name)
+        message = f"the file ends after {len(magic)} bytes, in the 4 bytes of the magic number"
+        raise FormatError(message, where=name)
     if magic[:2] != b"\0\0":
-        raise FormatError(f"bytes 0 and 1 are {magic[:2].hex(' ')}, wanted the 00 00 of an IDX file", where=name)
+        message = f"bytes 0 and 1 are {magic[:2].hex(' ')}, expected the 00 00 of an IDX file"
+        raise FormatError(message, where=name)
     if magic[2] not in DTYPES:
         known = ", ".join(f"{code:02x}" for code in DTYPES)
-        raise FormatError(f"byte 2, the type, is {magic[2]:02x}, wanted one of {known}", where=name)
+        message = f"byte 2, the type, is {magic[2]:02x}, expected one of {known}"
+        raise FormatError(message, where=name)
     dtype, ndim = np.dtype(DTYPES[magic[2]]), magic[3]
-    if ndim > MOST_DIMENSIONS:
-        raise FormatError(f"byte 3, the number of dimensions, is {ndim}, wanted at most {MOST_DIMENSIONS}", where=name)
+    if ndim > MAX_DIMENSIONS:
+        message = f"byte 3, the number of dimensions, is {ndim}, expected at most {MAX_DIMENSIONS}"
+        raise FormatError(message, where=name)
 
     sizes = _read_bytes(file, 4 * ndim)
     begin = 4 + 4 * ndim
     if len(sizes) < 4 * ndim:
-        raise FormatError(f"the file ends after {4 + len(sizes)} bytes, in the {begin} bytes of a header of {ndim} dimensions", where=name)
+        header = f"the {begin} bytes of a header of {ndim} dimensions"
+        raise FormatError(f"the file ends after {4 + len(sizes)} bytes, in {header}", where=name)
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())
     if math.prod(size or 1 for size in shape) * dtype.itemsize > sys.maxsize:
-        raise FormatError(f"bytes 4 to {begin - 1}, the dimensions, are {shape}, which no memory can hold", where=name)
+        message = f"bytes 4 to {begin - 1}, the dimensions, are {shape}, which exceeds any memory"
+        raise FormatError(message, where=name)
 
-    announced = math.prod(shape) * dtype.itemsize
-    data = _read_bytes(file, announced)
-    if len(data) < announced:
-        raise FormatError(f"the file ends after {begin + len(data)} bytes, its header {shape} announces {begin + announced}", where=name)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    data, end = _read_bytes(file, n_bytes), begin + n_bytes
+    if len(data) < n_bytes:
+        got = begin + len(data)
+        message = f"the file ends after {got} bytes, expected {end} for its header {shape}"
+        raise FormatError(message, where=name)
     if file.read(1):
-        raise FormatError(f"the file goes on at byte {begin + announced}, where its header {shape} announces the end", where=name)
+        message = f"the file continues after byte {end}, expected its end for its header {shape}"
+        raise FormatError(message, where=name)
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read_bytes(file: BufferedIOBase, count: int) -> bytearray:
-    """Read `count` bytes, fewer where the file ends, without setting memory aside for what may not be there."""
+    """Read at most `count` bytes, and allocate memory only as they are read."""
     data = bytearray()
     while chunk := file.read(min(CHUNK, count - len(data))):
         data += chunk

@@ -1,4 +1,4 @@
-"""File names on their way in."""
+"""The check of file names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Path: TypeAlias = str | os.PathLike[str]
 
 
 def as_path(path: Path, where: object = "") -> str:
-    """Return `path` as a string, after refusing whatever names no file, such as the number of an open one.
+    """Return `path` as a string, or raise if it is not a file name, such as a file descriptor.
 
     Examples
     --------
@@ -22,7 +22,8 @@ def as_path(path: Path, where: object = "") -> str:
     try:
         name = os.fsdecode(path)
     except TypeError:
-        raise InvalidTypeError(f"path is {path!r}, wanted a file name", where=where, hint="Pass a str or a pathlib.Path.") from None
+        message, hint = f"path is {path!r}, expected a file name", "Pass a str or a pathlib.Path."
+        raise InvalidTypeError(message, where=where, hint=hint) from None
     if "\0" in name:
-        raise InvalidValueError(f"path is {name!r}, which no file can be called", where=where)
+        raise InvalidValueError(f"path is {name!r}, which is not a valid file name", where=where)
     return name

@@ -1,4 +1,4 @@
-"""Splitting data into a part to train on and a part to test on."""
+"""Train-test splits."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from .aligned import as_aligned
 
 
 def train_test_split(*arrays: ArrayLike, test: float = 0.2, rng: RNG = None) -> tuple[Array, ...]:
-    """Split arrays by chance, row by row, into a part for training and a part for testing.
+    """Split the rows of arrays at random into a training part and a test part.
 
     Parameters
     ----------
     *arrays : array_like (N, ...)
-        Rows of the same number belong together and stay together.
+        Arrays with equal numbers of rows. All are split in the same way.
     test : float
-        The share of rows for testing, between 0 and 1. A fraction of a row is rounded up, as scikit-learn does.
+        The share of rows for testing, between 0 and 1. The number of rows is rounded up, as in
+        scikit-learn.
     rng : int or Generator, optional
-        Where chance comes from. The same seed gives the same split.
+        Random generator or seed. The same seed gives the same split.
 
     Returns
     -------
     tuple of ndarray
-        The training part and the test part of the first array, then of the second, and so on: all copies, in shuffled order.
+        The training part and the test part of the first array, then of the second, and so on. All
+        are copies, in shuffled order.
 
     Raises
     ------
     ShapeError
-        Where the arrays differ in their number of rows.
+        If the arrays differ in their number of rows.
     InvalidValueError
-        Where `test` is no share, or would leave no row for training.
+        If `test` is not between 0 and 1, or leaves no row for training.
 
     Examples
     --------
@@ -45,14 +47,15 @@ def train_test_split(*arrays: ArrayLike, test: float = 0.2, rng: RNG = None) -> 
     rows = as_aligned(arrays, where)
     share = as_number(test, "test", where)
     if not 0 < share < 1:
-        raise InvalidValueError(f"test is {share:g}, wanted a share between 0 and 1, neither of them", where=where)
+        message = f"test is {share:g}, expected a share between 0 and 1, excluding both"
+        raise InvalidValueError(message, where=where)
     rng = as_rng(rng, where)
     n = len(rows[0])
     n_test = math.ceil(share * n)
     if not 0 < n_test < n:
-        raise InvalidValueError(
-            f"got {n} rows, of which test={share:g} would leave {n - n_test} for training and {n_test} for testing", where=where
-        )
+        parts = f"{n - n_test} for training and {n_test} for testing"
+        message = f"got {n} rows, of which test={share:g} would leave {parts}"
+        raise InvalidValueError(message, where=where)
     order = rng.permutation(n)
-    parts = order[n_test:], order[:n_test]
-    return tuple(a[part] for a in rows for part in parts)
+    train_and_test = order[n_test:], order[:n_test]
+    return tuple(a[part] for a in rows for part in train_and_test)

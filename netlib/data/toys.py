@@ -1,6 +1,7 @@
-"""Toy sets: small problems in the plane and on the line, drawn from a seed.
+"""Toy data sets: small random problems for classification and regression.
 
-Every row is drawn on its own, so any part of the rows is a fair sample. Classes take turns: row i is of class ``i % classes``.
+Every row is drawn independently, so any part of the rows is a fair sample. Row i belongs to class
+``i % classes``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
     Parameters
     ----------
     n : int
-        Points. They go round the four corners; the default takes each once.
+        The number of points, at the four corners in turn. By default, one point per corner.
     noise : float
         Standard deviation of the Gaussian noise on each coordinate.
     rng : int or Generator, optional
-        Where the noise comes from.
+        Random generator or seed for the noise.
 
     Returns
     -------
@@ -35,24 +36,24 @@ def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
     >>> x.tolist(), t.tolist()
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
-    n, noise, rng = _checked("xor", n, noise, rng)
+    n, noise, rng = _check_arguments("xor", n, noise, rng)
     corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])[np.arange(n) % 4]
-    return _noisy(corners, noise, rng), corners[:, 0] ^ corners[:, 1]
+    return _add_noise(corners, noise, rng), corners[:, 0] ^ corners[:, 1]
 
 
 def spirals(n: int = 300, classes: int = 3, noise: float = 0.03, rng: RNG = None) -> tuple[Array, Array]:
-    """Return points on spiral arms, one arm a class, that wind about the origin within the unit circle.
+    """Return points on spiral arms around the origin, one arm per class, within the unit circle.
 
     Parameters
     ----------
     n : int
-        Points, of all arms together.
+        The number of points on all arms together.
     classes : int
-        Arms.
+        The number of arms.
     noise : float
         Standard deviation of the Gaussian noise on each coordinate.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -70,23 +71,23 @@ def spirals(n: int = 300, classes: int = 3, noise: float = 0.03, rng: RNG = None
     >>> x.shape, t
     ((6, 2), array([0, 1, 2, 0, 1, 2]))
     """
-    n, noise, rng = _checked("spirals", n, noise, rng)
+    n, noise, rng = _check_arguments("spirals", n, noise, rng)
     t = np.arange(n) % as_count(classes, "classes", "spirals", least=1)
     radius = rng.uniform(size=n)
-    return _noisy(_on_circle(4 * radius + 2 * np.pi * t / classes, radius), noise, rng), t
+    return _add_noise(_on_circle(4 * radius + 2 * np.pi * t / classes, radius), noise, rng), t
 
 
 def moons(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
-    """Return points on two half circles that reach into each other.
+    """Return points on two interleaving half circles.
 
     Parameters
     ----------
     n : int
-        Points, of both classes together.
+        The number of points in both classes together.
     noise : float
         Standard deviation of the Gaussian noise on each coordinate.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -95,7 +96,8 @@ def moons(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Arr
 
     Notes
     -----
-    Class 0 is the upper half of the unit circle about (0, 0), class 1 the lower half of the one about (1, 0.5).
+    Class 0 is the upper half of the unit circle around (0, 0), class 1 the lower half of the unit
+    circle around (1, 0.5).
 
     Examples
     --------
@@ -104,23 +106,23 @@ def moons(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Arr
     >>> x.shape, t
     ((4, 2), array([0, 1, 0, 1]))
     """
-    n, noise, rng = _checked("moons", n, noise, rng)
+    n, noise, rng = _check_arguments("moons", n, noise, rng)
     t = np.arange(n) % 2
     points = _on_circle(np.pi * (rng.uniform(size=n) + t))
-    return _noisy(points + np.outer(t, (1, 0.5)), noise, rng), t
+    return _add_noise(points + np.outer(t, (1, 0.5)), noise, rng), t
 
 
 def circles(n: int = 200, noise: float = 0.05, rng: RNG = None) -> tuple[Array, Array]:
-    """Return points on two circles about the origin: class 0 has radius 1, class 1 has radius 1/2.
+    """Return points on two circles around the origin: class 0 has radius 1, class 1 radius 1/2.
 
     Parameters
     ----------
     n : int
-        Points, of both classes together.
+        The number of points in both classes together.
     noise : float
         Standard deviation of the Gaussian noise on each coordinate.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -134,26 +136,28 @@ def circles(n: int = 200, noise: float = 0.05, rng: RNG = None) -> tuple[Array, 
     >>> np.hypot(x[:, 0], x[:, 1]).round(6), t
     (array([1. , 0.5, 1. , 0.5], dtype=float32), array([0, 1, 0, 1]))
     """
-    n, noise, rng = _checked("circles", n, noise, rng)
+    n, noise, rng = _check_arguments("circles", n, noise, rng)
     t = np.arange(n) % 2
-    return _noisy(_on_circle(2 * np.pi * rng.uniform(size=n), 1 - t / 2), noise, rng), t
+    return _add_noise(_on_circle(2 * np.pi * rng.uniform(size=n), 1 - t / 2), noise, rng), t
 
 
 def blobs(n: int = 300, classes: int = 3, features: int = 2, noise: float = 1.0, rng: RNG = None) -> tuple[Array, Array]:
-    """Return points scattered about a centre for each class; the centres are uniform between -10 and 10.
+    """Return points scattered around one centre per class.
+
+    The coordinates of the centres are uniform between -10 and 10.
 
     Parameters
     ----------
     n : int
-        Points, of all classes together.
+        The number of points in all classes together.
     classes : int
-        Centres.
+        The number of centres.
     features : int
-        Coordinates.
+        The number of coordinates.
     noise : float
-        Standard deviation of the Gaussian scatter on each coordinate.
+        Standard deviation of the Gaussian noise on each coordinate.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -167,12 +171,12 @@ def blobs(n: int = 300, classes: int = 3, features: int = 2, noise: float = 1.0,
     >>> x.shape, t
     ((5, 3), array([0, 1, 0, 1, 0]))
     """
-    n, noise, rng = _checked("blobs", n, noise, rng)
+    n, noise, rng = _check_arguments("blobs", n, noise, rng)
     classes = as_count(classes, "classes", "blobs", least=1)
     features = as_count(features, "features", "blobs", least=1)
     t = np.arange(n) % classes
     centres = rng.uniform(-10, 10, (classes, features))
-    return _noisy(centres[t], noise, rng), t
+    return _add_noise(centres[t], noise, rng), t
 
 
 def sine(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
@@ -181,11 +185,11 @@ def sine(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Arra
     Parameters
     ----------
     n : int
-        Points.
+        The number of points.
     noise : float
         Standard deviation of the Gaussian noise on t.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -198,26 +202,32 @@ def sine(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Arra
     >>> bool(np.allclose(t, np.sin(x), atol=1e-6))
     True
     """
-    n, noise, rng = _checked("sine", n, noise, rng)
+    n, noise, rng = _check_arguments("sine", n, noise, rng)
     x = rng.uniform(-np.pi, np.pi, (n, 1))
-    return x.astype(np.float32), _noisy(np.sin(x), noise, rng)
+    return x.astype(np.float32), _add_noise(np.sin(x), noise, rng)
 
 
-def linear(n: int = 200, weight: ArrayLike = (2.0, -3.0), bias: float = 1.0, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Array]:
+def linear(
+    n: int = 200,
+    weight: ArrayLike = (2.0, -3.0),
+    bias: float = 1.0,
+    noise: float = 0.1,
+    rng: RNG = None,
+) -> tuple[Array, Array]:
     """Return ``t = x @ weight + bias + noise`` for x from the standard normal distribution.
 
     Parameters
     ----------
     n : int
-        Points.
+        The number of points.
     weight : array_like (features,)
-        What a regression should find.
+        The weight that a regression should find.
     bias : float
-        The same.
+        The bias that a regression should find.
     noise : float
         Standard deviation of the Gaussian noise on t.
     rng : int or Generator, optional
-        Where chance comes from.
+        Random generator or seed.
 
     Returns
     -------
@@ -231,16 +241,16 @@ def linear(n: int = 200, weight: ArrayLike = (2.0, -3.0), bias: float = 1.0, noi
     >>> bool(np.allclose(t[:, 0], x @ (1, 2, 3) + 4, atol=1e-5))
     True
     """
-    n, noise, rng = _checked("linear", n, noise, rng)
+    n, noise, rng = _check_arguments("linear", n, noise, rng)
     w = as_floats(weight, np.dtype(np.float64), "linear")
     if w.ndim != 1:
-        raise ShapeError(f"weight has shape {w.shape}, wanted (features,)", where="linear")
+        raise ShapeError(f"weight has shape {w.shape}, expected (features,)", where="linear")
     b = as_number(bias, "bias", "linear")
     x = rng.normal(size=(n, len(w)))
-    return x.astype(np.float32), _noisy((x @ w + b)[:, None], noise, rng)
+    return x.astype(np.float32), _add_noise((x @ w + b)[:, None], noise, rng)
 
 
-def _checked(where: str, n: int, noise: float, rng: RNG) -> tuple[int, float, np.random.Generator]:
+def _check_arguments(where: str, n: int, noise: float, rng: RNG) -> tuple[int, float, np.random.Generator]:
     return as_count(n, "n", where), as_number(noise, "noise", where, least=0), as_rng(rng, where)
 
 
@@ -249,5 +259,5 @@ def _on_circle(angle: Array, radius: Array | float = 1.0) -> Array:
     return points
 
 
-def _noisy(exact: Array, noise: float, rng: np.random.Generator) -> Array:
+def _add_noise(exact: Array, noise: float, rng: np.random.Generator) -> Array:
     return (exact + noise * rng.normal(size=exact.shape)).astype(np.float32)

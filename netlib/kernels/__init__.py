@@ -1,7 +1,9 @@
-"""The few functions on arrays that decide the speed: each in NumPy, and in loops that numba compiles where the `fast` extra is installed.
+"""Kernels: the few functions on arrays that take most of the time.
 
-A kernel is one entry in the file of its family, which layers, losses, plans and optimizers import by name. Compiled loops come in when the
-first optimizer is made, that is, when a model is about to be trained; whoever only looks at a network never waits for a compiler.
+Each is written in NumPy, and most also as loops that numba compiles if the extra `fast` is
+installed. Layers, losses, plans and optimizers import kernels by name from the module of their
+family. The loops are compiled when the first optimizer is made, that is, just before training. A
+program that only runs networks never starts the compiler.
 """
 
 from __future__ import annotations
@@ -20,31 +22,33 @@ from ..errors import InvalidValueError
 from .kernel import COMPILED, Kernel, Loops
 
 FAMILIES = ("adam", "bias_relu", "softmax_cross_entropy", "total")
-"""The modules that kernels stand in."""
+"""The modules that define kernels."""
 
 T = TypeVar("T")
 
 VARIABLE = "NETLIB_ACCELERATOR"
-SECONDS_OF_SILENCE = 2.0
+SECONDS_BEFORE_NOTICE = 2.0
 _is_loaded = False
 _has_failed = False
 
 
 def accelerator() -> str:
-    """Return what speeds training up: ``"numba"`` where the `fast` extra is installed and works, else ``"numpy"``.
+    """Return which kernels are used: ``"numba"`` if it is installed and works, else ``"numpy"``.
 
-    The environment variable ``NETLIB_ACCELERATOR=numpy`` switches the compiled kernels off; ``numba`` insists on them. The first call
-    loads the kernels, or compiles them where that has not been done on this machine.
+    The environment variable ``NETLIB_ACCELERATOR=numpy`` disables the compiled kernels, and
+    ``NETLIB_ACCELERATOR=numba`` requires them. The first call loads the kernels, or compiles them
+    if that has not happened on this machine.
 
     Warns
     -----
     RuntimeWarning
-        Once, where numba is installed and does not work: for this NumPy, or for want of a folder for its cache.
+        Once, if numba is installed but does not work, for example with this version of NumPy, or
+        because it has no folder for its cache.
 
     Raises
     ------
     InvalidValueError
-        Where the variable says anything else, or asks for numba and it is not installed or does not work.
+        If the variable has another value, or requires numba and it is missing or does not work.
 
     Examples
     --------
@@ -56,29 +60,31 @@ def accelerator() -> str:
 
 
 def wants_numba() -> bool:
-    """Return whether the environment variable and what is installed call for the compiled kernels."""
-    choice = os.environ.get(VARIABLE, "")
-    if choice not in ("", "numba", "numpy"):
-        raise InvalidValueError(f"{VARIABLE} is {choice!r}, wanted 'numba' or 'numpy'", where="netlib.accelerator")
+    """Return whether numba is installed and the environment variable allows it."""
+    where, requested = "netlib.accelerator", os.environ.get(VARIABLE, "")
+    if requested not in ("", "numba", "numpy"):
+        message = f"{VARIABLE} is {requested!r}, expected 'numba' or 'numpy'"
+        raise InvalidValueError(message, where=where)
     is_installed = find_spec("numba") is not None
-    if choice == "numba" and not is_installed:
+    if requested == "numba" and not is_installed:
         hint = "Install it with: pip install 'netlib[fast]'"
-        raise InvalidValueError(f"{VARIABLE} is 'numba', which is not installed", where="netlib.accelerator", hint=hint)
-    return is_installed and choice != "numpy"
+        message = f"{VARIABLE} is 'numba', which is not installed"
+        raise InvalidValueError(message, where=where, hint=hint)
+    return is_installed and requested != "numpy"
 
 
 def is_loaded() -> bool:
-    """Return whether compiled loops are in use, for the types that there are any for."""
+    """Return whether compiled loops are in use, for the types that have them."""
     return _is_loaded
 
 
 def in_use(dtype: np.dtype[Any]) -> str:
-    """Return which versions are in use for arrays of `dtype`: ``"numpy"`` or ``"numba"``."""
+    """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``."""
     return "numba" if _is_loaded and dtype in COMPILED else "numpy"
 
 
 def every(kind: type[T]) -> list[T]:
-    """Return every `Kernel` of the families, or all `Loops`.
+    """Return every `Kernel`, or every `Loops`, of all families.
 
     Examples
     --------
@@ -90,17 +96,22 @@ def every(kind: type[T]) -> list[T]:
 
 
 def load_compiled() -> None:
-    """Compile the kernels, if that is wanted. The first time on a machine that takes a while, and says so."""
+    """Compile the kernels if numba is to be used.
+
+    The first time on a machine, it takes a while and prints a notice.
+    """
     global _is_loaded, _has_failed  # noqa: PLW0603 - one choice for the process, made once
     if _is_loaded or _has_failed or not wants_numba():
         return
-    start, was_silent = monotonic(), True
+    start, has_told = monotonic(), False
     try:
         for loops in every(Loops):
-            if loops.compile() and was_silent and monotonic() - start > SECONDS_OF_SILENCE:
-                sys.stderr.write("netlib: compiling its fast kernels, once on this machine …\n")
-                was_silent = False
-    except Exception as error:  # a broken installation raises anything, from its import on
+            if loops.compile() and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
+                has_told = True
+                if sys.stderr is not None:
+                    notice = "netlib: compiling its fast kernels, once on this machine ...\n"
+                    sys.stderr.write(notice)
+    except Exception as error:  # a broken installation may raise anything
         _report_failure(error)
         _has_failed = True
         return
@@ -110,9 +121,13 @@ def load_compiled() -> None:
 
 
 def _report_failure(error: Exception) -> None:
-    what = f"numba is installed but does not work here ({type(error).__name__}: {error})"
-    hint = "Set NUMBA_CACHE_DIR to a folder that can be written." if "cache" in str(error) else "Reinstall it: pip install 'netlib[fast]'."
+    problem = f"numba is installed but does not work here ({type(error).__name__}: {error})"
+    hint = "Reinstall it: pip install 'netlib[fast]'."
+    if "cache" in str(error):
+        hint = "Set NUMBA_CACHE_DIR to a writable folder."
     if os.environ.get(VARIABLE) == "numba":
-        raise InvalidValueError(f"{VARIABLE} is 'numba', and {what}", where="netlib.accelerator", hint=hint) from error
-    message = f"netlib trains with NumPy alone: {what}. {hint} NETLIB_ACCELERATOR=numpy silences this warning."
+        message = f"{VARIABLE} is 'numba', and {problem}"
+        raise InvalidValueError(message, where="netlib.accelerator", hint=hint) from error
+    silence = f"{VARIABLE}=numpy silences this warning."
+    message = f"netlib trains with NumPy alone: {problem}. {hint} {silence}"
     warnings.warn(message, RuntimeWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""Adam's update."""
+"""The update of Adam."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ from .kernel import Kernel
 
 
 @Kernel
-def adam(value: Array, grad: Array, scratch: Array, total: Array, squares: Array, b1: float, b2: float, eps: float, scale: float) -> None:
-    """Do ``total = b1 total + grad``, ``squares = b2 squares + grad²``, ``value -= scale total / (√squares + eps)``, for vectors."""
+def adam(
+    value: Array,
+    grad: Array,
+    scratch: Array,
+    total: Array,
+    squares: Array,
+    b1: float,
+    b2: float,
+    eps: float,
+    scale: float,
+) -> None:
+    """Do a step of Adam, for vectors.
+
+    ``total = b1 total + grad``, ``squares = b2 squares + grad²``,
+    ``value -= scale total / (√squares + eps)``.
+    """
     total *= b1
     total += grad
     squares *= b2
@@ -25,7 +39,15 @@ def adam(value: Array, grad: Array, scratch: Array, total: Array, squares: Array
 
 @adam.compiled("void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
 def adam_loops(
-    value: Array, grad: Array, scratch: Array, total: Array, squares: Array, b1: float, b2: float, eps: float, scale: float
+    value: Array,
+    grad: Array,
+    scratch: Array,
+    total: Array,
+    squares: Array,
+    b1: float,
+    b2: float,
+    eps: float,
+    scale: float,
 ) -> None:
     for i in range(value.size):
         g = grad[i]

@@ -1,4 +1,4 @@
-"""The bias of an `Affine` layer and the `ReLU` behind it, forward and backward. All matrices are C-contiguous."""
+"""The bias of `Affine` and a following `ReLU`, forward and backward, for C-contiguous matrices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .kernel import Kernel
 
 @Kernel
 def add_bias(y: Array, bias: Array) -> None:
-    """Do ``y += bias``, for each row."""
+    """Do ``y += bias`` for each row."""
     np.add(y, bias, out=y)
 
 
@@ -24,7 +24,7 @@ def add_bias_loops(y: Array, bias: Array) -> None:
 
 @Kernel
 def add_bias_relu(y: Array, bias: Array, positive: Array) -> None:
-    """Do ``y = max(y + bias, 0)``, and set `positive` to where that is above 0. NaN stays NaN."""
+    """Do ``y = max(y + bias, 0)`` and ``positive = y > 0``. NaN stays NaN."""
     np.add(y, bias, out=y)
     np.greater(y, zero(y.dtype), out=positive)
     np.maximum(y, zero(y.dtype), out=y)
@@ -70,7 +70,8 @@ def relu_backward_loops(dout: Array, positive: Array, dx: Array, dbias: Array) -
         dbias[j] = zero
     for i in range(dout.shape[0]):
         for j in range(dout.shape[1]):
-            d = dout[i, j] * (one if positive[i, j] else zero)  # a product, so that NaN stays NaN where it is masked, as in NumPy
+            # a product, so that a masked NaN stays NaN, as in NumPy
+            d = dout[i, j] * (one if positive[i, j] else zero)
             dx[i, j] = d
             dbias[j] += d
 

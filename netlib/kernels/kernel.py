@@ -1,4 +1,4 @@
-"""What a kernel is: one function on arrays, written in NumPy and, where that pays, as loops for numba."""
+"""Kernels: functions on arrays, written in NumPy and, if that is faster, as loops for numba."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
-"""The types that loops are compiled for, and what numba calls them. All others use NumPy."""
+"""The types for which loops are compiled, with their names in numba. All others use NumPy."""
 
 
 class Loops(Generic[P, R]):
-    """Loops over arrays, written in Python, which numba compiles.
+    """Loops over arrays, written in Python and compiled by numba.
 
-    The compiled code keeps NaN and infinity, and divides by zero as NumPy does. What is relaxed is the order of sums, without which a sum
-    is not vectorised. It runs in one thread: numba's pool and the matrix library's fight for the same cores (docs/benchmarks.md).
+    The compiled code preserves NaN and infinity, and divides by zero as NumPy does. It may change
+    the order of additions, which is necessary to vectorise sums. It runs in one thread, because
+    numba's threads and those of the matrix library would compete for the same cores
+    (docs/benchmarks.md).
 
     Parameters
     ----------
     function : callable
-        Its name has to be its own in the file: numba's cache on disk goes by names.
+        Its name must be unique in the file, since numba's cache on disk identifies it by name.
     signature : str
-        In numba's words, ``t`` standing for each of the compiled types, and, as in Cython, ``const`` before an array that is only read:
-        it may be read-only. It is text, so that numba is imported only when it is needed. Empty for a function that is to stay in Python:
-        a few lines around other loops.
+        A numba signature in which ``t`` stands for each of the compiled types. As in Cython,
+        ``const`` marks an array that is only read, and so may be read-only. It is a string, so that
+        numba is imported only when needed. Empty for a function that stays in Python: a few lines
+        around other loops.
 
     Attributes
     ----------
     run : callable
-        The function as it is in use: in Python, or compiled.
+        The function in use: in Python, or compiled.
 
     Examples
     --------
@@ -59,18 +62,23 @@ class Loops(Generic[P, R]):
             return False
         from numba import njit
 
-        options = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model": "numpy", "cache": True, "nogil": True}
+        options = {
+            "fastmath": {"contract", "reassoc", "arcp", "nsz"},
+            "error_model": "numpy",
+            "cache": True,
+            "nogil": True,
+        }
         self.run = run = njit(self.signatures(), **options)(self.__wrapped__)
         return bool(run.stats.cache_misses)
 
 
 def loops(signature: str = "") -> Callable[[Callable[P, R]], Loops[P, R]]:
-    """Return the decorator that makes `Loops` of a function."""
+    """Return a decorator that turns a function into `Loops`."""
     return lambda function: Loops(function, signature)
 
 
 class _Versions(dict[np.dtype[Any], T]):
-    """Versions by type, and the one for all other types."""
+    """The versions of a kernel by type, with a default for all other types."""
 
     def __init__(self, versions: dict[np.dtype[Any], T], other: T) -> None:
         super().__init__(versions)
@@ -81,17 +89,17 @@ class _Versions(dict[np.dtype[Any], T]):
 
 
 class Kernel(Generic[P, R]):
-    """A function on arrays in two versions: NumPy, and loops that numba compiles where the `fast` extra is in use.
+    """A function on arrays in two versions: in NumPy, and as loops for numba (extra `fast`).
 
-    It decorates the NumPy version; the loops stand below. Loops take C-contiguous arrays alone, so whoever calls a kernel sees to that,
-    unless the kernel says that it takes any layout.
+    It decorates the NumPy version, and `compiled` decorates the loops. Loops take only C-contiguous
+    arrays, so the caller must provide them, unless the kernel's docstring allows any layout.
 
     Attributes
     ----------
     numpy : callable
         The NumPy version.
     loops : Loops or None
-        The other version; None where there is only NumPy.
+        The loops, or None if there is only a NumPy version.
     of : callable
         ``of(dtype)`` is the version in use for arrays of that type.
 
@@ -112,14 +120,15 @@ class Kernel(Generic[P, R]):
     """
 
     def __init__(self, numpy: Callable[Concatenate[Array, P], R]) -> None:
-        # not by functools.update_wrapper: it goes through __dict__, after which Python finds every attribute more slowly
+        # not functools.update_wrapper, which uses __dict__ and makes attribute access slower
         self.numpy = self.__wrapped__ = numpy
-        self.__name__, self.__module__, self.__doc__ = numpy.__name__, numpy.__module__, numpy.__doc__
+        self.__name__, self.__module__ = numpy.__name__, numpy.__module__
+        self.__doc__ = numpy.__doc__
         self.loops: Loops[Concatenate[Array, P], R] | None = None
         self.use_numpy()
 
     def compiled(self, signature: str = "") -> Callable[[Callable[Concatenate[Array, P], R]], Loops[Concatenate[Array, P], R]]:
-        """Return the decorator for the other version, with the signature of its `Loops`."""
+        """Return the decorator for the loops, with their signature."""
 
         def keep(function: Callable[Concatenate[Array, P], R]) -> Loops[Concatenate[Array, P], R]:
             self.loops = Loops(function, signature)
@@ -128,7 +137,7 @@ class Kernel(Generic[P, R]):
         return keep
 
     def use_loops(self) -> None:
-        """Use the loops from now on, as they are, for all types that loops are compiled for."""
+        """Use the loops from now on, compiled or not, for the types in `COMPILED`."""
         if self.loops is not None:
             self._use(self.loops.run)
 
@@ -137,7 +146,7 @@ class Kernel(Generic[P, R]):
         self._use(self.numpy)
 
     def _use(self, version: Callable[Concatenate[Array, P], R]) -> None:
-        # a look-up and no method: small networks would feel the second call at every kernel
+        # a dict lookup, not a method: one call less at every kernel, which small networks notice
         versions = _Versions(dict.fromkeys(COMPILED, version), self.numpy)
         self.of: Callable[[np.dtype[Any]], Callable[Concatenate[Array, P], R]] = versions.__getitem__
 

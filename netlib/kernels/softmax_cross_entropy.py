@@ -1,4 +1,7 @@
-"""The logarithm of softmax, and cross-entropy with class numbers. Matrices are C-contiguous, with at least one column."""
+"""The logarithm of softmax, and cross-entropy with class numbers.
+
+Matrices are C-contiguous and have at least one column.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from .kernel import Kernel, loops
 
 @Kernel
 def log_softmax(x: Array) -> Array:
-    """Return ``x - log(sum(exp(x)))`` along the last axis, for any shape and layout: a new array in C order.
+    """Return ``x - log(sum(exp(x)))`` along the last axis, as a new array in C order.
 
-    The largest x of each row is taken out of the sum first, so that exp does not overflow.
+    `x` may have any shape and layout. The largest x of each row is subtracted first, so that exp
+    does not overflow.
     """
     x = np.subtract(x, np.maximum.reduce(x, axis=-1, keepdims=True), order="C")
     sums = np.exp(x).dot(ones(x.shape[-1], x.dtype))
@@ -26,7 +30,7 @@ def log_softmax_in_c_order(x: Array) -> Array:
     if x.ndim != 2 or not x.flags.carray:
         return log_softmax.numpy(x)
     y = subtract_row_maximum.run(x)
-    subtract_log_row_sum.run(y, np.exp(y))  # between the loops, since NumPy's exp is vectorised and numba's is not
+    subtract_log_row_sum.run(y, np.exp(y))  # NumPy's exp is vectorised, and numba's is not
     return y
 
 
@@ -56,9 +60,13 @@ def subtract_log_row_sum(y: Array, exp_y: Array) -> None:
 
 @Kernel
 def negative_log_likelihood(log_p: Array, labels: Array, terms: Array) -> bool:
-    """Do ``terms[i] = -log_p[i, labels[i]]``. Return False, with `terms` unfinished, where a label is no column."""
+    """Do ``terms[i] = -log_p[i, labels[i]]``, and return whether all labels are valid columns.
+
+    If not, `terms` is unfinished.
+    """
     rows, columns = log_p.shape
-    if rows and np.maximum.reduce(labels.view(np.uint64)) >= columns:  # as unsigned, a negative label is a huge one
+    # viewed as unsigned, a negative label is a huge one
+    if rows and np.maximum.reduce(labels.view(np.uint64)) >= columns:
         return False
     np.negative(log_p.take(labels + np.arange(0, rows * columns, columns)), out=terms)
     return True

@@ -12,12 +12,12 @@ from .kernel import Kernel, loops
 
 @Kernel
 def total(terms: Array) -> float:
-    """Return the sum of an array of any shape and layout, added up in double precision."""
+    """Return the sum of an array of any shape and layout, in double precision."""
     if terms.size < 100:
         values = terms.ravel().tolist()
         try:
             return fsum(values)
-        except (OverflowError, ValueError):  # a sum beyond all floats, or both infinities: fsum raises where a sum is inf or NaN
+        except (OverflowError, ValueError):  # fsum raises where a sum is inf or NaN
             return float(sum(values))
     return float(np.add.reduce(terms, axis=None, dtype=np.float64))
 

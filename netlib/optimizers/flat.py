@@ -71,7 +71,7 @@ class Flat:
                 return
 
     def advance(self, update: Callable[..., None], rate: float) -> None:
-        """Call ``update(rate, t, value, grad, scratch, *slots)`` on each block and count the step."""
+        """Call ``update(rate, t, value, grad, scratch, *slots)`` for each block; count the step."""
         for first, last, blocks in self.runs:
             t = self.steps[first] + 1
             for value, grad, block in blocks:

@@ -47,9 +47,9 @@ class Optimizer:
     Raises
     ------
     InvalidValueError
-        If there are no parameters, or a number is out of range.
+        If there are no parameters, or if a number is out of range.
     InvalidTypeError
-        If `parameters` holds no layer or parameters, or a number is expected.
+        If an argument has the wrong type.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Pictures of training, by matplotlib (extra ``plot``): each function returns the axes it drew on, and takes ``ax=``."""
+"""Plots with matplotlib (extra ``plot``). Each function takes and returns the axes it draws on."""
 
 from .boundary import decision_boundary as decision_boundary
 from .confusion import confusion as confusion

@@ -1,4 +1,4 @@
-"""Which class a model takes each point of the plane for."""
+"""Decision boundaries: the class that a model predicts for each point of the plane."""
 
 from __future__ import annotations
 
@@ -21,38 +21,46 @@ BATCH = 8192
 MARKERS = "osD^vP*X"
 
 
-def decision_boundary(model: Layer, x: ArrayLike, t: ArrayLike, ax: Axes | None = None, threshold: float | None = None) -> Axes:
-    """Draw the regions that a model of two features tells apart, and samples on top of them.
+def decision_boundary(
+    model: Layer,
+    x: ArrayLike,
+    t: ArrayLike,
+    ax: Axes | None = None,
+    threshold: float | None = None,
+) -> Axes:
+    """Draw the regions of the classes that a model with two features predicts, and samples.
 
-    A sample whose colour is not that of its region is taken for the wrong class. The model runs in evaluation mode, and nothing in it
-    changes.
+    A sample whose colour differs from that of its region is misclassified. The model runs in
+    evaluation mode and does not change.
 
     Parameters
     ----------
     model : Layer
-        Returns a score for each class, of which the largest wins; or one number, above `threshold` for class 1.
+        It returns a score for each class, the largest of which is the prediction, or one number,
+        which predicts class 1 if it is above `threshold`.
     x : array_like (N, 2)
-        The samples; the picture covers them and a margin.
+        The samples. The plot covers them and a margin.
     t : array_like (N,), (N, 1) or (N, C)
         Class numbers, or one-hot rows.
     ax : matplotlib axes, optional
-        Where to draw; without them, on a new figure.
+        The axes to draw on. By default, those of a new figure.
     threshold : float, optional
-        Of a model with one output. Unless given: 0, as for the logits of `accuracy`, but 0.5 if the last layer is a `Sigmoid`.
+        The threshold for a model with one output. By default, 0.5 if the last layer is a `Sigmoid`,
+        else 0, as for the logits of `accuracy`.
 
     Returns
     -------
     matplotlib axes
-        Their one image holds the class numbers, in rows from bottom to top.
+        Their only image holds the class numbers, in rows from bottom to top.
 
     Raises
     ------
     ShapeError
-        For other than two features, and shapes that do not fit.
+        If there are not two features, or the shapes do not match.
     InvalidValueError, InvalidTypeError
-        For samples that are not finite, and targets that are no class numbers.
+        If samples are not finite, or targets are not class numbers.
     MissingError
-        Without matplotlib.
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -71,7 +79,8 @@ def decision_boundary(model: Layer, x: ArrayLike, t: ArrayLike, ax: Axes | None 
     x = as_floats(x, where=WHERE)
     if x.ndim != 2 or x.shape[1] != 2 or not len(x):
         hint = "Train on two of them: x[:, [0, 1]]." if x.ndim == 2 and x.shape[1] > 2 else ""
-        raise ShapeError(f"got x of shape {x.shape}, wanted (N, 2): the plane has two features", where=WHERE, hint=hint)
+        message = f"got x of shape {x.shape}, expected (N, 2): the plane has two features"
+        raise ShapeError(message, where=WHERE, hint=hint)
     if not np.isfinite(x).all():
         raise InvalidValueError("x is not all finite", where=WHERE)
     true = _as_class_numbers(t, len(x))
@@ -80,7 +89,7 @@ def decision_boundary(model: Layer, x: ArrayLike, t: ArrayLike, ax: Axes | None 
     (left, bottom), (right, top) = x.min(axis=0) - margin, x.max(axis=0) + margin
     across, up = _centres(left, right), _centres(bottom, top)
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2).astype(x.dtype)
-    predicted, n_outputs = _predicted(model, grid, threshold)
+    predicted, n_outputs = _predict_classes(model, grid, threshold)
     n_classes = max(n_outputs, 1 + int(true.max()))
 
     ax = as_axes(ax, WHERE, size=(6.4, 5.6))
@@ -90,40 +99,61 @@ def decision_boundary(model: Layer, x: ArrayLike, t: ArrayLike, ax: Axes | None 
     pale = ListedColormap([tuple(0.35 * np.array(to_rgb(colour)) + 0.65) for colour in colours])
     regions = predicted.reshape(RESOLUTION, RESOLUTION)
     extent = (left, right, bottom, top)
-    ax.imshow(regions, cmap=pale, vmin=-0.5, vmax=n_classes - 0.5, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
+    ax.imshow(
+        regions,
+        cmap=pale,
+        vmin=-0.5,
+        vmax=n_classes - 0.5,
+        extent=extent,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
     for k in np.unique(true):
         x1, x2 = x[true == k].T
-        marker = MARKERS[k % len(MARKERS)]
-        ax.scatter(x1, x2, s=22, marker=marker, color=colours[k], edgecolors="white", linewidths=0.6, label=f"class {k}")
-    ax.set(title="decision boundary", xlabel="feature 0", ylabel="feature 1", xlim=(left, right), ylim=(bottom, top))
+        ax.scatter(
+            x1,
+            x2,
+            s=22,
+            marker=MARKERS[k % len(MARKERS)],
+            color=colours[k],
+            edgecolors="white",
+            linewidths=0.6,
+            label=f"class {k}",
+        )
+    ax.set(title="decision boundary", xlabel="feature 0", ylabel="feature 1")
+    ax.set(xlim=(left, right), ylim=(bottom, top))
     ax.legend(loc="upper right", framealpha=0.9)
     return ax
 
 
 def _centres(start: float, stop: float) -> Array:
-    """Return the middles of the pixels between two ends."""
+    """Return the centres of the pixels between `start` and `stop`."""
     return start + (stop - start) * (np.arange(RESOLUTION) + 0.5) / RESOLUTION
 
 
-def _predicted(model: Layer, x: Array, threshold: float) -> tuple[Array, int]:
-    """Return a class number for each row of `x`, and how many classes the outputs stand for."""
+def _predict_classes(model: Layer, x: Array, threshold: float) -> tuple[Array, int]:
+    """Return the predicted class number for each row of `x`, and the number of classes."""
     y: Any = model.predict(x, batch_size=BATCH)
     if isinstance(y, tuple):
-        raise InvalidTypeError(f"the model has {len(y)} outputs, wanted one array", where=WHERE)
+        raise InvalidTypeError(f"the model has {len(y)} outputs, expected one array", where=WHERE)
     y = as_array(y, WHERE)
     if y.shape in ((len(x),), (len(x), 1)):
         return (y.reshape(-1) > threshold).astype(np.intp), 2
     if y.ndim != 2 or len(y) != len(x):
-        raise ShapeError(f"the model gave y of shape {y.shape} for x of shape {x.shape}, wanted a row of scores for each", where=WHERE)
+        got = f"y of shape {y.shape} for x of shape {x.shape}"
+        message = f"the model returned {got}, expected a row of scores for each sample"
+        raise ShapeError(message, where=WHERE)
     return y.argmax(axis=1), y.shape[1]
 
 
 def _as_class_numbers(t: ArrayLike, n: int) -> Array:
     t = as_array(t, WHERE)
     if t.shape[:1] != (n,) or t.ndim > 2:
-        raise ShapeError(f"got t of shape {t.shape} for {n} samples, wanted ({n},) or ({n}, C)", where=WHERE)
+        message = f"got t of shape {t.shape} for {n} samples, expected ({n},) or ({n}, C)"
+        raise ShapeError(message, where=WHERE)
     if t.ndim == 2:
         t = t.argmax(axis=1) if t.shape[1] > 1 else t[:, 0]
     if np.any(t != np.floor(t)) or t.min() < 0:
-        raise InvalidValueError("t holds other than class numbers 0, 1, …", where=WHERE)
+        raise InvalidValueError("t has values that are not class numbers 0, 1, …", where=WHERE)
     return t.astype(np.intp)

@@ -1,4 +1,4 @@
-"""Which class was taken for which."""
+"""Confusion matrices."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 WHERE = "plot.confusion"
 DARK = 0.71
-"""The share from which on white is easier to read on its colour than black."""
+"""The share above which white text is easier to read than black."""
 
 
 def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a confusion matrix: the count stands in each cell, the colour is the share of its row, the true class.
+    """Draw a confusion matrix.
+
+    Each cell shows the count. Its colour is the share of the row, the samples of a true class.
 
     Parameters
     ----------
     matrix : array_like (C, C)
         As `netlib.confusion_matrix` returns it: rows are true classes, columns predicted ones.
     labels : sequence of C, optional
-        Names of the classes instead of their numbers.
+        The names of the classes. By default, their numbers.
     ax : matplotlib axes, optional
-        Where to draw; without them, on a new figure.
+        The axes to draw on. By default, those of a new figure.
 
     Returns
     -------
@@ -38,9 +40,9 @@ def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axe
     Raises
     ------
     ShapeError, InvalidValueError
-        For what is not square or counts less than nothing, and labels of another number.
+        If the matrix is not square or has negative counts, or the number of labels is wrong.
     MissingError
-        Without matplotlib.
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -55,9 +57,10 @@ def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axe
     n = len(counts) if counts.ndim else 0
     if not n or counts.shape != (n, n):
         hint = "Make one: nl.confusion_matrix(y, t)."
-        raise ShapeError(f"got an array of shape {counts.shape}, wanted a square matrix (C, C)", where=WHERE, hint=hint)
+        message = f"got an array of shape {counts.shape}, expected a square matrix (C, C)"
+        raise ShapeError(message, where=WHERE, hint=hint)
     if not (np.isfinite(counts).all() and counts.min() >= 0):
-        raise InvalidValueError("the matrix holds other than counts of 0 and more", where=WHERE)
+        raise InvalidValueError("the matrix has values that are not counts of 0 or more", where=WHERE)
     names = [str(label) for label in (range(n) if labels is None else labels)]
     if len(names) != n:
         raise InvalidValueError(f"got {len(names)} labels for {n} classes", where=WHERE)
@@ -68,7 +71,8 @@ def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axe
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, k), count in np.ndenumerate(counts):
         colour = "white" if shares[i, k] > DARK else "black" if count else "0.45"
-        ax.text(k, i, f"{count:.4g}" if counts.dtype.kind == "f" else str(count), ha="center", va="center", color=colour)
+        text = f"{count:.4g}" if counts.dtype.kind == "f" else str(count)
+        ax.text(k, i, text, ha="center", va="center", color=colour)
     ax.set_xticks(range(n), names, rotation=90 if max(map(len, names)) > 3 else 0)
     ax.set_yticks(range(n), names)
     ax.set(title="confusion matrix", xlabel="predicted class", ylabel="true class")

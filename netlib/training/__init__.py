@@ -1,4 +1,4 @@
-"""Training: the loop, what it measures, what it remembers, and what may be hooked into it."""
+"""Training: the loop, metrics, the history, and callbacks."""
 
 from .callbacks import Callback as Callback
 from .callbacks import EarlyStopping as EarlyStopping

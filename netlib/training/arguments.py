@@ -1,4 +1,4 @@
-"""What a trainer is made of, checked."""
+"""The checks of a trainer's arguments."""
 
 from __future__ import annotations
 
@@ -16,38 +16,42 @@ RESERVED = ("epoch", "loss", "lr", "seconds")
 
 
 def as_optimizer_of(model: Layer, optimizer: Any, where: str) -> Optimizer:
-    """Return `optimizer`, after refusing what is none, and one over another model, with which training would change nothing."""
+    """Return `optimizer`, or raise if it is not an optimizer of parameters of `model`."""
     hint = "Make one over the model: nl.Adam(model)."
     if not isinstance(optimizer, Optimizer):
-        raise InvalidTypeError(f"got {optimizer!r}, wanted an optimizer", where=where, hint=hint)
-    if not set(map(id, optimizer.parameters().values())) & set(map(id, model.parameters().values())):
+        raise InvalidTypeError(f"got {optimizer!r}, expected an optimizer", where=where, hint=hint)
+    optimized = set(map(id, optimizer.parameters().values()))
+    if optimized.isdisjoint(map(id, model.parameters().values())):
         raise InvalidValueError("the optimizer holds no parameter of the model", where=where, hint=hint)
     return optimizer
 
 
 def as_metrics(metrics: Any, where: str) -> dict[str, Metric]:
-    """Return the functions by name, after refusing names that other columns of the history have."""
+    """Return the functions by name, or raise if a name belongs to another column of the history."""
     if metrics is None:
         return {}
     if not isinstance(metrics, Mapping):
-        raise InvalidTypeError(f"metrics is {metrics!r}, wanted a dict", where=where, hint="Name them: {'accuracy': nl.accuracy}.")
+        hint = "Name them: {'accuracy': nl.accuracy}."
+        raise InvalidTypeError(f"metrics is {metrics!r}, expected a dict", where=where, hint=hint)
     for name, metric in metrics.items():
         if not callable(metric):
-            raise InvalidTypeError(f"the metric {name!r} is {metric!r}, wanted a function of y and t", where=where)
+            message = f"the metric {name!r} is {metric!r}, expected a function of y and t"
+            raise InvalidTypeError(message, where=where)
         _require_outputs_first(name, metric, where)
         if not isinstance(name, str) or name in RESERVED or name.startswith("val_"):
-            raise InvalidValueError(f"a metric cannot be named {name!r}, as other columns are", where=where)
+            message = f"a metric cannot be named {name!r}, which is reserved for other columns"
+            raise InvalidValueError(message, where=where)
     return dict(metrics)
 
 
 def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
-    """Return the callbacks, also where a single one came."""
-    given = [callbacks] if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable) else list(callbacks)
+    """Return the callbacks, or the single callback, as a list."""
+    is_single = isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable)
+    given = [callbacks] if is_single else list(callbacks)
     for callback in given:
         if not isinstance(callback, Callback):
-            raise InvalidTypeError(
-                f"got {callback!r} among the callbacks, wanted a Callback", where=where, hint="Derive it from nl.Callback."
-            )
+            message = f"got {callback!r} among the callbacks, expected a Callback"
+            raise InvalidTypeError(message, where=where, hint="Derive it from nl.Callback.")
     return given
 
 

@@ -1,4 +1,4 @@
-"""Loss and metrics, epoch by epoch."""
+"""Learning curves: loss and metrics over the epochs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw_curves(history: History, ax: Axes | None) -> Axes:
-    """Draw what `History.plot` promises."""
+    """Draw the learning curves, as `History.plot` describes."""
     metrics = [name for name in history.columns if name not in RESERVED and not name.startswith("val_")]
     ax = as_axes(ax, "History.plot")
     at_right = ax.twinx() if metrics else None
@@ -32,7 +32,8 @@ def draw_curves(history: History, ax: Axes | None) -> Axes:
 
 def _draw(history: History, names: list[str], ax: Axes, colours: tuple[str, ...]) -> None:
     for i, name in enumerate(names):
-        for column, style, whose in ((name, "-", "training"), (f"val_{name}", "--", "validation")):
+        colour, marker = colours[i % len(colours)], "o" if len(history) == 1 else ""
+        for column, line, part in ((name, "-", "training"), (f"val_{name}", "--", "validation")):
             if column in history:
-                marker = "o" if len(history) == 1 else ""
-                ax.plot(history["epoch"], history[column], style, marker=marker, color=colours[i % len(colours)], label=f"{name}, {whose}")
+                label, values = f"{name}, {part}", history[column]
+                ax.plot(history["epoch"], values, line, marker=marker, color=colour, label=label)

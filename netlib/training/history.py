@@ -1,4 +1,4 @@
-"""What training was like, epoch by epoch."""
+"""The training history: loss and metrics of each epoch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HEAD = TAIL = 5
 
 
 class History:
-    """A table with a row for each epoch that was completed.
+    """A table with one row for each completed epoch.
 
     Parameters
     ----------
     columns : sequence of str
-        Their names, in order.
+        The names of the columns, in order.
 
     Attributes
     ----------
@@ -55,48 +55,49 @@ class History:
         return tuple(self._columns)
 
     def append(self, row: Row) -> None:
-        """Add the row of one more epoch: a number for each column."""
+        """Append the row of an epoch: a number for each column."""
         numbers = [row[name] for name in self._columns]
         for column, number in zip(self._columns.values(), numbers, strict=True):
             column.append(number)
 
     def row(self, i: int) -> Row:
-        """Return what was measured in one epoch; negative numbers count from the last."""
+        """Return the row of one epoch. Negative numbers count from the end."""
         if not -len(self) <= i < len(self):
             raise MissingError(f"has no row {i}, only {len(self)} rows", where="History")
         return {name: column[i] for name, column in self._columns.items()}
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Return a copy: the numbers of each column by its name."""
+        """Return a copy of the table: a list of numbers for each column name."""
         return {name: list(column) for name, column in self._columns.items()}
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to a CSV file, names in the first line, each number with all its digits."""
+        """Write the table to a CSV file, with a header line and all digits of each number."""
         import csv
         import io
 
         name = as_path(path, "History.to_csv")
         table = io.StringIO(newline="")
-        csv.writer(table, lineterminator="\n").writerows([self.columns, *zip(*self._columns.values(), strict=True)])
+        rows = zip(*self._columns.values(), strict=True)
+        csv.writer(table, lineterminator="\n").writerows([self.columns, *rows])
         write_file(name, table.getvalue().encode("utf-8"))
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw loss and metrics over the epochs, training and validation; needs matplotlib (extra ``plot``).
+        """Draw loss and metrics over the epochs, for training and validation.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
-            Where to draw; without them, on a new figure.
+            The axes to draw on. By default, those of a new figure.
 
         Returns
         -------
         matplotlib axes
-            Those of the loss. Metrics have a scale of their own at the right: other axes at the same place.
+            The axes of the loss. Metrics have their own scale on the right, on twin axes.
 
         Raises
         ------
         MissingError
-            Without matplotlib.
+            If matplotlib is not installed (extra ``plot``).
 
         Examples
         --------
@@ -112,7 +113,8 @@ class History:
 
     def __getitem__(self, column: str) -> list[float]:
         if column not in self._columns:
-            raise MissingError(f"has no column {column!r}, only: {', '.join(self._columns)}", where="History")
+            columns = ", ".join(self._columns)
+            raise MissingError(f"has no column {column!r}, only: {columns}", where="History")
         return list(self._columns[column])
 
     def __contains__(self, column: object) -> bool:
@@ -129,4 +131,5 @@ class History:
         if len(self) > HEAD + TAIL:
             lines[1 + HEAD : -TAIL] = [["..."] * len(self.columns)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-        return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines)
+        padded = ([c.rjust(w) for c, w in zip(line, widths, strict=True)] for line in lines)
+        return "\n".join(map("  ".join, padded))

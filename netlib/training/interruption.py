@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish that is granted between two batches."""
+"""Ctrl-C as a request to stop after the current batch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any, Self
 
 
 class Interruption:
-    """Notes Ctrl-C down instead of breaking off at once, inside a ``with``; a second Ctrl-C breaks off.
+    """Record Ctrl-C inside a ``with`` block instead of raising; a second Ctrl-C raises.
 
-    Only the main thread gets to see Ctrl-C, and where the program has chosen to ignore it or to die of it, that stays so.
+    Python handles Ctrl-C in the main thread alone. If the program ignores the signal or lets it
+    end the process, that remains so.
 
     Attributes
     ----------
     requested : bool
-        Whether Ctrl-C came.
+        Whether Ctrl-C was pressed.
 
     Examples
     --------
@@ -32,8 +33,9 @@ class Interruption:
         import signal
         import threading
 
-        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
-            self._before = signal.signal(signal.SIGINT, self._note)
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and callable(signal.getsignal(signal.SIGINT)):
+            self._before = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,7 +44,7 @@ class Interruption:
 
             signal.signal(signal.SIGINT, self._before)
 
-    def _note(self, *_: object) -> None:
+    def _handle(self, *_: object) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

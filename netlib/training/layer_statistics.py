@@ -1,4 +1,4 @@
-"""What goes through each layer while a model is trained: statistics and histograms, never whole arrays."""
+"""Statistics and histograms of each layer's outputs and gradients during training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array, as_count
 from ..errors import MissingError
 from ..layer import Layer
-from ..recording import Call, watched
+from ..recording import Call, watch_calls
 from ..representation import call_text
 from .callbacks import Callback
 from .trainer import Trainer
@@ -22,7 +22,7 @@ EDGES = np.logspace(LOWEST, HIGHEST, BINS + 1)
 
 
 class Statistics(NamedTuple):
-    """What is kept of the values that went through a layer in one batch."""
+    """The statistics of a layer's outputs or gradients in one batch."""
 
     mean: float
     std: float
@@ -31,23 +31,27 @@ class Statistics(NamedTuple):
     min: float
     max: float
     zeros: float
-    """Which share is exactly 0."""
+    """The share of values that are exactly 0."""
     nonfinite: float
-    """Which share is NaN or infinite; all other statistics leave these out."""
+    """The share of NaN and infinity, which all other statistics leave out."""
     histogram: Array
-    """How many have a magnitude between two neighbours of `EDGES`; zeros have none, the outermost bins hold all beyond them."""
+    """The number of values whose magnitude lies between each two neighbours in `EDGES`.
+
+    Zeros are not counted. The first and the last bin include all values beyond.
+    """
 
 
 def statistics_of(arrays: Any) -> Statistics:
-    """Return what is kept of an array, or of a tuple of them.
+    """Return the statistics of an array, or of a tuple of arrays.
 
     Examples
     --------
-    >>> kept = statistics_of(np.array([3.0, 0.0, -4.0, np.inf]))
-    >>> kept.mean, kept.max, kept.zeros, kept.nonfinite, int(kept.histogram.sum())
+    >>> s = statistics_of(np.array([3.0, 0.0, -4.0, np.inf]))
+    >>> s.mean, s.max, s.zeros, s.nonfinite, int(s.histogram.sum())
     (-0.3333333333333333, 3.0, 0.25, 0.25, 2)
     """
-    values = np.concatenate([np.ravel(a) for a in (arrays if isinstance(arrays, tuple) else (arrays,))]).astype(np.float64)
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    values = np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
     finite = values[np.isfinite(values)]
     some = finite if finite.size else np.array([np.nan])
     exponents = np.clip(np.log10(np.abs(finite[finite != 0])), LOWEST, HIGHEST)
@@ -64,9 +68,10 @@ def statistics_of(arrays: Any) -> Statistics:
 
 
 class Track:
-    """What went through one layer: a table with a row for each batch that was looked at.
+    """The statistics of one layer: a table with one row for each recorded batch.
 
-    ``track["mean"]`` is a column as an array: ``batch``, and the fields of `Statistics`; ``track["histogram"]`` has one histogram a row.
+    ``track["mean"]`` is a column as an array. The columns are ``batch`` and the fields of
+    `Statistics`. ``track["histogram"]`` has one histogram per row.
     """
 
     def __init__(self, kind: str) -> None:
@@ -75,7 +80,7 @@ class Track:
         self._rows: list[Statistics] = []
 
     def append(self, batch: int, row: Statistics) -> None:
-        """Add the row of one more batch."""
+        """Append the row of a batch."""
         self._batches.append(batch)
         self._rows.append(row)
 
@@ -83,7 +88,8 @@ class Track:
         if column == "batch":
             return np.array(self._batches)
         if column not in Statistics._fields:
-            raise MissingError(f"has no column {column!r}, only: {', '.join(('batch', *Statistics._fields))}", where="Track")
+            columns = ", ".join(("batch", *Statistics._fields))
+            raise MissingError(f"has no column {column!r}, only: {columns}", where="Track")
         return np.array([getattr(row, column) for row in self._rows])
 
     def __len__(self) -> int:
@@ -91,40 +97,49 @@ class Track:
 
 
 class LayerStatistics(Callback):
-    """Records how large the outputs of every layer are, and dL/d(output), as histograms over time.
+    """Record statistics of every layer's output and of dL/d(output) during training.
 
-    It looks at the training step itself, from outside, at any layer, a user's own and those inside it included. Training goes on with the
-    same bits. Of the arrays only statistics are kept.
+    It records any layer, including users' own layers and those inside them. The results of training
+    stay the same, bit for bit. Only statistics are kept, not the arrays.
 
-    The gradients are those of the outputs, since dL/d(output) of a layer is dL/d(output) of the last one times the Jacobians in between:
-    it is the product of many factors that vanishes or explodes. The gradient of a weight has the layer's input as one more factor, and
-    layers without parameters have none.
+    The gradients are those of the outputs, because dL/d(output) of a layer is that of the last
+    layer times all Jacobians in between. This product of many factors is what vanishes or explodes.
+    The gradient of a weight has the layer's input as a further factor, and layers without
+    parameters have none.
 
     Parameters
     ----------
     every : int
-        It looks at the first batch of a training and at every so many after it. A step that is looked at takes longer.
+        The number of batches from one recorded batch to the next. The first batch is recorded. A
+        recorded step takes longer.
 
     Attributes
     ----------
     activations, gradients : dict of str to Track
-        By the path of the layer, in the order of forward. A batch that ended in an error is there as far as it came.
+        By the path of the layer, in the order of forward. If a batch raises an error, it has a row
+        for the layers that ran before.
 
     Notes
     -----
-    X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010, look at the same
-    two quantities, layer by layer. `netlib.plot.activations` and `netlib.plot.gradients` draw them.
+    X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural
+    networks, AISTATS 2010, examine the same two quantities, layer by layer.
+    `netlib.plot.activations` and `netlib.plot.gradients` draw them.
 
     Examples
     --------
     >>> import netlib as nl
     >>> x, t = nl.data.xor(64, rng=0)
-    >>> model, record = nl.Sequential(nl.Affine(2, 8, rng=0), nl.Sigmoid(), nl.Affine(8, 2, rng=1)), nl.LayerStatistics(every=2)
-    >>> trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=0.1), callbacks=[record], seed=0)
+    >>> model = nl.Sequential(nl.Affine(2, 8, rng=0), nl.Sigmoid(), nl.Affine(8, 2, rng=1))
+    >>> loss, optimizer = nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=0.1)
+    >>> record = nl.LayerStatistics(every=2)
+    >>> trainer = nl.Trainer(model, loss, optimizer, callbacks=[record], seed=0)
     >>> history = trainer.fit(x, t, epochs=2, batch_size=16, progress=False)
     >>> list(record.activations), record.gradients["1"]["batch"]
     (['0', '1', '2'], array([1, 3, 5, 7]))
-    >>> bool((record.gradients["0"]["rms"] < record.gradients["1"]["rms"]).all())  # a sigmoid's slope is at most 1/4
+
+    The slope of a sigmoid is at most 1/4, so the gradient shrinks on the way back:
+
+    >>> bool((record.gradients["0"]["rms"] < record.gradients["1"]["rms"]).all())
     True
     """
 
@@ -135,36 +150,37 @@ class LayerStatistics(Callback):
         self._batch = 0
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Forget an earlier training."""
+        """Discard the records of an earlier training."""
         self.activations, self.gradients = {}, {}
         self._batch = 0
 
     def around_batch(self, trainer: Trainer) -> AbstractContextManager[object]:
-        """Look, if it is time."""
+        """Record the batch if it is due."""
+        is_due = self._batch % self.every == 0
         self._batch += 1
-        return nullcontext() if (self._batch - 1) % self.every else self._looking(trainer.model)
+        return self._record_batch(trainer.model) if is_due else nullcontext()
 
     @contextmanager
-    def _looking(self, model: Layer) -> Iterator[None]:
+    def _record_batch(self, model: Layer) -> Iterator[None]:
         kinds: dict[str, str] = {}
         outputs: dict[str, Statistics] = {}
         douts: dict[str, Statistics] = {}
 
-        def output(call: Call) -> None:
+        def record_output(call: Call) -> None:
             kinds[call.path] = type(call.layer).__name__
             outputs[call.path] = statistics_of(call.output)
 
-        def gradient(path: str, layer: Layer, dout: Any) -> None:
+        def record_gradient(path: str, layer: Layer, dout: Any) -> None:
             douts[path] = statistics_of(dout)
 
         try:
-            with watched(model, output, gradient):
+            with watch_calls(model, record_output, record_gradient):
                 yield
         finally:
-            for tracks, kept in ((self.activations, outputs), (self.gradients, douts)):
+            for tracks, rows in ((self.activations, outputs), (self.gradients, douts)):
                 for path, kind in kinds.items():  # in the order of forward
-                    if path in kept:
-                        tracks.setdefault(path, Track(kind)).append(self._batch, kept[path])
+                    if path in rows:
+                        tracks.setdefault(path, Track(kind)).append(self._batch, rows[path])
 
     def __repr__(self) -> str:
         return call_text(self)

@@ -1,4 +1,4 @@
-"""What training shows while it runs: a bar on a terminal, and a line for each epoch."""
+"""The progress of training: a bar on a terminal, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNSHOWN = ("epoch", "lr", "seconds")
 
 
 class Progress:
-    """A bar over all batches of a training, and a line an epoch; neither, if not `shown`.
+    """A progress bar over all batches of a training, and a line per epoch, if `shown` is true.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class Progress:
             self._bar.close()
 
     def batch_done(self, loss: float) -> None:
-        """Move the bar on, now and then."""
+        """Count a batch, and update the bar if the last update was long enough ago."""
         if self._bar is None:
             return
         self._done += 1
@@ -58,7 +58,7 @@ class Progress:
         self.say("  ".join(["epoch " + number, *parts, f"{row['seconds']:.2f} s"]))
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar where there is one."""
+        """Print a line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.write(as_printable(line))
         elif self._shown:
@@ -80,7 +80,7 @@ def as_printable(line: str) -> str:
 
 
 def number_text(number: float) -> str:
-    """Return four digits after the point, or the power of ten where those would say nothing.
+    """Return a number with four decimals, or in scientific notation if it is very small or large.
 
     Examples
     --------

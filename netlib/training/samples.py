@@ -1,4 +1,4 @@
-"""Samples, the rows of some inputs and of the target behind them, and the ways to go through them."""
+"""Samples: arrays of inputs and targets with equal numbers of rows, their batches and splits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..errors import InvalidValueError, NetlibError, ShapeError
 
 
 def as_inputs(x: Any, where: str) -> list[Array]:
-    """Return the inputs of a model as arrays of equally many rows: those in the tuple `x`, or the one that it is."""
+    """Return `x`, or the arrays in the tuple `x`, as arrays with equal numbers of rows."""
     return as_aligned(x if isinstance(x, tuple) else (x,), where)
 
 
 def as_samples(x: Any, t: Any, where: str) -> list[Array]:
-    """Return inputs and target as arrays of equally many rows, at least one; the target is the last.
+    """Return inputs and targets as arrays with equal numbers of rows; the targets are the last.
 
     Examples
     --------
@@ -33,47 +33,58 @@ def as_samples(x: Any, t: Any, where: str) -> list[Array]:
             error.hint = "Pass several inputs as a tuple: (x1, x2)."
         raise
     if not len(samples[-1]):
-        raise ShapeError("got no samples, wanted at least one", where=where)
+        raise ShapeError("got no samples, expected at least one", where=where)
     return samples
 
 
 def with_validation(samples: list[Array], validation: Any, seed: int, where: str) -> tuple[list[Array], list[Array] | None]:
-    """Return the samples to learn from and those to measure by: none, others ``(x, t)``, or a share held out by chance."""
+    """Return the samples for training and those for validation.
+
+    `validation` is None, samples ``(x, t)``, or the share of `samples` to hold out at random.
+    """
     if validation is None:
         return samples, None
     if not isinstance(validation, tuple | list):
         return _split(samples, validation, seed, where)
     if len(validation) != 2:
-        raise InvalidValueError(f"validation holds {len(validation)} things, wanted (x, t)", where=where)
+        message = f"validation has {len(validation)} elements, expected (x, t)"
+        raise InvalidValueError(message, where=where)
     x, t = validation
     others = as_samples(x, t, f"{where}, validation")
     if len(others) != len(samples):
-        raise ShapeError(f"validation has {len(others) - 1} inputs, wanted {len(samples) - 1} as in training", where=where)
+        got, expected = len(others) - 1, len(samples) - 1
+        message = f"validation has {got} inputs, expected {expected} as in training"
+        raise ShapeError(message, where=where)
     return samples, others
 
 
 def _split(samples: list[Array], share: Any, seed: int, where: str) -> tuple[list[Array], list[Array]]:
-    """Return what is kept and what is held out, each in the old order; a fraction of a row is rounded up."""
+    """Return the rows that are kept and those that are held out, each in the original order.
+
+    The number of held-out rows is rounded up.
+    """
     share = as_number(share, "validation", where)
     if not 0 < share < 1:
-        raise InvalidValueError(f"validation is {share:g}, wanted a share between 0 and 1, or (x, t)", where=where)
+        message = f"validation is {share:g}, expected a share between 0 and 1, or (x, t)"
+        raise InvalidValueError(message, where=where)
     n = len(samples[-1])
     n_out = math.ceil(share * n)
     if n_out == n:
-        raise InvalidValueError(f"validation={share:g} holds out all of {n} samples, so none is left to learn from", where=where)
+        message = f"validation={share:g} holds out all of {n} samples, so none is left for training"
+        raise InvalidValueError(message, where=where)
     order = as_rng(seed).permutation(n)
     kept, out = np.sort(order[n_out:]), np.sort(order[:n_out])
     return [a.take(kept, axis=0) for a in samples], [a.take(out, axis=0) for a in samples]
 
 
-def joined(outputs: Sequence[Any]) -> Any:
-    """Return the outputs of several batches as one; each is a tuple where the model has several.
+def concatenate(outputs: Sequence[Any]) -> Any:
+    """Return the concatenated outputs of several batches; a tuple if the model has several outputs.
 
     Examples
     --------
-    >>> joined([np.array([1.0, 2.0]), np.array([3.0])])
+    >>> concatenate([np.array([1.0, 2.0]), np.array([3.0])])
     array([1., 2., 3.])
     """
     if isinstance(outputs[0], tuple):
-        return tuple(map(joined, zip(*outputs, strict=True)))
+        return tuple(map(concatenate, zip(*outputs, strict=True)))
     return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]

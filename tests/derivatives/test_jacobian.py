@@ -133,7 +133,7 @@ def test_what_it_does_not_know_is_refused_with_what_there_is(wrt):
 
 @pytest.mark.parametrize("thing", [np.tanh, nl.Tanh, "Tanh", None])
 def test_what_is_no_layer_is_refused(thing):
-    with pytest.raises(nl.InvalidTypeError, match="wanted a layer"):
+    with pytest.raises(nl.InvalidTypeError, match="expected a layer"):
         nl.jacobian(thing, np.ones(3))
 
 

@@ -532,7 +532,7 @@ def test_an_opened_layer_refuses_in_its_own_words():
 def test_a_wrong_dout_a_ragged_list_and_the_wrong_number_of_inputs_are_refused():
     assert "expected that of the output, (2, 3)" in refusal(chapter(), X, dout=np.ones((3, 2)))
     assert "expected a tuple of 2 arrays" in refusal(two_in_two_out(), X, X, dout=X)
-    assert "no array" in refusal(nl.Tanh(), [[1.0], [1.0, 2.0]])
+    assert "not an array" in refusal(nl.Tanh(), [[1.0], [1.0, 2.0]])
     assert "got 2 arrays, expected 1: X" in refusal(chapter(), X, X)
 
 

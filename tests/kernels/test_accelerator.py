@@ -63,7 +63,7 @@ def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
 
 def test_a_variable_that_says_anything_else_is_refused(monkeypatch):
     monkeypatch.setenv("NETLIB_ACCELERATOR", "cuda")
-    with pytest.raises(nl.InvalidValueError, match="'cuda', wanted 'numba' or 'numpy'"):
+    with pytest.raises(nl.InvalidValueError, match="'cuda', expected 'numba' or 'numpy'"):
         nl.accelerator()
 
 
@@ -83,7 +83,7 @@ BROKEN = {
     "fails within": ("import ctypes\nctypes.CDLL('libnowhere.so')", "(OSError: libnowhere.so"),
     "has no folder for its cache": (
         "def njit(*a, **k): raise RuntimeError(\"cannot cache function 'adam': no locator available for file 'adam.py'\")",
-        "Set NUMBA_CACHE_DIR to a folder that can be written.",
+        "Set NUMBA_CACHE_DIR to a writable folder.",
     ),
 }
 

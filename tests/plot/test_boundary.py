@@ -141,12 +141,17 @@ def test_all_samples_on_one_line_are_drawn_too(ax):
 @pytest.mark.parametrize(
     ("x", "t", "error", "message"),
     [
-        (np.ones((4, 3)), T, nl.ShapeError, r"plot.decision_boundary: got x of shape \(4, 3\), wanted \(N, 2\).*Train on two of them: x\["),
-        (np.ones(4), T, nl.ShapeError, r"got x of shape \(4,\), wanted \(N, 2\)"),
+        (
+            np.ones((4, 3)),
+            T,
+            nl.ShapeError,
+            r"plot.decision_boundary: got x of shape \(4, 3\), expected \(N, 2\).*Train on two of them: x\[",
+        ),
+        (np.ones(4), T, nl.ShapeError, r"got x of shape \(4,\), expected \(N, 2\)"),
         (np.ones((0, 2)), T[:0], nl.ShapeError, r"got x of shape \(0, 2\)"),
         (CORNERS, T[:3], nl.ShapeError, r"got t of shape \(3,\) for 4 samples"),
-        (CORNERS, T - 1, nl.InvalidValueError, "other than class numbers"),
-        (CORNERS, T + 0.5, nl.InvalidValueError, "other than class numbers"),
+        (CORNERS, T - 1, nl.InvalidValueError, "not class numbers"),
+        (CORNERS, T + 0.5, nl.InvalidValueError, "not class numbers"),
         (CORNERS * np.nan, T, nl.InvalidValueError, "not all finite"),
     ],
 )
@@ -157,9 +162,9 @@ def test_what_cannot_be_drawn_is_refused_in_words_before_anything_is_drawn(ax, x
 
 
 def test_a_model_is_refused_that_is_none_or_has_other_outputs_than_a_row_of_scores(ax):
-    with pytest.raises(nl.InvalidTypeError, match="wanted a layer"):
+    with pytest.raises(nl.InvalidTypeError, match="expected a layer"):
         nl.plot.decision_boundary(np.argmax, CORNERS, T, ax=ax)
-    with pytest.raises(nl.ShapeError, match="wanted a row of scores for each"):
+    with pytest.raises(nl.ShapeError, match="expected a row of scores for each"):
         nl.plot.decision_boundary(nl.Reshape((-1, 2, 1)), CORNERS, T, ax=ax)
     x = nl.Input("x")
     with pytest.raises(nl.InvalidTypeError, match="the model has 2 outputs"):

@@ -72,7 +72,7 @@ def test_it_can_be_saved_without_a_warning(picture, ax, suffix, tmp_path):
 
 
 def test_what_are_no_axes_is_refused_in_words(picture):
-    with pytest.raises(nl.InvalidTypeError, match=r"ax is 'here', wanted matplotlib axes\. Make some"):
+    with pytest.raises(nl.InvalidTypeError, match=r"ax is 'here', expected matplotlib axes\. Make some"):
         picture(ax="here")
 
 

@@ -82,11 +82,11 @@ def test_shares_are_written_shortly(ax):
 @pytest.mark.parametrize(
     ("matrix", "labels", "error", "message"),
     [
-        (COUNTS[:2], None, nl.ShapeError, r"got an array of shape \(2, 3\), wanted a square matrix.*nl.confusion_matrix\(y, t\)"),
-        ([], None, nl.ShapeError, "wanted a square matrix"),
-        (3, None, nl.ShapeError, "wanted a square matrix"),
-        (-COUNTS, None, nl.InvalidValueError, "other than counts"),
-        (COUNTS * np.nan, None, nl.InvalidValueError, "other than counts"),
+        (COUNTS[:2], None, nl.ShapeError, r"got an array of shape \(2, 3\), expected a square matrix.*nl.confusion_matrix\(y, t\)"),
+        ([], None, nl.ShapeError, "expected a square matrix"),
+        (3, None, nl.ShapeError, "expected a square matrix"),
+        (-COUNTS, None, nl.InvalidValueError, "not counts"),
+        (COUNTS * np.nan, None, nl.InvalidValueError, "not counts"),
         (COUNTS, ["cat", "dog"], nl.InvalidValueError, "got 2 labels for 3 classes"),
     ],
 )

@@ -103,8 +103,8 @@ def test_many_layers_keep_labels_that_do_not_pile_up(ax):
 
 @pytest.mark.parametrize("draw", [nl.plot.activations, nl.plot.gradients])
 def test_before_any_training_and_for_anything_else_it_is_an_error_that_says_so(ax, draw):
-    with pytest.raises(nl.OrderError, match=r"nothing has been recorded yet.*callbacks=\[record\], and fit"):
+    with pytest.raises(nl.OrderError, match=r"nothing has been recorded yet.*callbacks=\[record\], and call fit"):
         draw(nl.LayerStatistics(), ax=ax)
-    with pytest.raises(nl.InvalidTypeError, match=r"got History, wanted a LayerStatistics.*record = nl.LayerStatistics\(\)"):
+    with pytest.raises(nl.InvalidTypeError, match=r"got History, expected a LayerStatistics.*record = nl.LayerStatistics\(\)"):
         draw(nl.History(["epoch"]), ax=ax)
     assert not ax.has_data()

@@ -89,10 +89,10 @@ TWO = nl.Sequential(nl.Affine(4, 3), nl.ReLU(), nl.Affine(3, 2))
     [
         (nl.ReLU(), None, nl.InvalidValueError, r"plot.weights: ReLU has no parameters.*no weights to draw.*such as model\[0\]"),
         (TWO, None, nl.InvalidValueError, r"has 2 weight matrices: 0.weight, 2.weight.*model.parameters\(\)\['0.weight'\]"),
-        (TWO[0].bias, None, nl.InvalidValueError, r"got a parameter of shape \(3,\), wanted a matrix"),
-        (TWO[0], (3, 3), nl.ShapeError, "an image of 3 × 3 has 9 pixels, wanted 4"),
-        (TWO[0], 4, nl.InvalidTypeError, r"shape is 4, wanted \(height, width\)"),
-        (np.ones((4, 3)), None, nl.InvalidTypeError, "wanted a layer"),
+        (TWO[0].bias, None, nl.InvalidValueError, r"got a parameter of shape \(3,\), expected a matrix"),
+        (TWO[0], (3, 3), nl.ShapeError, "an image of 3 × 3 has 9 pixels, expected 4"),
+        (TWO[0], 4, nl.InvalidTypeError, r"shape is 4, expected \(height, width\)"),
+        (np.ones((4, 3)), None, nl.InvalidTypeError, "expected a layer"),
     ],
 )
 def test_what_has_no_weights_to_draw_is_refused_before_anything_is_drawn(ax, layer, shape, error, message):

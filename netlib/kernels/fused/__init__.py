@@ -1,7 +1,8 @@
-"""The table of fused kernels: which layers, one behind the other, run as one operation.
+"""The table of fused kernels: sequences of layers that run as one operation.
 
-A layer says by `kernel_name` what the table calls it. Where the value in between has a single reader, a program runs the layers of a row
-by the row's file: in any container, in training and in inference. A new row takes a file beside these and a line here.
+The `kernel_name` of a layer is its name in the table. If a layer is the only reader of the value
+between them, a program runs the layers of a row by the row's module, in any container, in training
+and in inference. To add a row, write a module beside these and add a line here.
 """
 
 from . import add, affine, affine_relu

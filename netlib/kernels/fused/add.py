@@ -1,4 +1,4 @@
-"""The + of two arrays of one shape, as at the end of a residual block: dout goes on as it is."""
+"""`Add` for two arrays of equal shape, as at the end of a residual block."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, sends_dout_on=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True)

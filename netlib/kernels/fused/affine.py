@@ -1,4 +1,4 @@
-"""An `Affine` by itself: Y = XW + b, the product written where it is wanted."""
+"""A single `Affine`: Y = XW + b, with the product written straight to its work array."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def takes(affine: Affine, x: Like) -> bool:
-    """Return whether X are rows of the layer's width and type."""
+    """Return whether X has rows of the layer's in_features and dtype."""
     shape = x.shape
     return len(shape) >= 2 and shape[-1] == affine.in_features and x.dtype is affine.weight.dtype
 

@@ -1,4 +1,4 @@
-"""An `Affine` and the `ReLU` behind it: bias and max in one go, in place."""
+"""An `Affine` followed by a `ReLU`: bias and maximum in one pass, in place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     y_rows = None if y_memory is None else as_rows(y_memory)
     dx_rows = None if dx_memory is None else as_rows(dx_memory)
     assert scratch is not None
-    masked = as_rows(scratch)  # not dout itself: where the two are one, compiled loops are not vectorised
+    masked = as_rows(scratch)  # not dout itself: compiled loops are not vectorised in place
     is_matrix = len(shape) == 2
     positive = np.empty(shape, np.bool_)
     positive_rows = as_rows(positive)

@@ -1,4 +1,4 @@
-"""What a row of the table says."""
+"""The rows of the table of fused kernels."""
 
 from __future__ import annotations
 
@@ -11,55 +11,62 @@ from ...arrays import Array, Shape
 
 
 class Like(Protocol):
-    """An array, or no more than the shape and type of one."""
+    """An array, or an object with the shape and type of one."""
 
     @property
     def shape(self) -> Shape:
-        """Its shape."""
+        """The shape."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Its type."""
+        """The type."""
 
 
 class Memory(NamedTuple):
-    """The arrays of an operation that are the same at every step. None stands for another one at every call.
+    """The arrays of an operation that are the same in every step.
 
-    Forward writes y, and backward dx, into the array that is given, and returns it: others count on its being there.
+    None stands for an array that differs from call to call. If y or dx is given, forward or
+    backward must write its result into it and return it, since other operations read it there.
     """
 
     x: tuple[Array | None, ...]
-    """What it reads."""
+    """The inputs."""
     y: Array | None
+    """The output."""
     dx: tuple[Array | None, ...]
-    """One for each input."""
+    """The gradients of the inputs."""
     scratch: Array | None
-    """Of the shape and type of y, for backward alone; None where it was not asked for."""
+    """An array of the shape and type of y, for use by backward alone. None if not needed."""
 
 
 class Operation(NamedTuple):
-    """The three directions of some layers at once. Forward sets the cache of each layer, so that its own backward works afterwards."""
+    """The forward and backward of several layers at once.
+
+    Forward sets the cache of each layer, so that the layer's own backward works afterwards.
+    """
 
     forward: Callable[..., Array]
+    """Takes the inputs and returns y."""
     backward: Callable[[Array], Any]
-    """Take dout in C order, in the shape and type of y; return the gradient of the input, or a tuple of them."""
+    """Takes dout in C order, in the shape and type of y, and returns the inputs' gradients."""
     backward_parameters: Callable[[Array], Any]
+    """Takes dout, and computes only the gradients of the parameters."""
 
 
 class Fusion(NamedTuple):
-    """How to run some layers, each taking what the one before it gives, as one operation."""
+    """How to run a chain of layers as one operation."""
 
     fits: Callable[..., bool]
-    """Whether it takes these layers and inputs: ``fits(layers, *xs)``, for arrays or what is `Like` them."""
+    """Whether it can run the layers on such inputs: ``fits(layers, *xs)``, for `Like` objects."""
     output: Callable[..., tuple[Shape, np.dtype[Any]]]
-    """Shape and type of y: ``output(layers, *xs)``."""
+    """The shape and type of y: ``output(layers, *xs)``."""
     infer: Callable[..., Array]
-    """Compute y, a new array, and keep nothing: ``infer(layers, *xs)``."""
+    """Compute y as a new array, without caching: ``infer(layers, *xs)``."""
     prepare: Callable[[Sequence[Any], Sequence[Like], Memory], Operation]
     """Make the operation for training on such inputs."""
     keeps_inputs: bool
-    """Whether backward reads what forward took."""
+    """Whether backward reads the inputs of forward."""
     needs_scratch: bool = False
-    """Whether backward needs memory of the shape of y."""
-    sends_dout_on: bool = False
-    """Whether the gradients that backward returns may be dout itself, where there is no memory for dx."""
+    """Whether backward needs an array of the shape of y."""
+    passes_dout_on: bool = False
+    """Whether the gradients that backward returns may be dout itself, without memory for dx."""

@@ -1,11 +1,15 @@
-"""Pages are tests: every python block of every page runs, in order, in one namespace a page. (Docstrings: --doctest-modules.)"""
+"""Pages are tests: every Python block of a page runs, in order, in one namespace."""
 
+import os
 import signal
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], excludes=["netlib/data/*.md"]).pytest()
+
+# The matrices of the suite are small. On a busy machine, threads of BLAS that wait for each other make it many times slower.
+os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,6 +11,7 @@ mutmut and cosmic-ray know neither transposes nor axes nor the order of operands
 import argparse
 import ast
 import copy
+import gc
 import importlib
 import os
 import re
@@ -28,15 +29,20 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [
     "netlib/erf.py",
+    "netlib/parameter.py",
+    *(f"netlib/containers/{name}.py" for name in ("memory", "plan", "planning", "program")),
     *sorted(
         str(p.relative_to(ROOT))
         for room in ("kernels", "layers", "losses", "optimizers")
-        for p in (ROOT / "netlib" / room).glob("[a-z]*.py")
-        if p.name != "kernel.py"  # which decides no number
+        for p in (ROOT / "netlib" / room).rglob("[a-z]*.py")
+        if p.name not in ("kernel.py", "fusion.py")  # which decide no number
     ),
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
+    "netlib/parameter.py": ("tests/optimizers/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/containers/": ("tests/containers/", "tests/kernels/", "tests/test_predict.py", "tests/test_remember.py", "tests/test_memory.py"),
+    "netlib/kernels/fused/": ("tests/kernels/", "tests/containers/", "tests/layers/test_affine.py"),
     "netlib/kernels/": ("tests/kernels/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
     "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
     "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/kernels/"),
@@ -44,7 +50,7 @@ CONCERNED = {  # which tests come first
 }
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
-APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
+APART = ("peers", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
 """Of computing; of waiting, ten times as many."""
@@ -355,10 +361,19 @@ def graft(old: object, new: object) -> None:
             graft(part, new.fget if part is old.fget else new.fset)
     elif isinstance(old, type | ModuleType):
         for name, value in vars(new).items():
-            if isinstance(value, bool | int | float | tuple):
+            if hasattr(value, "_fields"):  # an entry of a table that has it too
+                replace_everywhere(vars(old)[name], value)
+            elif isinstance(value, bool | int | float | tuple):
                 setattr(old, name, value)
             elif name in vars(old) and vars(old)[name] is not value:
                 graft(vars(old)[name], value)
+
+
+def replace_everywhere(old: object, new: object) -> None:
+    """Put `new` where a dictionary, of a module or a table, has `old`."""
+    for holder in gc.get_referrers(old):
+        if isinstance(holder, dict):
+            holder.update({key: new for key, value in holder.items() if value is old})
 
 
 def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) -> Iterator[tuple[Mutant, str]]:

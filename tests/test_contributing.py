@@ -26,7 +26,6 @@ def house(tmp_path):
     shutil.copytree(ROOT / "netlib", tmp_path / "netlib", ignore=shutil.ignore_patterns("__pycache__"))
     for name in (
         "table.py",
-        "layouts.py",
         "numeric.py",
         "layers/test_table.py",
         "drawing/test_rules.py",
@@ -88,7 +87,7 @@ def test_a_row_buys_the_generic_tests_and_that_of_the_rule(house):
         house, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "Cube", "tests/layers/test_table.py", "tests/drawing/test_rules.py"
     )
     assert went_well, text
-    assert int(re.search(r"(\d+) passed", text)[1]) > 20
+    assert int(re.search(r"(\d+) passed", text)[1]) > 8
 
 
 # ---- nothing else knows a layer by its name --------------------------------------------------------------------------------------

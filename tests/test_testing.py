@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from table import ROWS
 
 import netlib as nl
 from netlib.testing import check_layer
@@ -662,10 +661,8 @@ def test_too_few_gradients_are_counted():
 # What is kept
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_every_layer_of_netlib_keeps_every_rule(row):
-    outcome = check_layer(row.make(np.float64), *row.inputs)
-    assert list(outcome) == list(RULES)
+def test_the_outcome_names_every_rule():
+    assert list(check_layer(Square(), X)) == list(RULES)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

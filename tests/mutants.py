@@ -41,7 +41,13 @@ FILES = [
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
     "netlib/parameter.py": ("tests/optimizers/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
-    "netlib/containers/": ("tests/containers/", "tests/kernels/", "tests/test_predict.py", "tests/test_remember.py", "tests/test_memory.py"),
+    "netlib/containers/": (
+        "tests/containers/",
+        "tests/kernels/",
+        "tests/test_predict.py",
+        "tests/test_remember.py",
+        "tests/test_memory.py",
+    ),
     "netlib/kernels/fused/": ("tests/kernels/", "tests/containers/", "tests/layers/test_affine.py"),
     "netlib/kernels/": ("tests/kernels/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
     "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),

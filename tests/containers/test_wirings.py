@@ -109,8 +109,9 @@ def assert_close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * max(1.0, np.abs(wanted).max(initial=0)))
 
 
-def assert_steps_alike(model, reference, parameters, shape, dtype):
-    """Go through four steps and two evaluations beside `reference`, which is called with x and dout."""
+def assert_steps_alike(model, reference, layers, shape, dtype):
+    """Take four steps and two evaluations beside `reference`, which runs `layers` on x and dout."""
+    parameters = [parameter for layer in layers for parameter in layer.parameters().values()]
     rng, seen, shared = np.random.default_rng(0), [], []
     for training in (True, True, True, True, False, False):
         x, dout = (rng.normal(size=shape).astype(dtype) for _ in range(2))
@@ -123,10 +124,10 @@ def assert_steps_alike(model, reference, parameters, shape, dtype):
         assert y.tobytes() == held.tobytes()
         assert_close(y, expected_y)
         assert_close(dx, expected_dx)
-        for grad, parameter in zip(grads(model).values(), parameters(), strict=True):
+        for grad, parameter in zip(grads(model).values(), parameters, strict=True):
             assert_close(grad, parameter.grad)
         model.zero_grad()
-        for parameter in parameters():
+        for parameter in parameters:
             parameter.zero_grad()
         seen += [(y, held), (dx, dx.copy()), (x, x.copy()), (dout, dout.copy())]
         assert (x.tobytes(), dout.tobytes()) == tuple(array.tobytes() for array in kept)
@@ -136,19 +137,18 @@ def assert_steps_alike(model, reference, parameters, shape, dtype):
     assert not any(np.shares_memory(a, b) for i, a in enumerate(shared) for b in shared[:i])
 
 
-@pytest.mark.parametrize(("shape", "dtype"), BATCHES)
 @pytest.mark.parametrize("wiring", WIRINGS)
 @pytest.mark.parametrize("name", PARTS)
-def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring, shape, dtype):
-    model = WIRINGS[wiring](PARTS[name](dtype))
-    layers = flat(PARTS[name](dtype))
+def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring):
+    for shape, dtype in BATCHES:
+        model, layers = WIRINGS[wiring](PARTS[name](dtype)), flat(PARTS[name](dtype))
 
-    def reference(x, dout, training):
-        for layer in layers:
-            layer.train(training)
-        return by_hand(layers, x, dout)
+        def reference(x, dout, training, layers=layers):
+            for layer in layers:
+                layer.train(training)
+            return by_hand(layers, x, dout)
 
-    assert_steps_alike(model, reference, lambda: [p for layer in layers for p in layer.parameters().values()], shape, dtype)
+        assert_steps_alike(model, reference, layers, shape, dtype)
 
 
 def with_residual(parts):
@@ -187,37 +187,41 @@ WIRINGS_WITH_RESIDUAL = {
 }
 
 
-@pytest.mark.parametrize(("shape", "dtype"), BATCHES)
-@pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
-@pytest.mark.parametrize("name", PARTS)
-def test_with_a_way_around_a_part_too(name, wiring, shape, dtype):
-    model = WIRINGS_WITH_RESIDUAL[wiring](PARTS[name](dtype))
-    before, around, *after = PARTS[name](dtype)
-    after = flat(after)
-    layers = [*before, *around, *after]
+def around(before, inner, after):
+    """Return the function that runs layers, some of them with a way around, and sends a dout back."""
 
     def reference(x, dout, training):
-        for layer in layers:
+        for layer in (*before, *inner, *after):
             layer.train(training)
         for layer in before:
             x = layer.forward(x)
-        inner = x
-        for layer in around:
-            inner = layer.forward(inner)
-        x = x + inner
+        y = x
+        for layer in inner:
+            y = layer.forward(y)
+        y = x + y
         for layer in after:
-            x = layer.forward(x)
+            y = layer.forward(y)
         for layer in reversed(after):
             dout = layer.backward(dout)
-        inner = dout
-        for layer in reversed(around):
-            inner = layer.backward(inner)
-        dout = dout + inner
+        d = dout
+        for layer in reversed(inner):
+            d = layer.backward(d)
+        dout = dout + d
         for layer in reversed(before):
             dout = layer.backward(dout)
-        return x, dout
+        return y, dout
 
-    assert_steps_alike(model, reference, lambda: [p for layer in layers for p in layer.parameters().values()], shape, dtype)
+    return reference
+
+
+@pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
+@pytest.mark.parametrize("name", PARTS)
+def test_with_a_way_around_a_part_too(name, wiring):
+    for shape, dtype in BATCHES:
+        model = WIRINGS_WITH_RESIDUAL[wiring](PARTS[name](dtype))
+        before, inner, *after = PARTS[name](dtype)
+        after = flat(after)
+        assert_steps_alike(model, around(before, inner, after), [*before, *inner, *after], shape, dtype)
 
 
 def test_a_value_with_two_readers_reaches_both_whole():

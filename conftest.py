@@ -1,5 +1,6 @@
 """Pages are tests: every Python block of a page runs, in order, in one namespace."""
 
+import gc
 import os
 import signal
 
@@ -13,3 +14,9 @@ os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """Spare every garbage collection to come the objects that stay for the whole run: thousands of tests, and what they import."""
+    gc.collect()
+    gc.freeze()

@@ -67,6 +67,7 @@ class Counted:
 
     def __enter__(self):
         gc.collect()
+        gc.freeze()  # or every look at what is kept would go through all that was there before
         tracemalloc.start()
         self.start = tracemalloc.get_traced_memory()[0]
         return self

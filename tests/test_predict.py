@@ -195,7 +195,7 @@ def test_it_draws_no_mask():
     assert model.forward(np.ones(50)).tolist() == twin.forward(np.ones(50)).tolist()
 
 
-def test_a_buffer_that_moves_whatever_the_mode_is_left_alone():
+def test_a_buffer_that_moves_in_either_mode_is_unchanged_by_a_prediction():
     class Counter(nl.Layer):
         def __init__(self):
             self.count = nl.Buffer(0)

@@ -128,6 +128,6 @@ def test_what_is_no_shape_is_refused(shape):
 
 
 @pytest.mark.parametrize("shape", [-64, (2, -64), 63, (64, 63)])
-def test_a_shape_that_cannot_be_is_refused(shape):
+def test_an_impossible_shape_is_refused(shape):
     with pytest.raises(ShapeError):
         nl.Sequential(nl.Affine(64, 2)).summary(shape)

@@ -925,7 +925,7 @@ def test_the_tracer_of_a_debugger_is_put_back():
         sys.settrace(before)
 
 
-def test_an_error_in_the_other_thread_is_told():
+def test_an_error_in_the_other_thread_is_reported():
     class FailsWhenInterrupted(Square):
         busy = None
 

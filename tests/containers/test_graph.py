@@ -5,7 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-from own_layers import Fails, Halves, Noop, Scale, affine, grads, numeric_gradient
+from numeric import numeric_gradient
+from own_layers import Fails, Halves, Noop, Scale, affine, grads
 
 import netlib as nl
 

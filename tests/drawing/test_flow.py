@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from own_layers import Fails, Halves, Scale, affine
+from stateful_layers import Overwrites
 
 import netlib as nl
 from netlib.drawing.flow import Flow
@@ -176,18 +177,6 @@ def test_later_changes_of_the_model_do_not_change_the_recording():
     before = weight.array.copy()
     model.parameters()["0.weight"].value += 1
     assert weight.array.tolist() == before.tolist()
-
-
-class Overwrites(nl.Layer):
-    """Writes into whatever it is handed."""
-
-    def forward(self, x):
-        x *= 2
-        return x
-
-    def backward(self, dout):
-        dout *= 2
-        return dout
 
 
 def test_a_layer_that_writes_into_what_it_is_given_does_not_spoil_the_recording():

@@ -216,7 +216,7 @@ def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
     assert lines_of(nl.Transpose(), (2, 3)) == lines_of(nl.Transpose(), (3,)) == ["y = xᵀ", "dx = dyᵀ"]
 
 
-def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
+def test_a_users_layer_states_its_rule_in_one_attribute():
     class Gain(Scale):
         rule = "y = x ⊙ weight; dx = dy ⊙ weight\n dweight = sum[axis=0](dy ⊙ x)"
 
@@ -229,7 +229,7 @@ def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
     assert node.backward[1].parts == ["sum[axis=0](", Reference(y, True), " ⊙ ", Reference(x, False), ")"]
 
 
-def test_a_layer_of_ones_own_says_by_a_method_what_depends_on_shapes():
+def test_a_users_layer_states_by_a_method_what_depends_on_shapes():
     class Average(nl.Layer):
         def forward(self, x):
             self.n = len(x)
@@ -276,7 +276,7 @@ def test_an_inherited_rule_holds_until_a_method_it_was_written_for_is_overridden
 
 
 @pytest.mark.parametrize("formula", ["y²", "y³", "yᵀ", "(y)", "2 y", "y/2", "exp(y)"])
-def test_a_name_in_a_formula_is_found_whatever_stands_beside_it(formula):
+def test_a_name_in_a_formula_is_found_whatever_is_beside_it(formula):
     class Mine(nl.Layer):
         rule = f"z = {formula}"
 

@@ -56,7 +56,7 @@ def squeezed(lines):
     return [re.sub(r"\s+", " ", line.strip()) for line in lines]
 
 
-def test_the_chapters_numbers_names_and_shapes_stand_at_their_edges():
+def test_the_numbers_names_and_shapes_of_the_chapter_are_drawn_at_their_edges():
     # X W = [1 2; 0 1] [1 0 2; -1 1 0] = [-1 2 2; -1 1 0], and B = [10 20 30] is added to each row; L = Σ Y².
     # So dY = 2 Y, dX = dY Wᵀ, dW = Xᵀ dY, dB = the sum of dY over its rows.
     x, w, b = nl.Input("X"), nl.Weight("W", [[1.0, 0.0, 2.0], [-1.0, 1.0, 0.0]]), nl.Weight("B", [[10.0, 20.0, 30.0]])

@@ -107,7 +107,7 @@ def test_a_hundred_steps_come_to_the_same_with_either_version(dtype, monkeypatch
 
 
 @pytest.mark.parametrize("version", IN_USE)
-def test_a_plan_changes_no_bit_so_what_came_by_before_does_not_matter(version, dtype, monkeypatch):
+def test_a_plan_changes_no_bit_so_earlier_inputs_do_not_matter(version, dtype, monkeypatch):
     fresh, used = (trained(version, dtype, monkeypatch, steps=5, seen_before=seen) for seen in (False, True))
     assert fresh.tobytes() == used.tobytes()
 

@@ -89,7 +89,7 @@ def test_the_defaults_are_the_usual_ones():
     assert settings(SGD) == {"lr": 0.01, "momentum": 0, "nesterov": False, "weight_decay": 0}
 
 
-def test_an_optimizer_of_ones_own_decays_nothing_unless_asked_to():
+def test_a_users_optimizer_decays_nothing_unless_asked_to():
     class Descent(Optimizer):
         def update(self, rate, t, value, grad, scratch):
             value -= rate * grad
@@ -297,7 +297,7 @@ def test_the_rate_can_be_read_and_replaced():
         (lambda step: "much", InvalidTypeError),
     ],
 )
-def test_rates_that_cannot_be_are_refused_and_nothing_moves(kind, lr, error):
+def test_invalid_rates_are_refused_and_nothing_moves(kind, lr, error):
     weight = Parameter([1.0])
     value, grad = weight.value, weight.grad
     with pytest.raises(error, match="lr"):
@@ -310,7 +310,7 @@ def test_rates_that_cannot_be_are_refused_and_nothing_moves(kind, lr, error):
     assert optimizer.lr == 0.25
 
 
-def test_a_schedule_that_fails_in_the_midst_leaves_everything_as_it_was():
+def test_a_schedule_that_fails_during_a_step_leaves_everything_as_it_was():
     weight = Parameter([1.0])
     optimizer = SGD(weight, lr=lambda step: math.nan if step else 1.0)
     optimizer.step()

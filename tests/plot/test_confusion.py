@@ -60,7 +60,7 @@ def test_every_count_can_be_read_on_its_colour(ax):
     assert colours >= {(1, 1, 1), (0, 0, 0)}
 
 
-def test_names_of_classes_stand_at_rows_and_columns(ax):
+def test_rows_and_columns_have_the_names_of_classes(ax):
     nl.plot.confusion(COUNTS, labels=["cat", "dog", 7], ax=ax)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["cat", "dog", "7"]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cat", "dog", "7"]

@@ -172,6 +172,13 @@ def test_a_refused_forward_leaves_the_last_one_in_place(make, y, t, terms, deriv
     assert np.allclose(loss.backward(), derivatives, rtol=1e-15, atol=1e-16)
 
 
+@every_loss
+def test_backward_before_forward_is_refused(kind):
+    for reduction in ("mean", "sum", "none"):
+        with pytest.raises(nl.OrderError, match="forward"):
+            kind(reduction=reduction).backward()
+
+
 @every_case
 def test_a_dout_of_another_shape_is_refused(make, y, t, terms, derivatives):
     for reduction in ("mean", "sum", "none"):

@@ -9,7 +9,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], excludes=["netlib/data/*.md"]).pytest()
 
-# The matrices of the suite are small. On a busy machine, threads of BLAS that wait for each other make it many times slower.
+# The matrices are small, and on a busy machine threads of BLAS that wait for each other make
+# the suite many times slower.
 os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
@@ -17,6 +18,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():
-    """Spare every garbage collection to come the objects that stay for the whole run: thousands of tests, and what they import."""
+    """Exempt from garbage collection what stays for the whole run: tests, and what they import."""
     gc.collect()
     gc.freeze()

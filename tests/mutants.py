@@ -1,9 +1,10 @@
 """The mutation test: is every small mistake in netlib's arithmetic seen by the suite?
 
-``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the files below: one operator, comparison,
-sign, transpose, axis, order of operands, number or flag changed. The suite is collected once. Each mutant then meets it in a process of
-its own: first the tests that concern its file, then all others, at last the peers. The exit status is 1 where less than 95 % are caught,
-where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
+``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the
+files below: one operator, comparison, sign, transpose, axis, order of operands, number or flag
+changed. The suite is collected once. Each mutant then runs it in a new process: first the tests
+that concern its file, then all others, last the peers. The exit status is 1 where less than 95 %
+are caught, where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
 
 mutmut and cosmic-ray know neither transposes nor axes nor the order of operands.
 """
@@ -278,7 +279,7 @@ def is_out_of_reach(node: ast.AST, read: set[str]) -> bool:
 
 
 def places(parent: ast.AST, statement: ast.AST, read: set[str]) -> Iterator[tuple[ast.AST, ast.AST, ast.AST, Put]]:
-    """Yield every node that may be mutated, its parent, its statement, and how to put another in its place."""
+    """Yield each node that may be mutated, its parent, its statement, and how to replace it."""
     for field, value in ast.iter_fields(parent):
         if field in ("annotation", "returns", "decorator_list"):
             continue
@@ -344,7 +345,7 @@ def unchanged(file: str) -> Mutant:
 
 
 def put_in_place(mutant: Mutant) -> None:
-    """Give the imported module the code of a mutant. Its functions and classes stay the objects that others have imported."""
+    """Give the imported module the code of a mutant, in the function and class objects it has."""
     module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
     other = ModuleType(module.__name__)
     other.__package__ = module.__package__
@@ -383,7 +384,7 @@ def replace_everywhere(old: object, new: object) -> None:
 
 
 def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Call `run`, whether all tests pass, for each mutant in a process of its own, `jobs` at a time; yield what became of it."""
+    """Yield each mutant and its outcome: `run`, in a process for each, says if all tests pass."""
     running, waiting = {}, iter(tasks)
     while True:
         while len(running) < jobs and (mutant := next(waiting, None)):
@@ -408,7 +409,7 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
 
 
 def relevance(nodeid: str, file: str) -> int:
-    """Return 0 for the tests that name what is in a file, 1 for the others about such things, 2 for the rest."""
+    """Return 0 for tests that name what is in a file, 1 for others about it, 2 for the rest."""
     if not nodeid.startswith(next(tests for place, tests in CONCERNED.items() if file.startswith(place))):
         return 2
     stem = Path(file).stem
@@ -417,7 +418,7 @@ def relevance(nodeid: str, file: str) -> int:
 
 
 class Hunt:
-    """Part of pytest: instead of running the tests that were collected, let each mutant run them until one fails."""
+    """Part of pytest: run the collected tests for each mutant until one fails, not just once."""
 
     def __init__(self, mutants: list[Mutant], jobs: int) -> None:
         self.mutants, self.jobs = mutants, jobs
@@ -456,7 +457,7 @@ class InPlace(NamedTuple):
 
 
 def is_sound(run: Callable[[Mutant], bool]) -> bool:
-    """Return whether the tests pass with the code as it is; those that do not would catch everything."""
+    """Return whether the tests pass with the code unchanged; otherwise they catch everything."""
     return [outcome for _, outcome in outcomes([unchanged(FILES[0])], run, 1)] == ["survived"]
 
 

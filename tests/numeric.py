@@ -4,7 +4,7 @@ import numpy as np
 
 
 def numeric_gradient(f, x, dout=(1.0,)):
-    """Return the derivative of Σ dout · f() with respect to each element of the array `x`, which f reads.
+    """Return the derivative of Σ dout · f() with respect to each element of `x`, which f reads.
 
     f returns a number, or a tuple of arrays, and dout has as many.
     """

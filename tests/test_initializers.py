@@ -60,7 +60,7 @@ def test_rows_or_columns_whichever_are_fewer_are_orthonormal_times_the_gain(shap
 
 def test_orthogonal_matrices_favour_no_sign():
     traces = [np.trace(nl.Orthogonal()((2, 2), rng)) for rng in np.random.default_rng(0).spawn(500)]
-    # evenly drawn from O(2): half are rotations, trace 2 cos θ, half reflections, trace 0: variance 1
+    # uniform on O(2): half are rotations, of trace 2 cos θ, half reflections, of trace 0
     assert abs(np.mean(traces)) < 4 / np.sqrt(500)
     assert 0.8 < np.var(traces) < 1.2
 

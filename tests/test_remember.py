@@ -1,4 +1,4 @@
-"""remember and recall: what a user's layer keeps from forward to backward, checked and safe from everybody."""
+"""remember and recall: what a user's layer keeps from forward to backward, checked and safe."""
 
 import numpy as np
 import pytest

@@ -55,7 +55,7 @@ def test_a_list_gives_a_shape_for_each_of_several_inputs():
 
 
 class Pair(Layer):
-    """A user's layer with a parameter of its own, a layer inside that runs twice, one that never runs, and two outputs."""
+    """A user's layer with two outputs, an inner layer that runs twice, and one that never runs."""
 
     n_outputs = 2
 

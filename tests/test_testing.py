@@ -1,4 +1,4 @@
-"""check_layer: kept by netlib's own layers, and each rule broken by a layer that breaks nothing else."""
+"""check_layer: each of its rules is broken by a layer that breaks nothing else."""
 
 import copy
 import re

@@ -83,7 +83,7 @@ def by_hand(layers, x, dout):
 
 
 def assert_gradients_are_differences(model, x, weights, tolerance=1e-8):
-    """Assert that the gradients of Σ weights · y, for x and every parameter, are central differences."""
+    """Assert that the gradients of Σ weights · y are central differences: x's and parameters'."""
 
     def loss():
         return float((model.forward(x) * weights).sum())

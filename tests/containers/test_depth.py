@@ -1,4 +1,4 @@
-"""Depth needs no recursion: more layers in a row, and more containers in each other, than Python allows calls."""
+"""Depth needs no recursion: more layers and nested containers than Python allows calls."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Where it went wrong: the path through the containers, the layer, what came and what was wanted."""
+"""Errors name the path through the containers, the layer, what was given and what was expected."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ X = np.random.default_rng(0).normal(size=(4, 3))
 
 
 class Perceptron(nl.Layer):
-    """Holds what it has in a list, a dict and a tuple of lists, calls its layers itself, and calls no super().__init__."""
+    """Holds layers in a list, a dict and a tuple of lists, and calls them without a container."""
 
     def __init__(self):
         self.steps = [affine(3, 3, 0), nl.Tanh()]

@@ -1,4 +1,4 @@
-"""Work arrays that are used again at every step: nobody outside ever sees one, and no number is another for it."""
+"""Work arrays are reused at every step: no caller ever sees one, and no number changes."""
 
 import copy
 

@@ -23,7 +23,8 @@ def test_a_chain_gives_the_numbers_worked_by_hand():
     # X W + b = [[5, 2], [0, 2.5]]; ReLU leaves it; [5·3 - 2·2 + 1], [0·3 - 2.5·2 + 1]
     model = small()
     assert model.forward(X).tolist() == [[12.0], [-4.0]]
-    # ∂L/∂h = [[3, -2], [6, -4]]; at h = 0 ReLU passes nothing: [[3, -2], [0, -4]]; times W transposed
+    # ∂L/∂h = [[3, -2], [6, -4]]; at h = 0 ReLU passes nothing: [[3, -2], [0, -4]];
+    # times W transposed
     assert model.backward([[1.0], [2.0]]).tolist() == [[5.0, 4.0], [4.0, -4.0]]
     assert {path: grad.tolist() for path, grad in grads(model).items()} == {
         "hidden.weight": [[3.0, 2.0], [6.0, -6.0]],

@@ -1,4 +1,4 @@
-"""One layer in two models: a backward that would use what another forward left is refused, with the layer's path."""
+"""One layer in two models: a backward that would use another model's forward is refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""One network, wired in every way: the same numbers at every step as the layers called by hand, and nobody's array changes."""
+"""One network, wired in every way, gives the numbers of its layers called one after the other."""
 
 import copy
 
@@ -179,7 +179,7 @@ WIRINGS_WITH_RESIDUAL = {
 
 
 def around(before, inner, after):
-    """Return the function that runs layers, some of them with a way around, and sends a dout back."""
+    """Return the function that runs layers, some of them in a residual block, back and forth."""
 
     def reference(x, dout, training):
         for layer in (*before, *inner, *after):
@@ -216,7 +216,7 @@ def test_with_a_way_around_a_part_too(name, wiring):
 
 
 def test_a_value_with_two_readers_reaches_both_whole():
-    """The pre-activation h is read by a ReLU and by the sum: y = relu(h) + h, a fused kernel may not swallow h."""
+    """In y = relu(h) + h, two layers read h, so a fused kernel may not swallow it."""
     for kind in (nl.ReLU, nl.Tanh, nl.Sigmoid):
         for order in (0, 1):
             x, first, act = nl.Input("x"), affine(0, "float64"), kind()
@@ -276,7 +276,7 @@ def test_an_optimizer_takes_every_wiring_to_the_same_weights():
 
 
 def test_a_layer_replaced_by_none_of_its_kind_leaves_no_plan_behind():
-    """What a wiring learned about a layer in earlier steps is forgotten when its attribute changes."""
+    """A plan forgets what it noted about a layer when an attribute of the layer changes."""
     model = nl.Sequential(affine(0, "float64"), nl.ReLU(), affine(1, "float64"))
     x = np.random.default_rng(0).normal(size=(5, WIDTH))
     w0, b0, w1, b1 = (parameter.value.copy() for parameter in model.parameters().values())

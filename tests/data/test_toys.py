@@ -1,4 +1,4 @@
-"""The toy sets: on their curves without noise, off them by as much as asked, the same for the same seed."""
+"""Toy sets lie on their curves without noise, and are the same for the same seed."""
 
 import numpy as np
 import pytest

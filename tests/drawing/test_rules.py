@@ -1,4 +1,4 @@
-"""What a rule says is what the layer did: its text, read as mathematics, gives the numbers that flowed."""
+"""A rule says what its layer did: read as mathematics, it gives the numbers that flowed."""
 
 import ast
 import math
@@ -16,7 +16,7 @@ from netlib.drawing.flow import Flow
 from netlib.drawing.picture import Picture, Reference
 from netlib.drawing.rules import rule_of
 
-# ---- a reader of rules ---------------------------------------------------------------------------------------------------------
+# ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
     (r"\[axis=([^\]]*)\]", r"_along(\1)"),
@@ -81,7 +81,7 @@ def shape_of(text):
 
 
 def remarked(formula, arrays):
-    """Apply the remark at the end of a formula; return the formula before it, and what is done with its value."""
+    """Return a formula without the remark at its end, and what the remark does with its value."""
     outside = (i for i in range(len(formula)) if formula[i:].startswith(", ") and formula[:i].count("(") == formula[:i].count(")"))
     end = next(outside, None)
     if end is None:
@@ -111,7 +111,7 @@ def remarked(formula, arrays):
 
 
 def value_of(parts, known, picture):
-    """Return what the right side of a line comes to; `known` are the words of a layer's own, beside those that all rules share."""
+    """Return the value of the right side of a line; `known` are names beside those of all rules."""
     arrays, text = {}, ""
     for part in parts:
         if isinstance(part, Reference):
@@ -165,7 +165,7 @@ def dout_for(layer, inputs):
     return draw[0] if len(draw) == 1 else tuple(draw)
 
 
-# ---- the tables ----------------------------------------------------------------------------------------------------------------
+# ---- the tables ----------------------------------------------------------------------------------
 
 
 def of_a_layer_inside(row):
@@ -200,7 +200,7 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
     assert {kind for kind in public | {ResidualAdd} if not kind.rule} == set()
 
 
-# ---- what the texts say --------------------------------------------------------------------------------------------------------
+# ---- what the texts say --------------------------------------------------------------------------
 
 
 def lines_of(layer, *shapes):

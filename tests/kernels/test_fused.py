@@ -1,4 +1,4 @@
-"""The table of fused kernels: a row is used in every container, in training and in inference, and nowhere else."""
+"""A row of the table of fused kernels is used in every container, and nowhere else."""
 
 import copy
 
@@ -14,7 +14,7 @@ DOUT = np.random.default_rng(1).normal(size=(4, 3))
 
 
 class TanhTwice:
-    """A row as somebody would add it: two tanh, one behind the other, and a count of how often it ran."""
+    """A row as a user would add it: two tanh in a row, and a count of how often it ran."""
 
     def __init__(self):
         self.ran = []

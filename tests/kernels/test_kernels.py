@@ -28,7 +28,7 @@ class Case(NamedTuple):
     arguments: Callable[[Any], tuple]
     """For a matrix y: the arguments."""
     formula: Callable[..., dict]
-    """For the same arguments in float64: what is returned and, by their places, the new contents of those that are written to."""
+    """For the same arguments in float64: what is returned, and what is written, by its place."""
     takes_any_layout: bool = False
 
 

@@ -1,4 +1,4 @@
-"""What holds for every layer of netlib: the rules of `check_layer` for every row of the table, and what they do not say."""
+"""Every layer of netlib keeps the rules of `check_layer`, and what they do not say."""
 
 import copy
 import weakref

@@ -125,7 +125,7 @@ def test_used_up_gradients_are_zeros_not_leftovers():
 
 
 def test_measuring_and_clipping_do_not_slow_what_comes_after():
-    """A gradient that was lent to a caller must be zeroed by hand at every step; a look by netlib lends nothing."""
+    """A gradient whose array a caller holds is zeroed at every step; netlib itself holds none."""
     weight = Parameter(np.zeros(2))
     optimizer = SGD(weight)
     weight.add_grad(np.array([3.0, 4.0]))

@@ -104,7 +104,8 @@ def test_adams_first_step_is_the_rate_whatever_the_gradient():
 
 
 def test_adams_second_step_by_hand():
-    # b1 = b2 = 0.5, g = 1 then 3: m/(1 − b1²) = (0.25 + 1.5)/0.75 = 7/3; v/(1 − b2²) = (0.25 + 4.5)/0.75 = 19/3.
+    # b1 = b2 = 0.5, g = 1 then 3:
+    # m/(1 − b1²) = (0.25 + 1.5)/0.75 = 7/3; v/(1 − b2²) = (0.25 + 4.5)/0.75 = 19/3.
     first = 1 - 0.1 * 1 / (1 + 0.5)
     expected = [first, first - 0.1 * (7 / 3) / (math.sqrt(19 / 3) + 0.5)]
     assert stepped(lambda p: Adam(p, lr=0.1, betas=(0.5, 0.5), eps=0.5), [1.0, 3.0]) == pytest.approx(expected, abs=1e-15)

@@ -1,4 +1,4 @@
-"""JAX as a second referee: of the nodes that broadcast, and of the activations that PyTorch defines otherwise or rounds."""
+"""JAX judges the nodes that broadcast, and activations that PyTorch defines otherwise or rounds."""
 
 import jax
 import jax.numpy as jnp

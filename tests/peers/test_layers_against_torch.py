@@ -79,7 +79,7 @@ def referee(row, layer):
 
 
 def made(row):
-    """Return the row's layer with parameters that are all away from zero; a dropout has no peer but in evaluation."""
+    """Return the row's layer in evaluation mode, with parameters that are all away from zero."""
     layer = row.make(np.float64)
     rng = np.random.default_rng(4)
     for parameter in layer.parameters().values():

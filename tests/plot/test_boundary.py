@@ -96,7 +96,7 @@ def test_more_classes_than_named_colours_still_differ(ax):
 
 
 class Log(list):
-    """A list of a class of its own, which a prediction shares with the layer: lists themselves it copies."""
+    """A subclass of list, which a prediction shares with the layer; it copies plain lists."""
 
 
 class Noting(nl.Layer):

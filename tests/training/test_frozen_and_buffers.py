@@ -53,7 +53,7 @@ def step(model, optimizer):
     optimizer.step()
 
 
-# Frozen parts -------------------------------------------------------------------------------------------------------------------------
+# Frozen parts -------------------------------------------------------------------------------------
 
 
 def test_freeze_and_unfreeze_return_the_layer():
@@ -239,11 +239,11 @@ def test_a_frozen_model_predicts_and_saves_its_state_as_any_other():
     assert not any(modes(model))
 
 
-# Buffers beside training --------------------------------------------------------------------------------------------------------------
+# Buffers beside training --------------------------------------------------------------------------
 
 
 class Walk(Callback):
-    """Moves a weight and a buffer along given paths, one value an epoch, so that every measure is known."""
+    """Moves a weight and a buffer along given paths, one value an epoch."""
 
     def __init__(self, weights, offsets):
         self.weights, self.offsets = weights, offsets

@@ -27,7 +27,8 @@ def worked():
 
 
 # y = -3·relu(2x) = (-6, 0, -18), so y - t = (-6, -3, -18) and dL/dy = 2/3 (y - t) = (-4, -2, -12);
-# times -3 before the last layer: (12, 6, 36); and without the middle one, where 2x < 0, before the ReLU.
+# times -3 before the last layer: (12, 6, 36);
+# and without the middle one, where 2x < 0, before the ReLU.
 WORKED = {
     "activations": {"0": [2.0, -2.0, 6.0], "1": [2.0, 0.0, 6.0], "2": [-6.0, 0.0, -18.0]},
     "gradients": {"0": [12.0, 0.0, 36.0], "1": [12.0, 6.0, 36.0], "2": [-4.0, -2.0, -12.0]},

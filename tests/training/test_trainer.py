@@ -36,7 +36,7 @@ def same_bits(a, b):
 
 
 class Log(list):
-    """A list of a class of its own, which a prediction shares with the layer: lists themselves it copies."""
+    """A subclass of list, which a prediction shares with the layer; it copies plain lists."""
 
 
 class Watch(nl.Identity):

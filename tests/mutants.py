@@ -69,7 +69,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  mirrored = (x ⟦< → <=⟧ 0) & ~near",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
-        "netlib/layers/elu.py  …urn self._remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
+        "netlib/layers/elu.py  …turn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
     ],
@@ -82,7 +82,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
-        "netlib/layers/tanh.py  return self._remember(y, ⟦ → -⟧y.copy())",
         "netlib/optimizers/clipping.py  …k * sqrt(sum((float(np.square(⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧).sum()) for grad in grads)))",  # noqa: E501
         "netlib/optimizers/schedules.py  … _between(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(way, 1) → -(pi * min(way, 1))⟧)) / 2",
@@ -91,6 +90,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
         "netlib/kernels/constants.py  return ⟦ → -⟧np.zeros((), dtype)",
         "netlib/layers/affine.py  self.bias = Parameter(⟦ → -⟧np.zeros(shape[1], self.weight…",
+        "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
     ],
@@ -133,6 +133,8 @@ KNOWN: dict[str, list[str]] = {
     ],
     "A second look at what holds already: the lists are equally long, the bias is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
+        "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
+        "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧)",
         "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
         "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
         "netlib/optimizers/flat.py  …arameters, self.steps, strict=⟦True → False⟧))):",

@@ -207,13 +207,22 @@ def lines_of(layer, *shapes):
     return rule_of(layer, shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
 
 
-def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
+def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
     assert lines_of(nl.MatMul(), (2, 2), (2, 3)) == ["y = a·b", "da = dy·bᵀ", "db = aᵀ·dy"]
     assert lines_of(nl.Add(), (2, 3), (1, 3)) == ["y = x1 + x2", "dx1 = dy", "dx2 = sum[axis=0](dy)"]
     assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
     assert lines_of(nl.Tanh(), (2, 3)) == ["y = tanh(x)", "dx = dy ⊙ (1 − y²)"]
     assert lines_of(nl.Sum(), (2, 3)) == ["y = sum(x)", "dx = dy, spread to 2×3"]
     assert lines_of(nl.Transpose(), (2, 3)) == lines_of(nl.Transpose(), (3,)) == ["y = xᵀ", "dx = dyᵀ"]
+
+
+def test_a_rule_says_no_more_than_the_shapes_need():
+    assert lines_of(nl.MatMul(), (3,), (3, 2)) == ["y = a·b", "da = row(dy)·bᵀ", "db = row(a)ᵀ·row(dy)"]
+    assert lines_of(nl.MatMul(), (4, 3), (3,)) == ["y = a·b", "da = column(dy)·column(b)ᵀ", "db = aᵀ·column(dy)"]
+    assert lines_of(nl.Mean(0), (4, 3)) == ["y = sum[axis=0](x) / 4", "dx = dy / 4, spread to 4×3 along axis 0"]
+    terms = nl.SoftmaxCrossEntropy(reduction="none")
+    assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
+    assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
 
 
 def test_a_users_layer_states_its_rule_in_one_attribute():

@@ -203,3 +203,31 @@ def test_a_bias_may_be_taken_away_and_come_back_between_steps():
         model[0].bias = bias
         np.testing.assert_allclose(model.forward(x), by_hand(copy.deepcopy(list(model)), x, x)[0], rtol=1e-12)
         model.backward(x)
+
+
+class FirstRows(nl.Layer):
+    """y = as many of the first rows of x as the next number says, in the type that it says."""
+
+    def __init__(self, *asked):
+        self.asked = iter(asked)
+
+    def forward(self, x):
+        rows, dtype = next(self.asked)
+        self.like = x
+        return x[:rows].astype(dtype)
+
+    def backward(self, dout):
+        dx = np.zeros_like(self.like)
+        dx[: len(dout)] = dout
+        return dx
+
+
+def test_a_layer_may_return_another_shape_or_type_than_for_the_same_input_before():
+    asked = [(5, "f8")] * 3 + [(2, "f8"), (5, "f8"), (5, "f4"), (5, "f8")]
+    model = nl.Sequential(FirstRows(*asked), affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
+    layers = [FirstRows(*asked), *copy.deepcopy(list(model)[1:])]
+    x, dout = np.random.default_rng(0).normal(size=(2, 5, 3))
+    for rows, _ in asked:
+        y, dx = by_hand(layers, x, dout[:rows])
+        np.testing.assert_allclose(model.forward(x), y, rtol=1e-12)
+        np.testing.assert_allclose(model.backward(dout[:rows]), dx, rtol=1e-12)

@@ -1,5 +1,7 @@
-"""Pages are tests: every python block of every page runs, in order, in one namespace a page. (Docstrings: --doctest-modules.)"""
+"""Pages are tests: every Python block of a page runs, in order, in one namespace."""
 
+import gc
+import os
 import signal
 
 from sybil import Sybil
@@ -7,5 +9,15 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], excludes=["netlib/data/*.md"]).pytest()
 
+# The matrices are small, and on a busy machine threads of BLAS that wait for each other make
+# the suite many times slower.
+os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """Exempt from garbage collection what stays for the whole run: tests, and what they import."""
+    gc.collect()
+    gc.freeze()

@@ -1,4 +1,4 @@
-"""What is collected: the tests against PyTorch, JAX and scikit-learn need the `peers` extra, all others only NumPy and pytest."""
+"""The tests against PyTorch, JAX and scikit-learn are collected where `peers` is installed."""
 
 from importlib.util import find_spec
 

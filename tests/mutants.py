@@ -1,9 +1,10 @@
 """The mutation test: is every small mistake in netlib's arithmetic seen by the suite?
 
-``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the files below: one operator, comparison,
-sign, transpose, axis, order of operands, number or flag changed. The suite is collected once. Each mutant then meets it in a process of
-its own: first the tests that concern its file, then all others, at last the peers. The exit status is 1 where less than 95 % are caught,
-where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
+``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the
+files below: one operator, comparison, sign, transpose, axis, order of operands, number or flag
+changed. The suite is collected once. Each mutant then runs it in a new process: first the tests
+that concern its file, then all others, last the peers. The exit status is 1 where less than 95 %
+are caught, where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
 
 mutmut and cosmic-ray know neither transposes nor axes nor the order of operands.
 """
@@ -11,6 +12,7 @@ mutmut and cosmic-ray know neither transposes nor axes nor the order of operands
 import argparse
 import ast
 import copy
+import gc
 import importlib
 import os
 import re
@@ -28,15 +30,26 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [
     "netlib/erf.py",
+    "netlib/parameter.py",
+    *(f"netlib/containers/{name}.py" for name in ("memory", "plan", "planning", "program")),
     *sorted(
         str(p.relative_to(ROOT))
         for room in ("kernels", "layers", "losses", "optimizers")
-        for p in (ROOT / "netlib" / room).glob("[a-z]*.py")
-        if p.name != "kernel.py"  # which decides no number
+        for p in (ROOT / "netlib" / room).rglob("[a-z]*.py")
+        if p.name not in ("kernel.py", "fusion.py")  # which decide no number
     ),
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
+    "netlib/parameter.py": ("tests/optimizers/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/containers/": (
+        "tests/containers/",
+        "tests/kernels/",
+        "tests/test_predict.py",
+        "tests/test_remember.py",
+        "tests/test_memory.py",
+    ),
+    "netlib/kernels/fused/": ("tests/kernels/", "tests/containers/", "tests/layers/test_affine.py"),
     "netlib/kernels/": ("tests/kernels/", "tests/losses/", "tests/optimizers/", "tests/layers/test_affine.py"),
     "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
     "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/kernels/"),
@@ -44,7 +57,7 @@ CONCERNED = {  # which tests come first
 }
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
-APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py")
+APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
 """Of computing; of waiting, ten times as many."""
@@ -56,7 +69,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  mirrored = (x ⟦< → <=⟧ 0) & ~near",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
-        "netlib/layers/elu.py  …urn self._remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
+        "netlib/layers/elu.py  …turn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
     ],
@@ -69,7 +82,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
-        "netlib/layers/tanh.py  return self._remember(y, ⟦ → -⟧y.copy())",
         "netlib/optimizers/clipping.py  …k * sqrt(sum((float(np.square(⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧).sum()) for grad in grads)))",  # noqa: E501
         "netlib/optimizers/schedules.py  … _between(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(way, 1) → -(pi * min(way, 1))⟧)) / 2",
@@ -78,6 +90,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
         "netlib/kernels/constants.py  return ⟦ → -⟧np.zeros((), dtype)",
         "netlib/layers/affine.py  self.bias = Parameter(⟦ → -⟧np.zeros(shape[1], self.weight…",
+        "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
     ],
@@ -120,6 +133,8 @@ KNOWN: dict[str, list[str]] = {
     ],
     "A second look at what holds already: the lists are equally long, the bias is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
+        "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
+        "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧)",
         "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
         "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
         "netlib/optimizers/flat.py  …arameters, self.steps, strict=⟦True → False⟧))):",
@@ -266,7 +281,7 @@ def is_out_of_reach(node: ast.AST, read: set[str]) -> bool:
 
 
 def places(parent: ast.AST, statement: ast.AST, read: set[str]) -> Iterator[tuple[ast.AST, ast.AST, ast.AST, Put]]:
-    """Yield every node that may be mutated, its parent, its statement, and how to put another in its place."""
+    """Yield each node that may be mutated, its parent, its statement, and how to replace it."""
     for field, value in ast.iter_fields(parent):
         if field in ("annotation", "returns", "decorator_list"):
             continue
@@ -332,7 +347,7 @@ def unchanged(file: str) -> Mutant:
 
 
 def put_in_place(mutant: Mutant) -> None:
-    """Give the imported module the code of a mutant. Its functions and classes stay the objects that others have imported."""
+    """Give the imported module the code of a mutant, in the function and class objects it has."""
     module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
     other = ModuleType(module.__name__)
     other.__package__ = module.__package__
@@ -355,14 +370,23 @@ def graft(old: object, new: object) -> None:
             graft(part, new.fget if part is old.fget else new.fset)
     elif isinstance(old, type | ModuleType):
         for name, value in vars(new).items():
-            if isinstance(value, bool | int | float | tuple):
+            if hasattr(value, "_fields"):  # an entry of a table that has it too
+                replace_everywhere(vars(old)[name], value)
+            elif isinstance(value, bool | int | float | tuple):
                 setattr(old, name, value)
             elif name in vars(old) and vars(old)[name] is not value:
                 graft(vars(old)[name], value)
 
 
+def replace_everywhere(old: object, new: object) -> None:
+    """Put `new` where a dictionary, of a module or a table, has `old`."""
+    for holder in gc.get_referrers(old):
+        if isinstance(holder, dict):
+            holder.update({key: new for key, value in holder.items() if value is old})
+
+
 def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Call `run`, whether all tests pass, for each mutant in a process of its own, `jobs` at a time; yield what became of it."""
+    """Yield each mutant and its outcome: `run`, in a process for each, says if all tests pass."""
     running, waiting = {}, iter(tasks)
     while True:
         while len(running) < jobs and (mutant := next(waiting, None)):
@@ -387,7 +411,7 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
 
 
 def relevance(nodeid: str, file: str) -> int:
-    """Return 0 for the tests that name what is in a file, 1 for the others about such things, 2 for the rest."""
+    """Return 0 for tests that name what is in a file, 1 for others about it, 2 for the rest."""
     if not nodeid.startswith(next(tests for place, tests in CONCERNED.items() if file.startswith(place))):
         return 2
     stem = Path(file).stem
@@ -396,7 +420,7 @@ def relevance(nodeid: str, file: str) -> int:
 
 
 class Hunt:
-    """Part of pytest: instead of running the tests that were collected, let each mutant run them until one fails."""
+    """Part of pytest: run the collected tests for each mutant until one fails, not just once."""
 
     def __init__(self, mutants: list[Mutant], jobs: int) -> None:
         self.mutants, self.jobs = mutants, jobs
@@ -435,7 +459,7 @@ class InPlace(NamedTuple):
 
 
 def is_sound(run: Callable[[Mutant], bool]) -> bool:
-    """Return whether the tests pass with the code as it is; those that do not would catch everything."""
+    """Return whether the tests pass with the code unchanged; otherwise they catch everything."""
     return [outcome for _, outcome in outcomes([unchanged(FILES[0])], run, 1)] == ["survived"]
 
 

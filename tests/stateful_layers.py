@@ -6,7 +6,7 @@ import netlib as nl
 
 
 class Centre(nl.Layer):
-    """y = x - mean, where `mean` is a buffer that moves half of the way to the mean of each training batch, after its use."""
+    """y = x - mean, a buffer that then moves half of the way to the mean of each training batch."""
 
     def __init__(self, features=3, start=0.0):
         self.mean = nl.Buffer(np.full(features, float(start)))
@@ -27,7 +27,7 @@ class Centre(nl.Layer):
 
 
 class Diary(nl.Layer):
-    """y = x in training and 10 x in evaluation; writes down all that happens to it wherever it can."""
+    """y = x in training and 10 x in evaluation; notes every call in all kinds of attributes."""
 
     def __init__(self):
         self.calls = 0
@@ -84,3 +84,15 @@ class Doubles(nl.Layer):
 
     def backward(self, dout):
         return self.inner.backward(2 * dout)
+
+
+class Overwrites(nl.Layer):
+    """Writes into whatever it is handed."""
+
+    def forward(self, x):
+        x *= 2
+        return x
+
+    def backward(self, dout):
+        dout *= 2
+        return dout

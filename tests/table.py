@@ -1,4 +1,4 @@
-"""Every layer with shapes it takes: the rows that the generic tests in tests/layers/test_table.py go through."""
+"""Every layer with shapes it takes: the rows of the tests in tests/layers/test_table.py."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
     @property
     def inputs(self) -> tuple[np.ndarray, ...]:
-        """Return the same new float64 inputs every time: of both signs and away from zero, so from kinks and poles."""
+        """Return the same float64 inputs every time: of both signs, away from kinks and poles."""
         rng = np.random.default_rng(7)
         return tuple(np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape)) for shape in self.shapes)
 

@@ -62,7 +62,7 @@ def test_big_endian_arrays_come_out_native_with_their_numbers():
     assert y.tolist() == [1.0, 2.5]
 
 
-def test_a_copy_is_nobody_elses():
+def test_a_copy_shares_no_memory():
     x = np.asfortranarray(np.ones((2, 3)))
     y = arrays.as_floats(x, copy=True)
     assert not np.shares_memory(x, y)
@@ -198,7 +198,7 @@ def test_a_dtype_is_floating_and_native():
             arrays.as_dtype(bad, "here")
 
 
-def test_chance_comes_from_a_seed_a_generator_or_afresh():
+def test_a_generator_comes_from_a_seed_from_a_generator_or_from_nothing():
     generator = np.random.default_rng(3)
     assert arrays.as_rng(generator) is generator
     assert arrays.as_rng(3).random() == arrays.as_rng(np.int64(3)).random() == generator.random()

@@ -1,11 +1,12 @@
-"""The source chapter, "Deep Learning: Backpropagation": each equation and each figure is a test under its number.
+"""The source chapter, "Deep Learning: Backpropagation": a test for each equation and figure.
 
-On one side stands netlib: its layers, and `jacobian`, which is made of nothing but their backward. On the other stand sums
-written out, and derivatives from their definition: with a step h along the imaginary axis ∂f/∂x is Im f(x + ih) / h, to the
-last digits, since nothing is subtracted (Squire and Trapp, 1998).
+netlib's layers, and `jacobian`, which uses nothing but their backward, are compared with sums
+written out, and with derivatives by definition: with a step h along the imaginary axis, ∂f/∂x is
+Im f(x + ih) / h to the last digits, since nothing is subtracted (Squire and Trapp, 1998).
 
-Every equation holds for random matrices, for a network of one Affine and for one of single nodes, and for two f: tanh, one element
-at a time as in Eq. (1.10), and the logarithm of softmax, whose Jacobian has no zero and is not symmetric.
+Every equation holds for random matrices, for a network of one Affine and for one of single nodes,
+and for two f: tanh, one element at a time as in Eq. (1.10), and the logarithm of softmax, whose
+Jacobian has no zero and is not symmetric.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Sums:
 
 
 class Network:
-    """The chapter's Fig. 1.2 out of netlib's layers, over the same numbers; X is (1×2), so L is (1×3)."""
+    """Fig. 1.2 of the chapter in netlib's layers, over the same numbers: X is (1×2), L is (1×3)."""
 
     def __init__(self, sums, f, wiring):
         self.X, self.W, self.B = sums.x.reshape(1, 2), sums.w, sums.b.reshape(1, 3)

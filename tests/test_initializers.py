@@ -60,7 +60,7 @@ def test_rows_or_columns_whichever_are_fewer_are_orthonormal_times_the_gain(shap
 
 def test_orthogonal_matrices_favour_no_sign():
     traces = [np.trace(nl.Orthogonal()((2, 2), rng)) for rng in np.random.default_rng(0).spawn(500)]
-    # evenly drawn from O(2): half are rotations, trace 2 cos θ, half reflections, trace 0: variance 1
+    # uniform on O(2): half are rotations, of trace 2 cos θ, half reflections, of trace 0
     assert abs(np.mean(traces)) < 4 / np.sqrt(500)
     assert 0.8 < np.var(traces) < 1.2
 
@@ -97,7 +97,7 @@ def test_an_initializer_is_an_object_never_a_string_or_a_class(init):
         nl.Affine(2, 2, init=init)
 
 
-def test_an_initializer_of_ones_own_is_a_class_with_a_call():
+def test_a_users_initializer_is_a_class_with_a_call():
     class Eye(nl.Initializer):
         def __call__(self, shape, rng, dtype):
             return np.eye(*shape)
@@ -109,7 +109,7 @@ def test_an_initializer_of_ones_own_is_a_class_with_a_call():
 
 @pytest.mark.parametrize("make", [nl.Normal, nl.Uniform, nl.Orthogonal])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, "0.1", None])
-def test_numbers_that_cannot_be_are_refused(make, value):
+def test_invalid_numbers_are_refused(make, value):
     with pytest.raises(nl.NetlibError, match=f"^{make.__name__}: "):
         make(value)
 

@@ -16,7 +16,7 @@ def fresh(value=((1.0, 2.0), (3.0, 4.0))):
 
 
 def stale():
-    """A parameter whose gradient was something and was discarded before anybody looked at the array."""
+    """Return a parameter whose gradient was discarded before its array was read."""
     parameter = fresh()
     parameter.add_grad(np.full((2, 2), 99.0))
     parameter.zero_grad()

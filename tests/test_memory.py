@@ -1,4 +1,4 @@
-"""What models hold on to, counted in activations: while they predict, while they train, afterwards, and in a pickle."""
+"""The memory of models, in activations: during prediction and training, afterwards, and pickled."""
 
 import gc
 import pickle
@@ -63,10 +63,11 @@ def prediction(model):
 
 
 class Counted:
-    """Counts the bytes beyond those that were there on entering: at the peak since `again`, and now."""
+    """Counts the bytes allocated since entering: at the peak since `again`, and now."""
 
     def __enter__(self):
         gc.collect()
+        gc.freeze()  # or every look at what is kept would go through all that was there before
         tracemalloc.start()
         self.start = tracemalloc.get_traced_memory()[0]
         return self
@@ -165,7 +166,7 @@ def test_a_training_step_of_four_recomputed_blocks_peaks_at_20_activations(x):
     assert_a_step_peaks_at(recomputed(), 20, x)
 
 
-# What a pickle holds ------------------------------------------------------------------------------------------------------------------
+# What a pickle holds ------------------------------------------------------------------------------
 
 MANY = np.random.default_rng(0).normal(size=(50_000, 4)).astype(np.float32)
 

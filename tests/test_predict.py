@@ -14,7 +14,7 @@ OTHER = np.random.default_rng(1).normal(size=(5, 3))
 
 
 class Ensemble(nl.Layer):
-    """A user's composite: holds layers in a list and a dict, calls them itself, keeps what it likes and makes attributes on the way."""
+    """A user's composite: calls layers from a list and a dict, and adds attributes in forward."""
 
     def __init__(self):
         self.parts = [affine(3, 3, 0), Diary()]
@@ -65,7 +65,7 @@ LAYERS = {
 
 
 def outside(layer):
-    """Return every attribute of every layer inside, as an object and as what it holds down to the last number."""
+    """Return every attribute of every layer inside, as an object and as its contents."""
     seen = [(path, name, value, written(value)) for path, each in layer.walk() for name, value in vars(each).items()]
     arrays = {**layer.parameters(), **layer.buffers()}
     return seen, {path: (array, array.value, written(array.value)) for path, array in arrays.items()}
@@ -195,7 +195,7 @@ def test_it_draws_no_mask():
     assert model.forward(np.ones(50)).tolist() == twin.forward(np.ones(50)).tolist()
 
 
-def test_a_buffer_that_moves_whatever_the_mode_is_left_alone():
+def test_a_buffer_that_moves_in_either_mode_is_unchanged_by_a_prediction():
     class Counter(nl.Layer):
         def __init__(self):
             self.count = nl.Buffer(0)

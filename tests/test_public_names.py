@@ -12,7 +12,7 @@ HOUSE = Path(nl.__file__).parent
 
 
 def names_in(path: Path) -> set[str]:
-    """Return the names that a file exports by importing them, a star standing for all that the other file exports."""
+    """Return the names that a file exports by importing them; a star means the whole other file."""
     names: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):

@@ -100,7 +100,7 @@ def test_afterwards_no_layer_is_watched_any_more_even_after_an_error():
     assert all(set(old) <= set(vars(layer)) for old, (_, layer) in zip(before, model.walk(), strict=True))
 
 
-def test_two_watchers_at_once_both_see_and_a_forward_of_ones_own_comes_back():
+def test_two_watchers_at_once_both_see_and_a_replaced_forward_is_restored():
     layer = Scale(2.0)
     own = layer.forward = lambda x: x + 1.0
     with record_calls(layer) as outer:

@@ -1,4 +1,4 @@
-"""remember and recall: what a user's layer keeps from forward to backward, checked and safe from everybody."""
+"""remember and recall: what a user's layer keeps from forward to backward, checked and safe."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ class Shift(nl.Layer):
         return dout.copy()
 
 
-def test_what_was_remembered_comes_back_behind_dout_and_y_comes_through():
+def test_recall_returns_dout_and_what_was_remembered_and_remember_returns_y():
     layer = Square()
     assert layer.forward(X).tolist() == [[1.0, 4.0], [0.25, 9.0]]
     assert layer.backward(DOUT).tolist() == [[2.0, -40.0], [100.0, 6000.0]]

@@ -226,7 +226,7 @@ def test_values_are_turned_into_the_types_that_the_model_has():
 
 
 def unfit():
-    """Return a state with two names missing, two too many, a parameter and a buffer of another shape, and one that fits."""
+    """Return a state with missing and unknown names, wrong shapes, and one entry that fits."""
     layer = model()
     state = {path: array + 1 for path, array in layer.state_dict().items()}
     del state["0.bias"], state["centre.batches"]

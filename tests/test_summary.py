@@ -55,7 +55,7 @@ def test_a_list_gives_a_shape_for_each_of_several_inputs():
 
 
 class Pair(Layer):
-    """A user's layer with a parameter of its own, a layer inside that runs twice, one that never runs, and two outputs."""
+    """A user's layer with two outputs, an inner layer that runs twice, and one that never runs."""
 
     n_outputs = 2
 
@@ -128,6 +128,6 @@ def test_what_is_no_shape_is_refused(shape):
 
 
 @pytest.mark.parametrize("shape", [-64, (2, -64), 63, (64, 63)])
-def test_a_shape_that_cannot_be_is_refused(shape):
+def test_an_impossible_shape_is_refused(shape):
     with pytest.raises(ShapeError):
         nl.Sequential(nl.Affine(64, 2)).summary(shape)

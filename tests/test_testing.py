@@ -1,4 +1,4 @@
-"""check_layer: netlib's layers pass, and for each rule there is a layer that violates it alone."""
+"""check_layer: each of its rules is broken by a layer that breaks nothing else."""
 
 import copy
 import re
@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from table import ROWS
 
 import netlib as nl
 from netlib.testing import check_layer
@@ -662,31 +661,13 @@ def test_too_few_gradients_are_counted():
 # What is kept
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_every_layer_of_netlib_keeps_every_rule(row):
-    outcome = check_layer(row.make(np.float64), *row.inputs)
-    assert list(outcome) == list(RULES)
+def test_the_outcome_names_every_rule():
+    assert list(check_layer(Square(), X)) == list(RULES)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_a_layer_of_a_short_type_keeps_every_rule(dtype):
     check_layer(nl.Affine(3, 2, rng=0, dtype=dtype), X.astype(dtype))
-
-
-TARGETS = {
-    nl.MeanSquaredError: X[::-1] / 2,
-    nl.MeanAbsoluteError: X[::-1] / 2,
-    nl.Huber: X[::-1] / 2,
-    nl.SigmoidCrossEntropy: (X > 0.5).astype(float),
-    nl.Hinge: np.sign(X[::-1]),
-    nl.SoftmaxCrossEntropy: np.array([0, 1, 2, 1]),
-}
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("loss", TARGETS, ids=lambda loss: loss.__name__)
-def test_every_loss_keeps_every_rule(loss, reduction):
-    check_layer(loss(reduction=reduction), X, TARGETS[loss])
 
 
 @pytest.mark.parametrize("layer", [Scale(), Square()], ids=repr)
@@ -944,7 +925,7 @@ def test_the_tracer_of_a_debugger_is_put_back():
         sys.settrace(before)
 
 
-def test_an_error_in_the_other_thread_is_told():
+def test_an_error_in_the_other_thread_is_reported():
     class FailsWhenInterrupted(Square):
         busy = None
 

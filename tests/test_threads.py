@@ -16,7 +16,7 @@ N_THREADS, N_CALLS = 8, 200
 
 @pytest.fixture(autouse=True)
 def _many_switches():
-    """Let threads take turns as often as Python can, with the compiled kernels where there are any."""
+    """Let threads switch as often as Python can, with compiled kernels where there are any."""
     nl.SGD(nl.Affine(1, 1))  # an optimizer brings them in
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -25,7 +25,7 @@ def _many_switches():
 
 
 def in_threads(*jobs):
-    """Run the jobs at once, each in a thread of its own, and return what they return; an error in one is raised."""
+    """Run each job in a thread, all at once, and return what they return, or raise their error."""
     start = Barrier(len(jobs))
 
     def run(job):

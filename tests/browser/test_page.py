@@ -448,7 +448,7 @@ def test_details_can_be_switched(visit):
     assert counts["folded"] < counts["layers"] < counts["nodes"]
 
 
-def test_a_layer_of_ones_own_is_read_only_and_named(visit):
+def test_a_users_layer_is_read_only_and_named(visit):
     page = visit(nl.Sequential(nl.Affine(2, 2, rng=0, dtype="float64"), Scale()), X)
     assert "This page cannot compute Scale() itself: it has no rule." in page.locator("#step").inner_text()
     wire(page, "X").press("Enter")

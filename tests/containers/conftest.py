@@ -1,4 +1,4 @@
-"""Every test of containers runs twice: the layers one by one, and by the plan that comes into use once a shape has come by."""
+"""Every test of containers runs twice: layer by layer, and by the plan for shapes seen before."""
 
 import contextlib
 import copy

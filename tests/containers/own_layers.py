@@ -1,6 +1,7 @@
-"""Layers as users write them, and a referee for gradients."""
+"""Layers as users write them, and what the tests of containers compare with."""
 
 import numpy as np
+from numeric import numeric_gradient
 
 import netlib as nl
 
@@ -21,7 +22,7 @@ class Scale(nl.Layer):
 
 
 class Noop(nl.Layer):
-    """Gives back the very arrays that it gets."""
+    """Returns the very arrays that it is given."""
 
     def forward(self, x):
         return x
@@ -45,7 +46,7 @@ class Halves(nl.Layer):
 
 
 class Fails(nl.Layer):
-    """Raises what it is told to, in the pass that it is told to, while `armed`."""
+    """Raises an error in one of its passes, while `armed`."""
 
     def __init__(self, error, where="forward"):
         self.error, self.where, self.armed = error, where, True
@@ -61,19 +62,6 @@ class Fails(nl.Layer):
         return dout
 
 
-def numeric_gradient(f, x, h=1e-6):
-    """Return df/dx of a scalar f by central differences; `x` is an array that f reads, changed and put back."""
-    gradient = np.zeros_like(x)
-    for i in np.ndindex(x.shape):
-        kept = x[i]
-        x[i] = kept + h
-        above = f()
-        x[i] = kept - h
-        gradient[i] = (above - f()) / (2 * h)
-        x[i] = kept
-    return gradient
-
-
 def affine(n_in, n_out, seed):
     """Return a float64 Affine whose bias is not zero."""
     rng = np.random.default_rng(seed)
@@ -83,3 +71,26 @@ def affine(n_in, n_out, seed):
 def grads(model):
     """Return a copy of every gradient by path."""
     return {path: parameter.grad.copy() for path, parameter in model.parameters().items()}
+
+
+def by_hand(layers, x, dout):
+    """Return y and dL/dx of layers called one after the other, without a container."""
+    for layer in layers:
+        x = layer.forward(x)
+    for layer in reversed(layers):
+        dout = layer.backward(dout)
+    return x, dout
+
+
+def assert_gradients_are_differences(model, x, weights, tolerance=1e-8):
+    """Assert that the gradients of Σ weights · y are central differences: x's and parameters'."""
+
+    def loss():
+        return float((model.forward(x) * weights).sum())
+
+    loss()
+    dx = model.backward(weights)
+    found = grads(model)
+    np.testing.assert_allclose(dx, numeric_gradient(loss, x), rtol=0, atol=tolerance)
+    for path, parameter in model.parameters().items():
+        np.testing.assert_allclose(found[path], numeric_gradient(loss, parameter.value), rtol=0, atol=tolerance)

@@ -1,4 +1,4 @@
-"""Where it went wrong: the path through the containers, the layer, what came and what was wanted."""
+"""Errors name the path through the containers, the layer, what was given and what was expected."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_layers_that_join_name_both_shapes_and_their_place():
     assert "(2, 3) @ (2, 4)" in text
 
 
-def test_a_subclass_goes_by_its_own_name():
+def test_errors_name_a_subclass_by_its_own_name():
     class Encoder(nl.Sequential):
         pass
 

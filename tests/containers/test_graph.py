@@ -5,7 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-from own_layers import Fails, Halves, Noop, Scale, affine, grads, numeric_gradient
+from numeric import numeric_gradient
+from own_layers import Fails, Halves, Noop, Scale, affine, grads
 
 import netlib as nl
 
@@ -36,7 +37,7 @@ def test_a_value_that_is_added_to_itself_counts_twice_each_time():
 
 
 def test_a_value_that_went_two_ways_before_it_met_itself_counts_both():
-    # Karpathy's micrograd, test_more_ops' kin: d = a·b, e = a + b, f = d·e; df/da = b e + d = 2ab + b²
+    # as in Karpathy's micrograd: d = a·b, e = a + b, f = d·e; df/da = b e + d = 2ab + b²
     a, b = -2.0, 3.0
     model = graph(lambda a, b: (a * b) * (a + b), "a", "b")
     y, (da, db) = gradients(model, a, b)
@@ -53,7 +54,8 @@ def test_the_expression_of_micrograds_sanity_check_has_the_derivative_worked_by_
         return h + q + q * x
 
     y, dx = gradients(graph(build, "x"), -4.0)
-    # z = -10, q = 40, h = 100, y = 100 + 40 - 160; dz = 3, dq = 3·(-4) - 10 = -22, dh = 2·(-10)·3 = -60, dy = -60 - 22 + 88 + 40
+    # z = -10, q = 40, h = 100, y = 100 + 40 - 160;
+    # dz = 3, dq = 3·(-4) - 10 = -22, dh = 2·(-10)·3 = -60, dy = -60 - 22 + 88 + 40
     assert (float(y), float(dx)) == (-20.0, 46.0)
 
 

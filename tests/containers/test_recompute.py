@@ -1,4 +1,4 @@
-"""Recompute: it keeps its input alone and runs forward again, and nobody could tell from the numbers."""
+"""Recompute keeps only its input and runs forward again, with the same numbers."""
 
 import copy
 
@@ -15,7 +15,7 @@ DOUTS = RNG.normal(size=(5, 4, 3))
 
 
 class Whiten(nl.Layer):
-    """y = x / scale and a derivative that needs the scale of the forward, a buffer that doubles in every training forward."""
+    """y = x / scale, where `scale` is a buffer that every forward in training doubles."""
 
     def __init__(self):
         self.scale = nl.Buffer(np.ones(3))

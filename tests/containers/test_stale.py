@@ -1,4 +1,4 @@
-"""One layer in two models: a backward that would use what another forward left is refused, with the layer's path."""
+"""One layer in two models: a backward that would use another model's forward is refused."""
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def test_of_two_forwards_of_one_model_the_last_counts(name):
         assert a.backward(DOUT).tolist() == b.backward(DOUT).tolist()
 
 
-def test_one_layer_in_a_model_and_in_a_part_of_it_is_told_apart():
+def test_the_forwards_of_a_model_and_of_a_part_of_it_are_not_confused():
     model = nl.Sequential(affine(3, 3, 0), nl.Tanh(), affine(3, 3, 1), nl.Tanh())
     part = model[:2]
     for _ in range(3):
@@ -154,7 +154,7 @@ def test_one_layer_in_a_model_and_in_a_part_of_it_is_told_apart():
         assert model.backward(DOUT).shape == (4, 3)
 
 
-def test_a_layer_with_several_outputs_is_told_apart_too():
+def test_the_forwards_of_a_layer_with_several_outputs_are_not_confused():
     shared = Halves()
     a, b = nl.Sequential(affine(3, 4, 0), shared, nl.Add()), nl.Sequential(shared, nl.Multiply())
     for _ in range(3):

@@ -1,10 +1,10 @@
-"""One network, wired in every way: the same numbers at every step as the layers called by hand, and nobody's array changes."""
+"""One network, wired in every way, gives the numbers of its layers called one after the other."""
 
 import copy
 
 import numpy as np
 import pytest
-from own_layers import Noop, Scale, grads
+from own_layers import Noop, Scale, by_hand, grads
 from stateful_layers import Doubles, Exp, Square
 
 import netlib as nl
@@ -94,23 +94,15 @@ WIRINGS = {
 }
 
 
-def by_hand(layers, x, dout):
-    """Return y and dL/dx of layers called one after the other."""
-    for layer in layers:
-        x = layer.forward(x)
-    for layer in reversed(layers):
-        dout = layer.backward(dout)
-    return x, dout
-
-
 def assert_close(found, wanted):
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     tolerance = 1e-6 if found.dtype == np.float32 else 1e-12
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * max(1.0, np.abs(wanted).max(initial=0)))
 
 
-def assert_steps_alike(model, reference, parameters, shape, dtype):
-    """Go through four steps and two evaluations beside `reference`, which is called with x and dout."""
+def assert_steps_alike(model, reference, layers, shape, dtype):
+    """Take four steps and two evaluations beside `reference`, which runs `layers` on x and dout."""
+    parameters = [parameter for layer in layers for parameter in layer.parameters().values()]
     rng, seen, shared = np.random.default_rng(0), [], []
     for training in (True, True, True, True, False, False):
         x, dout = (rng.normal(size=shape).astype(dtype) for _ in range(2))
@@ -123,10 +115,10 @@ def assert_steps_alike(model, reference, parameters, shape, dtype):
         assert y.tobytes() == held.tobytes()
         assert_close(y, expected_y)
         assert_close(dx, expected_dx)
-        for grad, parameter in zip(grads(model).values(), parameters(), strict=True):
+        for grad, parameter in zip(grads(model).values(), parameters, strict=True):
             assert_close(grad, parameter.grad)
         model.zero_grad()
-        for parameter in parameters():
+        for parameter in parameters:
             parameter.zero_grad()
         seen += [(y, held), (dx, dx.copy()), (x, x.copy()), (dout, dout.copy())]
         assert (x.tobytes(), dout.tobytes()) == tuple(array.tobytes() for array in kept)
@@ -136,19 +128,18 @@ def assert_steps_alike(model, reference, parameters, shape, dtype):
     assert not any(np.shares_memory(a, b) for i, a in enumerate(shared) for b in shared[:i])
 
 
-@pytest.mark.parametrize(("shape", "dtype"), BATCHES)
 @pytest.mark.parametrize("wiring", WIRINGS)
 @pytest.mark.parametrize("name", PARTS)
-def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring, shape, dtype):
-    model = WIRINGS[wiring](PARTS[name](dtype))
-    layers = flat(PARTS[name](dtype))
+def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring):
+    for shape, dtype in BATCHES:
+        model, layers = WIRINGS[wiring](PARTS[name](dtype)), flat(PARTS[name](dtype))
 
-    def reference(x, dout, training):
-        for layer in layers:
-            layer.train(training)
-        return by_hand(layers, x, dout)
+        def reference(x, dout, training, layers=layers):
+            for layer in layers:
+                layer.train(training)
+            return by_hand(layers, x, dout)
 
-    assert_steps_alike(model, reference, lambda: [p for layer in layers for p in layer.parameters().values()], shape, dtype)
+        assert_steps_alike(model, reference, layers, shape, dtype)
 
 
 def with_residual(parts):
@@ -187,41 +178,45 @@ WIRINGS_WITH_RESIDUAL = {
 }
 
 
-@pytest.mark.parametrize(("shape", "dtype"), BATCHES)
-@pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
-@pytest.mark.parametrize("name", PARTS)
-def test_with_a_way_around_a_part_too(name, wiring, shape, dtype):
-    model = WIRINGS_WITH_RESIDUAL[wiring](PARTS[name](dtype))
-    before, around, *after = PARTS[name](dtype)
-    after = flat(after)
-    layers = [*before, *around, *after]
+def around(before, inner, after):
+    """Return the function that runs layers, some of them in a residual block, back and forth."""
 
     def reference(x, dout, training):
-        for layer in layers:
+        for layer in (*before, *inner, *after):
             layer.train(training)
         for layer in before:
             x = layer.forward(x)
-        inner = x
-        for layer in around:
-            inner = layer.forward(inner)
-        x = x + inner
+        y = x
+        for layer in inner:
+            y = layer.forward(y)
+        y = x + y
         for layer in after:
-            x = layer.forward(x)
+            y = layer.forward(y)
         for layer in reversed(after):
             dout = layer.backward(dout)
-        inner = dout
-        for layer in reversed(around):
-            inner = layer.backward(inner)
-        dout = dout + inner
+        d = dout
+        for layer in reversed(inner):
+            d = layer.backward(d)
+        dout = dout + d
         for layer in reversed(before):
             dout = layer.backward(dout)
-        return x, dout
+        return y, dout
 
-    assert_steps_alike(model, reference, lambda: [p for layer in layers for p in layer.parameters().values()], shape, dtype)
+    return reference
+
+
+@pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
+@pytest.mark.parametrize("name", PARTS)
+def test_with_a_way_around_a_part_too(name, wiring):
+    for shape, dtype in BATCHES:
+        model = WIRINGS_WITH_RESIDUAL[wiring](PARTS[name](dtype))
+        before, inner, *after = PARTS[name](dtype)
+        after = flat(after)
+        assert_steps_alike(model, around(before, inner, after), [*before, *inner, *after], shape, dtype)
 
 
 def test_a_value_with_two_readers_reaches_both_whole():
-    """The pre-activation h is read by a ReLU and by the sum: y = relu(h) + h, a fused kernel may not swallow h."""
+    """In y = relu(h) + h, two layers read h, so a fused kernel may not swallow it."""
     for kind in (nl.ReLU, nl.Tanh, nl.Sigmoid):
         for order in (0, 1):
             x, first, act = nl.Input("x"), affine(0, "float64"), kind()
@@ -281,7 +276,7 @@ def test_an_optimizer_takes_every_wiring_to_the_same_weights():
 
 
 def test_a_layer_replaced_by_none_of_its_kind_leaves_no_plan_behind():
-    """What a wiring learned about a layer in earlier steps is forgotten when its attribute changes."""
+    """A plan forgets what it noted about a layer when an attribute of the layer changes."""
     model = nl.Sequential(affine(0, "float64"), nl.ReLU(), affine(1, "float64"))
     x = np.random.default_rng(0).normal(size=(5, WIDTH))
     w0, b0, w1, b1 = (parameter.value.copy() for parameter in model.parameters().values())

@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def global_random_state():
-    """Return a function that gives all of NumPy's global random state, for comparing before and after."""
+    """Return a function that returns NumPy's whole global random state."""
 
     def state():
         kind, keys, *rest = np.random.get_state()  # noqa: NPY002  # the state that must not change is the legacy one

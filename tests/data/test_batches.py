@@ -33,7 +33,7 @@ def test_a_seed_gives_one_order_and_a_generator_a_new_one_each_time():
     assert order(1) == order(rng) != order(rng)
 
 
-def test_without_a_seed_chance_is_fresh_and_numpys_global_state_is_left_alone(global_random_state):
+def test_without_a_seed_each_draw_is_new_and_numpys_global_state_is_unchanged(global_random_state):
     before = global_random_state()
     assert order(None) != order(None)
     assert global_random_state() == before
@@ -60,7 +60,7 @@ def test_batches_are_copies_of_the_same_type(shuffle):
     ("size", "error"),
     [(0, InvalidValueError), (-1, InvalidValueError), (2.0, InvalidTypeError), (True, InvalidTypeError), (None, InvalidTypeError)],
 )
-def test_a_batch_size_that_cannot_be_is_refused_at_the_call(size, error):
+def test_an_invalid_batch_size_is_refused_at_the_call(size, error):
     with pytest.raises(error, match="batches: batch_size is"):
         nl.data.batches(np.arange(4), batch_size=size)
 

@@ -26,7 +26,7 @@ def test_the_last_column_is_the_target_unless_told_otherwise(read):
 
 
 @pytest.mark.parametrize("target", [0, -3, np.int64(0), "size"])
-def test_the_target_goes_by_number_from_either_side_or_by_name(read, target):
+def test_the_target_is_found_by_number_from_either_side_or_by_name(read, target):
     x, t = read("size,length,width\n7,1,2\n8,3,4\n", target)
     assert t.tolist() == [7, 8]
     assert x.tolist() == [[1, 2], [3, 4]]

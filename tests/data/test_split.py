@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     assert first != other
 
 
-def test_without_a_seed_chance_is_fresh_and_numpys_global_state_is_left_alone(global_random_state):
+def test_without_a_seed_each_draw_is_new_and_numpys_global_state_is_unchanged(global_random_state):
     before = global_random_state()
     assert nl.data.train_test_split(np.arange(50))[0].tolist() != nl.data.train_test_split(np.arange(50))[0].tolist()
     assert global_random_state() == before

@@ -1,4 +1,4 @@
-"""The toy sets: on their curves without noise, off them by as much as asked, the same for the same seed."""
+"""Toy sets lie on their curves without noise, and are the same for the same seed."""
 
 import numpy as np
 import pytest
@@ -153,7 +153,7 @@ def test_bad_arguments_are_refused_by_function_and_name(name, argument, value, e
 
 @pytest.mark.parametrize("name", ["spirals", "blobs"])
 @pytest.mark.parametrize(("classes", "error"), [(0, InvalidValueError), (-2, InvalidValueError), (1.5, InvalidTypeError)])
-def test_a_number_of_classes_that_cannot_be_is_refused(name, classes, error):
+def test_an_invalid_number_of_classes_is_refused(name, classes, error):
     with pytest.raises(error, match="classes"):
         make(name, classes=classes)
 

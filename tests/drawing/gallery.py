@@ -71,7 +71,7 @@ GALLERY = {
 
 
 def random_graph(seed):
-    """A graph of up to 30 nodes over matrices (2×2), wired at random, whatever nobody uses an output; names and numbers of many lengths."""
+    """Return a random graph of up to 30 nodes over 2×2 matrices; values not read are outputs."""
     rng = np.random.default_rng(seed)
     x = nl.Input("X" * rng.integers(1, 12))
     size = 10.0 ** rng.integers(-3, 6)

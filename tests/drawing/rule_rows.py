@@ -1,4 +1,4 @@
-"""Layers beside those of the table whose rules are worth a look, and losses: in Python and in the browser they are read alike."""
+"""More layers, and losses, whose rules are read in Python and in the browser."""
 
 from collections.abc import Callable
 from itertools import product

@@ -1,4 +1,4 @@
-"""The pictures of the pages are what their code draws, and what stands in them is the chapter, worked by hand."""
+"""The pictures of the pages are what their code draws, and show the chapter worked by hand."""
 
 import re
 import runpy
@@ -31,7 +31,7 @@ def matrix(rows):
 
 
 def at_wires(name):
-    """Read a file: at each wire, by its name, the value above and the gradient below, and where that comes from."""
+    """Return the value and gradient at each wire of a picture, and the source of the gradient."""
     found = {}
     for group in ET.parse(PICTURES / f"{name}.svg").getroot().iter(f"{SVG}g"):
         if group.get("class") == "wire":
@@ -81,7 +81,8 @@ def test_figure_1_2_is_the_chapters_forward_in_numbers():
 
 
 def test_figures_1_4_and_1_5_each_show_one_way_back():
-    # with ∂L/∂Y = (0.5081 0.6655 0.7864): (0.3·0.5081 - 0.2·0.6655 + 0.4·0.7864, 0.7·0.5081 + 0.1·0.6655 - 0.5·0.7864)
+    # with ∂L/∂Y = (0.5081 0.6655 0.7864):
+    # (0.3·0.5081 - 0.2·0.6655 + 0.4·0.7864, 0.7·0.5081 + 0.1·0.6655 - 0.5·0.7864)
     x, w = at_wires("fig-1-4")["X"], at_wires("fig-1-4")["W"]
     assert (x[2], w[2]) == ("∂L/∂X = ∂L/∂Y·Wᵀ", "∂L/∂W not computed")
     np.testing.assert_array_equal(x[1], [[0.3339, 0.029]])

@@ -5,12 +5,13 @@ import pickle
 import numpy as np
 import pytest
 from own_layers import Fails, Halves, Scale, affine
+from stateful_layers import Overwrites
 
 import netlib as nl
 from netlib.drawing.flow import Flow
 from netlib.random_state import generators, global_generator, state
 
-# ---- the chapter by hand -------------------------------------------------------------------------------------------------------
+# ---- the chapter by hand -------------------------------------------------------------------------
 
 X = np.array([[1.0, 2.0], [3.0, -1.0]])
 W = np.array([[1.0, 0.0, -2.0], [3.0, 1.0, 0.5]])
@@ -69,11 +70,11 @@ def test_each_operation_says_what_it_took_and_what_it_sent_to_whom():
     assert [seed.tolist() for seed in flow.seeds] == [DOUT.tolist()]
 
 
-# ---- what is not touched -------------------------------------------------------------------------------------------------------
+# ---- what is not touched -------------------------------------------------------------------------
 
 
 class Chancy(nl.Layer):
-    """Draws from a generator of its own, one of its class, and NumPy's global one, in both passes, and keeps books."""
+    """Draws from its own generator, one of its class and NumPy's global one, in both passes."""
 
     of_the_class = np.random.default_rng(1)
 
@@ -117,7 +118,7 @@ def everything(model):
 
 
 def prepared(fails_in=""):
-    """Return a model in the middle of its life: a forward and a backward behind it, a dropout in evaluation mode, a frozen weight."""
+    """Return a model that has run, with a dropout in evaluation mode and a frozen weight."""
     np.random.seed(5)  # noqa: NPY002
     model = nl.Sequential(
         ("first", nl.Affine(2, 2, rng=0)), nl.Dropout(0.5, rng=1), nl.Residual(nl.Sequential(nl.Tanh(), nl.Dropout(0.5, rng=2)))
@@ -178,18 +179,6 @@ def test_later_changes_of_the_model_do_not_change_the_recording():
     assert weight.array.tolist() == before.tolist()
 
 
-class Overwrites(nl.Layer):
-    """Writes into whatever it is handed."""
-
-    def forward(self, x):
-        x *= 2
-        return x
-
-    def backward(self, dout):
-        dout *= 2
-        return dout
-
-
 def test_a_layer_that_writes_into_what_it_is_given_does_not_spoil_the_recording():
     flow = Flow(nl.Sequential(nl.Identity(), Overwrites(), nl.Identity()), [X], X)
     assert [value.array.tolist() for value in flow.values] == [X.tolist(), X.tolist(), (2 * X).tolist(), (2 * X).tolist()]
@@ -240,7 +229,7 @@ def test_gradients_are_arrays_also_where_numbers_meet():
     assert flow.values[0].grad.tolist() == 6.0
 
 
-# ---- not computed is not zero --------------------------------------------------------------------------------------------------
+# ---- not computed is not zero --------------------------------------------------------------------
 
 
 def test_targets_constants_and_unused_outputs_have_no_gradient_rather_than_zeros():
@@ -280,7 +269,7 @@ def test_what_lies_before_a_layer_that_lets_nothing_through_is_not_computed():
 
 
 class Lookup(nl.Layer):
-    """Takes row numbers, for which there is no gradient: as the first layer it may return nothing."""
+    """Takes row numbers, which have no gradient, so that backward returns none."""
 
     def __init__(self):
         self.table = nl.Parameter(np.arange(6.0).reshape(3, 2))
@@ -302,7 +291,7 @@ def test_a_first_layer_whose_backward_returns_nothing_is_taken_as_a_container_ta
         assert table.grad[2].any()
 
 
-# ---- sharing, several outputs, dout --------------------------------------------------------------------------------------------
+# ---- sharing, several outputs, dout --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("open_layers", [False, True])
@@ -428,7 +417,7 @@ def test_an_identity_that_somebody_put_there_is_an_operation():
     assert [operation.path for operation in Flow(nl.Sequential(nl.Identity(), nl.Tanh()), [X]).operations] == ["0", "1"]
 
 
-# ---- paths and names -----------------------------------------------------------------------------------------------------------
+# ---- paths and names -----------------------------------------------------------------------------
 
 
 def nested():
@@ -497,7 +486,7 @@ def test_names_are_those_that_somebody_gave():
     assert [value.name for value in Flow(nl.MeanSquaredError(), [X, X]).values] == ["y", "t", ""]
 
 
-# ---- refusals ------------------------------------------------------------------------------------------------------------------
+# ---- refusals ------------------------------------------------------------------------------------
 
 
 def refusal(model, *inputs, dout=None):
@@ -594,7 +583,7 @@ def test_a_model_that_cannot_be_copied_is_refused():
     assert "cannot be deep-copied" in refusal(Locked(), X)
 
 
-# ---- depth ---------------------------------------------------------------------------------------------------------------------
+# ---- depth ---------------------------------------------------------------------------------------
 
 
 def deep_chain(n):

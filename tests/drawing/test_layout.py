@@ -1,4 +1,4 @@
-"""The layout against geometry: boxes as closed rectangles, edges as segments, crossings by orientation."""
+"""The layout, checked by geometry: boxes are closed rectangles, edges are segments."""
 
 import json
 import random
@@ -34,7 +34,7 @@ def random_graph(seed):
 
 
 def fifty_layers():
-    """Return layers with two parameters each, and a skip here and there: three hundred boxes with their labels."""
+    """Return layers with two parameters each and a few skips: three hundred boxes with labels."""
     chance = random.Random(0)
     nodes, edges = [SMALL], []
     while len(nodes) < 148:
@@ -77,7 +77,7 @@ def rectangles(sizes, centres):
 
 
 def enters(start, end, rectangle):
-    """Liang and Barsky's clipping: has the segment a part inside the rectangle, beyond its border?"""
+    """Return whether the segment enters the rectangle, by Liang and Barsky's clipping."""
     first, last = 0.0, 1.0
     for here, there, edge, other in zip(start, end, rectangle[:2], rectangle[2:], strict=True):
         low, high = edge + EPSILON, other - EPSILON

@@ -82,7 +82,7 @@ def ends(picture):
     return {wire.name: (picture.nodes[wire.source].title, picture.nodes[wire.target].title) for wire in picture.wires}
 
 
-# ---- the chapter ------------------------------------------------------------------------------------------------------------------
+# ---- the chapter ---------------------------------------------------------------------------------
 
 
 def test_the_chapters_graph_has_the_nodes_and_wires_of_fig_1_8():
@@ -134,7 +134,7 @@ def test_shared_weights_that_are_opened_are_one_parameter_with_a_fan_out():
         assert [node.title for node in picture.nodes if node.kind == "fan-out"] == ["W", "B"]
 
 
-# ---- fan-out ----------------------------------------------------------------------------------------------------------------------
+# ---- fan-out -------------------------------------------------------------------------------------
 
 
 def test_a_value_with_several_uses_goes_through_a_fan_out_with_a_branch_for_each():
@@ -183,7 +183,7 @@ def test_targets_used_twice_have_no_sum():
     assert fan_out.backward == []
 
 
-# ---- what is not used -------------------------------------------------------------------------------------------------------------
+# ---- what is not used ----------------------------------------------------------------------------
 
 
 def test_an_unused_output_ends_visibly_and_without_a_gradient():
@@ -211,7 +211,7 @@ def test_a_layer_without_a_rule_or_with_several_outputs_has_none():
     assert without == [Halves, Scale]
 
 
-# ---- names ------------------------------------------------------------------------------------------------------------------------
+# ---- names ---------------------------------------------------------------------------------------
 
 
 def test_made_up_names_are_the_chapters_letters_with_numbers_where_several_would_have_one():
@@ -249,7 +249,7 @@ def test_names_are_unique_also_where_a_numbered_name_was_given():
     assert names(drawn(nl.Sequential(*inner))) == ["X", "a1", "a11", "a2", "a12", "a3", "a13"]
 
 
-# ---- folding ----------------------------------------------------------------------------------------------------------------------
+# ---- folding -------------------------------------------------------------------------------------
 
 
 def test_a_folded_container_is_one_node_that_takes_and_sends_what_the_layers_inside_do():
@@ -365,7 +365,7 @@ def test_long_chains_of_containers_and_of_skips_stay_small():
     assert [picture.nodes[wire.target].title for wire in picture.wires if wire.name.startswith("first(")] == ["Tanh()", "Add()"]
 
 
-# ---- all sorts --------------------------------------------------------------------------------------------------------------------
+# ---- all sorts -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -1,4 +1,4 @@
-"""What a rule says is what the layer did: its text, read as mathematics, gives the numbers that flowed."""
+"""A rule says what its layer did: read as mathematics, it gives the numbers that flowed."""
 
 import ast
 import math
@@ -16,7 +16,7 @@ from netlib.drawing.flow import Flow
 from netlib.drawing.picture import Picture, Reference
 from netlib.drawing.rules import rule_of
 
-# ---- a reader of rules ---------------------------------------------------------------------------------------------------------
+# ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
     (r"\[axis=([^\]]*)\]", r"_along(\1)"),
@@ -81,7 +81,7 @@ def shape_of(text):
 
 
 def remarked(formula, arrays):
-    """Apply the remark at the end of a formula; return the formula before it, and what is done with its value."""
+    """Return a formula without the remark at its end, and what the remark does with its value."""
     outside = (i for i in range(len(formula)) if formula[i:].startswith(", ") and formula[:i].count("(") == formula[:i].count(")"))
     end = next(outside, None)
     if end is None:
@@ -111,7 +111,7 @@ def remarked(formula, arrays):
 
 
 def value_of(parts, known, picture):
-    """Return what the right side of a line comes to; `known` are the words of a layer's own, beside those that all rules share."""
+    """Return the value of the right side of a line; `known` are names beside those of all rules."""
     arrays, text = {}, ""
     for part in parts:
         if isinstance(part, Reference):
@@ -165,7 +165,7 @@ def dout_for(layer, inputs):
     return draw[0] if len(draw) == 1 else tuple(draw)
 
 
-# ---- the tables ----------------------------------------------------------------------------------------------------------------
+# ---- the tables ----------------------------------------------------------------------------------
 
 
 def of_a_layer_inside(row):
@@ -200,14 +200,14 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
     assert {kind for kind in public | {ResidualAdd} if not kind.rule} == set()
 
 
-# ---- what the texts say --------------------------------------------------------------------------------------------------------
+# ---- what the texts say --------------------------------------------------------------------------
 
 
 def lines_of(layer, *shapes):
     return rule_of(layer, shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
 
 
-def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
+def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
     assert lines_of(nl.MatMul(), (2, 2), (2, 3)) == ["y = a·b", "da = dy·bᵀ", "db = aᵀ·dy"]
     assert lines_of(nl.Add(), (2, 3), (1, 3)) == ["y = x1 + x2", "dx1 = dy", "dx2 = sum[axis=0](dy)"]
     assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
@@ -216,7 +216,16 @@ def test_the_rules_of_the_chapter_stand_there_as_in_the_chapter():
     assert lines_of(nl.Transpose(), (2, 3)) == lines_of(nl.Transpose(), (3,)) == ["y = xᵀ", "dx = dyᵀ"]
 
 
-def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
+def test_a_rule_says_no_more_than_the_shapes_need():
+    assert lines_of(nl.MatMul(), (3,), (3, 2)) == ["y = a·b", "da = row(dy)·bᵀ", "db = row(a)ᵀ·row(dy)"]
+    assert lines_of(nl.MatMul(), (4, 3), (3,)) == ["y = a·b", "da = column(dy)·column(b)ᵀ", "db = aᵀ·column(dy)"]
+    assert lines_of(nl.Mean(0), (4, 3)) == ["y = sum[axis=0](x) / 4", "dx = dy / 4, spread to 4×3 along axis 0"]
+    terms = nl.SoftmaxCrossEntropy(reduction="none")
+    assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
+    assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
+
+
+def test_a_users_layer_states_its_rule_in_one_attribute():
     class Gain(Scale):
         rule = "y = x ⊙ weight; dx = dy ⊙ weight\n dweight = sum[axis=0](dy ⊙ x)"
 
@@ -229,7 +238,7 @@ def test_a_layer_of_ones_own_says_its_rule_in_one_attribute():
     assert node.backward[1].parts == ["sum[axis=0](", Reference(y, True), " ⊙ ", Reference(x, False), ")"]
 
 
-def test_a_layer_of_ones_own_says_by_a_method_what_depends_on_shapes():
+def test_a_users_layer_states_by_a_method_what_depends_on_shapes():
     class Average(nl.Layer):
         def forward(self, x):
             self.n = len(x)
@@ -276,7 +285,7 @@ def test_an_inherited_rule_holds_until_a_method_it_was_written_for_is_overridden
 
 
 @pytest.mark.parametrize("formula", ["y²", "y³", "yᵀ", "(y)", "2 y", "y/2", "exp(y)"])
-def test_a_name_in_a_formula_is_found_whatever_stands_beside_it(formula):
+def test_a_name_in_a_formula_is_found_whatever_is_beside_it(formula):
     class Mine(nl.Layer):
         rule = f"z = {formula}"
 

@@ -24,7 +24,7 @@ def svg_of(model, *inputs, folded=False, open_layers=False, title="a title", **o
 
 
 def texts(svg):
-    """Every text with its box, at the size and advance of a monospaced font: 0.602 em, as DejaVu Sans Mono has it."""
+    """Return every text with its box, for the advance of DejaVu Sans Mono: 0.602 em."""
     for element in ET.fromstring(svg).iter(f"{SVG}text"):
         letters, kind = "".join(element.itertext()), element.get("class", "")
         size = 15 if "symbol" in kind else 10.5 if "small" in kind else 12
@@ -56,8 +56,9 @@ def squeezed(lines):
     return [re.sub(r"\s+", " ", line.strip()) for line in lines]
 
 
-def test_the_chapters_numbers_names_and_shapes_stand_at_their_edges():
-    # X W = [1 2; 0 1] [1 0 2; -1 1 0] = [-1 2 2; -1 1 0], and B = [10 20 30] is added to each row; L = Σ Y².
+def test_the_numbers_names_and_shapes_of_the_chapter_are_drawn_at_their_edges():
+    # X W = [1 2; 0 1] [1 0 2; -1 1 0] = [-1 2 2; -1 1 0]; B = [10 20 30] is added to each row;
+    # L = Σ Y².
     # So dY = 2 Y, dX = dY Wᵀ, dW = Xᵀ dY, dB = the sum of dY over its rows.
     x, w, b = nl.Input("X"), nl.Weight("W", [[1.0, 0.0, 2.0], [-1.0, 1.0, 0.0]]), nl.Weight("B", [[10.0, 20.0, 30.0]])
     y = nl.Add()(nl.MatMul()(x, w, name="XW"), b, name="Y")

@@ -57,7 +57,7 @@ def expected(picture):
     return nodes, wires
 
 
-# ---- Graphviz, read by the part of its grammar that is used -------------------------------------------------------------------------
+# ---- Graphviz, read by the part of its grammar that is used --------------------------------------
 
 STRING = r'"(?:[^"\\\n]|\\["\\n])*"'
 """A quoted string, with a backslash before nothing but what it is to escape."""
@@ -130,10 +130,10 @@ def test_nodes_of_different_kinds_have_different_shapes():
     }
 
 
-# ---- Mermaid, read by the few rules of its grammar that are used -------------------------------------------------------------------
+# ---- Mermaid, read by the few rules of its grammar that are used ---------------------------------
 
 TEXT = r'"((?:[^"#&<>`$*_~|{}\[\]@;%\\\\]|#\d+;|<br/>)*)"'
-"""Between quotes: nothing that Mermaid, Markdown, TeX or HTML would read as theirs, but numbered characters and line breaks."""
+"""Between quotes: numbered characters and line breaks, and no markup of any language."""
 NODE = re.compile(rf"  n(\d+)(\(\[|\[\[|\(\(\(|\(\(|\[){TEXT}(\]\)|\]\]|\)\)\)|\)\)|\])")
 EDGE = re.compile(rf"  n(\d+) -->\|{TEXT}\| n(\d+)")
 TITLE = re.compile(r"  accTitle: (?:[^#;%{}<>]|#\d+;)+")
@@ -165,7 +165,7 @@ def test_mermaids_grammar_reads_the_nodes_and_edges_of_the_picture(name, folded)
     assert read == wanted_wires
 
 
-# ---- both -------------------------------------------------------------------------------------------------------------------------
+# ---- both ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("title", NASTY)

@@ -1,4 +1,4 @@
-"""The table of fused kernels: a row is used in every container, in training and in inference, and nowhere else."""
+"""A row of the table of fused kernels is used in every container, and nowhere else."""
 
 import copy
 
@@ -14,7 +14,7 @@ DOUT = np.random.default_rng(1).normal(size=(4, 3))
 
 
 class TanhTwice:
-    """A row as somebody would add it: two tanh, one behind the other, and a count of how often it ran."""
+    """A row as a user would add it: two tanh in a row, and a count of how often it ran."""
 
     def __init__(self):
         self.ran = []
@@ -172,3 +172,34 @@ def test_a_plan_goes_on_layer_by_layer_where_a_users_layer_gives_another_shape()
         np.testing.assert_allclose(dx, dout, rtol=1e-12)
     for got, wanted in zip(model.parameters().values(), (p for each in layers for p in each.parameters().values()), strict=True):
         np.testing.assert_allclose(got.grad, wanted.grad, rtol=1e-12)
+
+
+FLOATS, SINGLES, COLUMN, WHOLE = np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 1)), np.ones((2, 3), int)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fits"),
+    [
+        ([FLOATS, FLOATS], True),
+        ([SINGLES, SINGLES], True),
+        ([FLOATS, SINGLES], False),
+        ([FLOATS, COLUMN], False),
+        ([COLUMN, FLOATS], False),
+        ([WHOLE, WHOLE], False),
+        ([FLOATS], False),
+        ([FLOATS, FLOATS, FLOATS], False),
+        ([np.array(1.0), np.array(1.0)], False),
+    ],
+)
+def test_the_row_of_add_takes_two_arrays_of_one_shape_and_one_floating_type(inputs, fits):
+    assert fused.TABLE["add",].fits([nl.Add()], *inputs) == fits
+
+
+def test_a_sum_that_broadcasts_in_a_graph_has_the_gradients_of_add():
+    x, z = nl.Input("x"), nl.Input("z")
+    model = nl.Graph([x, z], [nl.Tanh()(x + z)])
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(X, X[0]), np.tanh(X + X[0]), rtol=1e-14)
+        dx, dz = model.backward(DOUT)
+        np.testing.assert_allclose(dx, DOUT * (1 - np.tanh(X + X[0]) ** 2), rtol=1e-12)
+        np.testing.assert_allclose(dz, dx.sum(axis=0), rtol=1e-12)

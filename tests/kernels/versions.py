@@ -10,7 +10,7 @@ from netlib.kernels.kernel import Kernel, Loops
 
 IN_USE = ["numpy", "numba"] if nl.accelerator() == "numba" else ["numpy"]
 VERSIONS = ["loops in Python", *IN_USE]
-"""Loops in Python are what the mutation test changes, and what can be tested where numba is not installed."""
+"""The mutation test changes loops in Python, which can be tested without numba."""
 
 
 def in_python(loops):

@@ -1,15 +1,15 @@
-"""What every loss keeps, on cases worked by hand."""
+"""What holds for every loss, on cases worked by hand."""
 
-import copy
 import math
 from functools import partial
 
 import numpy as np
 import pytest
-from layouts import LAYOUTS
 from numeric import numeric_gradient
 
 import netlib as nl
+from netlib.losses.loss import same_shape
+from netlib.testing import check_layer
 
 LN2, LN4 = math.log(2), math.log(4)
 CASES = {  # loss, y, t, the terms, and their derivatives with respect to y
@@ -85,6 +85,12 @@ def test_the_gradients_are_those_worked_by_hand_over_the_count_for_a_mean(make, 
 
 @every_case
 @reductions
+def test_every_rule_of_check_layer_is_kept(make, y, t, terms, derivatives, reduction):
+    check_layer(make(reduction=reduction), floats(y) + 0.03125, targets(t))  # off the kinks
+
+
+@every_case
+@reductions
 def test_value_and_gradient_agree(make, y, t, terms, derivatives, reduction):
     loss, t = make(reduction=reduction), targets(t)
     y = floats(y) + 0.03125  # off the kinks
@@ -112,11 +118,11 @@ def test_unreduced_each_term_has_a_dout_of_its_own(make, y, t, terms, derivative
 
 
 @every_case
-@pytest.mark.parametrize("dout", [3.0, 3, np.array(3.0)], ids=repr)
-def test_unreduced_a_single_number_is_the_dout_of_every_term(make, y, t, terms, derivatives, dout):
+def test_unreduced_a_single_number_is_the_dout_of_every_term(make, y, t, terms, derivatives):
     loss = make(reduction="none")
     loss.forward(floats(y), t)
-    assert np.allclose(loss.backward(dout), 3 * np.array(derivatives), rtol=1e-15, atol=1e-16)
+    for dout in (3.0, 3, np.array(3.0)):
+        assert np.allclose(loss.backward(dout), 3 * np.array(derivatives), rtol=1e-15, atol=1e-16)
 
 
 @every_case
@@ -127,9 +133,13 @@ def test_a_reduced_loss_is_a_python_float(make, y, t, terms, derivatives):
 
 @every_case
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64], ids=lambda dtype: dtype.__name__)
-@reductions
-def test_the_gradient_has_the_type_and_shape_of_y(make, y, t, terms, derivatives, dtype, reduction):
-    loss, y = make(reduction=reduction), floats(y, dtype)
+def test_the_gradient_has_the_type_and_shape_of_y(make, y, t, terms, derivatives, dtype):
+    for reduction in ("mean", "sum", "none"):
+        assert_gradient_of_the_type_and_shape_of_y(make, floats(y, dtype), t, terms, derivatives, reduction)
+
+
+def assert_gradient_of_the_type_and_shape_of_y(make, y, t, terms, derivatives, reduction):
+    loss, dtype = make(reduction=reduction), y.dtype
     L = loss.forward(y, t)
     assert reduction != "none" or L.dtype == dtype
     dy = loss.backward()
@@ -146,65 +156,10 @@ def test_whole_numbers_count_as_float32(make, y, t, terms, derivatives):
 
 
 @every_case
-@reductions
-def test_nothing_given_changes_and_nothing_returned_is_shared(make, y, t, terms, derivatives, reduction):
-    loss, y, t = make(reduction=reduction), floats(y), targets(t)
-    before = y.tobytes(), t.tobytes()
-    L = loss.forward(y, t)
-    dout = np.ones(np.shape(L))
-    first, second = loss.backward(dout), loss.backward(dout)
-    assert (y.tobytes(), t.tobytes()) == before
-    assert (dout == 1).all()
-    arrays = [y, t, dout, first, second, *([L] if reduction == "none" else [])]
-    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-
-
-@every_case
-@reductions
-def test_backward_does_not_see_what_happens_to_anything_after_forward(make, y, t, terms, derivatives, reduction):
-    loss, y, t = make(reduction=reduction), floats(y), targets(t)
-    L = loss.forward(y, t)
-    wanted = loss.backward()
-    kept = wanted.copy()
-    y[...], t[...], wanted[...] = np.nan, 0, np.nan
-    if reduction == "none":
-        L[...] = np.nan
-    assert np.array_equal(loss.backward(), kept)
-
-
-@every_case
-@reductions
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_memory_layout_does_not_matter(make, y, t, terms, derivatives, reduction, layout):
-    loss, relaid = make(reduction=reduction), LAYOUTS[layout]
-    wanted, gradient = loss.forward(floats(y), targets(t)), loss.backward()
-    assert np.allclose(loss.forward(relaid(floats(y)), relaid(targets(t))), wanted, rtol=1e-14, atol=0)
-    dy = loss.backward(relaid(np.ones_like(wanted)))
-    assert np.allclose(dy, gradient, rtol=1e-14, atol=1e-16)
-    assert dy.dtype == np.float64
-
-
-@every_case
 def test_the_mean_over_a_batch_is_the_mean_over_its_samples(make, y, t, terms, derivatives):
     loss = make(reduction="mean")
     singles = [loss.forward(floats(y[i : i + 1]), t[i : i + 1]) for i in range(len(y))]
     assert math.isclose(make(reduction="mean").forward(floats(y), t), sum(singles) / len(y), rel_tol=1e-14)
-
-
-@every_case
-def test_a_second_forward_replaces_the_first(make, y, t, terms, derivatives):
-    loss = make(reduction="sum")
-    loss.forward(3 * floats(y)[:1], t[:1])
-    loss.forward(floats(y), t)
-    assert np.allclose(loss.backward(), derivatives, rtol=1e-15, atol=1e-16)
-
-
-@every_case
-def test_a_deep_copy_is_a_loss_of_its_own(make, y, t, terms, derivatives):
-    loss = make(reduction="sum")
-    loss.forward(floats(y), t)
-    copy.deepcopy(loss).forward(2 * floats(y), t)
-    assert np.allclose(loss.backward(), derivatives, rtol=1e-15, atol=1e-16)
 
 
 @every_case
@@ -218,10 +173,10 @@ def test_a_refused_forward_leaves_the_last_one_in_place(make, y, t, terms, deriv
 
 
 @every_loss
-@reductions
-def test_backward_before_forward_is_refused(kind, reduction):
-    with pytest.raises(nl.OrderError, match="forward"):
-        kind(reduction=reduction).backward()
+def test_backward_before_forward_is_refused(kind):
+    for reduction in ("mean", "sum", "none"):
+        with pytest.raises(nl.OrderError, match="forward"):
+            kind(reduction=reduction).backward()
 
 
 @every_case
@@ -235,16 +190,14 @@ def test_a_dout_of_another_shape_is_refused(make, y, t, terms, derivatives):
 
 
 @every_case
-@reductions
-@pytest.mark.parametrize("dout", [None, "1", 1j, [object()]])
-def test_a_dout_that_is_no_number_is_refused(make, y, t, terms, derivatives, reduction, dout):
-    loss = make(reduction=reduction)
-    loss.forward(floats(y), t)
-    with pytest.raises(nl.InvalidTypeError):
-        loss.backward(dout)
+def test_a_dout_that_is_no_number_is_refused_by_the_name_of_the_loss(make, y, t, terms, derivatives):
+    for reduction in ("mean", "sum", "none"):
+        loss = make(reduction=reduction)
+        loss.forward(floats(y), t)
+        with pytest.raises(nl.InvalidTypeError, match=f"^{type(loss).__name__}.*: got None, wanted an array"):
+            loss.backward(None)
 
 
-@elementwise
 @pytest.mark.parametrize(
     ("y", "t"),
     [
@@ -259,16 +212,19 @@ def test_a_dout_that_is_no_number_is_refused(make, y, t, terms, derivatives, red
         ((0,), (1,)),
     ],
 )
-@reductions
-def test_targets_that_numpy_would_broadcast_are_refused_and_both_shapes_named(kind, y, t, reduction):
+def test_targets_that_numpy_would_broadcast_are_refused_and_both_shapes_named(y, t):
     with pytest.raises(nl.ShapeError) as caught:
-        kind(reduction=reduction).forward(np.ones(y), np.ones(t))
-    text = str(caught.value)
-    assert text.startswith(kind.__name__)
-    assert f"y of shape {y} and t of shape {t}" in text
+        same_shape(np.ones(y), np.ones(t), "here")
+    assert str(caught.value).startswith(f"here: got y of shape {y} and t of shape {t}")
 
 
-def test_as_many_targets_in_another_shape_are_answered_with_the_reshape_that_mends_it():
+@elementwise
+def test_targets_of_another_shape_are_refused_by_the_name_of_the_loss(kind):
+    with pytest.raises(nl.ShapeError, match=rf"^{kind.__name__}.*y of shape \(4,\) and t of shape \(4, 1\)"):
+        kind().forward(np.ones(4), np.ones((4, 1)))
+
+
+def test_the_hint_for_as_many_targets_in_another_shape_is_the_reshape():
     with pytest.raises(nl.ShapeError, match=r"t\.reshape\(\(4, 1\)\)"):
         nl.MeanSquaredError().forward(np.ones((4, 1)), np.ones(4))
 
@@ -289,19 +245,17 @@ def test_the_mean_of_an_empty_batch_is_refused_and_its_sum_is_0(kind):
 
 
 @every_loss
-@pytest.mark.parametrize("reduction", ["average", "MEAN", "", None, 0, True, ["mean"]])
-def test_an_unknown_reduction_is_refused_by_a_message_that_lists_the_known(kind, reduction):
-    with pytest.raises(nl.InvalidValueError, match=f"{kind.__name__}: reduction is .*'mean', 'sum' or 'none'"):
-        kind(reduction=reduction)
+def test_an_unknown_reduction_is_refused_by_a_message_that_lists_the_known(kind):
+    for reduction in ("average", "MEAN", "", None, 0, True, ["mean"]):
+        with pytest.raises(nl.InvalidValueError, match=f"{kind.__name__}: reduction is .*'mean', 'sum' or 'none'"):
+            kind(reduction=reduction)
 
 
 @every_loss
-@pytest.mark.parametrize("bad", [None, "t", ["a", "b"], [1j, 2j], [object(), object()], [[1.0], [1.0, 2.0]], np.ma.ones((2, 2))], ids=str)
-def test_scores_and_targets_that_are_no_arrays_of_real_numbers_are_refused(kind, bad):
-    for y, t in [(bad, np.ones((2, 2))), (np.ones((2, 2)), bad)]:
-        with pytest.raises(nl.NetlibError) as caught:
+def test_scores_and_targets_that_are_no_arrays_of_real_numbers_are_refused_by_the_name_of_the_loss(kind):
+    for y, t in [(None, np.ones((2, 2))), (np.ones((2, 2)), None)]:
+        with pytest.raises(nl.InvalidTypeError, match=f"^{kind.__name__}.*: got None, wanted an array"):
             kind().forward(y, t)
-        assert isinstance(caught.value, TypeError | ValueError)
 
 
 @pytest.mark.parametrize(
@@ -376,9 +330,8 @@ def test_the_gradient_of_a_mean_over_300_000_half_precision_rows_does_not_overfl
     assert np.allclose(loss.backward()[0] * np.float64(600_000), [4, 4], rtol=0.05)
 
 
-@pytest.mark.parametrize("reduction", ["none"])
-def test_a_ragged_dout_is_refused_in_netlibs_words(reduction):
-    loss = nl.MeanSquaredError(reduction=reduction)
+def test_a_ragged_dout_is_refused_with_an_error_of_netlib():
+    loss = nl.MeanSquaredError(reduction="none")
     loss.forward([1.0, 2.0], [0.0, 0.0])
     with pytest.raises(nl.InvalidValueError):
         loss.backward([[1.0], [1.0, 2.0]])

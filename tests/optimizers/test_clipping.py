@@ -125,7 +125,7 @@ def test_used_up_gradients_are_zeros_not_leftovers():
 
 
 def test_measuring_and_clipping_do_not_slow_what_comes_after():
-    """A gradient that was lent to a caller must be zeroed by hand at every step; a look by netlib lends nothing."""
+    """A gradient whose array a caller holds is zeroed at every step; netlib itself holds none."""
     weight = Parameter(np.zeros(2))
     optimizer = SGD(weight)
     weight.add_grad(np.array([3.0, 4.0]))
@@ -137,7 +137,7 @@ def test_measuring_and_clipping_do_not_slow_what_comes_after():
 @pytest.mark.parametrize(
     ("limit", "error"), [(-1, InvalidValueError), (math.nan, InvalidValueError), ("1", InvalidTypeError), (None, InvalidTypeError)]
 )
-def test_limits_that_cannot_be_are_refused(limit, error):
+def test_invalid_limits_are_refused(limit, error):
     ps = parameters([3.0, 4.0])
     with pytest.raises(error, match="max_norm"):
         clip_grad_norm(ps, limit)

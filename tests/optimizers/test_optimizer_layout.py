@@ -112,7 +112,7 @@ def test_two_optimizers_over_one_model_take_turns_and_each_keeps_its_state():
     one, two = Adam(lone), SGD(lone, lr=0.01, momentum=0.9)
     for seed in range(4):
         train(model, (first, second)[seed % 2], 1, seed)
-        # The same, with parameters whose arrays are fresh each time, so that no memory is shared between the two.
+        # The same, with parameters whose arrays are new each time, so that the two share no memory.
         backward(lone, seed)
         (one, two)[seed % 2].step()
         for p in lone.parameters().values():

@@ -89,7 +89,7 @@ def test_the_defaults_are_the_usual_ones():
     assert settings(SGD) == {"lr": 0.01, "momentum": 0, "nesterov": False, "weight_decay": 0}
 
 
-def test_an_optimizer_of_ones_own_decays_nothing_unless_asked_to():
+def test_a_users_optimizer_decays_nothing_unless_asked_to():
     class Descent(Optimizer):
         def update(self, rate, t, value, grad, scratch):
             value -= rate * grad
@@ -104,7 +104,8 @@ def test_adams_first_step_is_the_rate_whatever_the_gradient():
 
 
 def test_adams_second_step_by_hand():
-    # b1 = b2 = 0.5, g = 1 then 3: m/(1 − b1²) = (0.25 + 1.5)/0.75 = 7/3; v/(1 − b2²) = (0.25 + 4.5)/0.75 = 19/3.
+    # b1 = b2 = 0.5, g = 1 then 3:
+    # m/(1 − b1²) = (0.25 + 1.5)/0.75 = 7/3; v/(1 − b2²) = (0.25 + 4.5)/0.75 = 19/3.
     first = 1 - 0.1 * 1 / (1 + 0.5)
     expected = [first, first - 0.1 * (7 / 3) / (math.sqrt(19 / 3) + 0.5)]
     assert stepped(lambda p: Adam(p, lr=0.1, betas=(0.5, 0.5), eps=0.5), [1.0, 3.0]) == pytest.approx(expected, abs=1e-15)
@@ -297,7 +298,7 @@ def test_the_rate_can_be_read_and_replaced():
         (lambda step: "much", InvalidTypeError),
     ],
 )
-def test_rates_that_cannot_be_are_refused_and_nothing_moves(kind, lr, error):
+def test_invalid_rates_are_refused_and_nothing_moves(kind, lr, error):
     weight = Parameter([1.0])
     value, grad = weight.value, weight.grad
     with pytest.raises(error, match="lr"):
@@ -310,7 +311,7 @@ def test_rates_that_cannot_be_are_refused_and_nothing_moves(kind, lr, error):
     assert optimizer.lr == 0.25
 
 
-def test_a_schedule_that_fails_in_the_midst_leaves_everything_as_it_was():
+def test_a_schedule_that_fails_during_a_step_leaves_everything_as_it_was():
     weight = Parameter([1.0])
     optimizer = SGD(weight, lr=lambda step: math.nan if step else 1.0)
     optimizer.step()

@@ -1,4 +1,4 @@
-"""A parameter put in the place of another after the optimizer was made: it is trained from then on."""
+"""A parameter that replaces another after the optimizer was made is trained from then on."""
 
 import numpy as np
 import pytest

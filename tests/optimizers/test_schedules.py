@@ -133,6 +133,6 @@ def test_every_public_schedule_is_tested():
         (lambda: Chain((0.1, 3), (0.2, 3)), InvalidTypeError, "lr"),
     ],
 )
-def test_what_cannot_be_a_schedule_is_refused(make, error, said):
+def test_an_invalid_schedule_is_refused(make, error, said):
     with pytest.raises(error, match=said):
         make()

@@ -1,4 +1,4 @@
-"""JAX as a second referee: of the nodes that broadcast, and of the activations that PyTorch defines otherwise or rounds."""
+"""JAX judges the nodes that broadcast, and activations that PyTorch defines otherwise or rounds."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import table
 
 import netlib as nl
 
-THEIRS = {
+ELEMENTWISE = {
     nl.ReLU: lambda layer: jax.nn.relu,
     nl.LeakyReLU: lambda layer: lambda x: jax.nn.leaky_relu(x, layer.negative_slope),
     nl.ELU: lambda layer: lambda x: jax.nn.elu(x, layer.alpha),
@@ -17,20 +17,19 @@ THEIRS = {
     nl.Sigmoid: lambda layer: jax.nn.sigmoid,
     nl.Tanh: lambda layer: jnp.tanh,
     nl.Softplus: lambda layer: jax.nn.softplus,
+}
+THEIRS = ELEMENTWISE | {
     nl.Softmax: lambda layer: lambda x: jax.nn.softmax(x, layer.axis),
     nl.LogSoftmax: lambda layer: lambda x: jax.nn.log_softmax(x, layer.axis),
-    nl.Sum: lambda layer: lambda x: jnp.sum(x, layer.axis, keepdims=layer.keepdims),
-    nl.Mean: lambda layer: lambda x: jnp.mean(x, layer.axis, keepdims=layer.keepdims),
-    nl.Reshape: lambda layer: lambda x: jnp.reshape(x, layer.shape),
-    nl.Transpose: lambda layer: lambda x: jnp.transpose(x, layer.axes),
-    nl.Concatenate: lambda layer: lambda *xs: jnp.concatenate(xs, layer.axis),
     nl.Add: lambda layer: lambda *xs: sum(xs[1:], start=xs[0]),
     nl.Subtract: lambda layer: jnp.subtract,
     nl.Multiply: lambda layer: jnp.multiply,
     nl.Divide: lambda layer: jnp.divide,
     nl.MatMul: lambda layer: jnp.matmul,
 }
-ROWS = [row for row in table.ROWS if type(row.make(np.float64)) in THEIRS]
+ROWS = [  # of an element-by-element activation, one shape tells as much as four
+    row for row in table.ROWS if (kind := type(row.make(np.float64))) in THEIRS and (kind not in ELEMENTWISE or row.shapes == ((4, 3),))
+]
 
 
 def assert_equal_jax(layer, inputs):
@@ -52,12 +51,10 @@ def test_forward_and_input_gradients_equal_jaxs(row):
     assert_equal_jax(row.make(np.float64), row.inputs)
 
 
-@pytest.mark.parametrize(
-    "kind", [nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus, nl.Softmax, nl.LogSoftmax]
-)
-@pytest.mark.parametrize("scale", [10.0, 40.0, 1e3, 1e4])
-def test_far_out_an_activation_equals_jaxs(kind, scale):
-    assert_equal_jax(kind(), [scale * np.linspace(-1, 1, 400)])
+@pytest.mark.parametrize("kind", [*ELEMENTWISE, nl.Softmax, nl.LogSoftmax])
+def test_far_out_an_activation_equals_jaxs(kind):
+    for scale in (10.0, 40.0, 1e3, 1e4):
+        assert_equal_jax(kind(), [scale * np.linspace(-1, 1, 400)])
 
 
 def test_softplus_has_no_threshold_above_which_it_would_be_x():

@@ -57,7 +57,7 @@ def test_one_probability_out_of_a_sigmoid_is_class_1_above_one_half(ax):
     assert np.array_equal(classes, (x0 + x1 > 1).astype(int))
 
 
-def test_a_threshold_of_ones_own_moves_the_boundary(ax):
+def test_another_threshold_moves_the_boundary(ax):
     classes, x0, x1 = regions(nl.plot.decision_boundary(SUM_ABOVE_ONE, CORNERS, T, ax=ax, threshold=0.5))
     assert np.array_equal(classes, (x0 + x1 > 1.5).astype(int))
 
@@ -96,7 +96,7 @@ def test_more_classes_than_named_colours_still_differ(ax):
 
 
 class Log(list):
-    """A list of a class of its own, which a prediction shares with the layer: lists themselves it copies."""
+    """A subclass of list, which a prediction shares with the layer; it copies plain lists."""
 
 
 class Noting(nl.Layer):

@@ -44,21 +44,23 @@ def luminance(colour):
 
 
 def test_every_count_can_be_read_on_its_colour(ax):
-    square = np.zeros((100, 100), int)
-    square[:, 0] = range(100)
-    square[:, 1] = 100 - square[:, 0]
-    nl.plot.confusion(square, ax=ax)
-    (image,) = ax.get_images()
-    contrasts = []
-    for text in ax.texts:
-        k, i = text.get_position()
-        dark, light = sorted([luminance(text.get_color()), luminance(image.cmap(image.norm(square[i, k] / 100))[:3])])
-        contrasts.append((light + 0.05) / (dark + 0.05))
+    contrasts, colours = [], set()
+    for shares in np.array_split(np.arange(101), 5):
+        square = np.zeros((len(shares), len(shares)), int)
+        square[:, 0], square[:, 1] = shares, 100 - shares
+        ax.clear()
+        nl.plot.confusion(square, ax=ax)
+        (image,) = ax.get_images()
+        for text in ax.texts:
+            k, i = text.get_position()
+            dark, light = sorted([luminance(text.get_color()), luminance(image.cmap(image.norm(square[i, k] / 100))[:3])])
+            contrasts.append((light + 0.05) / (dark + 0.05))
+            colours.add(to_rgb(text.get_color()))
     assert min(contrasts) > 4.3  # WCAG 2 asks 4.5 of small text and 3 of large; no colour does better than 4.58 on the worst ground
-    assert {to_rgb(text.get_color()) for text in ax.texts} >= {(1, 1, 1), (0, 0, 0)}
+    assert colours >= {(1, 1, 1), (0, 0, 0)}
 
 
-def test_names_of_classes_stand_at_rows_and_columns(ax):
+def test_rows_and_columns_have_the_names_of_classes(ax):
     nl.plot.confusion(COUNTS, labels=["cat", "dog", 7], ax=ax)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["cat", "dog", "7"]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cat", "dog", "7"]

@@ -38,7 +38,7 @@ def test_between_the_images_there_is_nothing(ax):
     assert np.isfinite(np.delete(np.delete(grid, 3, 0), 3, 1)).all()
 
 
-def test_a_shape_of_ones_own_is_kept(ax):
+def test_a_shape_that_is_given_is_kept(ax):
     layer = nl.Affine(6, 5, rng=0)
     nl.plot.weights(layer, ax=ax, shape=(2, 3))
     shown = images(ax, 2, 3)

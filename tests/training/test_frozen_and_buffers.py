@@ -53,7 +53,7 @@ def step(model, optimizer):
     optimizer.step()
 
 
-# Frozen parts -------------------------------------------------------------------------------------------------------------------------
+# Frozen parts -------------------------------------------------------------------------------------
 
 
 def test_freeze_and_unfreeze_return_the_layer():
@@ -141,7 +141,7 @@ def test_a_trainer_trains_the_rest_and_leaves_the_frozen_part_as_it_is():
     assert flags(part) == [False] * 4
 
 
-def test_unfreeze_gives_back_exactly_what_freeze_took():
+def test_unfreeze_restores_exactly_what_freeze_changed():
     part = body()
     fixed = part[0].bias
     fixed.trainable = False
@@ -166,7 +166,7 @@ def test_unfreezing_what_was_never_frozen_changes_nothing():
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_unfreeze_gives_back_the_mode_that_was_asked_for_meanwhile(asked):
+def test_unfreeze_restores_the_mode_that_was_set_in_between(asked):
     part = body().train(not asked)
     model = nl.Sequential(part)
     part.freeze()
@@ -177,7 +177,7 @@ def test_unfreeze_gives_back_the_mode_that_was_asked_for_meanwhile(asked):
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_unfreeze_gives_back_the_mode_of_before_where_no_other_was_asked_for(mode):
+def test_unfreeze_restores_the_earlier_mode_where_none_was_set_in_between(mode):
     part = body().train(mode).freeze().unfreeze()
     assert set(modes(part)) == {mode}
 
@@ -239,11 +239,11 @@ def test_a_frozen_model_predicts_and_saves_its_state_as_any_other():
     assert not any(modes(model))
 
 
-# Buffers beside training --------------------------------------------------------------------------------------------------------------
+# Buffers beside training --------------------------------------------------------------------------
 
 
 class Walk(Callback):
-    """Moves a weight and a buffer along given paths, one value an epoch, so that every measure is known."""
+    """Moves a weight and a buffer along given paths, one value an epoch."""
 
     def __init__(self, weights, offsets):
         self.weights, self.offsets = weights, offsets

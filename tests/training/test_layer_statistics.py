@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from stateful_layers import Overwrites
 
 import netlib as nl
 from netlib.training.layer_statistics import EDGES
@@ -26,7 +27,8 @@ def worked():
 
 
 # y = -3·relu(2x) = (-6, 0, -18), so y - t = (-6, -3, -18) and dL/dy = 2/3 (y - t) = (-4, -2, -12);
-# times -3 before the last layer: (12, 6, 36); and without the middle one, where 2x < 0, before the ReLU.
+# times -3 before the last layer: (12, 6, 36);
+# and without the middle one, where 2x < 0, before the ReLU.
 WORKED = {
     "activations": {"0": [2.0, -2.0, 6.0], "1": [2.0, 0.0, 6.0], "2": [-6.0, 0.0, -18.0]},
     "gradients": {"0": [12.0, 0.0, 36.0], "1": [12.0, 6.0, 36.0], "2": [-4.0, -2.0, -12.0]},
@@ -116,18 +118,6 @@ class Scale(nl.Layer):
         return self.inner[0].backward(self.inner[1].backward(dout * self.factor.value))
 
 
-class InPlace(nl.Layer):
-    """Writes into what it was given: a habit to be discouraged, but it must not falsify what is recorded."""
-
-    def forward(self, x):
-        x *= 2
-        return x
-
-    def backward(self, dout):
-        dout *= 2
-        return dout
-
-
 def two_branches():
     x = nl.Input("x")
     h = nl.Tanh()(nl.Affine(6, 8, rng=0)(x), name="h")
@@ -210,7 +200,7 @@ def test_validation_is_not_looked_at():
 
 def test_values_are_those_at_the_time_even_where_a_layer_writes_over_them():
     record = nl.LayerStatistics()
-    with watched(record, nl.Sequential(nl.Identity(), InPlace(), InPlace())) as model:
+    with watched(record, nl.Sequential(nl.Identity(), Overwrites(), Overwrites())) as model:
         model.forward(np.array([1.0]))
         model.backward(np.array([1.0]))
     assert [float(track["max"][0]) for track in record.activations.values()] == [1, 2, 4]
@@ -281,7 +271,7 @@ def test_no_array_is_kept_however_large():
     assert abs(kept(100_000) - kept(10)) < 100
 
 
-def test_a_number_of_batches_that_cannot_be_is_refused_and_it_is_shown_as_the_call_that_made_it():
+def test_an_invalid_number_of_batches_is_refused_and_the_repr_is_the_call_that_made_it():
     with pytest.raises(nl.InvalidValueError, match="LayerStatistics: every is 0, expected at least 1"):
         nl.LayerStatistics(every=0)
     assert repr(nl.LayerStatistics(every=3)) == "LayerStatistics(every=3)"

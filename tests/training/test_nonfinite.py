@@ -11,7 +11,7 @@ X = np.linspace(-1, 1, 20)[:, None]
 
 
 class Poison(Layer):
-    """Passes numbers on, and at one forward in training, a NaN or an infinity; or does so in backward."""
+    """Passes numbers on, but once in training NaN or infinity, in forward or in backward."""
 
     def __init__(self, at, value=np.nan, backward=False):
         self.at, self.value, self.in_backward = at, value, backward

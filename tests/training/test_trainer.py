@@ -36,7 +36,7 @@ def same_bits(a, b):
 
 
 class Log(list):
-    """A list of a class of its own, which a prediction shares with the layer: lists themselves it copies."""
+    """A subclass of list, which a prediction shares with the layer; it copies plain lists."""
 
 
 class Watch(nl.Identity):
@@ -126,7 +126,7 @@ def test_targets_stay_with_their_inputs():
 
 
 @pytest.mark.parametrize("share", [0.2, 0.33])
-def test_a_share_is_held_out_by_chance_the_same_in_every_fit_and_never_learned_from(share):
+def test_a_random_share_is_held_out_the_same_in_every_fit_and_never_learned_from(share):
     watch = Watch()
     trained = trainer(nl.Sequential(watch, *linear()))
     fit(trained, epochs=2, batch_size=4, validation=share)

@@ -76,22 +76,22 @@ def held_objects(layer: Layer) -> Iterator[Any]:
 
 
 def holds_floats(layer: Layer) -> bool:
-    """Return whether the layer or one inside it holds floating numbers of NumPy, which may be made of its parameters."""
+    """Return whether the layer or one inside it holds NumPy floats besides its parameters."""
     return any(isinstance(thing, np.ndarray | np.floating) and thing.dtype.kind == "f" for thing in held_objects(layer))
 
 
 def held_collections(layer: Layer) -> list[Any]:
-    """Return the lists and dicts in attributes, which a forward may fill."""
+    """Return the lists and dicts in attributes, which forward may change."""
     return [value for _, each in layer.walk() for value in vars(each).values() if isinstance(value, list | dict)]
 
 
 def held_arrays(layer: Layer) -> list[Array]:
-    """Return the arrays of plain numbers."""
+    """Return the arrays that are held, except those of objects."""
     return [each for each in held_objects(layer) if isinstance(each, np.ndarray) and each.dtype != object]
 
 
 def held_views(layer: Layer) -> Iterator[tuple[Array, Parameter]]:
-    """Yield the arrays that are a parameter's value or a view of it, each with its parameter: until that is given other memory."""
+    """Yield the arrays that share memory with the value of a parameter, each with the parameter."""
     by_owner: dict[int, list[Parameter]] = {}
     for parameter in layer.parameters().values():
         by_owner.setdefault(id(_owner(parameter.value)), []).append(parameter)
@@ -107,23 +107,23 @@ def _owner(array: Array) -> Array:
 
 
 def same_part(part: Array, whole: Array, other: Array) -> Array:
-    """Return the part of another array of the same shape, in C order as the first, that `part` is of `whole`."""
+    """Return the part of `other` that `part` is of `whole`, both in C order and of equal shape."""
     offset = (part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // whole.itemsize * other.itemsize
     return np.ndarray(part.shape, other.dtype, other, offset, [step // whole.itemsize * other.itemsize for step in part.strides])
 
 
 def is_float(x: Any) -> bool:
-    """Return whether something is an array of floating numbers."""
+    """Return whether `x` is an array of floats."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
 def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
-    """Return a deep copy, or refuse and say `why` there must be one; what stands in `memo` takes the place of the original.
+    """Return a deep copy, with the objects in `memo` instead of the originals.
 
     Raises
     ------
     InvalidTypeError
-        For a layer that cannot be deep-copied.
+        For a layer that cannot be deep-copied; the message says `why` a copy is needed.
     """
     try:
         return copy.deepcopy(layer, memo)
@@ -133,10 +133,10 @@ def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Lay
 
 
 def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any] | None = None) -> Layer:
-    """Return a deep copy that computes in `dtype`, or refuse and say `why` there must be one.
+    """Return a deep copy that computes in `dtype`; an error says `why` a copy is needed.
 
-    Parameters, buffers, arrays and types that the layer holds are converted: those of type `before`,
-    or all floating ones if it is None.
+    Parameters are converted, and buffers, arrays and dtypes that the layer holds: those of dtype
+    `before`, or all floating ones if it is None.
     """
 
     def is_cast(kind: np.dtype[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What needs room in a picture: the label of a wire, the shape of a node, and the text in both."""
+"""The boxes of a picture: labels of wires, shapes of nodes, and the text in both."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import NamedTuple
 from ..arrays import Array
 from ..layers.rules import sized
 from . import numbers
+from .elements import Node, Wire
 from .layout import Point
-from .picture import Node, Picture, Wire
-from .wording import as_text, fitting, folded, formula_at, shortened
+from .picture import Picture
+from .wording import as_text, describe_group, fit_of_shapes, gradient_formula, shorten
 
-SIZE, SMALL = 12, 10.5  # of the letters, in px
-ADVANCE = 0.605  # of a letter of a monospaced font, in parts of its size
+SIZE, SMALL = 12, 10.5  # font sizes in px
+ADVANCE = 0.605  # width of a monospaced character relative to the font size
 LINE, SMALL_LINE = 16, 14
 RADIUS, FAN_RADIUS = 22, 11
 PAD = 10
@@ -23,19 +24,19 @@ HEAT = 44
 
 
 class Text(NamedTuple):
-    """A piece of text on a line: its classes and its letters."""
+    """A piece of text on a line, with its CSS classes."""
 
     kind: str
     letters: str
 
     @property
     def width(self) -> float:
-        """In px."""
+        """Width in px."""
         return len(self.letters) * ADVANCE * (15 if "symbol" in self.kind else SMALL if "small" in self.kind else SIZE)
 
 
 class Half:
-    """What stands above the line of a wire, or below: a heading, and an array."""
+    """The text above or below the line of a wire: a heading and an array."""
 
     def __init__(self, kind: str, heading: list[Text], array: Array | None) -> None:
         self.kind = kind
@@ -62,12 +63,12 @@ class Half:
 
     @property
     def size(self) -> Point:
-        """Width and height of all."""
+        """Width and height of heading and array."""
         width, height = self.body
         return max(width, sum(text.width for text in self.heading)), height + (LINE if self.heading else 0)
 
-    def drawn(self, x: float, y: float) -> Iterator[str]:
-        """Yield the elements, centred at `x`, from `y` downwards."""
+    def draw(self, x: float, y: float) -> Iterator[str]:
+        """Yield the SVG elements, centred at `x`, from `y` downwards."""
         yield f'<g class="{self.kind}">'
         if self.heading:
             yield line_of_text(self.heading, x, y + 12)
@@ -89,34 +90,34 @@ class Half:
 
 
 class Label:
-    """What stands on a wire: its name, shape and value above the line, its gradient below."""
+    """The label of a wire: name, shape and value above the line, the gradient below."""
 
     def __init__(self, picture: Picture, wire: Wire) -> None:
         source = picture.nodes[wire.source]
-        name, shape = Text("name", shortened(wire.name)), Text("faint", "  " + sized(wire.value.shape))
+        name, shape = Text("name", shorten(wire.name)), Text("faint", "  " + sized(wire.value.shape))
         if source.kind == "fan-out":
-            self.above = Half("value", [name, Text("faint", f" = {shortened(source.title)}")], None)
+            self.above = Half("value", [name, Text("faint", f" = {shorten(source.title)}")], None)
         else:
             self.above = Half("value", [name, shape], wire.value)
-        gradient = f"∂L/∂{shortened(wire.name)}"
+        gradient = f"∂L/∂{shorten(wire.name)}"
         if wire.grad is None:
             self.below = Half("grad", [Text("name small", gradient), Text("faint small", " not computed")], None)
         else:
-            formula = formula_at(picture, wire)
+            formula = gradient_formula(picture, wire)
             self.below = Half("grad", [Text("name", gradient), Text("", formula)], wire.grad)
         half = max(self.above.size[1], self.below.size[1]) + 7
         self.size = max(self.above.size[0], self.below.size[0]) + 2 * PAD, 2 * half
 
-    def drawn(self, x: float, y: float) -> Iterator[str]:
-        """Yield the elements, with the line at the height `y`."""
+    def draw(self, x: float, y: float) -> Iterator[str]:
+        """Yield the SVG elements, with the line at height `y`."""
         yield '<g class="label">'
-        yield from self.above.drawn(x, y - 7 - self.above.size[1])
-        yield from self.below.drawn(x, y + 7)
+        yield from self.above.draw(x, y - 7 - self.above.size[1])
+        yield from self.below.draw(x, y + 7)
         yield "</g>"
 
 
 class Shape:
-    """A node: a circle with a symbol, or a box with a title, and its rule."""
+    """The shape of a node: a circle with a symbol or a box with a title, and its rule."""
 
     def __init__(self, picture: Picture, node: Node) -> None:
         self.node = node
@@ -125,7 +126,7 @@ class Shape:
         if node.kind == "fan-out":  # its sum stands at the wire that leads to it
             rule = []
         self.radius = FAN_RADIUS if node.kind == "fan-out" else RADIUS if node.symbol or node.kind in ("output", "exit") else 0
-        texts, fits = [as_text(picture, line) for _, line in rule], [fitting(picture, line) for _, line in rule]
+        texts, fits = [as_text(picture, line) for _, line in rule], [fit_of_shapes(picture, line) for _, line in rule]
         for (kind, _), text, fit in zip(rule, texts, fits, strict=True):
             if self.radius:  # the shapes under each line, since all that is wide makes the picture small
                 self.lines += [[Text(kind, text)], [Text("faint small", fit)]] if "→" in fit else [[Text(kind, text)]]
@@ -136,13 +137,13 @@ class Shape:
         if node.kind in ("input", "parameter", "constant", "entry"):
             kind = "from" if node.kind == "entry" and node.path else node.kind
             place = f"{kind} {node.path}" if node.path and node.path != node.title else kind
-            self.head = [[Text("name", shortened(node.title))], [Text("faint small", place)]]
+            self.head = [[Text("name", shorten(node.title))], [Text("faint small", place)]]
         elif node.kind == "group":
-            self.head = [[Text("name", shortened(node.title))], [Text("faint small", folded(node))]]
+            self.head = [[Text("name", shorten(node.title))], [Text("faint small", describe_group(node))]]
         elif node.kind == "unused":
             self.head = [[Text("faint small", node.title)]]
         elif node.kind == "operation":
-            self.head = [[Text("faint small" if self.radius else "name", shortened(node.title))]]
+            self.head = [[Text("faint small" if self.radius else "name", shorten(node.title))]]
             if node.path and not self.radius:
                 self.head.append([Text("faint small", node.path)])
             if not rule and node.layer is not None:
@@ -157,15 +158,18 @@ class Shape:
             self.size = max(width + 2 * PAD, 36), len(self.head) * LINE + len(self.lines) * SMALL_LINE + (20 if self.lines else 14)
 
     def port(self, place: int, of: int, side: int) -> Point:
-        """Return where the wire number `place` of `of` meets the node, seen from its middle; `side` is -1 for left, 1 for right."""
+        """Return where wire `place` of `of` meets the node, relative to its centre.
+
+        `side` is -1 for the left, 1 for the right.
+        """
         room = 2 * self.radius * 0.6 if self.radius else max(self.size[1] - 16, 0)
         dy = (place - (of - 1) / 2) * min(16, room / max(of - 1, 1))
         return side * (sqrt(self.radius**2 - dy**2) if self.radius else self.size[0] / 2), dy
 
-    def drawn(self, x: float, y: float) -> Iterator[str]:
-        """Yield the elements, the middle of the node at (`x`, `y`)."""
+    def draw(self, x: float, y: float) -> Iterator[str]:
+        """Yield the SVG elements, with the centre of the node at (`x`, `y`)."""
         node, (width, height) = self.node, self.size
-        symbol = {"fan-out": "+", "output": shortened(node.title), "exit": shortened(node.title)}.get(node.kind, node.symbol)
+        symbol = {"fan-out": "+", "output": shorten(node.title), "exit": shorten(node.title)}.get(node.kind, node.symbol)
         if self.radius:
             yield f'<circle class="shape" cx="{x:.1f}" cy="{y:.1f}" r="{self.radius}"/>'
             kind = "backward name" if node.kind == "fan-out" else "symbol" if len(symbol) < 4 else "name small"
@@ -189,7 +193,7 @@ class Shape:
 
 
 def line_of_text(texts: Sequence[Text], x: float, y: float) -> str:
-    """Return the texts beside each other, centred at `x`, on the line `y`."""
+    """Return the texts side by side, centred at `x`, on the baseline `y`."""
     left, drawn = x - sum(text.width for text in texts) / 2, []
     for kind, letters in texts:
         if letters:

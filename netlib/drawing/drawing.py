@@ -74,17 +74,27 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     if detail not in DETAILS:
         raise InvalidValueError(f"detail is {detail!r}, expected one of {', '.join(DETAILS)}", where="draw")
     flow = Flow(model, inputs, dout)
-    inside = [operation for operation in flow.operations if is_inside(operation.path, within)]
-    if not inside:
-        paths = list(dict.fromkeys(operation.path.partition(".")[0] for operation in flow.operations))
-        some = f"{', '.join(paths[:MOST_PATHS])}{', …' if len(paths) > MOST_PATHS else ''}"
-        raise InvalidValueError(f"nothing ran within {within!r}", where="draw", hint=f"Use the path of a layer: {some}, or of one inside.")
-    layers = nodes = Picture(flow, within=within)
-    if flow.can_be_opened and len(inside) <= MOST_NODES:
+    n_inside = sum(is_inside(operation.path, within) for operation in flow.operations)
+    if not n_inside:
+        raise _nothing_inside(flow, within)
+    pictures = {
+        "folded": Picture(flow, folded=True, within=within),
+        "layers": Picture(flow, within=within),
+    }
+    pictures["nodes"] = pictures["layers"]
+    if flow.can_be_opened and n_inside <= MOST_NODES:
         opened = Flow(model, inputs, dout, open_layers=True)
-        nodes = Picture(opened, within=within) if opened.agrees_with(flow) else layers
+        if opened.agrees_with(flow):
+            pictures["nodes"] = Picture(opened, within=within)
     title = f"{within} of {_title(model)}" if within else _title(model)
-    return Drawing({"folded": Picture(flow, folded=True, within=within), "layers": layers, "nodes": nodes}, title, detail)
+    return Drawing(pictures, title, detail)
+
+
+def _nothing_inside(flow: Flow, within: str) -> InvalidValueError:
+    outermost = dict.fromkeys(each.path.partition(".")[0] for each in flow.operations)
+    paths = ", ".join([*outermost][:MOST_PATHS]) + (", …" if len(outermost) > MOST_PATHS else "")
+    hint = f"Use the path of a layer: {paths}, or of one inside."
+    return InvalidValueError(f"nothing ran within {within!r}", where="draw", hint=hint)
 
 
 class Drawing:
@@ -169,7 +179,8 @@ class Drawing:
             ".mmd": "mermaid",
         }
         if path.suffix.lower() not in formats:
-            raise InvalidValueError(f"{path.name!r} has no known format, expected the suffix {', '.join(formats)}", where="Drawing.save")
+            message = f"{path.name!r} has no known format, expected the suffix {', '.join(formats)}"
+            raise InvalidValueError(message, where="Drawing.save")
         content = getattr(self, formats[path.suffix.lower()])
         path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
 

@@ -13,6 +13,7 @@ from .wording import shorten
 
 MOST_NUMBERS = 12
 """Labels leave out arrays with more numbers."""
+SPECIAL = re.compile(r"[^\w\s().,=+/-]|_")
 CIRCLE = "circle"
 SHAPES = {
     "input": "oval", "parameter": "oval", "constant": "oval", "operation": "box", "group": "folder", "fan-out": CIRCLE,
@@ -110,9 +111,8 @@ def _in_dot(*lines: str) -> str:
 
 def _in_mermaid(line: str) -> str:
     """Return text that can be quoted: special characters of Mermaid or HTML become numbers."""
-    return re.sub(
-        r"[^\w\s().,=+/-]|_", lambda match: f"#{ord(match[0])};" if match[0].isascii() else match[0], " ".join(_printable(line).split())
-    )
+    text = " ".join(_printable(line).split())
+    return SPECIAL.sub(lambda match: f"#{ord(match[0])};" if match[0].isascii() else match[0], text)
 
 
 def _printable(text: str) -> str:

@@ -46,19 +46,22 @@ def to_html(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequ
     from string import Template
 
     room = files(__package__) / "web"
-    read = {name: (room / name).read_text(encoding="utf-8").strip() for name in ("page.html", "page.css", *SOURCES)}
+    names = ("page.html", "page.css", *SOURCES)
+    sources = {name: (room / name).read_text(encoding="utf-8").strip() for name in names}
     parts = _pictures_inside(pictures.values())
     views = {**pictures, **{f"in {path}": part for path, part in parts.items()}}
     titles = {**dict.fromkeys(pictures, title), **{f"in {path}": f"{path} of {title}" for path in parts}}
-    svgs = {name: svg.to_svg(picture, titles[name], wires_at(picture, wrong)).strip() for name, picture in views.items()}
+    svgs = {}
+    for name, picture in views.items():
+        svgs[name] = svg.to_svg(picture, titles[name], wires_at(picture, wrong)).strip()
     others = [f'<template data-view="{escape(name)}">{drawing}</template>' for name, drawing in svgs.items() if name != begin]
-    html = Template(read["page.html"]).substitute(
+    html = Template(sources["page.html"]).substitute(
         title=escape(title),
-        style=read["page.css"],
+        style=sources["page.css"],
         picture=svgs[begin],
         others="\n".join(others),
         data=_to_json(to_data(views, begin)),
-        script="\n".join(read[name] for name in SOURCES),
+        script="\n".join(sources[name] for name in SOURCES),
     )
     return html.encode("utf-8", "replace").decode("utf-8")  # replaces lone surrogates
 
@@ -70,7 +73,8 @@ def _pictures_inside(pictures: Iterable[Picture]) -> dict[str, Picture]:
     n_nodes = 0
     for picture in queue:
         for node in picture.nodes:
-            if node.kind == "group" and node.layer is not None and node.path not in parts and n_nodes <= MOST_INSIDE:
+            is_container = node.kind == "group" and node.layer is not None
+            if is_container and node.path not in parts and n_nodes <= MOST_INSIDE:
                 parts[node.path] = picture.part(node.path)
                 queue.append(parts[node.path])
                 n_nodes += len(parts[node.path].nodes)
@@ -86,45 +90,56 @@ def _to_json(data: object) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def to_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
-    """Return the data of the page. Each array is stored once, however many wires have it."""
-    arrays: dict[tuple[object, ...], int] = {}
-    stored: list[dict[str, Any]] = []
+class ArrayTable:
+    """The arrays of a page, each stored once, however many wires have it."""
 
-    def number_of(array: Array | None) -> int | None:
+    def __init__(self) -> None:
+        self.stored: list[dict[str, Any]] = []
+        self._numbers: dict[tuple[object, ...], int] = {}
+
+    def number_of(self, array: Array | None) -> int | None:
+        """Return the number of an array, after storing it if it is new."""
         if array is None:
             return None
         key = array.shape, array.dtype.str, array.tobytes()
-        if key not in arrays:
-            arrays[key] = len(stored)
-            stored.append(_array_data(array))
-        return arrays[key]
+        if key not in self._numbers:
+            self._numbers[key] = len(self.stored)
+            self.stored.append(_array_data(array))
+        return self._numbers[key]
 
-    stored_views = {}
-    for name, picture in views.items():
-        wires = [
-            {
-                "name": wire.name,
-                "path": wire.path,
-                "source": wire.source,
-                "target": wire.target,
-                "value": number_of(wire.value),
-                "grad": number_of(wire.grad),
-            }
-            for wire in picture.wires
-        ]
-        nodes = [_node_data(picture, node) for node in picture.nodes]
-        stored_views[name] = {"nodes": nodes, "wires": wires, "moments": [list(moment) for moment in picture.moments]}
-    return {"begin": begin, "arrays": stored, "views": stored_views}
+
+def to_data(views: Mapping[str, Picture], begin: str) -> dict[str, Any]:
+    """Return the data of the page: the nodes and wires of each view, and all arrays."""
+    arrays = ArrayTable()
+    data = {name: _picture_data(picture, arrays) for name, picture in views.items()}
+    return {"begin": begin, "arrays": arrays.stored, "views": data}
+
+
+def _picture_data(picture: Picture, arrays: ArrayTable) -> dict[str, Any]:
+    wires = [
+        {
+            "name": wire.name,
+            "path": wire.path,
+            "source": wire.source,
+            "target": wire.target,
+            "value": arrays.number_of(wire.value),
+            "grad": arrays.number_of(wire.grad),
+        }
+        for wire in picture.wires
+    ]
+    nodes = [_node_data(picture, node) for node in picture.nodes]
+    return {"nodes": nodes, "wires": wires, "moments": [list(each) for each in picture.moments]}
 
 
 def _array_data(array: Array) -> dict[str, Any]:
-    stored: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
+    data: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
     if array.size <= MOST_NUMBERS:
-        return stored | {"data": _json_numbers(array.reshape(-1))}
-    lost = int(array.size - np.isfinite(array).sum())
-    low, middle, high = _json_numbers(np.array([np.nan] * 3 if lost == array.size else numbers.range_of(array)))
-    return stored | {"min": low, "mean": middle, "max": high, "lost": lost, "heat": numbers.heat_image(array)}
+        return data | {"data": _json_numbers(array.reshape(-1))}
+    n_nonfinite = int(array.size - np.isfinite(array).sum())
+    is_known = n_nonfinite < array.size
+    limits = np.array(numbers.range_of(array) if is_known else [np.nan] * 3)
+    data |= dict(zip(("min", "mean", "max"), _json_numbers(limits), strict=True))
+    return data | {"lost": n_nonfinite, "heat": numbers.heat_image(array)}
 
 
 def _json_numbers(array: Array) -> list[int | float | str]:
@@ -140,9 +155,17 @@ def _json_numbers(array: Array) -> list[int | float | str]:
 
 
 def _node_data(picture: Picture, node: Node) -> dict[str, Any]:
-    stored: dict[str, Any] = {"kind": node.kind, "title": node.title, "inputs": node.inputs, "outputs": node.outputs}
-    stored |= {"symbol": node.symbol, "path": node.path, "folds": node.folds}
-    return stored | {"forward": _line_data(picture, node.forward), "backward": _line_data(picture, node.backward)}
+    return {
+        "kind": node.kind,
+        "title": node.title,
+        "inputs": node.inputs,
+        "outputs": node.outputs,
+        "symbol": node.symbol,
+        "path": node.path,
+        "folds": node.folds,
+        "forward": _line_data(picture, node.forward),
+        "backward": _line_data(picture, node.backward),
+    }
 
 
 def _line_data(picture: Picture, lines: Sequence[Line]) -> list[dict[str, Any]]:

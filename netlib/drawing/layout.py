@@ -128,11 +128,7 @@ def _ranks(n_boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     Boxes move left as far as possible, then right to their users, then left to their sources, as
     long as the total length of edges does not increase.
     """
-    before: list[list[int]] = [[] for _ in range(n_boxes)]
-    after: list[list[int]] = [[] for _ in range(n_boxes)]
-    for source, target in edges:
-        before[target].append(source)
-        after[source].append(target)
+    before, after = _neighbours(n_boxes, edges)
     try:
         order = list(TopologicalSorter(dict(enumerate(before))).static_order())
     except CycleError as error:
@@ -170,38 +166,61 @@ def _columns(ranks: Sequence[int], ys: Sequence[float]) -> list[list[int]]:
     return columns
 
 
-def _straighten(ys: list[float], boxes: Sequence[Point], columns: Sequence[list[int]], paths: Sequence[list[int]]) -> None:
+def _straighten(
+    ys: list[float],
+    boxes: Sequence[Point],
+    columns: Sequence[list[int]],
+    paths: Sequence[list[int]],
+) -> None:
     """Put each chain of boxes on a straight line, at the height of one of its ends if possible.
 
     A chain moves only as far as its neighbours in the columns allow.
     """
-    before: list[list[int]] = [[] for _ in boxes]
-    after: list[list[int]] = [[] for _ in boxes]
-    for a, b in _steps(paths):
-        before[b].append(a)
-        after[a].append(b)
-    slim = [len(before[i]) <= 1 and len(after[i]) <= 1 for i in range(len(boxes))]
-    runs = []
-    for i in range(len(boxes)):
-        if slim[i] and not (before[i] and slim[before[i][0]]):
-            run = [i]
-            while after[run[-1]] and slim[after[run[-1]][0]]:
-                run.append(after[run[-1]][0])
-            runs.append(run)
-    over = {b: (a, (boxes[a][1] + boxes[b][1]) / 2 + BOX_GAP) for column in columns for a, b in pairwise(column)}
-    under = {a: (b, distance) for b, (a, distance) in over.items()}
+    before, after = _neighbours(len(boxes), _steps(paths))
+    chains = _chains(before, after)
+    above: dict[int, tuple[int, float]] = {}  # the neighbour in the column, and its least distance
+    below: dict[int, tuple[int, float]] = {}
+    for column in columns:
+        for a, b in pairwise(column):
+            distance = (boxes[a][1] + boxes[b][1]) / 2 + BOX_GAP
+            above[b], below[a] = (a, distance), (b, distance)
     for _ in range(ROUNDS):
         old = list(ys)
-        for run in runs:
-            top = max((ys[over[i][0]] + over[i][1] for i in run if i in over), default=float("-inf"))
-            bottom = min((ys[under[i][0]] - under[i][1] for i in run if i in under), default=float("inf"))
+        for chain in chains:
+            tops = [ys[above[i][0]] + above[i][1] for i in chain if i in above]
+            bottoms = [ys[below[i][0]] - below[i][1] for i in chain if i in below]
+            top, bottom = max(tops, default=float("-inf")), min(bottoms, default=float("inf"))
             if top <= bottom:
-                ends = [ys[i] for i in before[run[0]] + after[run[-1]]]
-                y = next((y for y in ends if top <= y <= bottom), min(max(ys[run[0]], top), bottom))
-                for i in run:
+                ends = [ys[i] for i in before[chain[0]] + after[chain[-1]]]
+                nearest = min(max(ys[chain[0]], top), bottom)
+                y = next((y for y in ends if top <= y <= bottom), nearest)
+                for i in chain:
                     ys[i] = y
         if ys == old:
             break
+
+
+def _neighbours(n_boxes: int, edges: Iterable[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the sources of the edges into each box, and the targets of those out of it."""
+    before: list[list[int]] = [[] for _ in range(n_boxes)]
+    after: list[list[int]] = [[] for _ in range(n_boxes)]
+    for source, target in edges:
+        before[target].append(source)
+        after[source].append(target)
+    return before, after
+
+
+def _chains(before: Sequence[list[int]], after: Sequence[list[int]]) -> list[list[int]]:
+    """Return the longest chains of boxes with at most one edge in and one out."""
+    is_link = [len(b) <= 1 and len(a) <= 1 for b, a in zip(before, after, strict=True)]
+    chains = []
+    for i, box_is_link in enumerate(is_link):
+        if box_is_link and not (before[i] and is_link[before[i][0]]):
+            chain = [i]
+            while after[chain[-1]] and is_link[after[chain[-1]][0]]:
+                chain.append(after[chain[-1]][0])
+            chains.append(chain)
+    return chains
 
 
 def _place(
@@ -213,16 +232,10 @@ def _place(
     paths: Sequence[list[int]],
 ) -> Arrangement:
     """Return the arrangement: columns from left to right, and the corners of all edges."""
-    rises = [0.0] * len(columns)
-    for a, b in _steps(paths):
-        rises[ranks[a]] = max(rises[ranks[a]], abs(ys[a] - ys[b]))
-    sides, width = [], 0.0
-    for column, rise in zip(columns, rises, strict=True):
-        left, width = width, width + max(boxes[i][0] for i in column)
-        sides.append((left, width))
-        width += min(max(RANK_GAP, RUN_PER_RISE * rise), WIDEST_RANK_GAP)
-    top = min((y - height / 2 for y, (_, height) in zip(ys, boxes, strict=True)), default=0.0)
-    bottom = max((y + height / 2 for y, (_, height) in zip(ys, boxes, strict=True)), default=0.0)
+    sides = _column_sides(boxes, ranks, ys, columns, paths)
+    edges_of_boxes = [(y - height / 2, y + height / 2) for y, (_, height) in zip(ys, boxes, strict=True)]
+    top = min((upper for upper, _ in edges_of_boxes), default=0.0)
+    bottom = max((lower for _, lower in edges_of_boxes), default=0.0)
     centres = [(sum(sides[ranks[i]]) / 2, ys[i] - top) for i in range(n_boxes)]
     routes = []
     for path in paths:
@@ -234,3 +247,22 @@ def _place(
         route.append((centres[target][0] - boxes[target][0] / 2, centres[target][1]))
         routes.append([route[0], *(b for a, b in pairwise(route) if b[0] - a[0] > 1e-6)])
     return Arrangement(centres, routes, sides[-1][1] if sides else 0.0, bottom - top)
+
+
+def _column_sides(
+    boxes: Sequence[Point],
+    ranks: Sequence[int],
+    ys: Sequence[float],
+    columns: Sequence[list[int]],
+    paths: Sequence[list[int]],
+) -> list[tuple[float, float]]:
+    """Return the left and the right side of each column; steep edges widen the gap after it."""
+    rises = [0.0] * len(columns)
+    for a, b in _steps(paths):
+        rises[ranks[a]] = max(rises[ranks[a]], abs(ys[a] - ys[b]))
+    sides, width = [], 0.0
+    for column, rise in zip(columns, rises, strict=True):
+        left, width = width, width + max(boxes[i][0] for i in column)
+        sides.append((left, width))
+        width += min(max(RANK_GAP, RUN_PER_RISE * rise), WIDEST_RANK_GAP)
+    return sides

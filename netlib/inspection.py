@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from .layer import Layer
 from .parameter import Buffer, Parameter
 
 COLLECTIONS = (list, tuple, set, frozenset)
+LEAVES = {NoneType, bool, int, float, str, np.ndarray, Parameter}
+"""Common types that hold nothing else, or nothing of interest."""
 
 
 def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -36,7 +38,8 @@ def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if id(thing) not in seen:
             seen.add(id(thing))
             yield place, thing
-            stack += _items_in(place, thing)
+            if type(thing) not in LEAVES:
+                stack += _items_in(place, thing)
 
 
 def _items_in(place: str, thing: Any) -> Iterable[tuple[str, Any]]:

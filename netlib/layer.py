@@ -420,7 +420,7 @@ class Layer:
         return self if type(self).kernel_name else _shadow(self)
 
     def as_inlinable(self) -> Container | None:
-        """Return the layer as a container whose layers a program can run in its place; None for any other layer."""
+        """Return the layer as a container that a program can run layer by layer, or None."""
         return None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -432,9 +432,9 @@ class Layer:
 
 
 def _shadow(layer: Layer) -> Layer:
-    """Return a copy of `layer` over the same parameters, whose attributes, lists, arrays and buffers are its own.
+    """Return a copy of `layer` that shares its parameters, but no lists, arrays or buffers.
 
-    What its forward assigns, such as ``self.x = x``, stays in the copy, and so does what it appends or writes into an array.
+    What forward assigns, appends or writes into an array stays in the copy.
     """
     twin = object.__new__(type(layer))
     twin.__dict__.update({name: _shadow_of(value) for name, value in list(layer.__dict__.items())})

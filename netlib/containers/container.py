@@ -138,10 +138,10 @@ class Container(Layer):
 
     def untraced(self) -> Layer:
         """Return itself: its program sees to it that no layer keeps anything. A container with a forward of its own is a user's layer."""
-        return self.as_inlinable() or super().untraced()
+        return self if self.as_inlinable() is not None else super().untraced()
 
     def as_inlinable(self) -> Self | None:
-        """Return the container itself, or None where a subclass has a forward or a backward of its own."""
+        """Return the container, or None if a subclass overrides forward or backward."""
         kind = type(self)
         return self if kind.forward is Container.forward and kind.backward is Container.backward else None
 

@@ -105,7 +105,7 @@ def memory(bench: Bench) -> None:
 
 
 def fit(bench: Bench) -> None:
-    """One step of mnist in Trainer.fit with bar and metric, and in a hand-written loop with neither."""
+    """One step of mnist in Trainer.fit with bar and metric, and in a plain loop with neither."""
     with processes(("loop", "fit", "loop-fast", "fit-fast"), bench.threads) as (running, _):
         bench.measure("fit", CASES["mnist"], running, steps_per_call=EPOCH_STEPS)
 

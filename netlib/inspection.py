@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from .layer import Layer
 from .parameter import Buffer, Parameter
 
 COLLECTIONS = (list, tuple, set, frozenset)
+LEAVES = {NoneType, bool, int, float, str, np.ndarray, Parameter}
+"""Common types that hold nothing else, or nothing of interest."""
 
 
 def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -36,7 +38,8 @@ def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if id(thing) not in seen:
             seen.add(id(thing))
             yield place, thing
-            stack += _items_in(place, thing)
+            if type(thing) not in LEAVES:
+                stack += _items_in(place, thing)
 
 
 def _items_in(place: str, thing: Any) -> Iterable[tuple[str, Any]]:
@@ -152,10 +155,10 @@ def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Lay
 
 
 def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any] | None = None) -> Layer:
-    """Return a deep copy that computes in `dtype`, or refuse and say `why` there must be one.
+    """Return a deep copy that computes in `dtype`; an error says `why` a copy is needed.
 
-    Parameters, buffers, arrays and types that the layer holds are converted: those of type `before`,
-    or all floating ones if it is None.
+    Parameters are converted, and buffers, arrays and dtypes that the layer holds: those of dtype
+    `before`, or all floating ones if it is None.
     """
 
     def is_cast(kind: np.dtype[Any]) -> bool:

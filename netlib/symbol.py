@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Symbol:
-    """A placeholder for an array: calling a layer on it computes nothing and is recorded. `Node` is such a placeholder."""
+    """A placeholder for an array, such as `Node`: calling a layer on it only records the call."""
 
     __slots__ = ()
 
     def record_call(self, layer: Layer, inputs: Sequence[Any], name: str | None = None) -> Any:
-        """Return the symbol of what ``layer(*inputs)`` will be, a tuple of symbols for a layer with several outputs."""
+        """Return a symbol for the output of ``layer(*inputs)``, a tuple for several outputs."""
         raise NotImplementedError

@@ -68,7 +68,7 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
 
 
 def row_batches(arrays: Sequence[Array], batch_size: int, order: Array | None = None) -> Iterator[list[Array]]:
-    """Yield `batch_size` rows of each array at a time: copies in the given `order`, views if it is None.
+    """Yield `batch_size` rows of each array at a time: copies in this `order`, or else views.
 
     Examples
     --------

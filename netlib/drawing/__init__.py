@@ -1,4 +1,4 @@
-"""Pictures of a computing graph, with values and gradients on every edge: what is drawn, apart from how."""
+"""Drawings of computing graphs with values and gradients on every edge."""
 
 from .drawing import Drawing as Drawing
 from .drawing import draw as draw

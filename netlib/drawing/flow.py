@@ -1,4 +1,4 @@
-"""What flows through a model: forward and backward, once, noted value by value."""
+"""One forward and backward of a model, recorded value by value."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from ..layers import Identity
 from ..layers.rules import numbered
 from ..parameter import Parameter
 from ..random_state import preserve_random_state
-from .opening import opened
+from .opening import open_layer
 
 
 @dataclass
 class Value:
-    """An array on its way from the operation that makes it to those that use it.
+    """An array that one operation computes and others use.
 
     Attributes
     ----------
     name : str
-        What the user called it; empty where nobody did.
+        The name that the user gave; empty without one.
     kind : {"input", "parameter", "constant", "made"}
     path : str
-        Where the model keeps a parameter or the layer that makes the value: ``"0.weight"``.
+        The path of the parameter, or of the layer that computes the value: ``"0.weight"``.
     array : ndarray
     grad : ndarray or None
-        dL/d(value), the sum over all uses; None where none was computed, which is not the same as zeros.
+        dL/d(value), summed over all uses; None if none was computed, which does not mean zero.
     """
 
     name: str
@@ -48,23 +48,28 @@ class Value:
     array: Array
     grad: Array | None = None
 
-    def receive(self, gradient: Array | None) -> None:
-        """Add what one use sent back."""
-        self.grad = added(self.grad, gradient)
+    @property
+    def is_held(self) -> bool:
+        """Whether the model holds it: a parameter or a constant."""
+        return self.kind in ("parameter", "constant")
+
+    def add_grad(self, gradient: Array | None) -> None:
+        """Add the gradient of one use."""
+        self.grad = add_gradients(self.grad, gradient)
 
 
 @dataclass
 class Operation:
-    """One layer that ran: the numbers of the values it took and made, and what its backward sent to each that it took.
+    """One layer that ran, with the numbers of the values that it read and computed.
 
     Attributes
     ----------
     inputs, parameters, targets : list of int
         Numbers of values.
     roles : list of str
-        What the layer itself calls them, inputs first: the names in its forward, and the paths of its parameters.
-    sent : list of (ndarray or None)
-        One for each of `inputs` and `parameters`.
+        The layer's own names of `inputs` and `parameters`: arguments of forward, then paths.
+    gradients : list of (ndarray or None)
+        What backward returned for each of `inputs` and `parameters`.
     """
 
     layer: Layer
@@ -73,49 +78,49 @@ class Operation:
     parameters: list[int]
     targets: list[int]
     roles: list[str]
-    sent: list[Array | None] = field(default_factory=list)
+    gradients: list[Array | None] = field(default_factory=list)
 
     @property
     def sources(self) -> list[int]:
-        """All that it takes: inputs, then parameters."""
+        """All values that it reads: inputs, then parameters."""
         return self.inputs + self.parameters
 
 
 class Flow:
-    """One forward and one backward of a copy of `model`, which itself is not touched.
+    """One forward and one backward of a copy of `model`; the model itself does not change.
 
     Parameters
     ----------
     model : Layer
     inputs : sequence of array_like
     dout : array_like, or a tuple of them, optional
-        dL/d(output), ones where it is None.
+        dL/d(output), ones by default.
     open_layers : bool
-        Whether a layer such as `Affine` runs as the nodes it stands for.
+        Whether a layer such as `Affine` runs as the nodes that it consists of.
 
     Attributes
     ----------
     values : list of Value
     operations : list of Operation
-        In the order of the forward; backward took them in reverse.
+        In the order of forward; backward ran in reverse.
     inputs, outputs : list of int
         Numbers of values.
     seeds : list of ndarray
-        The gradient that enters at each output.
+        dL/d(output) of each output.
     layers : dict
-        Every layer of the copy by its path.
+        Every layer of the copy, by path.
 
     Raises
     ------
     NetlibError
-        Whatever the model raises for these inputs, or this `dout`.
+        If the model raises it for these inputs or this `dout`.
     """
 
     def __init__(self, model: Layer, inputs: Sequence[Any], dout: Any = None, open_layers: bool = False) -> None:
         self.values: list[Value] = []
         self.operations: list[Operation] = []
-        self._steps: list[Step] = []  # of the operations
-        self._open = open_layers
+        self._steps: list[Step] = []  # one for each operation
+        self._opens_layers = open_layers
         self._parameters: dict[object, int] = {}
         with preserve_random_state(model):
             model = deep_copy(model, "a copy is what is drawn")
@@ -123,38 +128,40 @@ class Flow:
             self._paths = {id(layer): path for path, layer in self.layers.items()}
             self._paths |= {id(parameter): path for path, parameter in model.parameters().items()}
             where = getattr(model, "short", model)
-            steps, ends = _wired(model, len(inputs))
-            given = [as_array(x, where) for x in inputs]
-            self.inputs = [self._new(name, "input", "", x) for name, x in zip(_input_names(model, len(given)), given, strict=True)]
+            steps, output_slots = _wire(model, len(inputs))
+            arrays = [as_array(x, where) for x in inputs]
+            names = _names_of_inputs(model, len(arrays))
+            self.inputs = [self._add_value(name, "input", "", x) for name, x in zip(names, arrays, strict=True)]
             slots = self._forward(steps, dict(enumerate(self.inputs)))
-            self.outputs = [slots[slot] for slot in ends]
-            self.seeds = self._seeds(dout, where)
+            self.outputs = [slots[slot] for slot in output_slots]
+            self.seeds = self._as_seeds(dout, where)
             self._backward()
 
-    def _new(self, name: str, kind: str, path: str, array: Array) -> int:
+    def _add_value(self, name: str, kind: str, path: str, array: Array) -> int:
         self.values.append(Value(name, kind, path, np.array(array)))
         return len(self.values) - 1
 
     def _forward(self, steps: Sequence[Step], slots: dict[int, int]) -> dict[int, int]:
-        """Run `steps`; `slots` says which value lies in which slot of their program, and is filled up."""
+        """Run `steps`; return the number of the value in each slot, `slots` among them."""
         for step in steps:
             inputs = [slots[slot] for slot in step.sources]
             arrays = [self.values[i].array for i in inputs]
-            inner = opened(step.layer, arrays, _given_name(step)) if self._open else None
+            name = _name_given_to(step)
+            inner = open_layer(step.layer, arrays, name) if self._opens_layers else None
             if inner is not None:
-                slots[step.target] = self._opened(step, inner, inputs)
-            elif type(step.layer) is Identity and id(step.layer) not in self._paths:  # only keeps what is returned apart
-                slots[step.target] = inputs[0]
+                slots[step.target] = self._run_opened(step, inner, inputs)
+            elif type(step.layer) is Identity and id(step.layer) not in self._paths:
+                slots[step.target] = inputs[0]  # a copy that the program makes of an output
             else:
                 running = Step(step.layer, tuple(inputs), 0, step.outer, step.label)
                 running.is_source_only = set(self.inputs).issuperset(inputs)
-                slots.update(zip(step.targets, self._run(running, arrays, _given_name(step)), strict=True))
+                slots.update(zip(step.targets, self._run(running, arrays, name), strict=True))
         return slots
 
-    def _opened(self, step: Step, inner: Graph, inputs: Sequence[int]) -> int:
-        """Run the nodes that the layer of `step` stands for, and return the value they make."""
+    def _run_opened(self, step: Step, inner: Graph, inputs: Sequence[int]) -> int:
+        """Run the layer of `step` as the graph `inner`, and return the number of its output."""
         path, held = self._paths[id(step.layer)], step.layer.parameters()
-        self._paths |= {id(layer): _joined(path, name) for name, layer in inner.walk()}
+        self._paths |= {id(layer): _join_paths(path, name) for name, layer in inner.walk()}
         for name, parameter in inner.parameters().items():
             self._paths[id(parameter)] = self._paths[id(held[name])]
             self._parameter(parameter)
@@ -162,9 +169,9 @@ class Flow:
         return self._forward(program.steps, dict(enumerate(inputs)))[program.outputs[0]]
 
     def _run(self, step: Step, arrays: Sequence[Array], name: str) -> list[int]:
-        """Run one layer, and return the values it makes."""
+        """Run one layer, and return the numbers of its outputs."""
         layer = step.layer
-        with _located(step):
+        with _adding_location(step):
             y = layer.forward(*(array.copy() for array in arrays))
             y = outputs_of(step, y)
             outputs = [as_array(each, layer) for each in y]
@@ -172,12 +179,12 @@ class Flow:
         if not arrays:
             source = next(iter(held.values()), None)
             if source is None:
-                return [self._new(name, "constant", "", outputs[0])]
+                return [self._add_value(name, "constant", "", outputs[0])]
             if y[0] is source.value:
                 return [self._parameter(source, name)]
         path = self._paths.get(id(layer), "")
         parameters = [self._parameter(parameter) for parameter in held.values()]
-        targets = [self._new(name, "made", path, array) for array in outputs]
+        targets = [self._add_value(name, "made", path, array) for array in outputs]
         self._steps.append(step)
         roles = [*input_names(layer, len(arrays)), *held]
         self.operations.append(Operation(layer, path, list(step.sources), parameters, targets, roles))
@@ -185,32 +192,36 @@ class Flow:
 
     def _parameter(self, parameter: Parameter, name: str = "") -> int:
         path = self._paths.get(id(parameter), "")
-        key = path or id(parameter), parameter.shape  # the bias of an opened layer is a row, and of one that could not be, a vector
+        key = path or id(parameter), parameter.shape  # an opened layer has its bias as a row
         if key not in self._parameters:
-            self._parameters[key] = self._new(name, "parameter", path, parameter.value)
+            self._parameters[key] = self._add_value(name, "parameter", path, parameter.value)
         return self._parameters[key]
 
     @property
     def can_be_opened(self) -> bool:
-        """Whether there is a layer that `open_layers` would run as the nodes it stands for."""
-        return any(opened(each.layer, [self.values[i].array for i in each.inputs]) is not None for each in self.operations)
+        """Whether `open_layers` would run a layer as several nodes."""
+        return any(open_layer(each.layer, [self.values[i].array for i in each.inputs]) is not None for each in self.operations)
 
     def agrees_with(self, other: Flow) -> bool:
-        """Return whether another flow of the same model gave about the same outputs and gradients: a layer may say a rule that is wrong."""
-        ours, theirs = self._ends(), other._ends()
-        return ours.keys() == theirs.keys() and all(_is_close(ours[key], theirs[key]) for key in ours)
+        """Return whether another flow of the same model has about the same outputs and gradients.
 
-    def _ends(self) -> dict[tuple[str, int], Array]:
-        """Return the outputs, and the gradients of the inputs and of the parameters, whatever nodes the layers ran as."""
-        ends = {("output", i): self.values[number].array for i, number in enumerate(self.outputs)}
-        gradients = [(("input", i), self.values[number].grad) for i, number in enumerate(self.inputs)]
-        gradients += [((value.path, 0), value.grad) for value in self.values if value.kind == "parameter"]
+        It has not if a layer runs as the nodes of a rule that is wrong.
+        """
+        ours, theirs = self._results(), other._results()
+        return ours.keys() == theirs.keys() and all(_agree(ours[key], theirs[key]) for key in ours)
+
+    def _results(self) -> dict[tuple[str, int], Array]:
+        """Return the outputs, and the gradients of inputs and parameters."""
+        results = {("output", i): self.values[n].array for i, n in enumerate(self.outputs)}
+        gradients = [(("input", i), self.values[n].grad) for i, n in enumerate(self.inputs)]
+        parameters = [value for value in self.values if value.kind == "parameter"]
+        gradients += [((value.path, 0), value.grad) for value in parameters]
         for key, grad in gradients:
             if grad is not None:
-                ends[key] = ends.get(key, 0) + grad.reshape(-1)
-        return ends
+                results[key] = results.get(key, 0) + grad.reshape(-1)
+        return results
 
-    def _seeds(self, dout: Any, where: object) -> list[Array]:
+    def _as_seeds(self, dout: Any, where: object) -> list[Array]:
         outputs = [self.values[i].array for i in self.outputs]
         if dout is None:
             return [np.ones_like(as_floats(array)) for array in outputs]
@@ -218,55 +229,60 @@ class Flow:
 
     def _backward(self) -> None:
         for i, seed in zip(self.outputs, self.seeds, strict=True):
-            self.values[i].receive(seed)
+            self.values[i].add_grad(seed)
         for operation, step in zip(reversed(self.operations), reversed(self._steps), strict=True):
-            operation.sent = self._sent(operation, step)
-            for i, gradient in zip(operation.sources, operation.sent, strict=True):
-                self.values[i].receive(gradient)
+            operation.gradients = self._run_backward(operation, step)
+            for i, gradient in zip(operation.sources, operation.gradients, strict=True):
+                self.values[i].add_grad(gradient)
 
-    def _sent(self, operation: Operation, step: Step) -> list[Array | None]:
-        """Run one backward, unless no gradient reaches it, and return what it sends to each input and parameter."""
-        made = [self.values[i] for i in operation.targets]
-        if all(each.grad is None for each in made):
+    def _run_backward(self, operation: Operation, step: Step) -> list[Array | None]:
+        """Return the gradient of each input and parameter; None for all if no gradient arrives."""
+        outputs = [self.values[i] for i in operation.targets]
+        if all(y.grad is None for y in outputs):
             return [None] * len(operation.sources)
-        douts = [np.zeros_like(each.array) if each.grad is None else each.grad.copy() for each in made]
+        douts = [np.zeros_like(y.array) if y.grad is None else y.grad.copy() for y in outputs]
         parameters = list(operation.layer.parameters().values())
         for parameter in parameters:
             parameter.zero_grad()
-        with _located(step):
-            gradients = gradients_of(step, operation.layer.backward(tuple(douts) if step.n_outputs > 1 else douts[0]))
-            sent = [None if d is None else np.array(as_array(d, operation.layer)) for d in gradients]
-            for d, i in zip(sent, operation.inputs, strict=False):
-                shape = self.values[i].array.shape
-                if d is not None and d.shape != shape:
-                    raise ShapeError(f"backward returned dL/dx of shape {d.shape}, wanted that of x, {shape}", where=operation.layer)
-        sent += [None] * (len(operation.inputs) - len(sent))
-        sent = [None if self.values[i].kind == "constant" else d for i, d in zip(operation.inputs, sent, strict=True)]  # nobody takes it
-        return [*sent, *(parameter.grad.copy() for parameter in parameters)]
+        dxs = self._input_gradients(operation, step, douts)
+        return [*dxs, *(parameter.grad.copy() for parameter in parameters)]
+
+    def _input_gradients(self, operation: Operation, step: Step, douts: list[Array]) -> list[Array | None]:
+        layer, inputs = operation.layer, [self.values[i] for i in operation.inputs]
+        with _adding_location(step):
+            dx = layer.backward(tuple(douts) if step.n_outputs > 1 else douts[0])
+            dxs = [None if d is None else np.array(as_array(d, layer)) for d in gradients_of(step, dx)]
+            for d, x in zip(dxs, inputs, strict=False):
+                if d is not None and d.shape != x.array.shape:
+                    message = f"backward returned dL/dx of shape {d.shape}"
+                    raise ShapeError(f"{message}, expected that of x, {x.array.shape}", where=layer)
+        dxs += [None] * (len(inputs) - len(dxs))
+        return [None if x.kind == "constant" else d for x, d in zip(inputs, dxs, strict=True)]
 
 
 def input_names(layer: Layer, n: int) -> list[str]:
-    """Return what `layer` calls its inputs: the names in its forward, ``x1, x2, …`` where that takes any number.
+    """Return the names of the arguments of forward, ``x1, x2, …`` where it takes any number.
 
     >>> import netlib as nl
     >>> input_names(nl.MatMul(), 2), input_names(nl.Add(), 3)
     (['a', 'b'], ['x1', 'x2', 'x3'])
     """
     parameters = list(inspect.signature(layer.forward).parameters.values())
-    names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [each.name for each in parameters if each.kind in positional]
     return (names + numbered(n)[len(names) :])[:n]
 
 
-def _input_names(model: Layer, n: int) -> list[str]:
-    """Return what the inputs of `model` are called: by its graph, by its forward, or not at all."""
+def _names_of_inputs(model: Layer, n: int) -> list[str]:
+    """Return the names of the inputs in the model's graph or forward; empty ones without names."""
     container = model.as_inlinable()
     if isinstance(container, Graph):
         return [node.name or "" for node in container.inputs]
     return [""] * n if n == 1 or container is not None else input_names(model, n)
 
 
-def _wired(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
-    """Return the steps of `model`, a single one where it is no container, and the slots of its outputs."""
+def _wire(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
+    """Return the steps of `model`, one if it is not a container, and the slots of its outputs."""
     container = model.as_inlinable()
     if container is not None:
         program = container.program(n_inputs)
@@ -276,8 +292,8 @@ def _wired(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
 
 
 @contextmanager
-def _located(step: Step) -> Iterator[None]:
-    """Write the place of `step`, if it has one, on an error that comes out of it."""
+def _adding_location(step: Step) -> Iterator[None]:
+    """Add the location of `step`, if it has one, to an error."""
     try:
         yield
     except Exception as error:
@@ -286,27 +302,30 @@ def _located(step: Step) -> Iterator[None]:
         raise
 
 
-def _given_name(step: Step) -> str:
-    """Return the name that a node of a graph was given, empty where it goes by its class and a number."""
+def _name_given_to(step: Step) -> str:
+    """Return the name that the user gave to a node of a graph; empty for a generated name."""
     if not step.label.startswith("Graph["):
         return ""
     name = str(literal_eval(step.label[len("Graph[") : -1]))
     return "" if re.fullmatch(rf"{type(step.layer).__name__}_\d+", name) else name
 
 
-def _joined(prefix: str, path: str) -> str:
+def _join_paths(prefix: str, path: str) -> str:
     return f"{prefix}.{path}" if prefix and path else prefix or path
 
 
-def _is_close(a: Array, b: Array) -> bool:
+def _agree(a: Array, b: Array) -> bool:
+    """Return whether two arrays differ by at most 1 % of the largest number."""
     largest = float(np.nanmax(np.abs(b), initial=0.0))
     return np.allclose(a.reshape(b.shape), b, rtol=0, atol=0.01 * largest, equal_nan=True)
 
 
-def added(a: Array | None, b: Array | None) -> Array | None:
-    """Return a + b, where None stands for what was not computed.
+def add_gradients(a: Array | None, b: Array | None) -> Array | None:
+    """Return a + b, where None is a gradient that was not computed.
 
-    >>> added(None, np.ones(2)), added(None, None)
+    >>> add_gradients(None, np.ones(2)), add_gradients(None, None)
     (array([1., 1.]), None)
     """
-    return b if a is None else a if b is None else np.asarray(a + b)
+    if a is None or b is None:
+        return b if a is None else a
+    return np.asarray(a + b)

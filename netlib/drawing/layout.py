@@ -1,9 +1,11 @@
-"""Where the boxes of a graph go and how its edges run: left to right, in columns.
+"""The layout of a graph, from left to right in columns: positions of boxes and routes of edges.
 
-The order within the columns and the heights come from graphlay (MIT or Apache-2.0, no dependencies, the same numbers each time). Of the
-layered layouts that pip installs whole, igraph (GPL) and fast-sugiyama know no sizes; grandalf (GPL or EPL) has had no release since 2023
-and crosses edges more often: 62 times in the 50 random graphs where graphlay alone did 44. graphlay is young, so one function speaks to it,
-in few words. Columns and edges are ours: edges bend between columns alone, where no box is.
+graphlay computes the order within columns and the heights (MIT or Apache-2.0, no dependencies,
+deterministic). Of the other layered layouts that pip can install, igraph (GPL) and fast-sugiyama
+ignore the sizes of boxes; grandalf (GPL or EPL) had its last release in 2023 and crosses edges more
+often: 62 times in 50 random graphs, graphlay 44 times. graphlay is a young project, so only
+`_heights` calls it. Columns and routes are computed here: edges bend only between columns, where
+there are no boxes.
 """
 
 from __future__ import annotations
@@ -20,22 +22,23 @@ Point = tuple[float, float]
 BOX_GAP = 24.0  # between two boxes of a column
 RANK_GAP = 28.0  # between two columns
 WIDEST_RANK_GAP = 160.0
-RUN_PER_RISE = 0.35  # a column gap is so wide, in parts of the highest climb in it
-WAYPOINT = (1.0, 1.0)  # the room that an edge takes in a column it crosses
-ROUNDS = 8  # of straightening; two or three do for most graphs
+RUN_PER_RISE = 0.35  # width of a column gap relative to the steepest edge in it
+WAYPOINT = (1.0, 1.0)  # size of an edge in a column that it crosses
+ROUNDS = 8  # of straightening; two or three are enough for most graphs
 
 
 class Arrangement(NamedTuple):
-    """Where everything is, with y downwards and (0, 0) at the top left.
+    """Positions of boxes and edges, with (0, 0) at the top left and y downwards.
 
     Attributes
     ----------
     centres : list of (x, y)
-        The middle of each box.
+        The centre of each box.
     routes : list of list of (x, y)
-        The corners of each edge, from the middle of its source's right side to the middle of its target's left side; x never falls.
+        The corners of each edge, from the middle of the right side of its source to the middle of
+        the left side of its target; x never decreases.
     width, height : float
-        The room that boxes and routes take.
+        The size of the whole layout.
     """
 
     centres: list[Point]
@@ -47,15 +50,16 @@ class Arrangement(NamedTuple):
 def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrangement:
     """Lay out a directed graph of boxes from left to right.
 
-    No two boxes overlap and no edge runs through a box. What nothing leads to stands right before its first user, and a chain stands on one
-    line. Equal arguments give equal numbers. For layout, an edge with a label is two edges with a box between.
+    No two boxes overlap and no edge crosses a box. A box without incoming edges is placed just
+    before its first user, and a chain lies on a straight line. The layout is deterministic. An edge
+    with a label is laid out as two edges with a box between them.
 
     Parameters
     ----------
     sizes : sequence of (width, height)
         One for each box.
     edges : sequence of (source, target)
-        Numbers of boxes. The same edge may come twice.
+        Numbers of boxes. An edge may occur twice.
 
     Returns
     -------
@@ -64,13 +68,14 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrange
     Raises
     ------
     InvalidValueError
-        For a size that is not positive and finite, an edge without its boxes, or a cycle.
+        For a size that is not positive and finite, an edge of unknown boxes, or a cycle.
     MissingError
         Without graphlay, the extra ``draw``.
 
     Notes
     -----
-    Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures", IEEE Trans. SMC 11 (1981).
+    Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system
+    structures", IEEE Trans. SMC 11 (1981).
 
     Examples
     --------
@@ -86,10 +91,10 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrange
     """
     for number, (width, height) in enumerate(sizes):
         if not (0 < width < float("inf") and 0 < height < float("inf")):
-            raise InvalidValueError(f"box {number} is {width} by {height}, wanted positive and finite", where="arrange")
+            raise InvalidValueError(f"box {number} is {width} by {height}, expected positive and finite", where="arrange")
     for source, target in edges:
         if not (0 <= source < len(sizes) and 0 <= target < len(sizes)):
-            raise InvalidValueError(f"edge ({source}, {target}) needs a box that is not there: there are {len(sizes)}", where="arrange")
+            raise InvalidValueError(f"edge ({source}, {target}) needs an unknown box: there are {len(sizes)}", where="arrange")
     ranks = _ranks(len(sizes), edges)
     boxes, paths = [(float(width), float(height)) for width, height in sizes], []
     for source, target in edges:  # an edge gets a waypoint in each column that it crosses
@@ -98,15 +103,15 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrange
         boxes += [WAYPOINT] * len(crossed)
         ranks += crossed
     ys = _heights(boxes, ranks, paths)
-    if _upside_down(ys, paths) > 0:
+    if _n_inverted(ys, paths) > 0:
         ys = [-y for y in ys]
     columns = _columns(ranks, ys)
     _straighten(ys, boxes, columns, paths)
-    return _placed(len(sizes), boxes, ranks, ys, columns, paths)
+    return _place(len(sizes), boxes, ranks, ys, columns, paths)
 
 
-def _upside_down(ys: Sequence[float], paths: Sequence[list[int]]) -> int:
-    """Return how many more pairs of edges that meet in a box come in against their order than in it, from top to bottom."""
+def _n_inverted(ys: Sequence[float], paths: Sequence[list[int]]) -> int:
+    """Return the number of pairs of edges that enter a box in reverse order, minus the others."""
     arriving: dict[int, list[float]] = {}
     for path in paths:
         arriving.setdefault(path[-1], []).append(ys[path[-2]])
@@ -120,17 +125,14 @@ def _steps(paths: Iterable[list[int]]) -> list[tuple[int, int]]:
 def _ranks(n_boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     """Return the column of each box.
 
-    All go left as far as they can, then right to their users, then left to their sources, each where edges get no longer on the whole.
+    Boxes move left as far as possible, then right to their users, then left to their sources, as
+    long as the total length of edges does not increase.
     """
-    before: list[list[int]] = [[] for _ in range(n_boxes)]
-    after: list[list[int]] = [[] for _ in range(n_boxes)]
-    for source, target in edges:
-        before[target].append(source)
-        after[source].append(target)
+    before, after = _neighbours(n_boxes, edges)
     try:
         order = list(TopologicalSorter(dict(enumerate(before))).static_order())
     except CycleError as error:
-        raise InvalidValueError("the edges go in a circle, wanted a graph without cycles", where="arrange") from error
+        raise InvalidValueError("the edges form a cycle, expected a graph without cycles", where="arrange") from error
     ranks = [0] * n_boxes
     for i in order:
         ranks[i] = max((ranks[source] + 1 for source in before[i]), default=0)
@@ -144,7 +146,7 @@ def _ranks(n_boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _heights(boxes: Sequence[Point], ranks: Sequence[int], paths: Sequence[list[int]]) -> list[float]:
-    """Return the y of the middle of each box."""
+    """Return the y of the centre of each box."""
     try:
         import graphlay
     except ImportError as error:
@@ -164,38 +166,64 @@ def _columns(ranks: Sequence[int], ys: Sequence[float]) -> list[list[int]]:
     return columns
 
 
-def _straighten(ys: list[float], boxes: Sequence[Point], columns: Sequence[list[int]], paths: Sequence[list[int]]) -> None:
-    """Put each run of boxes that one edge enters and one leaves on one line, at an end of it if possible, where its neighbours allow it."""
-    before: list[list[int]] = [[] for _ in boxes]
-    after: list[list[int]] = [[] for _ in boxes]
-    for a, b in _steps(paths):
-        before[b].append(a)
-        after[a].append(b)
-    slim = [len(before[i]) <= 1 and len(after[i]) <= 1 for i in range(len(boxes))]
-    runs = []
-    for i in range(len(boxes)):
-        if slim[i] and not (before[i] and slim[before[i][0]]):
-            run = [i]
-            while after[run[-1]] and slim[after[run[-1]][0]]:
-                run.append(after[run[-1]][0])
-            runs.append(run)
-    over = {b: (a, (boxes[a][1] + boxes[b][1]) / 2 + BOX_GAP) for column in columns for a, b in pairwise(column)}
-    under = {a: (b, distance) for b, (a, distance) in over.items()}
+def _straighten(
+    ys: list[float],
+    boxes: Sequence[Point],
+    columns: Sequence[list[int]],
+    paths: Sequence[list[int]],
+) -> None:
+    """Put each chain of boxes on a straight line, at the height of one of its ends if possible.
+
+    A chain moves only as far as its neighbours in the columns allow.
+    """
+    before, after = _neighbours(len(boxes), _steps(paths))
+    chains = _chains(before, after)
+    above: dict[int, tuple[int, float]] = {}  # the neighbour in the column, and its least distance
+    below: dict[int, tuple[int, float]] = {}
+    for column in columns:
+        for a, b in pairwise(column):
+            distance = (boxes[a][1] + boxes[b][1]) / 2 + BOX_GAP
+            above[b], below[a] = (a, distance), (b, distance)
     for _ in range(ROUNDS):
         old = list(ys)
-        for run in runs:
-            top = max((ys[over[i][0]] + over[i][1] for i in run if i in over), default=float("-inf"))
-            bottom = min((ys[under[i][0]] - under[i][1] for i in run if i in under), default=float("inf"))
+        for chain in chains:
+            tops = [ys[above[i][0]] + above[i][1] for i in chain if i in above]
+            bottoms = [ys[below[i][0]] - below[i][1] for i in chain if i in below]
+            top, bottom = max(tops, default=float("-inf")), min(bottoms, default=float("inf"))
             if top <= bottom:
-                ends = [ys[i] for i in before[run[0]] + after[run[-1]]]
-                y = next((y for y in ends if top <= y <= bottom), min(max(ys[run[0]], top), bottom))
-                for i in run:
+                ends = [ys[i] for i in before[chain[0]] + after[chain[-1]]]
+                nearest = min(max(ys[chain[0]], top), bottom)
+                y = next((y for y in ends if top <= y <= bottom), nearest)
+                for i in chain:
                     ys[i] = y
         if ys == old:
             break
 
 
-def _placed(
+def _neighbours(n_boxes: int, edges: Iterable[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the sources of the edges into each box, and the targets of those out of it."""
+    before: list[list[int]] = [[] for _ in range(n_boxes)]
+    after: list[list[int]] = [[] for _ in range(n_boxes)]
+    for source, target in edges:
+        before[target].append(source)
+        after[source].append(target)
+    return before, after
+
+
+def _chains(before: Sequence[list[int]], after: Sequence[list[int]]) -> list[list[int]]:
+    """Return the longest chains of boxes with at most one edge in and one out."""
+    is_link = [len(b) <= 1 and len(a) <= 1 for b, a in zip(before, after, strict=True)]
+    chains = []
+    for i, box_is_link in enumerate(is_link):
+        if box_is_link and not (before[i] and is_link[before[i][0]]):
+            chain = [i]
+            while after[chain[-1]] and is_link[after[chain[-1]][0]]:
+                chain.append(after[chain[-1]][0])
+            chains.append(chain)
+    return chains
+
+
+def _place(
     n_boxes: int,
     boxes: Sequence[Point],
     ranks: Sequence[int],
@@ -203,17 +231,11 @@ def _placed(
     columns: Sequence[list[int]],
     paths: Sequence[list[int]],
 ) -> Arrangement:
-    """Give the columns their places, the edges their corners, and everything its distance from the top."""
-    climbs = [0.0] * len(columns)
-    for a, b in _steps(paths):
-        climbs[ranks[a]] = max(climbs[ranks[a]], abs(ys[a] - ys[b]))
-    sides, width = [], 0.0
-    for column, climb in zip(columns, climbs, strict=True):
-        left, width = width, width + max(boxes[i][0] for i in column)
-        sides.append((left, width))
-        width += min(max(RANK_GAP, RUN_PER_RISE * climb), WIDEST_RANK_GAP)
-    top = min((y - height / 2 for y, (_, height) in zip(ys, boxes, strict=True)), default=0.0)
-    bottom = max((y + height / 2 for y, (_, height) in zip(ys, boxes, strict=True)), default=0.0)
+    """Return the arrangement: columns from left to right, and the corners of all edges."""
+    sides = _column_sides(boxes, ranks, ys, columns, paths)
+    edges_of_boxes = [(y - height / 2, y + height / 2) for y, (_, height) in zip(ys, boxes, strict=True)]
+    top = min((upper for upper, _ in edges_of_boxes), default=0.0)
+    bottom = max((lower for _, lower in edges_of_boxes), default=0.0)
     centres = [(sum(sides[ranks[i]]) / 2, ys[i] - top) for i in range(n_boxes)]
     routes = []
     for path in paths:
@@ -225,3 +247,22 @@ def _placed(
         route.append((centres[target][0] - boxes[target][0] / 2, centres[target][1]))
         routes.append([route[0], *(b for a, b in pairwise(route) if b[0] - a[0] > 1e-6)])
     return Arrangement(centres, routes, sides[-1][1] if sides else 0.0, bottom - top)
+
+
+def _column_sides(
+    boxes: Sequence[Point],
+    ranks: Sequence[int],
+    ys: Sequence[float],
+    columns: Sequence[list[int]],
+    paths: Sequence[list[int]],
+) -> list[tuple[float, float]]:
+    """Return the left and the right side of each column; steep edges widen the gap after it."""
+    rises = [0.0] * len(columns)
+    for a, b in _steps(paths):
+        rises[ranks[a]] = max(rises[ranks[a]], abs(ys[a] - ys[b]))
+    sides, width = [], 0.0
+    for column, rise in zip(columns, rises, strict=True):
+        left, width = width, width + max(boxes[i][0] for i in column)
+        sides.append((left, width))
+        width += min(max(RANK_GAP, RUN_PER_RISE * rise), WIDEST_RANK_GAP)
+    return sides

@@ -1,4 +1,4 @@
-"""From what a gradient check found to the wires where it is seen."""
+"""From the findings of a gradient check to the wires that show them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from .picture import Picture
 
 
 def wires_at(picture: Picture, places: Iterable[str]) -> list[int]:
-    """Return the wires along which a wrong gradient comes, for places such as `Finding.where` names.
+    """Return the numbers of the wires with a wrong gradient, for places as in `Finding.where`.
 
     Parameters
     ----------
     picture : Picture
     places : iterable of str
-        ``"input 0"``, ``"0.weight"``, or one of these behind the path of the layer that it belongs to: ``"2: input 0"``. "backward" and
-        whatever else is no single gradient stands for all that the layer sends.
+        ``"input 0"``, ``"0.weight"``, or one of these after the path of its layer:
+        ``"2: input 0"``. Any other text, such as "backward", means all gradients of the layer.
 
     Examples
     --------

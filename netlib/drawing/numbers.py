@@ -1,4 +1,4 @@
-"""Arrays as a reader can take them in: small ones whole, large ones by their range and a heat map."""
+"""Arrays for readers: small ones in full, large ones as a range and a heat map."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAT_SIZE = 24
 
 
 def is_small(array: Array) -> bool:
-    """Return whether `array` is shown whole.
+    """Return whether `array` is shown in full.
 
     >>> is_small(np.ones((3, 4))), is_small(np.ones(100)), is_small(np.ones((2, 2, 2)))
     (True, False, False)
@@ -25,14 +25,14 @@ def is_small(array: Array) -> bool:
 
 
 def as_matrix(array: Array) -> Array:
-    """Return `array` with two axes: a number as 1×1, a vector as a row, the leading axes of more in one."""
+    """Return `array` as a matrix: a scalar as 1×1, a vector as a row, leading axes merged."""
     if array.ndim < 2:
         return array.reshape(1, -1)
     return array.reshape(-1, array.shape[-1]) if array.shape[-1] else array.reshape(1, 0)
 
 
 def rows(array: Array) -> list[str]:
-    """Return the rows of a small array, their numbers aligned on the decimal point.
+    """Return the rows of a small array as text, aligned at the decimal point.
 
     >>> rows(np.array([[1.5, -20.0], [0.25, 3.0]]))
     ['1.50  -20', '0.25    3']
@@ -45,7 +45,7 @@ def rows(array: Array) -> list[str]:
 
 
 def number(x: float, digits: int = 4) -> str:
-    """Return one number by itself, short.
+    """Return a single number as short text.
 
     >>> number(0.5), number(-1234567.0), number(1 / 3), number(-0.0)
     ('0.5', '-1.235e+06', '0.3333', '0')
@@ -54,7 +54,7 @@ def number(x: float, digits: int = 4) -> str:
 
 
 def summary(array: Array) -> list[str]:
-    """Return the range of an array that is too large to be shown.
+    """Return the range of a large array as text.
 
     >>> summary(np.arange(100.0))
     ['0 … 49.5 … 99']
@@ -63,13 +63,15 @@ def summary(array: Array) -> list[str]:
     """
     if array.size == 0:
         return ["empty"]
-    n_lost = array.size - np.isfinite(array).sum()
-    lost = [f"{n_lost} of {array.size} not finite"] if n_lost else []
-    return ([] if n_lost == array.size else [" … ".join(map(number, range_of(array)))]) + lost
+    n_nonfinite = array.size - np.isfinite(array).sum()
+    note = [f"{n_nonfinite} of {array.size} not finite"] if n_nonfinite else []
+    if n_nonfinite == array.size:
+        return note
+    return [" … ".join(map(number, range_of(array))), *note]
 
 
 def range_of(array: Array) -> tuple[float, float, float]:
-    """Return the least, the mean and the largest of what is finite in `array`; a mean that is rounding error alone is 0.
+    """Return minimum, mean and maximum of the finite numbers; a mean of rounding errors is 0.
 
     >>> range_of(np.array([0.1, 0.2, -0.3]))
     (-0.3, 0.0, 0.2)
@@ -81,7 +83,7 @@ def range_of(array: Array) -> tuple[float, float, float]:
 
 
 def heat(array: Array) -> Array:
-    """Return the means over at most 24×24 blocks of the array as a matrix, divided by the largest magnitude: from -1 to 1.
+    """Return the means of at most 24×24 blocks, divided by the largest magnitude: from -1 to 1.
 
     >>> heat(np.array([[0.0, 2.0], [-4.0, 1.0]]))
     array([[ 0.  ,  0.5 ],
@@ -99,7 +101,7 @@ def heat(array: Array) -> Array:
 
 
 def heat_image(array: Array) -> str:
-    """Return the heat map as a PNG in a data address: what is positive in blue, what is negative in orange, zero see-through.
+    """Return the heat map as PNG in a data URL: blue is positive, orange negative, 0 transparent.
 
     >>> heat_image(np.ones((100, 100)))[:22]
     'data:image/png;base64,'
@@ -126,10 +128,10 @@ def _column(column: Array, array: Array) -> list[str]:
 
 
 def _texts(column: Array, array: Array) -> list[str]:
-    """Return the numbers of a column with as many decimals as they need, in powers of ten where the array calls for it."""
+    """Return a column as text with the decimals it needs; in powers of ten where necessary."""
     if array.dtype.kind in "iub":
         return [str(int(x)) for x in column]
-    column = column.astype(np.float64)  # rounding multiplies by 10⁴, which overflows in float16
+    column = column.astype(np.float64)  # np.round multiplies by 10⁴, which overflows in float16
     finite = np.abs(array[np.isfinite(array)])
     largest = float(finite.max(initial=0.0))
     if largest >= 1e6 or 0 < largest < 10.0 ** -(MOST_DECIMALS - 1):

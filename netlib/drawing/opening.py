@@ -1,4 +1,4 @@
-"""Layers that stand for several nodes of the chapter, opened into them."""
+"""Layers that consist of several nodes, as in Figs. 1.6 and 1.7 of the chapter."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from ..layers import Add, MatMul
 from .rules import rule_of
 
 
-def opened(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | None:
-    """Return the nodes that `layer` stands for, as a graph whose output goes by `name`; None for a layer that is a node itself.
+def open_layer(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | None:
+    """Return the nodes of `layer` as a graph whose output has this `name`; None for other layers.
 
-    Figs. 1.6 and 1.7: the affine transformation of N rows, which is any layer with the rule ``y = x·weight + bias``, is a dot node with
-    the weight, Eq. (1.31)'s A = XW; a dot node that copies the bias into each row, DB with the column of ones D; and a + node.
+    An affine transformation of N rows, that is, any layer with the rule ``y = x·weight + bias``,
+    consists of a dot node with the weight, A = XW in Eq. (1.31), a dot node that copies the bias to
+    each row, DB with a column of ones D, and a + node.
 
     Examples
     --------
     >>> from netlib import Affine
-    >>> opened(Affine(2, 3), [np.ones((4, 2))], name="Y")
+    >>> open_layer(Affine(2, 3), [np.ones((4, 2))], name="Y")
     Graph(inputs=[Input('X')], outputs=[Node('Y')])
     """
     parameters = sorted(layer.parameters().items(), key=lambda item: -len(item[1].shape))

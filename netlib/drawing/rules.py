@@ -1,8 +1,9 @@
-"""The local rule of each layer: its forward and its backward, in a line each, as the layer itself says it.
+"""The local rule of each layer: its forward and its backward, in a line each.
 
-A rule is text. Words that are the layer's own names stand for arrays: the inputs as its forward calls them (x1, x2, … where it takes
-any number), its parameters by their attributes, the output y (L where an input is called y already), and with a d before them their
-gradients; ᵀ after a word transposes. ``web/rules.js`` computes with it; docs/write-your-own-layer.md describes the language.
+A rule is text. The layer's own names stand for arrays: the arguments of forward (x1, x2, … if it
+takes any number), the attributes of its parameters, and y for the output (L if an argument is
+called y). The prefix d makes them gradients, and ᵀ after a name transposes. ``web/rules.js``
+computes with rules; docs/write-your-own-layer.md describes the language.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from ..arrays import Shape
 from ..layer import Layer
 
 SIGNS = {"+": "+", "−": "−", "⊙": "×", "/": "÷", "·": "dot"}
-"""What stands in the circle of a node that only joins its inputs, by what stands between them in its rule."""
+"""The symbol of a node that joins its inputs by one operator, for each operator of rules."""
 
 
 def rule_of(layer: Layer, shapes: Sequence[Shape], output: Shape) -> str:
-    """Return the rule of `layer` in lines, for inputs of these `shapes`; empty where it has none.
+    """Return the rule of `layer` in lines, for inputs of these `shapes`; empty without a rule.
 
-    A rule that is inherited holds as long as the methods of the class that states it do: a class that overrides one of them says its own.
+    An inherited rule is ignored if a subclass overrides a method of the class that states it.
 
     Examples
     --------
@@ -39,12 +40,15 @@ def rule_of(layer: Layer, shapes: Sequence[Shape], output: Shape) -> str:
     """
     if "rule" not in vars(layer) and _is_outdated(type(layer)):
         return ""
-    text = layer.rule(list(shapes), output) if callable(layer.rule) else layer.rule
-    return "\n".join(line.strip() for line in text.replace(";", "\n").splitlines() if line.strip()) if isinstance(text, str) else ""
+    text: object = layer.rule(list(shapes), output) if callable(layer.rule) else layer.rule
+    if not isinstance(text, str):
+        return ""
+    lines = [line.strip() for line in text.replace(";", "\n").splitlines()]
+    return "\n".join(line for line in lines if line)
 
 
 def _is_outdated(kind: type[Layer]) -> bool:
-    """Return whether a class below the one that states the rule overrides a method that the rule was written for."""
+    """Return whether a subclass overrides a method of the class that states the rule."""
     home = next(i for i, each in enumerate(kind.__mro__) if "rule" in vars(each))
     return any(
         callable(member) and not name.startswith("__") and hasattr(kind.__mro__[home], name)
@@ -54,10 +58,12 @@ def _is_outdated(kind: type[Layer]) -> bool:
 
 
 def symbol_of(rule: str, inputs: Sequence[str]) -> str:
-    """Return what stands in the circle of a node; empty where the rule is more than one sign between the inputs, or one function of them.
+    """Return the symbol of a node whose rule is one operator or one function; else an empty string.
 
-    >>> symbol_of("y = a·b", ["a", "b"]), symbol_of("y = tanh(x)", ["x"]), symbol_of("y = sum[axis=0](x)", ["x"])
-    ('dot', 'tanh', 'Σ')
+    >>> symbol_of("y = a·b", ["a", "b"]), symbol_of("y = tanh(x)", ["x"])
+    ('dot', 'tanh')
+    >>> symbol_of("y = sum[axis=0](x)", ["x"])
+    'Σ'
     >>> symbol_of("y = max(0, x)", ["x"]), symbol_of("y = x ⊙ weight", ["x"])
     ('', '')
     """

@@ -1,4 +1,4 @@
-"""A picture as SVG: circles and boxes, arrows there and back, and on every wire what it carries."""
+"""A picture as SVG: nodes, arrows in both directions, and the arrays on the wires."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from itertools import pairwise
 from ..errors import not_installed
 from . import numbers
 from .blocks import Label, Shape, Text, line_of_text
-from .layout import Point, arrange
+from .elements import Wire
+from .layout import Arrangement, Point, arrange
 from .picture import Picture
-from .wording import described
+from .wording import describe
 
 MARGIN = 24
-APART = 3  # half the distance between the arrow there and the arrow back
+TOP = 2 * MARGIN + 8  # where the nodes begin, below the title
+LEGEND_GAP = 40
+APART = 3  # half the distance between the forward and the backward arrow
 
 STYLE = """\
 svg{--paper:#fff;--ink:#1b2330;--faint:#5b6675;--line:#8a95a5;--fill:#f3f5f8;--forward:#0a6186;--backward:#b0400f;--wrong:#c1121f}
@@ -46,73 +49,106 @@ text{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-s
 """
 
 
-def drawn(picture: Picture, title: str, wrong: Sequence[int] = ()) -> str:
-    """Return the picture as one self-contained SVG, light and dark, the same bytes for the same picture.
+def to_svg(picture: Picture, title: str, wrong: Sequence[int] = ()) -> str:
+    """Return the picture as a self-contained SVG; equal pictures give equal bytes.
 
     Parameters
     ----------
     picture : Picture
     title : str
-        For screen readers, and above the picture.
+        Shown above the picture, and read by screen readers.
     wrong : sequence of int
-        Numbers of wires whose gradient is shown in red.
+        Numbers of the wires whose gradients are shown in red.
 
     Raises
     ------
     MissingError
         Without the extra ``draw``.
     """
-    shapes, labels = [Shape(picture, node) for node in picture.nodes], [Label(picture, wire) for wire in picture.wires]
-    n = len(shapes)
-    edges = [edge for wire in picture.wires for edge in ((wire.source, n + wire.number), (n + wire.number, wire.target))]
-    centres, routes, width, height = arrange([shape.size for shape in shapes] + [label.size for label in labels], edges)
+    shapes = [Shape(picture, node) for node in picture.nodes]
+    labels = [Label(picture, wire) for wire in picture.wires]
+    place = _arrange(picture, shapes, labels)
     legend = list(_legend(picture))
-    width = max(width, sum(text.width + 40 for text in legend), Text("name", title).width) + 2 * MARGIN
-    top = 2 * MARGIN + 8
-    height += top + 2 * MARGIN + 8
-    centres = [(x + MARGIN, y + top) for x, y in centres]
-    routes = [[(x + MARGIN, y + top) for x, y in route] for route in routes]
+    legend_width = sum(text.width + LEGEND_GAP for text in legend)
+    width = max(place.width, legend_width, Text("name", title).width) + 2 * MARGIN
+    height = place.height + TOP + 2 * MARGIN + 8
 
     size = f'width="{width:.0f}" height="{height:.0f}"'
+    box = f'viewBox="0 0 {width:.0f} {height:.0f}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} {size} role="img">',
         f"<title>{escape(title)}</title>",
-        f"<desc>{escape(described(picture))}</desc>",
+        f"<desc>{escape(describe(picture))}</desc>",
         f"<style>{STYLE}</style>",
         f'<rect class="paper" {size}/>',
         f'<text class="name" x="{MARGIN}" y="{MARGIN + 4}">{escape(title)}</text>',
     ]
     for wire, label in zip(picture.wires, labels, strict=True):
-        x, y = centres[n + wire.number]
-        into, out = routes[2 * wire.number], routes[2 * wire.number + 1]
-        begin, end = shapes[wire.source], shapes[wire.target]
-        leaving = _port(begin, centres[wire.source], picture.nodes[wire.source].outputs, wire.number, routes, 1)
-        arriving = _port(end, centres[wire.target], picture.nodes[wire.target].inputs, wire.number, routes, -1)
-        label_left, label_right = (x - label.size[0] / 2, y), (x + label.size[0] / 2, y)
-        there = _level(into[1:-1], centres[wire.source][1], leaving[-1][1])
-        on = _level(out[1:-1], centres[wire.target][1], arriving[0][1])
-        line = [*leaving, *there, label_left, label_right, *on, *arriving]
-        parts.append(f'<g class="wire{" wrong" if wire.number in wrong else ""}" data-wire="{wire.number}">')
-        parts += _arrow("line", [(a, b - APART) for a, b in line])
-        if wire.grad is not None:
-            parts += _arrow("back", [(a, b + APART) for a, b in reversed(line)])
-        parts += label.drawn(x, y)
-        parts.append("</g>")
+        parts += _draw_wire(picture, wire, label, shapes, place, is_wrong=wire.number in wrong)
     for node, shape in zip(picture.nodes, shapes, strict=True):
         parts.append(f'<g class="node {node.kind}" data-node="{node.number}">')
         parts.append(f"<title>{escape(f'{node.title} {node.path}'.strip())}</title>")
-        parts += shape.drawn(*centres[node.number])
+        parts += shape.draw(*place.centres[node.number])
         parts.append("</g>")
+    parts += _draw_legend(legend, height)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _arrange(picture: Picture, shapes: Sequence[Shape], labels: Sequence[Label]) -> Arrangement:
+    """Return where everything is: first the boxes of the nodes, then those of the labels.
+
+    A wire is two edges, from its source to its label and from its label to its target.
+    """
+    n = len(shapes)
+    edges = []
+    for wire in picture.wires:
+        edges += [(wire.source, n + wire.number), (n + wire.number, wire.target)]
+    sizes = [shape.size for shape in shapes] + [label.size for label in labels]
+    centres, routes, width, height = arrange(sizes, edges)
+    centres = [(x + MARGIN, y + TOP) for x, y in centres]
+    routes = [[(x + MARGIN, y + TOP) for x, y in route] for route in routes]
+    return Arrangement(centres, routes, width, height)
+
+
+def _draw_wire(picture: Picture, wire: Wire, label: Label, shapes: Sequence[Shape], place: Arrangement, is_wrong: bool) -> Iterator[str]:
+    """Yield the arrows of a wire and its label."""
+    source, target = wire.source, wire.target
+    x, y = place.centres[len(shapes) + wire.number]
+    to_label, from_label = place.routes[2 * wire.number], place.routes[2 * wire.number + 1]
+    outputs, inputs = picture.nodes[source].outputs, picture.nodes[target].inputs
+    leaving = _port(shapes[source], place.centres[source], outputs, wire.number, place.routes, 1)
+    arriving = _port(shapes[target], place.centres[target], inputs, wire.number, place.routes, -1)
+    half = label.size[0] / 2
+    line = [
+        *leaving,
+        *_level(to_label[1:-1], place.centres[source][1], leaving[-1][1]),
+        (x - half, y),
+        (x + half, y),
+        *_level(from_label[1:-1], place.centres[target][1], arriving[0][1]),
+        *arriving,
+    ]
+    yield f'<g class="wire{" wrong" if is_wrong else ""}" data-wire="{wire.number}">'
+    yield from _arrow("line", [(a, b - APART) for a, b in line])
+    if wire.grad is not None:
+        yield from _arrow("back", [(a, b + APART) for a, b in reversed(line)])
+    yield from label.draw(x, y)
+    yield "</g>"
+
+
+def _draw_legend(legend: Sequence[Text], height: float) -> Iterator[str]:
+    yield '<g class="legend">'
     x = float(MARGIN)
-    parts.append('<g class="legend">')
     for text in legend:
-        parts.append(line_of_text([text], x + text.width / 2, height - MARGIN))
-        x += text.width + 40
-    return "\n".join([*parts, "</g>", "</svg>", ""])
+        yield line_of_text([text], x + text.width / 2, height - MARGIN)
+        x += text.width + LEGEND_GAP
+    yield "</g>"
 
 
 def _port(shape: Shape, centre: Point, wires: list[int], number: int, routes: Sequence[Sequence[Point]], side: int) -> list[Point]:
-    """Return where a wire leaves its node (`side` 1) or reaches it (-1), in the order of its way, up to the side of the node's room."""
+    """Return the points of a wire between its node and the edge of the node's box.
+
+    `side` is 1 where it leaves the node, -1 where it arrives. The points are in its direction.
+    """
     corner = {i: routes[2 * i][-1] if side == 1 else routes[2 * i + 1][0] for i in wires}
     place = sorted(wires, key=lambda i: (corner[i][1], i)).index(number)
     dx, dy = shape.port(place, len(wires), side)
@@ -123,12 +159,12 @@ def _port(shape: Shape, centre: Point, wires: list[int], number: int, routes: Se
 
 
 def _level(corners: Sequence[Point], middle: float, port: float) -> list[Point]:
-    """Return the corners of a route, those beside its node, at the height of its `middle`, put at the height of the `port`."""
+    """Return the corners of a route, with those at the height of the node moved to the port."""
     return [(x, port if y == middle else y) for x, y in corners]
 
 
 def _arrow(kind: str, points: Sequence[Point]) -> Iterator[str]:
-    """Yield a line through the points, level at each of them, with a tip at its end."""
+    """Yield a line through the points, horizontal at each, with an arrow tip at its end."""
     (x, y), (x1, y1) = points[-1], points[0]
     direction = 1 if x > x1 else -1
     path = [f"M{x1:.1f} {y1:.1f}"]
@@ -146,8 +182,8 @@ def _legend(picture: Picture) -> Iterator[Text]:
         yield Text("faint small", "large arrays: min … mean … max; blue is positive, orange negative")
 
 
-def as_png(drawn: str, scale: float = 2.0) -> bytes:
-    """Return an SVG that `drawn` made as PNG, in its light colours.
+def to_png(svg: str, scale: float = 2.0) -> bytes:
+    """Convert an SVG made by `to_svg` to PNG, in its light colours.
 
     Raises
     ------
@@ -160,6 +196,7 @@ def as_png(drawn: str, scale: float = 2.0) -> bytes:
         raise not_installed("resvg_py", "draw", "Drawing.png") from error
     light = STYLE.splitlines()[0].removeprefix("svg{").removesuffix("}")
     for name, colour in (entry.split(":") for entry in light.split(";")):
-        drawn = drawn.replace(f"var({name})", colour)
-    drawn = re.sub(r">[^<>]+</text>", lambda text: text[0].replace(" ", "\u00a0"), drawn)  # resvg does not know white-space:pre
-    return bytes(resvg_py.svg_to_bytes(svg_string=drawn, zoom=scale))
+        svg = svg.replace(f"var({name})", colour)
+    # resvg does not support white-space: pre
+    svg = re.sub(r">[^<>]+</text>", lambda text: text[0].replace(" ", "\u00a0"), svg)
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=scale))

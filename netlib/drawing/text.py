@@ -1,4 +1,4 @@
-"""A picture as text: for Graphviz, and for Mermaid."""
+"""A picture as text for Graphviz and for Mermaid."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from ..layers.rules import sized
 from . import numbers
-from .picture import Node, Picture, Wire
-from .wording import shortened
+from .elements import Node, Wire
+from .picture import Picture
+from .wording import shorten
 
 MOST_NUMBERS = 12
-"""An array of more is not written into a label."""
+"""Labels leave out arrays with more numbers."""
+SPECIAL = re.compile(r"[^\w\s().,=+/-]|_")
 CIRCLE = "circle"
 SHAPES = {
     "input": "oval", "parameter": "oval", "constant": "oval", "operation": "box", "group": "folder", "fan-out": CIRCLE,
@@ -23,14 +25,14 @@ BRACKETS = {
 }  # fmt: skip
 
 
-def dot(picture: Picture, title: str) -> str:
-    r"""Return the picture in the language of Graphviz.
+def to_dot(picture: Picture, title: str) -> str:
+    r"""Return the picture in DOT, the language of Graphviz.
 
     Examples
     --------
     >>> import netlib as nl
     >>> from netlib.drawing.flow import Flow
-    >>> print(dot(Picture(Flow(nl.Tanh(), [0.0])), "tanh"))
+    >>> print(to_dot(Picture(Flow(nl.Tanh(), [0.0])), "tanh"))
     digraph {
       rankdir=LR; labelloc=t; label="tanh";
       node [fontname="Courier"]; edge [fontname="Courier"];
@@ -51,14 +53,14 @@ def dot(picture: Picture, title: str) -> str:
     return "digraph {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
 
 
-def mermaid(picture: Picture, title: str) -> str:
-    """Return the picture as a flowchart of Mermaid.
+def to_mermaid(picture: Picture, title: str) -> str:
+    """Return the picture as a Mermaid flowchart.
 
     Examples
     --------
     >>> import netlib as nl
     >>> from netlib.drawing.flow import Flow
-    >>> print(mermaid(Picture(Flow(nl.Tanh(), [0.0])), "tanh"))
+    >>> print(to_mermaid(Picture(Flow(nl.Tanh(), [0.0])), "tanh"))
     flowchart LR
       accTitle: tanh
       n0(["X"])
@@ -83,16 +85,16 @@ def _shape(node: Node) -> str:
 
 
 def _text(node: Node) -> str:
-    return node.symbol or shortened(node.title)
+    return node.symbol or shorten(node.title)
 
 
 def _label(wire: Wire) -> Iterator[str]:
-    """Yield what stands on a wire, line by line: name and shape, the value, the name of the gradient, the gradient."""
-    yield f"{shortened(wire.name)}  {sized(wire.value.shape)}"
+    """Yield the lines of a label: name and shape, value, name of the gradient, gradient."""
+    yield f"{shorten(wire.name)}  {sized(wire.value.shape)}"
     is_short = wire.value.size <= MOST_NUMBERS and numbers.is_small(wire.value)
     if is_short:
         yield from numbers.rows(wire.value)
-    gradient = f"∂L/∂{shortened(wire.name)}"
+    gradient = f"∂L/∂{shorten(wire.name)}"
     if wire.grad is None:
         yield f"{gradient} not computed"
     else:
@@ -102,17 +104,16 @@ def _label(wire: Wire) -> Iterator[str]:
 
 
 def _in_dot(*lines: str) -> str:
-    """Return a quoted string, in which a backslash begins a newline and & an entity."""
+    """Return the lines as a quoted string, with backslashes, quotes and & escaped."""
     escaped = (_printable(line).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines)
     return '"' + "\\n".join(escaped) + '"'
 
 
 def _in_mermaid(line: str) -> str:
-    """Return what can stand between quotes, with a number for each character that Mermaid, Markdown, TeX or HTML might read as theirs."""
-    return re.sub(
-        r"[^\w\s().,=+/-]|_", lambda match: f"#{ord(match[0])};" if match[0].isascii() else match[0], " ".join(_printable(line).split())
-    )
+    """Return text that can be quoted: special characters of Mermaid or HTML become numbers."""
+    text = " ".join(_printable(line).split())
+    return SPECIAL.sub(lambda match: f"#{ord(match[0])};" if match[0].isascii() else match[0], text)
 
 
 def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(character if character.isprintable() else " " for character in text)

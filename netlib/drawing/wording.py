@@ -1,18 +1,19 @@
-"""A picture in words: its rules with the names of its wires, and how their shapes fit."""
+"""A picture in words: rules with the names of wires, shapes, and a description."""
 
 from __future__ import annotations
 
 from ..layers.rules import sized
-from .picture import Line, Node, Picture, Reference, Wire
+from .elements import Line, Node, Reference, Wire
+from .picture import Picture
 
 LONGEST_NAME, LONGEST_FORMULA = 28, 34
 SIGNS = {"·", " + ", " − ", " ⊙ ", " / "}
 
 
-def shortened(name: str) -> str:
-    """Return `name` as it is where it is short; otherwise without its last arguments, or else its middle.
+def shorten(name: str) -> str:
+    """Return a short name unchanged, a long one without its last arguments or its middle.
 
-    >>> shortened("Affine(2, 2, dtype='float64')"), shortened("a_name_that_goes_on_and_on_and_on")
+    >>> shorten("Affine(2, 2, dtype='float64')"), shorten("a_name_that_goes_on_and_on_and_on")
     ('Affine(2, 2, …)', 'a_name_that_go…and_on_and_on')
     """
     if len(name) <= LONGEST_NAME:
@@ -21,32 +22,32 @@ def shortened(name: str) -> str:
     return f"{kept}, …)" if kept else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 + 1 :]}"
 
 
-def folded(node: Node) -> str:
-    """Return what is inside a group, in words."""
+def describe_group(node: Node) -> str:
+    """Return the number of layers and parameters in a group, in words."""
     layers = "1 layer" if node.folds == 1 else f"{node.folds} layers"
     parameters = 0 if node.layer is None else sum(p.size for p in node.layer.parameters().values())
     return f"{layers}, {parameters:,} parameters" if parameters else f"{layers} folded"
 
 
 def as_text(picture: Picture, line: Line) -> str:
-    """Return a line of a rule with the names of its wires: ``dX = dY·Wᵀ``."""
-    result = "" if line.result is None else f"{called(picture, line.result, 'd')} = "
+    """Return a line of a rule with the names of wires: ``dX = dY·Wᵀ``."""
+    result = "" if line.result is None else f"{name_of(picture, line.result, 'd')} = "
     return result + formula(picture, line, "d")
 
 
 def formula(picture: Picture, line: Line, gradient: str) -> str:
-    """Return what a line computes, with `gradient` before the name of each gradient in it."""
-    return "".join(part if isinstance(part, str) else called(picture, part, gradient) for part in line.parts)
+    """Return the formula of a line, with the prefix `gradient` on the name of each gradient."""
+    return "".join(part if isinstance(part, str) else name_of(picture, part, gradient) for part in line.parts)
 
 
-def called(picture: Picture, reference: Reference, gradient: str) -> str:
-    """Return the name of what a reference stands for, with `gradient` before it where it is one."""
-    name = shortened(picture.wires[reference.wire].name)
+def name_of(picture: Picture, reference: Reference, gradient: str) -> str:
+    """Return the name of a wire, with the prefix `gradient` if the gradient is meant."""
+    name = shorten(picture.wires[reference.wire].name)
     return f"{gradient if reference.is_grad else ''}{name}{'ᵀ' if reference.is_transposed else ''}"
 
 
-def fitting(picture: Picture, line: Line) -> str:
-    """Return how the shapes of a line fit: ``(2×3)(3×2) → (2×2)``; just the shape where all are equal, element by element."""
+def fit_of_shapes(picture: Picture, line: Line) -> str:
+    """Return the shapes in a line: ``(2×3)(3×2) → (2×2)``; a single one for elementwise lines."""
     if line.result is None:
         return ""
     pieces, shapes = [], []
@@ -55,21 +56,24 @@ def fitting(picture: Picture, line: Line) -> str:
             pieces.append(part)
         else:
             shape = picture.wires[part.wire].value.shape
-            turned = (*shape[:-2], *shape[:-3:-1]) if part.is_transposed else shape
-            pieces.append(f"({sized(turned)})")
+            as_used = (*shape[:-2], *shape[:-3:-1]) if part.is_transposed else shape
+            pieces.append(f"({sized(as_used)})")
             shapes.append(pieces[-1])
     if not shapes:
         return ""
-    made = f"({sized(picture.wires[line.result.wire].value.shape)})"
-    if set(shapes) == {made} and "·" not in pieces:
-        return made
+    result = f"({sized(picture.wires[line.result.wire].value.shape)})"
+    if set(shapes) == {result} and "·" not in pieces:
+        return result
     is_plain = set(pieces) - set(shapes) <= SIGNS
     left = "".join(pieces).replace("·", "") if is_plain else " ".join(dict.fromkeys(shapes))
-    return f"{left} → {made}"
+    return f"{left} → {result}"
 
 
-def formula_at(picture: Picture, wire: Wire) -> str:
-    """Return where the gradient of a wire comes from: `` = ∂L/∂Y·Wᵀ``; short or empty where that is too long for a label."""
+def gradient_formula(picture: Picture, wire: Wire) -> str:
+    """Return the formula of a wire's gradient for its label: `` = ∂L/∂Y·Wᵀ``.
+
+    A formula that is too long is left out, or replaced by a few words at a fan-out.
+    """
     target = picture.nodes[wire.target]
     if target.kind == "output":
         return " = dout"
@@ -81,8 +85,8 @@ def formula_at(picture: Picture, wire: Wire) -> str:
     return ""
 
 
-def described(picture: Picture) -> str:
-    """Return the picture in sentences, for those who hear it."""
+def describe(picture: Picture) -> str:
+    """Return the picture in sentences, for screen readers."""
     sentences = []
     for node in picture.nodes:
         wires = [picture.wires[i] for i in node.outputs]
@@ -94,7 +98,7 @@ def described(picture: Picture) -> str:
         elif node.kind == "fan-out":
             sentences.append(f"{node.title} is used {len(wires)} times, so its gradients add up.")
         elif node.kind == "group":
-            sentences.append(f"{node.title} stands for {folded(node)}.")
+            sentences.append(f"{node.title} stands for {describe_group(node)}.")
         elif node.kind == "output":
             sentences.append(f"{node.title} is an output.")
         elif node.kind == "entry":

@@ -12,7 +12,7 @@ from table import ROWS
 import netlib as nl
 from netlib.drawing import numbers
 from netlib.drawing.flow import Flow
-from netlib.drawing.page import as_data
+from netlib.drawing.page import to_data
 from netlib.drawing.picture import Picture
 from netlib.erf import erfc
 
@@ -151,7 +151,7 @@ def work(laboratory, layer, inputs, new_inputs):
     before, after = Picture(Flow(layer, inputs)), Picture(Flow(layer, new_inputs, dout))
     values = [digits_of(wire.value) if before.nodes[wire.source].kind == "input" else None for wire in after.wires]
     gradients = [digits_of(wire.grad) if before.nodes[wire.target].kind == "output" else None for wire in after.wires]
-    return laboratory.evaluate(WORK, [as_data({"it": before}, "it"), values, gradients]), after
+    return laboratory.evaluate(WORK, [to_data({"it": before}, "it"), values, gradients]), after
 
 
 def assert_works(laboratory, layer, inputs, new_inputs):

@@ -453,3 +453,8 @@ def test_a_model_survives_copies_and_pickles():
         assert {path: g.tolist() for path, g in grads(twin).items()} == {path: g.tolist() for path, g in expected.items()}
         twin["a"].weight.value *= 0
     assert model["a"].weight.value.all()
+
+
+def test_an_empty_container_predicts_by_itself_without_a_copy():
+    model = nl.Sequential()
+    assert model.untraced() is model

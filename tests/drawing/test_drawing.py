@@ -57,7 +57,7 @@ def test_the_suffix_decides_the_format(tmp_path, suffix, begin):
 
 
 def test_an_unknown_suffix_is_refused_and_nothing_written(tmp_path):
-    with pytest.raises(nl.NetlibError, match=r"cannot tell a format by 'graph.pdf', wanted the suffix .svg, "):
+    with pytest.raises(nl.NetlibError, match=r"'graph.pdf' has no known format, expected the suffix .svg, "):
         nl.draw(*chapter_graph()).save(tmp_path / "graph.pdf")
     assert list(tmp_path.iterdir()) == []
 
@@ -89,7 +89,7 @@ def test_text_needs_no_extra(monkeypatch, kind):
     ("call", "message"),
     [
         (lambda: nl.draw(np.tanh, [1.0]), "draw: got <ufunc 'tanh'>, expected a layer"),
-        (lambda: nl.draw(nl.Tanh(), [1.0], detail="all"), "draw: detail is 'all', wanted one of folded, layers, nodes"),
+        (lambda: nl.draw(nl.Tanh(), [1.0], detail="all"), "draw: detail is 'all', expected one of folded, layers, nodes"),
         (lambda: nl.draw(nl.Sequential(nl.Affine(2, 3)), [[1.0] * 3]), r"Sequential\[0\] Affine\(2, 3\): got x of shape .1, 3., expected"),
         (lambda: nl.draw(nl.Tanh(), [[1.0, 2.0]], dout=[1.0]), "dout has shape .1,., expected that of the output, .1, 2."),
         (lambda: nl.draw(nl.Sequential(nl.Tanh())), "got no inputs, expected at least one array"),
@@ -130,5 +130,5 @@ def test_a_part_is_drawn_by_its_path_at_any_detail():
 
 def test_a_path_at_which_nothing_ran_is_refused_with_those_there_are():
     model = nl.Sequential(*[nl.Tanh() for _ in range(14)])
-    with pytest.raises(nl.NetlibError, match=r"nothing ran within '14'. Name the path of a layer: 0, 1, .*, 11, …, or one in these\."):
+    with pytest.raises(nl.NetlibError, match=r"nothing ran within '14'. Use the path of a layer: 0, 1, .*, 11, …, or of one inside\."):
         nl.draw(model, [1.0], within="14")

@@ -64,8 +64,8 @@ def test_each_operation_says_what_it_took_and_what_it_sent_to_whom():
     numbers = {value.name: i for i, value in enumerate(flow.values)}
     assert dot.inputs == [numbers["X"], numbers["W"]]
     assert (dot.parameters, dot.targets, dot.roles, dot.path) == ([], [numbers["XW"]], ["a", "b"], "XW")
-    assert [d.tolist() for d in dot.sent] == [BY_HAND["X"][1], BY_HAND["W"][1]]
-    assert [d.tolist() for d in add.sent] == [DOUT.tolist(), BY_HAND["B"][1]]
+    assert [d.tolist() for d in dot.gradients] == [BY_HAND["X"][1], BY_HAND["W"][1]]
+    assert [d.tolist() for d in add.gradients] == [DOUT.tolist(), BY_HAND["B"][1]]
     assert (flow.inputs, flow.outputs) == ([numbers["X"]], [numbers["Y"]])
     assert [seed.tolist() for seed in flow.seeds] == [DOUT.tolist()]
 
@@ -219,7 +219,7 @@ class Reuses(nl.Layer):
 def test_layers_that_send_back_one_and_the_same_array_do_not_spoil_the_recording():
     flow = Flow(nl.Sequential(Reuses(), Reuses()), [X])
     assert [value.grad[0, 0] for value in flow.values] == [4, 2, 1]
-    assert [operation.sent[0][0, 0] for operation in flow.operations] == [4, 2]
+    assert [operation.gradients[0][0, 0] for operation in flow.operations] == [4, 2]
 
 
 def test_gradients_are_arrays_also_where_numbers_meet():
@@ -244,8 +244,8 @@ def test_targets_constants_and_unused_outputs_have_no_gradient_rather_than_zeros
     assert grads["H"][0] is not None
     assert grads["H"][1] is None
     loss = flow.operations[-1]
-    assert loss.sent[0] is not None
-    assert loss.sent[1] is None
+    assert loss.gradients[0] is not None
+    assert loss.gradients[1] is None
     # the layer with the unused output got zeros for it, and sends zeros
     assert by_name(flow)["X"].grad[:, 1].tolist() == [0.0, 0.0]
 
@@ -265,7 +265,7 @@ def test_what_lies_before_a_layer_that_lets_nothing_through_is_not_computed():
     named = {value.path: value.grad for value in flow.values if value.kind != "input"}
     assert [path for path, grad in named.items() if grad is None] == ["0.weight", "0.bias", "0", "1"]
     assert flow.values[flow.inputs[0]].grad is None
-    assert flow.operations[0].sent == [None, None, None]
+    assert flow.operations[0].gradients == [None, None, None]
 
 
 class Lookup(nl.Layer):
@@ -304,7 +304,7 @@ def test_a_shared_parameter_is_one_value_whose_shares_are_seen_one_by_one(open_l
     model.forward(X)
     model.backward(np.ones((2, 2)))
     for path, number in parameters.items():
-        shares = [d for op in flow.operations for i, d in zip(op.sources, op.sent, strict=True) if i == number]
+        shares = [d for op in flow.operations for i, d in zip(op.sources, op.gradients, strict=True) if i == number]
         assert len(shares) == 2
         assert not np.allclose(shares[0], shares[1])
         np.testing.assert_allclose(sum(shares), flow.values[number].grad, rtol=1e-14)

@@ -9,7 +9,7 @@ import pytest
 
 import netlib as nl
 from netlib.drawing.flow import Flow
-from netlib.drawing.page import MOST_INSIDE, MOST_NUMBERS, page
+from netlib.drawing.page import MOST_INSIDE, MOST_NUMBERS, to_html
 from netlib.drawing.picture import Picture
 from netlib.drawing.svg import STYLE
 
@@ -23,7 +23,7 @@ def chapter():
 
 
 def page_of(model, *inputs, title="a title"):
-    return page({"layers": Picture(Flow(model, inputs))}, title, "layers")
+    return to_html({"layers": Picture(Flow(model, inputs))}, title, "layers")
 
 
 def data_of(html):
@@ -37,7 +37,7 @@ def array_of(data, number):
 
 def test_the_data_are_the_arrays_to_the_last_digit():
     picture = Picture(Flow(chapter(), [X]))
-    data = data_of(page({"layers": picture}, "t", "layers"))
+    data = data_of(to_html({"layers": picture}, "t", "layers"))
     wires = data["views"]["layers"]["wires"]
     assert [wire["name"] for wire in wires] == [wire.name for wire in picture.wires]
     for stored, wire in zip(wires, picture.wires, strict=True):
@@ -48,7 +48,7 @@ def test_the_data_are_the_arrays_to_the_last_digit():
 
 def test_moments_and_rules_are_those_of_the_picture():
     picture = Picture(Flow(chapter(), [X]))
-    detail = data_of(page({"layers": picture}, "t", "layers"))["views"]["layers"]
+    detail = data_of(to_html({"layers": picture}, "t", "layers"))["views"]["layers"]
     assert detail["moments"] == [[phase, node, wires] for phase, node, wires in picture.moments]
     dot = next(node for node in detail["nodes"] if node["symbol"] == "dot")
     names = [wire.name for wire in picture.wires]
@@ -75,7 +75,7 @@ def test_an_array_that_several_wires_carry_is_there_once():
     x = nl.Input("X")
     model = nl.Graph(inputs=[x], outputs=[nl.Multiply()(x, x)])
     picture = Picture(Flow(model, [X]))
-    data = data_of(page({"layers": picture, "nodes": picture}, "t", "layers"))
+    data = data_of(to_html({"layers": picture, "nodes": picture}, "t", "layers"))
     assert len({wire["value"] for detail in data["views"].values() for wire in detail["wires"] if wire["name"].startswith("X")}) == 1
     assert len({json.dumps(array) for array in data["arrays"]}) == len(data["arrays"])
 

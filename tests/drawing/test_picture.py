@@ -5,8 +5,10 @@ import pytest
 from own_layers import Halves, Scale, affine
 
 import netlib as nl
+from netlib.drawing.elements import Line, Reference
 from netlib.drawing.flow import Flow
-from netlib.drawing.picture import MOST_NODES, Line, Picture, Reference
+from netlib.drawing.parts import MOST_NODES
+from netlib.drawing.picture import Picture
 
 X = np.array([[1.0, 2.0], [3.0, -1.0]])
 

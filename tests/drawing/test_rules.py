@@ -12,8 +12,9 @@ from table import ROWS
 
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
+from netlib.drawing.elements import Reference
 from netlib.drawing.flow import Flow
-from netlib.drawing.picture import Picture, Reference
+from netlib.drawing.picture import Picture
 from netlib.drawing.rules import rule_of
 
 # ---- a reader of rules ---------------------------------------------------------------------------

@@ -14,13 +14,13 @@ from gallery import GALLERY, chapter_graph, random_graph
 import netlib as nl
 from netlib.drawing.flow import Flow
 from netlib.drawing.picture import Picture
-from netlib.drawing.svg import drawn
+from netlib.drawing.svg import to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def svg_of(model, *inputs, folded=False, open_layers=False, title="a title", **options):
-    return drawn(Picture(Flow(model, inputs, open_layers=open_layers, **options), folded=folded), title)
+    return to_svg(Picture(Flow(model, inputs, open_layers=open_layers, **options), folded=folded), title)
 
 
 def texts(svg):
@@ -169,7 +169,7 @@ def test_a_screen_reader_hears_the_title_and_the_rules():
 
 def test_a_wrong_gradient_is_marked():
     picture = Picture(Flow(*split(chapter_graph())))
-    svg = drawn(picture, "", wrong=[1])
+    svg = to_svg(picture, "", wrong=[1])
     marked = [group.get("data-wire") for group in ET.fromstring(svg).iter(f"{SVG}g") if "wrong" in group.get("class", "").split()]
     assert marked == ["1"]
 

@@ -34,7 +34,7 @@ def nasty_graph():
 def picture_of(name, folded=False):
     if name == "nasty":
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("netlib.drawing.picture.MOST_NODES", len(NASTY))
+            patch.setattr("netlib.drawing.parts.MOST_NODES", len(NASTY))
             return Picture(Flow(nasty_graph(), [[[0.5, -1.0]]]))
     model, *inputs = getattr(gallery, name)()
     return Picture(Flow(model, inputs), folded)
@@ -96,7 +96,7 @@ def unquoted(string):
 @pytest.mark.parametrize("name", [*PICTURES, "nasty"])
 def test_the_grammar_of_dot_reads_the_nodes_and_edges_of_the_picture(name, folded):
     picture = picture_of(name, folded)
-    _, nodes, edges = parsed(text.dot(picture, "a title"))
+    _, nodes, edges = parsed(text.to_dot(picture, "a title"))
     assert list(nodes) == [f"n{i}" for i in range(len(picture.nodes))]
     wanted_nodes, wanted_wires = expected(picture)
     assert [spaced(*unquoted(attributes["label"])) for attributes in nodes.values()] == wanted_nodes
@@ -116,7 +116,7 @@ def test_nodes_of_different_kinds_have_different_shapes():
     picture_inside = Picture(Flow(nl.Graph([x], [h * h + nl.Constant("C", 1.0)]), [[1.0, 2.0]]))
     shapes = {}
     for each in (picture, picture_inside):
-        _, nodes, _ = parsed(text.dot(each, ""))
+        _, nodes, _ = parsed(text.to_dot(each, ""))
         for node in each.nodes:
             shapes.setdefault((node.kind, bool(node.symbol)), set()).add(nodes[f"n{node.number}"]["shape"])
     assert shapes == {
@@ -149,7 +149,7 @@ def lines_of(label):
 def test_mermaids_grammar_reads_the_nodes_and_edges_of_the_picture(name, folded):
     picture = picture_of(name, folded)
     wanted_nodes, wanted_wires = expected(picture)
-    header, _, *statements = text.mermaid(picture, "a title").splitlines()
+    header, _, *statements = text.to_mermaid(picture, "a title").splitlines()
     assert header == "flowchart LR"
     nodes = [NODE.fullmatch(line) for line in statements[: len(wanted_nodes)]]
     edges = [EDGE.fullmatch(line) for line in statements[len(wanted_nodes) :]]
@@ -171,14 +171,14 @@ def test_mermaids_grammar_reads_the_nodes_and_edges_of_the_picture(name, folded)
 @pytest.mark.parametrize("title", NASTY)
 def test_any_title_is_taken_as_it_is(title):
     picture = Picture(Flow(nl.Tanh(), [0.0]))
-    attributes, _, _ = parsed(text.dot(picture, title))
+    attributes, _, _ = parsed(text.to_dot(picture, title))
     assert spaced(*unquoted(attributes["label"])) == spaced(title)
-    accessible = text.mermaid(picture, title).splitlines()[1]
+    accessible = text.to_mermaid(picture, title).splitlines()[1]
     assert TITLE.fullmatch(accessible)
     assert lines_of(accessible.removeprefix("  accTitle: ")) == [spaced(title)]
 
 
-WRITERS = [text.dot, text.mermaid]
+WRITERS = [text.to_dot, text.to_mermaid]
 
 
 def shown(write, model, *inputs):

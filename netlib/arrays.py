@@ -309,7 +309,7 @@ def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
 
 
 class _Unseeded(np.random.Generator):
-    """A generator without a seed: as NumPy's own, but for weak references, which those do not allow."""
+    """A generator without a seed. Unlike NumPy's own class, it allows weak references."""
 
 
 _UNSEEDED: WeakSet[_Unseeded] = WeakSet()

@@ -9,7 +9,7 @@ from ..errors import InvalidValueError, ShapeError
 
 
 def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
-    """Return `arrays` as arrays, after refusing those without rows and those whose numbers of rows differ.
+    """Return `arrays` as arrays, or raise if their numbers of rows differ or one has no rows.
 
     Examples
     --------

@@ -29,7 +29,7 @@ class _Format(NamedTuple):
     missing: float | None
 
     def number(self, cell: str) -> float | None:
-        """Return what `cell` says, or None where that is no number. Digits grouped as in Python, "1_000", are none."""
+        """Return `cell` as a number, or None if it is not one, as "1_000" is not."""
         cell = cell.strip()
         if self.missing is not None and cell.lower() in MISSING:
             return self.missing
@@ -48,17 +48,19 @@ def read_csv(
 ) -> tuple[Array, Any]:  # fmt: skip
     r"""Read features and targets from a CSV file.
 
-    For anything this reader does not know, such as dates or compressed files, read the file with pandas and pass arrays:
-    ``table[["length", "width"]].to_numpy()``.
+    For anything this reader does not know, such as dates or compressed files, read the file with
+    pandas and pass arrays: ``table[["length", "width"]].to_numpy()``.
 
     Parameters
     ----------
     path : str or path
         The file. Empty lines are skipped.
     target : int or str, sequence of them, or None
-        The columns to predict: their numbers, where negative ones count from the right, or their names in the header. None for none.
+        The columns to predict: their numbers, where negative ones count from the right, or their
+        names in the header. None for none.
     columns : sequence of int or str, optional
-        The columns of the features. By default all but the targets, and but a first column without a name that counts the rows.
+        The columns of the features. By default all but the targets, and but a first column without
+        a name that counts the rows.
     header : bool, optional
         Whether the first line holds names. By default it does if none of its cells is a number.
     delimiter : str
@@ -68,7 +70,8 @@ def read_csv(
     encoding : str
         Such as "utf-8", with or without a mark at the start, "cp1252" or "latin-1".
     missing : float, optional
-        What to put where a cell is empty, or holds "NA", "n/a", "nan", "null", "none", "-" or "?". By default such cells are refused.
+        What to put where a cell is empty, or holds "NA", "n/a", "nan", "null", "none", "-" or "?".
+        By default such cells are refused.
     dtype : dtype
         The floating type of the numbers.
     verbose : bool
@@ -79,21 +82,22 @@ def read_csv(
     x : array (N, features)
         Of type `dtype`.
     t : array (N,), or (N, targets) for a sequence of targets, or None
-        int64 where all cells are written as whole numbers ("2"), as class labels are; strings where none of them is a number; else
-        of type `dtype` ("2.0"). ``np.unique(t, return_inverse=True)`` makes class numbers of strings; ``t[:, None]`` is the column
-        that a network with one output is trained on.
+        int64 where all cells are written as whole numbers ("2"), as class labels are; strings where
+        none of them is a number; else of type `dtype` ("2.0"). ``np.unique(t,
+        return_inverse=True)`` makes class numbers of strings; ``t[:, None]`` is the column that a
+        network with one output is trained on.
 
     Warns
     -----
     UserWarning
-        Where a column that counts the rows is left out; where a first line of numbers looks like a header; and where `dtype` makes
-        numbers of a column equal that differ.
+        Where a column that counts the rows is left out; where a first line of numbers looks like a
+        header; and where `dtype` makes numbers of a column equal that differ.
 
     Raises
     ------
     FormatError
-        With line and column, where a cell is missing, no number, or not finite in `dtype`; where lines differ in their number of
-        cells; where the file is empty.
+        With line and column, where a cell is missing, no number, or not finite in `dtype`; where
+        lines differ in their number of cells; where the file is empty.
     MissingError
         Where there is no such column.
     OSError
@@ -185,7 +189,7 @@ class _Table:
         return np.stack([self.numbers(i, dtype) for i in chosen], axis=1)
 
     def target(self, column: Column, dtype: np.dtype[Any]) -> Array:
-        """Return the labels that the cells spell if they are whole numbers, else numbers, else strings."""
+        """Return a column as whole numbers if all cells are, else as numbers, else as strings."""
         i = self.number_of(column)
         cells = [cell.strip() for cell in self.cells[i]]
         try:

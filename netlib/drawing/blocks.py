@@ -8,7 +8,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from ..arrays import Array
-from ..layers.rules import sized
+from ..layers.rules import format_shape
 from . import numbers
 from .elements import Node, Wire
 from .layout import Point
@@ -104,7 +104,7 @@ class Label:
             heading = [Text("name", name), Text("faint", f" = {shorten(source.title)}")]
             self.above = Half("value", heading, None)
         else:
-            heading = [Text("name", name), Text("faint", f"  {sized(wire.value.shape)}")]
+            heading = [Text("name", name), Text("faint", f"  {format_shape(wire.value.shape)}")]
             self.above = Half("value", heading, wire.value)
         if wire.grad is None:
             heading = [Text("name small", gradient), Text("faint small", " not computed")]
@@ -232,7 +232,7 @@ def _rule(picture: Picture, node: Node, is_circle: bool) -> list[list[Text]]:
 def _shapes_alone(picture: Picture, node: Node) -> list[list[Text]]:
     if node.kind != "operation" or node.layer is None:
         return []
-    inputs, outputs = (" ".join(f"({sized(picture.wires[i].value.shape)})" for i in wires) for wires in (node.inputs, node.outputs))
+    inputs, outputs = (" ".join(f"({format_shape(picture.wires[i].value.shape)})" for i in wires) for wires in (node.inputs, node.outputs))
     return [[Text("faint small", f"{inputs} → {outputs}")]]
 
 

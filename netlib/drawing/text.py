@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..layers.rules import sized
+from ..layers.rules import format_shape
 from . import numbers
 from .elements import Node, Wire
 from .picture import Picture
@@ -90,7 +90,7 @@ def _text(node: Node) -> str:
 
 def _label(wire: Wire) -> Iterator[str]:
     """Yield the lines of a label: name and shape, value, name of the gradient, gradient."""
-    yield f"{shorten(wire.name)}  {sized(wire.value.shape)}"
+    yield f"{shorten(wire.name)}  {format_shape(wire.value.shape)}"
     is_short = wire.value.size <= MOST_NUMBERS and numbers.is_small(wire.value)
     if is_short:
         yield from numbers.rows(wire.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layers.rules import sized
+from ..layers.rules import format_shape
 from .elements import Line, Node, Reference, Wire
 from .picture import Picture
 
@@ -57,11 +57,11 @@ def fit_of_shapes(picture: Picture, line: Line) -> str:
         else:
             shape = picture.wires[part.wire].value.shape
             as_used = (*shape[:-2], *shape[:-3:-1]) if part.is_transposed else shape
-            pieces.append(f"({sized(as_used)})")
+            pieces.append(f"({format_shape(as_used)})")
             shapes.append(pieces[-1])
     if not shapes:
         return ""
-    result = f"({sized(picture.wires[line.result.wire].value.shape)})"
+    result = f"({format_shape(picture.wires[line.result.wire].value.shape)})"
     if set(shapes) == {result} and "·" not in pieces:
         return result
     is_plain = set(pieces) - set(shapes) <= SIGNS
@@ -92,7 +92,7 @@ def describe(picture: Picture) -> str:
         wires = [picture.wires[i] for i in node.outputs]
         if node.kind == "operation":
             taken = ", ".join(picture.wires[i].name for i in node.inputs)
-            made = ", ".join(f"{wire.name} of shape {sized(wire.value.shape)}" for wire in wires)
+            made = ", ".join(f"{wire.name} of shape {format_shape(wire.value.shape)}" for wire in wires)
             rules = "; ".join(as_text(picture, line) for line in node.forward + node.backward)
             sentences.append(f"{node.title} takes {taken} and gives {made}{f': {rules}' if rules else ''}.")
         elif node.kind == "fan-out":

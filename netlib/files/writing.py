@@ -11,9 +11,10 @@ from uuid import uuid4
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to a file, or leave whatever was there before.
 
-    The bytes go to a temporary file in the same folder, which takes the place of `path` once it is complete and on disk. So a full
-    disk, an interrupt or a power cut loses nothing, and nobody ever reads half a file. A symbolic link stays, and the file that it
-    points to is replaced. The new file has the permissions of the old one. What is no regular file, such as ``/dev/stdout`` or a
+    The bytes go to a temporary file in the same folder, which takes the place of `path` once it is
+    complete and on disk. So a full disk, an interrupt or a power cut loses nothing, and nobody ever
+    reads half a file. A symbolic link stays, and the file that it points to is replaced. The new
+    file has the permissions of the old one. What is no regular file, such as ``/dev/stdout`` or a
     pipe, is written to directly.
 
     Raises

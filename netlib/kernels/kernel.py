@@ -57,7 +57,7 @@ class Loops(Generic[P, R]):
         return [re.sub(r"\bt\b", name, signature) for name in COMPILED.values()]
 
     def compile(self) -> bool:
-        """Compile the function, or read it from numba's cache. Return whether it had to be compiled."""
+        """Compile the function, or load it from numba's cache. Return whether it was compiled."""
         if not self.signature:
             return False
         from numba import njit

@@ -43,4 +43,4 @@ class Reshape(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return both shapes."""
-        return f"y = x, reshaped to {sized(output)}; dx = dy, reshaped to {sized(inputs[0])}"
+        return f"y = x, reshaped to {format_shape(output)}; dx = dy, reshaped to {format_shape(inputs[0])}"

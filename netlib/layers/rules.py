@@ -47,19 +47,19 @@ def format_axes(axes: Sequence[int]) -> str:
     return str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})"
 
 
-def numbered(n: int) -> list[str]:
+def input_names(n: int) -> list[str]:
     """Return names for the inputs of a layer that takes any number of them.
 
-    >>> numbered(1), numbered(3)
+    >>> input_names(1), input_names(3)
     (['x'], ['x1', 'x2', 'x3'])
     """
     return ["x"] if n == 1 else [f"x{i}" for i in range(1, n + 1)]
 
 
-def sized(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """Return a shape as the chapter shows it.
 
-    >>> sized((2, 3)), sized((4,)), sized(())
+    >>> format_shape((2, 3)), format_shape((4,)), format_shape(())
     ('2×3', '4', 'scalar')
     """
     return "×".join(map(str, shape)) or "scalar"

@@ -41,6 +41,6 @@ class Sum(Layer):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the sum, with dy broadcast back."""
         if self.axis is None:
-            return f"y = sum(x); dx = dy, spread to {sized(inputs[0])}"
+            return f"y = sum(x); dx = dy, spread to {format_shape(inputs[0])}"
         axes = format_axes(np.atleast_1d(self.axis).tolist())
-        return f"y = sum[axis={axes}](x); dx = dy, spread to {sized(inputs[0])} along axis {axes}"
+        return f"y = sum[axis={axes}](x); dx = dy, spread to {format_shape(inputs[0])} along axis {axes}"

@@ -120,7 +120,7 @@ def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:
 
 
 def product_or_zero(share: Array, x: Array) -> Array:
-    """Return ``share * x``, and 0 where `share` is 0 even if x is infinite: what has no share in a loss adds nothing to it.
+    """Return ``share * x``, and 0 where `share` is 0, even if x is infinite.
 
     >>> product_or_zero(np.array([0.0, 0.5]), np.array([np.inf, 4.0]))
     array([0., 2.])

@@ -56,7 +56,10 @@ def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
 
 
 def _require_outputs_first(name: object, metric: Metric, where: str) -> None:
-    """Refuse functions of ``(y_true, y_pred)``, as scikit-learn's and Keras' are: they would get the two in the wrong order."""
+    """Raise for functions of ``(y_true, y_pred)``, as in scikit-learn and Keras.
+
+    They would get their arguments in the wrong order.
+    """
     try:
         first = next(iter(signature(metric).parameters), "")
     except (TypeError, ValueError):  # some functions in C have none

@@ -47,16 +47,18 @@ COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber)
 
 
 def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Sequence[Array], what: str = "") -> None:
-    """Refuse samples and metrics that a later batch or the end of the epoch would refuse; warn of a loss that cannot be small.
+    """Raise for samples and metrics that would fail later, and warn of losses that cannot be small.
 
-    `what` says of a message which samples it is about, such as "validation ". Nothing in the model changes.
+    `what` says of a message which samples it is about, such as "validation ". Nothing in the model
+    changes.
 
     Raises
     ------
     NonFiniteError
         For a NaN or an infinity in an input or a target, if the loss of that row is not finite.
     NetlibError
-        For a target that the loss refuses, with its row; and what a metric of netlib raises on the first rows.
+        For a target that the loss refuses, with its row; and what a metric of netlib raises on the
+        first rows.
     InvalidTypeError
         For a metric that returns no number.
     """
@@ -87,7 +89,7 @@ def last_layer(model: Layer, n_inputs: int) -> Layer:
 
 
 def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
-    """Return `metric` with the threshold that suits the model, where it is one of netlib's and none is given.
+    """Return `metric` with the threshold that suits the model, if it takes one and has none.
 
     Sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
     """

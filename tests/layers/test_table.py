@@ -175,7 +175,7 @@ def test_a_forward_of_another_batch_size_replaces_the_one_before(row):
 def test_an_input_that_is_no_array_of_real_numbers_is_refused_by_the_name_of_the_layer(row):
     layer = row.make(np.float64)
     for i in range(len(row.inputs)):
-        with pytest.raises(nl.InvalidTypeError, match=rf"^{type(layer).__name__}.*: got None, wanted an array"):
+        with pytest.raises(nl.InvalidTypeError, match=rf"^{type(layer).__name__}.*: got None, expected an array"):
             layer.forward(*row.inputs[:i], None, *row.inputs[i + 1 :])
 
 
@@ -183,7 +183,7 @@ def test_an_input_that_is_no_array_of_real_numbers_is_refused_by_the_name_of_the
 def test_a_dout_that_does_not_fit_is_refused_by_the_name_of_the_layer(row):
     layer = row.make(np.float64)
     ys = outputs(layer, row.inputs)
-    with pytest.raises(nl.InvalidTypeError, match=rf"^{type(layer).__name__}.*: got None, wanted an array"):
+    with pytest.raises(nl.InvalidTypeError, match=rf"^{type(layer).__name__}.*: got None, expected an array"):
         gradients(layer, (None,) * len(ys))
     with pytest.raises(nl.ShapeError, match=rf"^{type(layer).__name__}.*dout"):
         gradients(layer, [np.ones((1, *np.shape(y))) for y in ys])

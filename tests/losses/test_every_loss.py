@@ -8,7 +8,7 @@ import pytest
 from numeric import numeric_gradient
 
 import netlib as nl
-from netlib.losses.loss import same_shape
+from netlib.losses.loss import as_same_shape
 from netlib.testing import check_layer
 
 LN2, LN4 = math.log(2), math.log(4)
@@ -194,7 +194,7 @@ def test_a_dout_that_is_no_number_is_refused_by_the_name_of_the_loss(make, y, t,
     for reduction in ("mean", "sum", "none"):
         loss = make(reduction=reduction)
         loss.forward(floats(y), t)
-        with pytest.raises(nl.InvalidTypeError, match=f"^{type(loss).__name__}.*: got None, wanted an array"):
+        with pytest.raises(nl.InvalidTypeError, match=f"^{type(loss).__name__}.*: got None, expected an array"):
             loss.backward(None)
 
 
@@ -214,7 +214,7 @@ def test_a_dout_that_is_no_number_is_refused_by_the_name_of_the_loss(make, y, t,
 )
 def test_targets_that_numpy_would_broadcast_are_refused_and_both_shapes_named(y, t):
     with pytest.raises(nl.ShapeError) as caught:
-        same_shape(np.ones(y), np.ones(t), "here")
+        as_same_shape(np.ones(y), np.ones(t), "here")
     assert str(caught.value).startswith(f"here: got y of shape {y} and t of shape {t}")
 
 
@@ -254,7 +254,7 @@ def test_an_unknown_reduction_is_refused_by_a_message_that_lists_the_known(kind)
 @every_loss
 def test_scores_and_targets_that_are_no_arrays_of_real_numbers_are_refused_by_the_name_of_the_loss(kind):
     for y, t in [(None, np.ones((2, 2))), (np.ones((2, 2)), None)]:
-        with pytest.raises(nl.InvalidTypeError, match=f"^{kind.__name__}.*: got None, wanted an array"):
+        with pytest.raises(nl.InvalidTypeError, match=f"^{kind.__name__}.*: got None, expected an array"):
             kind().forward(y, t)
 
 

@@ -1,4 +1,7 @@
-"""Which classes the outputs predict, and which the targets say. Numbers of axes decide what y and t are, never their sizes."""
+"""Which classes the outputs predict, and which are true.
+
+Numbers of axes decide what y and t are, never their sizes.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,10 @@ def as_labels(t: Array, shape: tuple[int, ...], n_classes: int | None, where: st
 
 
 def as_labels_of_columns(y: Array, t: ArrayLike, threshold: float | None, where: str) -> tuple[Array, Array, Array]:
-    """Return which labels are predicted, which are true, and which scores are NaN: matrices with a column for each label."""
+    """Return which labels are predicted, which are true, and which scores are NaN.
+
+    All three are matrices with a column for each label.
+    """
     true = _as_bits(as_array(t, where), y, where)
     predicted = y > as_threshold(y, threshold, where)
     columns = y.shape[-1]

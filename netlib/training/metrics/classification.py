@@ -19,12 +19,15 @@ def accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = None) -> floa
     Parameters
     ----------
     y : array_like (..., C), or (N,) or (N, 1)
-        A score for each of C classes, of which the largest wins; or one score, that of class 1. A sample with a NaN is never correct.
+        A score for each of C classes, of which the largest wins; or one score, that of class 1. A
+        sample with a NaN is never correct.
     t : array_like (...), or of the shape of y
-        Class numbers, without the last axis of y; or rows that add up to 1, such as one-hot; for one score, 0 or 1.
+        Class numbers, without the last axis of y; or rows that add up to 1, such as one-hot; for
+        one score, 0 or 1.
     threshold : float, optional
-        Class 1 is predicted where one score is above it. Without it the scores are logits, and the threshold is 0; scores that may be
-        probabilities as well are refused. A `Trainer` passes 0.5 where the model ends in `Sigmoid`, else 0.
+        Class 1 is predicted where one score is above it. Without it the scores are logits, and the
+        threshold is 0; scores that may be probabilities as well are refused. A `Trainer` passes 0.5
+        where the model ends in `Sigmoid`, else 0.
 
     Raises
     ------
@@ -33,7 +36,8 @@ def accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = None) -> floa
     InvalidTypeError
         For class numbers that are not of an integer type, and for a tuple of outputs.
     InvalidValueError
-        For class numbers outside 0 … C-1, for targets with several labels, and for scores that may be logits or probabilities.
+        For class numbers outside 0 … C-1, for targets with several labels, and for scores that may
+        be logits or probabilities.
 
     Examples
     --------
@@ -47,7 +51,7 @@ def accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = None) -> floa
 
 
 def multilabel_accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = None) -> float:
-    """Return the share of labels that are predicted correctly, where each sample may have any number of them.
+    """Return the share of labels that are predicted correctly, where a sample may have several.
 
     Parameters
     ----------
@@ -68,7 +72,7 @@ def multilabel_accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = No
 
 
 def confusion_matrix(y: ArrayLike, t: ArrayLike, classes: int | None = None, threshold: float | None = None) -> Array:
-    """Return how many samples of each class were predicted as which: rows are true classes, columns predicted ones.
+    """Return how many samples of each true class (rows) were predicted as each class (columns).
 
     Parameters
     ----------
@@ -114,9 +118,10 @@ def precision(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresh
     y, t, threshold
         As for `accuracy`.
     average : {"binary", "macro", "micro", "weighted", "none"}, optional
-        "binary" is class 1 alone; "macro" the mean over the classes that occur; "weighted" the same weighted by their numbers of
-        samples; "micro" counts over all classes together; "none" returns an array with one number per class. By default "binary" for one
-        score per sample, else "macro".
+        "binary" is class 1 alone; "macro" the mean over the classes that occur; "weighted" the same
+        weighted by their numbers of samples; "micro" counts over all classes together; "none"
+        returns an array with one number per class. By default "binary" for one score per sample,
+        else "macro".
     multilabel : bool
         Whether each column is a label of its own, of which a sample may have any number.
 
@@ -134,7 +139,9 @@ def precision(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresh
 
 
 def recall(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold: float | None = None, multilabel: bool = False) -> Any:
-    """Return the share of the samples of a class that are predicted as such: ``tp / (tp + fn)``. Parameters are those of `precision`.
+    """Return the share of the samples of a class that are predicted as such: ``tp / (tp + fn)``.
+
+    Parameters are those of `precision`.
 
     Examples
     --------
@@ -145,7 +152,9 @@ def recall(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold
 
 
 def f1_score(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold: float | None = None, multilabel: bool = False) -> Any:
-    """Return the harmonic mean of precision and recall: ``2 tp / (2 tp + fp + fn)``. Parameters are those of `precision`.
+    """Return the harmonic mean of precision and recall: ``2 tp / (2 tp + fp + fn)``.
+
+    Parameters are those of `precision`.
 
     Examples
     --------

@@ -14,7 +14,8 @@ from .classes import as_classes, as_labels_of_columns, as_scores, is_one_column
 def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
     """Return the share of samples whose class is among the `k` with the largest scores.
 
-    Of equal scores the first ranks highest, so that ``k=1`` is `accuracy`. A sample with a NaN is never correct.
+    Of equal scores the first ranks highest, so that ``k=1`` is `accuracy`. A sample with a NaN is
+    never correct.
 
     Parameters
     ----------
@@ -41,7 +42,10 @@ def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
 
 
 def roc_auc(y: ArrayLike, t: ArrayLike, average: Literal["macro", "weighted"] = "macro", multilabel: bool = False) -> float:
-    """Return the area under the ROC curve: how often a sample of a class scores higher than one of the others; equal scores count half.
+    """Return the area under the ROC curve.
+
+    It is the share of pairs, one sample of a class and one of another, in which the first has the
+    higher score. Equal scores count half.
 
     Several classes are each compared with the rest, by their own column of scores, and averaged.
 
@@ -86,7 +90,10 @@ def roc_auc(y: ArrayLike, t: ArrayLike, average: Literal["macro", "weighted"] = 
 
 
 def _area(scores: Array, is_true: Array) -> float:
-    """Return the share of pairs in the right order: ``(Σ ranks of the true - n (n + 1) / 2) / (n m)`` (Mann and Whitney, 1947)."""
+    """Return the share of pairs in the right order (Mann and Whitney, 1947).
+
+    It is ``(Σ ranks of the true - n (n + 1) / 2) / (n m)``.
+    """
     n, m = int(is_true.sum()), int((~is_true).sum())
     if not n or not m:
         return float("nan")
@@ -101,7 +108,8 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
     Parameters
     ----------
     y : array_like (..., C), or (N,) or (N, 1)
-        Probabilities: rows that add up to 1, or that of class 1. With `from_logits`, what softmax or sigmoid make probabilities of.
+        Probabilities: rows that add up to 1, or that of class 1. With `from_logits`, what softmax
+        or sigmoid make probabilities of.
     t : array_like
         As for `accuracy`.
     from_logits : bool
@@ -118,8 +126,8 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
 
     Examples
     --------
-    >>> round(log_loss([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4), round(log_loss([0.0, np.log(3)], [0, 1], from_logits=True), 4)
-    (0.4904, 0.4904)
+    >>> round(log_loss([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4), round(log_loss([0.0, np.log(3)], [0,
+    1], from_logits=True), 4) (0.4904, 0.4904)
     """
     where = "log_loss"
     y = as_scores(y, where).astype(np.float64)

@@ -21,9 +21,12 @@ def mean_absolute_error(y: ArrayLike, t: ArrayLike) -> float:
 
 
 def r2_score(y: ArrayLike, t: ArrayLike) -> float:
-    """Return R², the share of the targets' variance that is explained, averaged over the outputs: 1 is best, 0 is what their mean gets.
+    """Return R², the share of the variance of the targets that is explained.
 
-    ``1 - Σ(t - y)² / Σ(t - mean t)²``. As in scikit-learn, an output whose targets are all equal counts 1 if it is met exactly, else 0.
+    1 is best, and always predicting the mean gives 0. Several outputs are averaged.
+
+    ``1 - Σ(t - y)² / Σ(t - mean t)²``. As in scikit-learn, an output whose targets are all equal
+    counts 1 if it is met exactly, else 0.
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
-"""What the checker makes of the broken and the sound layers, counted.
+"""Count what the checker finds in the broken and the sound layers.
 
     python tests/checker/measure.py --seeds 1000
 
-prints, for each mistake, how many layers make it, how many of them are caught and how many are named rightly; which are missed; and how
-many sound layers raise an alarm for some seed of their inputs. Last come the layers of `holdout`.
+prints, for each mistake, how many layers make it, how many are caught, and how many rightly named;
+which are missed; how many sound layers raise an alarm for some seed of their inputs; and the same
+for the layers of `holdout`.
 """
 
 import argparse
@@ -37,13 +38,13 @@ def report(case, seed=0):
 
 
 def is_named(found, case, i):
-    """Whether mistake number i of the case is among the findings, by one of its names and at one of its places."""
+    """Return whether mistake number i is found, under one of its names and at one of its places."""
     names, places = case.mistakes[i], case.places[i]
     return any(finding.mistake in names and (not places or finding.where in places) for finding in found.findings)
 
 
 def is_named_alone(found, case):
-    """Whether all mistakes of the case are named, and nothing else is."""
+    """Return whether all mistakes of the case are named, and nothing else is."""
     all_names = frozenset().union(*case.mistakes)
     return all(is_named(found, case, i) for i in range(len(case.mistakes))) and {f.mistake for f in found.findings} <= all_names
 
@@ -66,7 +67,7 @@ def holdout_report(make, seed=0):
 
 
 def verdict(slugs, make, seed=0):
-    """Return "named", "misnamed", "noted" (not called a mistake, but told in a note under its name) or "missed"."""
+    """Return "named", "misnamed", "noted" (a note and no mistake) or "missed"."""
     found = holdout_report(make, seed)
     if not found.ok:
         return "named" if {finding.mistake for finding in found.findings} & set(slugs) else "misnamed"
@@ -123,7 +124,7 @@ def _count_broken(seeds):
 
 
 def _alarm(i, seeds):
-    """Return a line about sound layer number i; none where the checker is content with it for every seed."""
+    """Return a line about sound layer number i; "" if no seed raises an alarm."""
     row = ROWS[i]
     try:
         alarms = false_alarms(row, range(seeds))

@@ -1,4 +1,4 @@
-"""How the checker behaves: no false alarm at kinks, no trace in the layer, sampling, precision, blind spots, complex steps."""
+"""The checker at kinks, in large layers, in low precision, at blind spots; unchanged layers."""
 
 import threading
 import time
@@ -659,7 +659,7 @@ def test_two_mistakes_at_two_depths_leave_no_trace_in_the_layers():
 
 
 class Segments(nl.Layer):
-    """Sums of the rows with one number; what belongs where may be kept from the first forward of these sizes, or any."""
+    """Sums of the rows with one number; the membership may be kept from an earlier forward."""
 
     n_nondifferentiable_inputs = 1
 

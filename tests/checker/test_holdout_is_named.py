@@ -1,4 +1,4 @@
-"""What the checker says about the layers of `holdout`, which were written without knowledge of its rules."""
+"""What the checker finds in the layers of `holdout`, written without knowledge of its rules."""
 
 import pytest
 from checker.holdout import LONG, SETS
@@ -6,7 +6,7 @@ from checker.holdout.first import HIDDEN
 from checker.measure import holdout_report, verdict
 
 NOT_NAMED = {"first": {"misnamed": 2, "noted": 4}, "second": {}, "third": {"misnamed": 3}, "fourth": {"misnamed": 8}}
-"""How many of a set are called another mistake than the one that their writer had in mind, told in a note only, or not told."""
+"""How many of a set get another name than their writer's, or a note only."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of layers whose mistake is to be not finite
 

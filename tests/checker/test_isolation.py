@@ -1,4 +1,4 @@
-"""What may break in the checker costs a name, never the verdict; and no fault of the checker is silent."""
+"""What may break in the checker costs a name, not the verdict, and no fault is silent."""
 
 import ast
 import types

@@ -1,4 +1,4 @@
-"""Sums that are missing or too many, masks between an array and the outputs, and what is added to a gradient piece by piece."""
+"""Missing and extra sums, masks before an output, and gradients that are added in pieces."""
 
 import numpy as np
 import pytest

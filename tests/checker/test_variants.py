@@ -256,7 +256,7 @@ def test_an_index_that_comes_twice_and_counts_once_is_named_wherever_it_stands()
     assert not found(Messages(adds_at=True), normal(4, 3))
     findings = found(Messages(adds_at=False), normal(4, 3))
     assert {where: f.mistake for where, f in findings.items()} == {"input 0": "not-accumulated", "w": "not-accumulated"}
-    assert "takes each element once only" in findings["w"].cause
+    assert "takes each element once: of a repeated index only the last use counts" in findings["w"].cause
 
 
 class Divergence(nl.Layer):

@@ -458,7 +458,7 @@ def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_co
 def test_where_a_pass_is_slow_a_mistake_is_named_all_the_same():
     class Slow(Wide):
         def forward(self, x):
-            work(0.01)
+            work(0.006)
             return super().forward(x)
 
     layer = Wide(lambda g: g / 3, 100)

@@ -193,7 +193,7 @@ def look_again(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, see
     how = "the same" if not tried.is_sampled else "all at once along random directions, and some elements alone,"
     report.also.append(f"{how} with other numbers, since {spots[0][0]} could hide a mistake: {spots[0][1]}")
     for finding in second.findings:
-        finding.cause += " (seen with other numbers than yours, which hide it)"
+        finding.cause += " (seen with other numbers; yours hide it)"
         report.find(finding)
     left = {name for name, why in blind_spots(tried) if why == NOTHING_MOVES}
     for name, why in spots:
@@ -211,11 +211,11 @@ def check_after_step(layer: Layer, inputs: tuple[Any, ...], context: CheckContex
         found = check_tree(later, inputs, report.method, seed)[0]
     except UserCodeError:
         return
-    cause = "it is right with the parameters as they are, and wrong after a step, which changes and moves them: something old is kept"
+    cause = "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps something made from old values"
     report.take_failures(found)
     for finding in found.findings:
         if finding.evidence is not None:
-            hint = "self.….value, read anew in every forward and backward"
+            hint = "self.….value, read again in every forward and backward"
             report.find(Finding("stale-cache", finding.where, cause, hint, finding.evidence, finding.layer))
 
 

@@ -1,7 +1,7 @@
 """Layers that are wrong on purpose, with what is wrong, where, and inputs on which it shows.
 
-Written from what goes wrong in people's code, and without looking at how the checker tells one mistake from another. That each is wrong as
-it says, and nowhere else, is proven in test_broken_and_sound.py by differences of forward.
+Written from mistakes in people's code, without a look at the checker's rules. That each layer is
+wrong as it says, and nowhere else, is proven in test_broken_and_sound.py by differences of forward.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,10 @@ CASES = []
 
 
 def broken(mistakes, places="", *draws, name="", dtype=np.float64, **arguments):
-    """Put the class below into the table. Several mistakes: "a, b"; several right names of one mistake: "a|b"; places likewise."""
+    """Add the class below to the table.
+
+    Several mistakes: "a, b"; several right names of one mistake: "a|b"; places likewise.
+    """
 
     def note(layer):
         split = [tuple(frozenset(filter(None, part.split("|"))) for part in text.split(", ")) for text in (mistakes, places)]

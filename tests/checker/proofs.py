@@ -1,6 +1,7 @@
-"""What is wrong with a layer, found without the checker: differences of forward, and one plain experiment for each other mistake.
+"""What is wrong with a layer, without the checker: differences, and an experiment for each mistake.
 
-Everything is done on deep copies of a layer, so that chance repeats itself and no experiment disturbs the next.
+All experiments run on deep copies of a layer, so that random numbers repeat and no experiment
+disturbs the next.
 """
 
 import copy
@@ -14,7 +15,7 @@ def as_tuple(ys):
 
 
 def upstream(layer, inputs):
-    """Return a random dout for these inputs, as backward takes it: a float, an array, or a tuple of arrays."""
+    """Return a random dout in the form of the output: a float, an array, or a tuple of arrays."""
     rng = np.random.default_rng([2, 7])  # no seed of the inputs, or dout could be a multiple of x
     douts = []
     for y in as_tuple(copy.deepcopy(layer).forward(*copies(inputs))):
@@ -36,7 +37,7 @@ def differentiable(layer, inputs):
 
 
 def slopes(layer, inputs, dout, place, relative_step):
-    """Return the slopes of Σ dout · y at one place, to the left and to the right of each of its elements, and their rounding."""
+    """Return the slopes of Σ dout · y on both sides of each element, and their rounding."""
     layer, inputs = copy.deepcopy(layer), copies(inputs)
     a = differentiable(layer, inputs)[place]
     douts = as_tuple(dout)
@@ -81,7 +82,7 @@ def gradients(layer, inputs, dout):
 
 
 def is_wrong_at(layer, inputs, place, tolerance=1e-4):
-    """Whether backward disagrees with forward at one place, with a small step and with a larger one; in float64."""
+    """Return whether backward disagrees with forward at a place, with small and larger steps."""
     with np.errstate(all="ignore"):
         dout = upstream(layer, inputs)
         found = gradients(layer, inputs, dout)[place]
@@ -102,7 +103,7 @@ def raises(layer, inputs):
 
 
 def _after(layer, inputs):
-    """Return a copy of the layer after forward, with the arrays that it was given and the output."""
+    """Return a copy of the layer after forward, its inputs and the output."""
     layer, inputs = copy.deepcopy(layer), copies(inputs)
     return layer, inputs, layer.forward(*inputs)
 
@@ -154,7 +155,7 @@ def set_chance(layer, draws):
 
 
 def stale_cache(layer, inputs):
-    """Whether a forward with other inputs, parameters and chance, before the one that counts, changes the gradients."""
+    """Return whether an earlier forward with other inputs and parameters changes the gradients."""
     dout = upstream(layer, inputs)
     after = set_chance(copy.deepcopy(layer), 1)
     values = {path: p.value.copy() for path, p in after.parameters().items()}
@@ -221,4 +222,4 @@ EXPERIMENTS = {
     "not-accumulated": not_accumulated,
     "ignores-upstream": ignores_upstream,
 }
-"""Of the mistakes that are not, or not only, a difference between forward and backward: whether a layer makes it on these inputs."""
+"""An experiment for each mistake that is not, or not only, a wrong number."""

@@ -1,6 +1,8 @@
-"""Layers with nothing wrong, on inputs that are hard for a checker: kinks and ties, tiny and huge numbers, float32, steps, chance, memory.
+"""Sound layers, on inputs that are hard for a checker.
 
-That backward is right, and that they keep the contract, is proven in test_broken_and_sound.py by differences of forward.
+These are kinks and ties, tiny and huge numbers, float32, jumps, randomness and memory.
+
+That the layers are sound is proven in test_broken_and_sound.py by differences of forward.
 """
 
 from collections.abc import Callable
@@ -104,7 +106,7 @@ def typed(make, **arguments):
 
 
 def frozen(layer):
-    """Return the layer with its first parameter not trainable: its gradient is computed all the same."""
+    """Return the layer with its first parameter not trainable; its gradient is still computed."""
     next(iter(layer.parameters().values())).trainable = False
     return layer
 
@@ -172,7 +174,7 @@ class Constantly(nl.Layer):
 
 
 class Warmup(nl.Layer):
-    """The identity, but counts; a class-wide counter and a list of what it saw are none of a checker's business."""
+    """The identity, with a counter on the class and a list of what it saw: both are allowed."""
 
     total = 0
 

@@ -1,4 +1,4 @@
-"""In the first set of `holdout` the sound layers are sound, and each broken one has its mistake: all without netlib's checker."""
+"""Proofs for the first set of `holdout`, without the checker: sound is sound, broken is broken."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def gradients(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any) -> list[Any
 
 
 def slopes(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any, h: float = 1e-5) -> list[tuple[Array, Array]]:
-    """Return the slopes of Σ dout · y to the left and to the right, for every element of the inputs and the parameters."""
+    """Return the slopes of Σ dout · y on both sides, by every element of inputs and parameters."""
     layer, inputs = in_float64(layer, inputs)
     arrays = [*inputs[: len(inputs) - layer.n_nondifferentiable_inputs], *(p.value for p in layer.parameters().values())]
 
@@ -68,7 +68,7 @@ def slopes(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any, h: float = 1e-
 
 
 def error(layer: nl.Layer, inputs: tuple[Array, ...], dout: Any) -> float:
-    """Return how far backward is off, relative to the largest slope; any slope between left and right will do at a kink."""
+    """Return the error of backward relative to the largest slope; any slope is right at a kink."""
     numeric = slopes(layer, inputs, dout)
     layer, inputs = in_float64(layer, inputs)
     layer.forward(*inputs)
@@ -174,7 +174,7 @@ def misconduct(make: Make, seed: int) -> set[str]:
 
 
 def twin_of(make: Make) -> Make:
-    """Return `make` for the sound layer that the broken one derives from, with the same inputs and parameters."""
+    """Return `make` for the sound twin of a broken layer, with the same inputs and parameters."""
 
     def make_twin(rng: np.random.Generator) -> Any:
         layer, inputs = make(rng)
@@ -193,7 +193,7 @@ SEEDS = range(1)
 
 
 def sound_with_twins() -> list[tuple[str, Make]]:
-    """Return the sound layers, and the twin of each broken one unless it is a sound layer on equal inputs."""
+    """Return the sound layers and the twins of the broken ones, each on the same inputs once."""
     found: dict[Any, tuple[str, Make]] = {}
     for name, make in [*SOUND, *((f"twin of {name}", twin_of(make)) for name, _, make in BROKEN)]:
         layer, inputs = make(np.random.default_rng(0))

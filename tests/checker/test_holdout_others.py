@@ -1,4 +1,4 @@
-"""The layers of the second, third and fourth set of `holdout` are what they are said to be, by differences and by their conduct."""
+"""Proofs for the other sets of `holdout`, without the checker: by differences and by conduct."""
 
 import numpy as np
 import pytest

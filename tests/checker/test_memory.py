@@ -1,4 +1,4 @@
-"""Whose an output is, and whether a layer reads its parameters anew: what it keeps that it should not."""
+"""Outputs that share memory, and layers that keep what they should read again."""
 
 import copy
 
@@ -99,7 +99,7 @@ def test_what_a_layer_made_of_its_weight_once_and_for_all_is_a_stale_cache(how, 
 
 
 class Split(nl.Layer):
-    """y = sin(x A) cos(x B), with A and B the halves of one weight, taken once in the constructor or anew each time."""
+    """y = sin(x A) cos(x B), with A and B halves of one weight, split once or in every pass."""
 
     def __init__(self, once):
         self.weight = nl.Parameter(normal(4, 6, seed=2))
@@ -177,7 +177,7 @@ def test_a_stale_cache_inside_a_container_is_named_there():
 
 
 class Gain(nl.Layer):
-    """y = g (x - m) with a fixed m; the gain begins at one, which hides that backward forgets it."""
+    """y = g (x - m) with a fixed m; a gain of one hides that backward forgets it."""
 
     def __init__(self):
         self.gain, self.mean = nl.Parameter(np.ones(3)), normal(3)

@@ -1,4 +1,4 @@
-"""What the checker says: the numbers, the cause, the line to write, what was compared; plain text, colour on a terminal, HTML."""
+"""The texts of reports: numbers, causes, hints, what was compared; plain, coloured and HTML."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Sums that are missing or too many, masks between an array and the outputs, and what is added to a gradient piece by piece."""
+"""Missing and extra sums, masks before an output, and gradients that are added in pieces."""
 
 import numpy as np
 import pytest
@@ -32,8 +32,8 @@ class Queries(nl.Layer):
 SHAPES = {
     "not summed": (lambda dk: dk.copy(), [("missing-batch-sum", "g.sum(axis=1) is right")]),
     "not summed, and negative": (lambda dk: -dk, [("missing-batch-sum", "g.sum(axis=1)"), ("wrong-sign", "minus your gradient is right")]),
-    "summed over all": (lambda dk: dk.sum(), [("wrong-shape", "too much is summed up")]),
-    "summed over the samples, too": (lambda dk: dk.sum(axis=(0, 1)), [("wrong-shape", "too much is summed up")]),
+    "summed over all": (lambda dk: dk.sum(), [("wrong-shape", "too much is summed")]),
+    "summed over the samples, too": (lambda dk: dk.sum(axis=(0, 1)), [("wrong-shape", "too much is summed")]),
     "summed over other axes": (lambda dk: dk.sum(axis=2), [("wrong-shape", "the gradient has shape (2, 3), wanted (2, 5)")]),
     "right": (lambda dk: dk.sum(axis=1), []),
 }

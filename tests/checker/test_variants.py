@@ -1,4 +1,4 @@
-"""A backward with one slip is the gradient of a forward with one operation changed, and that operation is found."""
+"""A backward with one slip belongs to a forward with one operation changed, which is found."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def found(layer, *inputs):
 
 
 class Block(nl.Layer):
-    """y = x + act(x W) V, with an activation in two straight pieces; `slopes` are what backward takes for its derivative."""
+    """y = x + act(x W) V with a piecewise linear activation, of which backward uses `slopes`."""
 
     def __init__(self, slopes, low=0.0):
         self.slopes, self.low = slopes, low
@@ -105,7 +105,7 @@ def test_the_largest_and_the_others_are_told_apart_inside(chosen, mistake):
 
 
 class Weighted(nl.Layer):
-    """Values added up with weights softmax(q kᵀ); `through` is what backward takes for the softmax's derivative."""
+    """A sum of values with weights softmax(q kᵀ); `through` is the softmax's backward."""
 
     def __init__(self, through, turned=False):
         self.through, self.turned = through, turned
@@ -149,7 +149,7 @@ def test_a_product_inside_that_is_not_transposed_is_named_with_its_line_though_f
 
 
 class Grouped(nl.Layer):
-    """Channels made of mean 0 and variance 1 in groups, by `sizes` alone of length 1 where `root_only`; `axis` is that of backward."""
+    """Groups of channels with mean 0 and variance 1, or length 1; `axis` is that of backward."""
 
     def __init__(self, kind, axis):
         self.kind, self.axis = kind, axis
@@ -256,11 +256,11 @@ def test_an_index_that_comes_twice_and_counts_once_is_named_wherever_it_stands()
     assert not found(Messages(adds_at=True), normal(4, 3))
     findings = found(Messages(adds_at=False), normal(4, 3))
     assert {where: f.mistake for where, f in findings.items()} == {"input 0": "not-accumulated", "w": "not-accumulated"}
-    assert "takes each element once only" in findings["w"].cause
+    assert "takes each element once: of a repeated index only the last use counts" in findings["w"].cause
 
 
 class Divergence(nl.Layer):
-    """(exp(a) + m²) / exp(b) row by row, in whose derivative by b a term of the numerator is forgotten."""
+    """(exp(a) + m²) / exp(b) by row; the derivative by b lacks a term of the numerator."""
 
     def __init__(self, forgets):
         self.forgets = forgets
@@ -322,7 +322,7 @@ def test_an_order_that_is_not_undone_is_a_missing_transpose(axes, mistakes):
 
 
 class Taps(nl.Layer):
-    """A causal filter of which backward knows the first tap alone, where ∂y_i/∂x_i is right and other paths are missing."""
+    """A causal filter whose backward has the first tap alone: only ∂y_i/∂x_i is right."""
 
     def __init__(self):
         self.w = nl.Parameter(normal(3))
@@ -386,7 +386,7 @@ def test_the_experiments_leave_numpy_and_the_classes_of_a_layer_as_they_were():
 
 
 class Chosen(nl.Layer):
-    """The share that softmax(x W) gives to the class of each row, with the diagonal of the softmax's derivative alone."""
+    """softmax(x W) at the class of each row, with only the diagonal of the derivative."""
 
     n_nondifferentiable_inputs = 1
 
@@ -411,7 +411,7 @@ def test_what_explains_one_gradient_is_tried_first_for_the_others():
 
 
 class Elu(nl.Layer):
-    """x, or exp(x) - 1 halved where x is negative, whose half backward forgets: a branch is no path that counts twice."""
+    """x, or (exp(x) - 1) / 2 where x is negative, with the half missing in backward."""
 
     def forward(self, x):
         self.x = np.array(x)
@@ -645,7 +645,7 @@ def test_a_root_of_four_that_is_forgotten_is_a_factor_and_no_path_that_counts_tw
 
 
 class Parts(nl.Layer):
-    """The first two columns, and the mean of the others; `factors` are what backward multiplies the dout of each output by."""
+    """The first two columns, and the mean of the others; `factors` spoil dout of each output."""
 
     n_outputs = 2
 
@@ -667,7 +667,7 @@ def test_the_one_output_whose_dout_counts_wrongly_is_named(factors, mistakes):
 
 
 class Recurrent(nl.Layer):
-    """h ← h / 2 + tanh(h W + x_t), all states; `carries` is how much of a step's gradient goes on to the step before."""
+    """h ← h / 2 + tanh(h W + x_t), all states; `carries` is the share passed to the step before."""
 
     def __init__(self, carries):
         self.carries, self.w = carries, nl.Parameter(normal(3, 3, seed=2))

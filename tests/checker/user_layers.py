@@ -1,4 +1,4 @@
-"""Layers as users write them, all sound: what tests/checker/broken.py breaks, and a part of tests/derivatives/sound.py.
+"""Sound layers as users write them: broken in broken.py, and used in sound.py.
 
 All sizes and the dtype are arguments, so that each can be tried on other shapes, and in float64.
 """
@@ -127,7 +127,7 @@ class Embedding(nl.Layer):
 
 
 class Convolution(nl.Layer):
-    """A cross-correlation along the last axis: X (N, C, L), weight (F, C, K), bias (F,), Y (N, F, L - K + 1)."""
+    """A cross-correlation: X (N, C, L), weight (F, C, K), bias (F,), Y (N, F, L - K + 1)."""
 
     def __init__(self, channels=2, filters=3, width=3, dtype=np.float64):
         self.width = width

@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 
 def referee(layer, inputs, array, h=1e-6):
-    """Return dy/d(array) by central differences; `array` is an input or a parameter's value, changed and put back."""
+    """Return dy/d(array) by central differences; `array` is changed and restored."""
     columns = []
     for i in np.ndindex(array.shape):
         kept = array[i]

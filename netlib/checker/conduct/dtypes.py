@@ -22,7 +22,7 @@ def check_dtypes(twin: Twin, douts: Sequence[Array], ys: Sequence[Any], report: 
     for i, y in enumerate(ys):
         kind = np.asarray(y).dtype
         if isinstance(y, np.ndarray) and kind.kind == "f" and kind.name not in came:
-            cause = f"the output is {kind.name}, though everything that came in is {' or '.join(sorted(came))}"
+            cause = f"the output is {kind.name}, though all inputs and parameters are {' or '.join(sorted(came))}"
             where = "forward" if len(ys) == 1 else f"output {i}"
             report.find(Finding("dtype-changed", where, cause, "give constants and buffers the type of x: np.zeros(shape, x.dtype)"))
     given = gradients(twin, douts)

@@ -38,7 +38,7 @@ def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, rep
             cause = "backward replaces the gradient that is there already, so a second backward or a second use of the parameter is lost"
             report.find(Finding("not-accumulated", path, cause, f"self.{path}.grad += …  (in place of =)"))
         else:
-            cause = "what is in the gradient already is counted again: it should be what it was plus the new gradient"
+            cause = "the gradient that is there already is counted again: the result should be the old plus the new one"
             report.find(Finding("double-counted", path, cause, f"self.{path}.grad += …, with the new gradient alone on the right"))
 
 
@@ -83,7 +83,7 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
             cause = "the gradient is zero where dout is negative: the mask is that of dout in place of that of the input"
             report.find(Finding("missing-mask", name, cause, "dout * (x > 0), with the x of forward"))
         else:
-            cause = "the gradient does not follow dout in proportion: doubling dout must double it, adding must add"
+            cause = "the gradient is not linear in dout: twice the dout must give twice the gradient"
             report.find(Finding("wrong-formula", name, cause, "use dout once, as a plain factor"))
 
 

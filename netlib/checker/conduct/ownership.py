@@ -34,7 +34,7 @@ def check_backward_writes(twin: Twin, douts: Sequence[Array], report: GradientRe
     for before, after in zip(douts, given, strict=True):
         if not is_same(before, after):
             hint = "a new array, such as dout * mask in place of dout[~mask] = 0"
-            report.find(Finding("mutates-upstream", "backward", "backward writes into dout, which others still use", hint))
+            report.find(Finding("mutates-upstream", "backward", "backward writes into dout, which the caller still uses", hint))
 
 
 def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any]) -> Any:
@@ -52,7 +52,7 @@ def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any])
         if not is_same(before, twin.parameters[path].value):
             twin.writes_parameters = True
             twin.parameters[path].value[...] = before
-            cause = f"{act} changes the parameter's value: what comes after it is computed with other numbers"
+            cause = f"{act} changes the parameter's value, so that later passes compute with other numbers"
             report.find(Finding("mutates-parameters", path, cause, "self.….grad += …, and leave the step to the optimizer"))
     return outcome
 
@@ -83,7 +83,7 @@ def note_cached_outputs(twin: Twin, douts: Sequence[Array], plain: Gradients, re
         name for name, g in plain.by_name.items() if name not in nondeterministic_names(report) and not is_same(g, after.by_name[name])
     ]
     if changed:
-        text = f"the output is the very array that backward reads: writing into it changes the gradient of {', '.join(changed)}"
+        text = f"backward reads the output array itself: writing into it changes the gradient of {', '.join(changed)}"
         report.note("aliases-output", "forward", f"{text}; return a copy")
 
 

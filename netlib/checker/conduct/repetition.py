@@ -16,7 +16,7 @@ from ..guards import UserCodeError, describe
 from ..report import Finding, GradientReport
 from ..twin import Twin
 
-KEEP_A_GENERATOR = "draw from a generator that the layer is given and keeps: self.rng = np.random.default_rng(seed), once, in __init__"
+KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.default_rng(seed), in __init__"
 
 
 def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
@@ -29,12 +29,12 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
     before = copy.deepcopy(state(shared))
     first = [np.array(y) for y in twin.forward()]
     if not same_state(before, state(shared)):
-        cause = "forward draws from NumPy's global random state, which all other code draws from and seeds, too"
+        cause = "forward draws from NumPy's global random state, which any other code may seed or draw from"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
     once = gradients(twin, douts)
     second = [np.array(y) for y in twin.forward()]
     if not all(map(is_same, first, second)):
-        cause = "forward gives another output for the same input, though its random generators were put back"
+        cause = "forward gives different outputs for the same input and the same random state"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
         return None
     again = gradients(twin, douts)
@@ -42,16 +42,18 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
     if once.error is not None or repeated.error is not None:
         if once.error is None:
             cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
-            report.find(Finding("stale-cache", "backward", cause, "leave what forward kept as it is"))
+            report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
         return once
     for name in once.by_name:
         if not is_same(once.by_name[name], again.by_name[name]):
-            cause = "the same forward and the same dout give another gradient each time: backward draws anew"
+            cause = "the same forward and the same dout give a different gradient each time: backward draws new random numbers"
             report.find(Finding("nondeterministic", name, cause, "keep what forward drew (self.mask = …), and use that in backward"))
         elif not twin.writes_parameters and not is_same(again.by_name[name], repeated.by_name[name]):
-            cause = "a second backward of the same forward gives another gradient"
+            cause = "a second backward of the same forward gives a different gradient"
             if _draws_in_backward(twin, douts):
-                report.find(Finding("nondeterministic", name, cause + ": backward draws anew", "the mask that forward drew and kept"))
+                report.find(
+                    Finding("nondeterministic", name, cause + ": backward draws new random numbers", "the mask that forward drew and kept")
+                )
             else:
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
@@ -116,13 +118,13 @@ def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientRepo
         if keeps or wanted.error is not None or not all(map(is_same, fresh, second)):
             return True
         if got.error is not None:
-            cause = f"after a second forward, backward raises {describe(got.error)}: it works with what an earlier forward kept"
-            report.find(Finding("stale-cache", "backward", cause, "keep anew in every forward what backward needs"))
+            cause = f"after a second forward, backward raises {describe(got.error)}: it uses what an earlier forward kept"
+            report.find(Finding("stale-cache", "backward", cause, "keep what backward needs in every forward"))
             return True
         for name, g in wanted.by_name.items():
             if name not in nondeterministic_names(report) and not is_close(g, got.by_name[name], tolerance):
-                cause = "after two forwards, backward still works with what an earlier one kept"
-                report.find(Finding("stale-cache", name, cause, "self.x = …, anew in every forward and without a condition"))
+                cause = "after two forwards, backward still uses what an earlier one kept"
+                report.find(Finding("stale-cache", name, cause, "self.x = … in every forward, without a condition"))
         return True
     finally:
         twin.inputs = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,10 +34,10 @@ def compare_rows(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], tolera
         twin.forward()
         there = gradients(twin, [_last_row_alone(d) for d in douts])
         twin.inputs = [_moved(x) if i in batched and i in twin.float_inputs else x for i, x in enumerate(inputs)]
-        if not all(is_close(y[:-1], np.asarray(z)[:-1], tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
+        if not _agree([y[:-1] for y in ys], [np.atleast_1d(z)[:-1] for z in twin.forward()], tolerance):
             return None
         twin.inputs = [x[-1:] if i in batched else x for i, x in enumerate(inputs)]
-        if not all(is_close(y[-1:], z, tolerance) for y, z in zip(ys, twin.forward(), strict=True)):
+        if not _agree([y[-1:] for y in ys], twin.forward(), tolerance):
             return None
         return _compare(twin, there, gradients(twin, [d[-1:] for d in douts]), batched, tolerance)
     except UserCodeError:
@@ -60,6 +60,10 @@ def _compare(twin: Twin, there: Gradients, alone: Gradients, batched: list[int],
         if not is_close(g[-1:] if name in apart else g, one, tolerance):
             rows.unlike.add(name)
     return rows
+
+
+def _agree(ys: Sequence[Any], zs: Sequence[Any], tolerance: float) -> bool:
+    return len(ys) == len(zs) and all(is_close(y, z, tolerance) for y, z in zip(ys, zs, strict=True))
 
 
 def _last_row_alone(dout: Array) -> Array:

@@ -35,7 +35,7 @@ def blind_spots(context: CheckContext) -> list[tuple[str, str]]:
             spots.append((name, "all elements have one sign, so a mask would not show"))
     batched = [x for x in context.twin.inputs[: context.twin.n_given] if np.ndim(x) >= 2]
     if batched and all(x.shape[0] == 1 for x in batched):
-        spots.append(("input 0", "a batch of 1 hides a mean in the place of a sum"))
+        spots.append(("input 0", "a batch of 1 hides a mean in place of a sum"))
     return spots
 
 

@@ -13,7 +13,7 @@ def find_wrong_axis(context: CheckContext, name: str, yours: Array, wrong: Array
     line = context.line(name)
     for _, value in context.additions(name):
         if value.shape != yours.shape and value.size < yours.size:
-            context.find("wrong-axis", name, f"what backward adds has shape {value.shape}, and is repeated to fill {yours.shape}", line)
+            context.find("wrong-axis", name, f"what backward adds has shape {value.shape}, and is broadcast to {yours.shape}", line)
             return True
     written = context.explain(yours)
     right = context.explain(context.numeric(name), name)
@@ -42,7 +42,7 @@ def find_extra_sum(context: CheckContext, name: str, yours: Array, wrong: Array)
                 context.find(
                     "wrong-axis",
                     name,
-                    f"it is the same along {which}: {'a mean' if divided > 1 else 'a sum'} was taken over that, too",
+                    f"it is constant along {which}: {'a mean' if divided > 1 else 'a sum'} was taken over that, too",
                     line,
                 )
                 return True

@@ -17,7 +17,7 @@ def find_unread(context: CheckContext, name: str, yours: Array, wrong: Array) ->
         for key, held in vars(layer).items():
             if isinstance(held, np.ndarray) and held.size == numbers.size and np.array_equal(np.sort(held, axis=None), numbers):
                 kept = ".".join(filter(None, ("self", path, key)))
-                cause = f"forward works with {kept}, a copy of it that was made before, and so does not follow when an optimizer changes it"
-                context.find("stale-cache", name, cause, f"self.{name}.value, read anew in every forward and backward")
+                cause = f"forward uses {kept}, an old copy of it, and does not see the changes of an optimizer"
+                context.find("stale-cache", name, cause, f"self.{name}.value, read again in every forward and backward")
                 return True
     return False

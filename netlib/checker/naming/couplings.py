@@ -24,7 +24,7 @@ def find_coupling(context: CheckContext, name: str, yours: Array, wrong: Array) 
         if not is_softmax and (find_path(context, name, yours, wrong) or find_path_of_one_run(context, name, yours, wrong)):
             return True
         if is_softmax or np.allclose(mine[diagonal], right[diagonal], rtol=1e-5, atol=1e-6 * big):
-            cause = f"only ∂y_i/∂x_i is there; each x moves every y along axis {_words(there)}, so all ∂y_i/∂x_j count"
+            cause = f"only ∂y_i/∂x_i is there; each x affects every y along axis {_words(there)}, so all ∂y_i/∂x_j count"
             context.find("diagonal-only", name, cause, "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))")
             return True
         return False
@@ -40,7 +40,7 @@ def find_coupling(context: CheckContext, name: str, yours: Array, wrong: Array) 
     elif len(context.ys) == 1 and not name.startswith("input") and _rows(is_mine, shape) == 1 < _rows(is_right, shape):
         mistake, cause = "missing-batch-sum", "only dout of one sample is used: all samples use it, so their gradients add up"
     elif (is_right.sum(axis=0) > 1).any():
-        hint = "add up over all uses: np.add.at(dx, index, dout) where an index comes twice, a sum over samples or places elsewhere"
+        hint = "add up over all uses: np.add.at(dx, index, dout) where an index repeats, a sum over samples or positions elsewhere"
     context.find(mistake, name, cause, context.line(name) or hint)
     return True
 

@@ -13,14 +13,14 @@ from ..measuring.budget import OutOfBudgetError
 from ..tracing.experiment import Experiment, Explanation
 from ..tracing.paths import NotComparableError
 
-MENDS = {
+HINTS = {
     "missing-term": "add up over all paths",
-    "not-accumulated": "np.add.at(dx, index, dout) in place of dx[index] += dout, which counts an index once however often it comes",
+    "not-accumulated": "np.add.at(dx, index, dout) in place of dx[index] += dout, which counts a repeated index once",
     "double-counted": "each path once",
     "missing-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
     "inverted-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
     "missing-transpose": "… @ W.T for the derivative of x @ W by x, x.T @ … for that by W",
-    "wrong-axis": "the axes that forward sums up or copies along",
+    "wrong-axis": "the axes that forward sums or broadcasts along",
     "diagonal-only": "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))",
 }
 
@@ -51,7 +51,7 @@ def by_experiment(context: CheckContext, name: str, yours: Array, explained: Cal
     found = attempt(context.report, name, search, None)
     if found is None:
         return False
-    context.find(found.mistake, name, found.cause, context.line(name) or MENDS.get(found.mistake, ""))
+    context.find(found.mistake, name, found.cause, context.line(name) or HINTS.get(found.mistake, ""))
     if (found.instead or found.changes) and found not in context.explanations:
         context.explanations.append(found)
     return True

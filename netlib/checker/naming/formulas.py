@@ -54,7 +54,7 @@ def pattern(context: CheckContext, name: str, yours: Array, wrong: Array) -> str
     varies = [axis for axis in range(ratio.ndim) if ratio.shape[axis] > 1 and not _is_constant(ratio, axis)]
     only = f"; the ratio changes along axis {varies[0]} only" if len(varies) == 1 and ratio.ndim > 1 else ""
     span = f"from {values.min():.4g} to {values.max():.4g}"
-    return f"yours over measured goes {span} at {where}{only}: another formula than forward's derivative"
+    return f"yours / measured ranges {span} at {where}{only}: another formula than forward's derivative"
 
 
 def _is_constant(ratio: Array, axis: int) -> bool:

@@ -24,7 +24,7 @@ def find_double_count(context: CheckContext, name: str, yours: Array, wrong: Arr
     """Report a term that is counted twice, or forgotten targets."""
     for text, value, gap, allowed in _simple(context, name, yours):
         if np.abs(gap + value).max() <= allowed:
-            context.find("double-counted", name, f"{text} is in it once too often", f"add {text} once only")
+            context.find("double-counted", name, f"{text} is counted once too often", f"add {text} once only")
             return True
     counted = additions_counted_twice(context, name)
     if counted:

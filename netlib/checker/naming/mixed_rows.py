@@ -21,5 +21,5 @@ def check_rows(context: CheckContext, name: str) -> None:
     if n == total or context.rows is None or find_mixed_rows(context, name, context.numeric(name), context.numeric(name)):
         return
     if name in context.rows.unlike:
-        cause = "a row of a batch gives another gradient than the same row alone, though forward keeps the rows of a batch apart"
+        cause = "a row in a batch has another gradient than the same row alone, though forward keeps the rows of a batch apart"
         context.find("wrong-formula", name, cause, "check a smaller layer of the same kind: then every element is compared")

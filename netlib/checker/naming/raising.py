@@ -18,7 +18,7 @@ def name_error(context: CheckContext, error: Exception) -> None:
     name = _target_of(context, line)
     is_product = "matmul" in str(error) or "not aligned" in str(error) or "mismatch in its core dimension" in str(error)
     if is_product:
-        context.find("missing-transpose", name, f"{said}: the factors of the product do not fit as they stand", context.line(name))
+        context.find("missing-transpose", name, f"{said}: the factors of the product do not fit", context.line(name))
     elif isinstance(error, ValueError):
         context.find("wrong-shape", name, said, context.line(name))
     else:

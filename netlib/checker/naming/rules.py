@@ -73,7 +73,7 @@ def find_non_finite(context: CheckContext, name: str, yours: Array, wrong: Array
         cause += ", where the slope is a plain number"
         hint = "a form that neither overflows nor divides by zero: subtract the largest before exp, work with logarithms"
     else:
-        cause += ": forward has no finite slope there, and from here on back every gradient is spoilt"
+        cause += ": forward has no finite slope there, which spoils every gradient before it, too"
         hint = "keep forward away from that point, as np.sqrt(x + 1e-8) does at 0, or return a finite number there"
     context.find("non-finite", name, cause, hint)
     return True
@@ -86,7 +86,7 @@ def find_overwritten(context: CheckContext, name: str, yours: Array, wrong: Arra
         return False
     if not context.is_gradient(np.asarray(sum(value for _, value in log)), name):
         return False
-    context.find("not-accumulated", name, "backward has several terms for it, and = in the place of +=: the last one alone is left", "+=")
+    context.find("not-accumulated", name, "backward assigns several terms with = in place of +=: only the last is left", "+=")
     return True
 
 

@@ -30,7 +30,7 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
         return
     summed = sum_to(g, slot.shape)
     if summed is not None and g.size != slot.size:
-        cause = f"{came}: the copies that broadcasting made must be summed up again"
+        cause = f"{came}: the copies that broadcasting made must be summed"
         if find_if_right(context, "missing-batch-sum", name, summed, cause, line or "dout.sum(axis=0)"):
             return
         context.find("missing-batch-sum", name, cause, line or "dout.sum(axis=0)")
@@ -53,7 +53,7 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
                 context.find("swapped-inputs", name, f"{came}: it is the gradient of {other}", line)
                 return
     if is_sum or (g.size == 1 and slot.size > 1) or (not np.isnan(known).any() and _is_sum_of(g, known)):
-        cause = f"it is {explained[0]}" if is_sum and explained else "too much is summed up"
+        cause = f"it is {explained[0]}" if is_sum and explained else "too much is summed"
         context.find("wrong-axis" if is_parameter else "wrong-shape", name, f"{came}: {cause}", line)
         return
     if g.ndim >= 2 and g.shape == slot.shape[::-1]:

@@ -17,7 +17,7 @@ def find_swap(context: CheckContext, shapes: dict[str, tuple[int, ...]]) -> bool
         if ga is None or gb is None:
             continue
         if context.is_gradient(ga, b) and context.is_gradient(gb, a) and not (context.is_gradient(ga, a) and context.is_gradient(gb, b)):
-            cause = f"the gradient returned for {a} is that of {b}, and the other way round"
+            cause = f"the gradient returned for {a} is that of {b}, and vice versa"
             for name in (a, b):
                 context.find("swapped-inputs", name, cause, context.line(name) or "return them in the order of the inputs")
             return True

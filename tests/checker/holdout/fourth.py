@@ -3399,7 +3399,7 @@ def doses(r):
 
 @sound(lambda r: (r.uniform(0.5, 2, size=(3, 2)),), doses)
 class HillCurve(nl.Layer):
-    """y = V xⁿ / (Kⁿ + xⁿ), the power n less 2 is learned; a dose may be nothing, and less counts as nothing."""
+    """y = V xⁿ / (Kⁿ + xⁿ) with a learned n - 2; negative doses count as zero."""
 
     def __init__(self, v_k_n):
         self.top, self.half, self.power = (nl.Parameter(a) for a in v_k_n)
@@ -4151,7 +4151,7 @@ class ConcreteGateNewUniform(ConcreteGate):
 
 @sound(lambda r: (int(r.integers(1000)), 0.3), normal((3, 4, 2), dtype=np.float32))
 class WordDropout(nl.Layer):
-    """Whole steps of a sequence left out in training, the others divided by 1 - p; in single precision."""
+    """Whole steps of a sequence dropped in training, the others divided by 1 - p; in float32."""
 
     def __init__(self, seed, p):
         self.p, self.rng = p, np.random.default_rng(seed)

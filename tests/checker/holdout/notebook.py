@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Notebook:
-    """Sound layers, and broken ones that derive from them, noted down where their classes are written."""
+    """Sound layers, and broken ones that derive from them, noted where their classes are."""
 
     def __init__(self):
         self.sound_layers, self.broken_layers = [], []
@@ -28,7 +28,10 @@ class Notebook:
         self.sound_layers.append((cls.__name__ + suffix, lambda r: (cls(*args(r)), inputs(r))))
 
     def broken(self, *slugs, args=None, inputs=None):
-        """Note a broken class by the names that its mistake may have; arguments and inputs are those of its sound twin."""
+        """Note a broken class and the names that its mistake may have.
+
+        Arguments and inputs are those of its sound twin unless given.
+        """
 
         def note(cls):
             twin = self._setup[cls.__mro__[1]]

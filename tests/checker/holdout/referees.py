@@ -1,4 +1,4 @@
-"""What the second, third and fourth set are proven by: differences, and what a layer does that it may not do. All without the checker."""
+"""Proofs for the second, third and fourth set, without the checker: differences and conduct."""
 
 import copy
 import math
@@ -108,7 +108,7 @@ CONDUCT = {
 
 
 def wrong_places(make, seed):
-    """How far each gradient is off; inf for None, a missing one, a wrong shape, an error or a nan."""
+    """Return the error of each gradient; inf if missing, None, NaN, of a wrong shape or raising."""
     layer, inputs = make(np.random.default_rng(seed))
     inputs = double(inputs)
     y = copy.deepcopy(layer).forward(*[x.copy() for x in inputs])

@@ -24,7 +24,7 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-# ---------------------------------------------------------------- Mahalanobis distance
+# ---------------- Mahalanobis distance
 
 
 @sound(normal((3, 3), (3,)), normal((5, 3)))
@@ -66,7 +66,7 @@ class MahalanobisCentrePlus(Mahalanobis):
         return dx
 
 
-# ---------------------------------------------------------------- graph convolution
+# ---------------- graph convolution
 
 
 @sound(lambda r: (r.uniform(size=(6, 6)) * (r.uniform(size=(6, 6)) < 0.6) + np.eye(6), r.normal(size=(4, 3))), normal((6, 4)))
@@ -99,7 +99,7 @@ class GraphConvWeightWithoutGraph(GraphConv):
         return self.graph.T @ (dout @ self.weight.value.T)
 
 
-# ---------------------------------------------------------------- deep sets
+# ---------------- deep sets
 
 
 @sound(normal((4, 2), (2,)), normal((3, 5, 4)))
@@ -137,7 +137,7 @@ class DeepSetPooledShape(DeepSet):
         return self.down(dout) / self.size
 
 
-# ---------------------------------------------------------------- bilinear attention scores
+# ---------------- bilinear attention scores
 
 
 @sound(normal((4, 6)), normal((2, 3, 4), (2, 5, 6)))
@@ -178,12 +178,12 @@ class BilinearScoresAssigned(BilinearScores):
         return dq, dk
 
 
-# ---------------------------------------------------------------- rotary position
+# ---------------- rotary position
 
 
 @sound(inputs=normal((2, 5, 6)))
 class Rotary(nl.Layer):
-    """Pairs of features turned by an angle that grows with the position; x is (batch, position, features)."""
+    """Pairs of features turned by an angle that grows with the position; x is (N, T, features)."""
 
     def forward(self, x):
         angle = np.arange(1, x.shape[1] + 1)[:, None] * 0.6 ** np.arange(x.shape[2] // 2)
@@ -221,7 +221,7 @@ class RotaryTurnsOn(Rotary):
         return dx
 
 
-# ---------------------------------------------------------------- mixing of tokens by cosines
+# ---------------- mixing of tokens by cosines
 
 
 @sound(inputs=normal((2, 5, 3)))
@@ -270,7 +270,7 @@ class CosineMixScratch(CosineMix):
         return self.y.copy()
 
 
-# ---------------------------------------------------------------- gated skip
+# ---------------- gated skip
 
 
 @sound(normal((4,), (4,)), normal((5, 4), (5, 4)))
@@ -325,7 +325,7 @@ class GatedSkipBiasPerRow(GatedSkip):
         return dout * (1 - self.g) + dz * self.weight.value, dout * self.g
 
 
-# ---------------------------------------------------------------- piecewise linear activation
+# ---------------- piecewise linear activation
 
 
 @sound(normal((6,)), lambda r: [r.uniform(-0.5, 5.5, size=(5, 4))])
@@ -370,7 +370,7 @@ class PiecewiseLinearFancyAdd(PiecewiseLinear):
         return dout * self.slope()
 
 
-# ---------------------------------------------------------------- softmax with a learned temperature
+# ---------------- softmax with a learned temperature
 
 
 @sound(lambda r: (r.uniform(0.4, 0.9, size=1),), normal((4, 5)))
@@ -421,7 +421,7 @@ class TemperatureSoftmaxKeptOnce(TemperatureSoftmax):
         return y
 
 
-# ---------------------------------------------------------------- margin softmax loss
+# ---------------- margin softmax loss
 
 
 @sound(lambda r: (4.0, 0.3), lambda r: [r.uniform(-1, 1, size=(6, 4)), r.integers(4, size=6)])
@@ -454,7 +454,7 @@ class MarginSoftmaxLossNoTarget(MarginSoftmaxLoss):
         return dout * self.scale * self.p / len(self.p)
 
 
-# ---------------------------------------------------------------- triplet loss
+# ---------------- triplet loss
 
 
 def triplets(rows, features, dtype=np.float64):
@@ -509,7 +509,7 @@ class TripletLossPullsNegatives(TripletLoss):
         return da, dp, -dn
 
 
-# ---------------------------------------------------------------- KL of a Gaussian
+# ---------------- KL of a Gaussian
 
 
 @sound(inputs=normal((4, 3), (4, 3)))
@@ -547,7 +547,7 @@ class GaussianKLDoubleHalf(GaussianKL):
         return dout[:, None] * self.mu, dout[:, None] * half * (self.var - 1)
 
 
-# ---------------------------------------------------------------- counts: Poisson and negative binomial
+# ---------------- counts: Poisson and negative binomial
 
 
 @sound(inputs=lambda r: [r.normal(size=(5, 3)), r.poisson(2.0, size=(5, 3))])
@@ -601,7 +601,7 @@ class NegativeBinomialLossUphill(NegativeBinomialLoss):
         return dout * (self.t - (self.t + self.r) * self.mean / (self.r + self.mean))
 
 
-# ---------------------------------------------------------------- pairwise potential of a chain
+# ---------------- pairwise potential of a chain
 
 
 @sound(normal((3, 3)), normal((4, 5, 3)))
@@ -645,7 +645,7 @@ class ChainPotentialPairTransposed(ChainPotential):
         return dout[:, None, None] * dq
 
 
-# ---------------------------------------------------------------- moving average over time
+# ---------------- moving average over time
 
 
 @sound(normal((3,)), normal((2, 5, 3)))
@@ -691,7 +691,7 @@ class MovingAverageAssigned(MovingAverage):
         return dx
 
 
-# ---------------------------------------------------------------- depthwise convolution
+# ---------------- depthwise convolution
 
 
 @sound(normal((4, 3), (4,)), normal((2, 4, 7)))
@@ -742,7 +742,7 @@ class DepthwiseKernelPerSample(Depthwise):
         return self.spread(dout, self.weight.value)
 
 
-# ---------------------------------------------------------------- dilated causal convolution
+# ---------------- dilated causal convolution
 
 
 @sound(lambda r: (r.normal(size=3), 2), normal((2, 7, 3)))
@@ -791,7 +791,7 @@ class DilatedCausalFirstTap(DilatedCausal):
         return self.weight.value[0] * dout
 
 
-# ---------------------------------------------------------------- strided maximum
+# ---------------- strided maximum
 
 
 @sound(lambda r: (3,), normal((2, 6, 4)))
@@ -828,7 +828,7 @@ class StridedMaxLosers(StridedMax):
         return self.spread(dout, ~self.winner)
 
 
-# ---------------------------------------------------------------- unfold
+# ---------------- unfold
 
 
 @sound(lambda r: (3,), normal((2, 7)))
@@ -857,7 +857,7 @@ class UnfoldFancyAdd(Unfold):
         return dx
 
 
-# ---------------------------------------------------------------- group norm
+# ---------------- group norm
 
 
 @sound(lambda r: (2, r.uniform(0.5, 1.5, size=4), r.normal(size=4)), normal((3, 4, 5)))
@@ -908,7 +908,7 @@ class GroupNormCentresInPlace(GroupNorm):
         return super().forward(x)
 
 
-# ---------------------------------------------------------------- direction and length of a weight
+# ---------------- direction and length of a weight
 
 
 @sound(lambda r: (r.normal(size=(4, 3)), r.uniform(0.5, 2, size=3)), normal((5, 4)))
@@ -958,7 +958,7 @@ class WeightScaledNoProjection(WeightScaled):
         return dout @ (self.unit * self.length.value).T
 
 
-# ---------------------------------------------------------------- soft threshold
+# ---------------- soft threshold
 
 
 def around(*shape):
@@ -1009,7 +1009,7 @@ class SoftThresholdZeroesUpstream(SoftThreshold):
         return dout.copy()
 
 
-# ---------------------------------------------------------------- ranking loss over pairs
+# ---------------- ranking loss over pairs
 
 
 @sound(lambda r: (0.5,), normal((3, 5)))
@@ -1062,7 +1062,7 @@ class PairRankingSampled(PairRanking):
         return dout[:, None] * self.pull(2 * (self.active & half))
 
 
-# ---------------------------------------------------------------- cosine similarity
+# ---------------- cosine similarity
 
 
 @sound(inputs=normal((5, 3), (5, 3)))
@@ -1100,7 +1100,7 @@ class CosineSimilaritySingle(CosineSimilarity):
         return da.astype(np.float32), db.astype(np.float32)
 
 
-# ---------------------------------------------------------------- three operands
+# ---------------- three operands
 
 
 @sound(normal((3, 4, 2)), normal((5, 3), (5, 4)))
@@ -1154,7 +1154,7 @@ class TrilinearConstantZ(Trilinear):
         return np.zeros_like(self.z)
 
 
-# ---------------------------------------------------------------- Khatri-Rao product
+# ---------------- Khatri-Rao product
 
 
 @sound(inputs=normal((3, 4), (2, 4)))
@@ -1184,7 +1184,7 @@ class KhatriRaoOtherAxis(KhatriRao):
         return (d * self.b).sum(axis=0), (d * self.a[:, None]).sum(axis=0)
 
 
-# ---------------------------------------------------------------- tied autoencoder
+# ---------------- tied autoencoder
 
 
 @sound(normal((4, 3)), normal((5, 4)))
@@ -1241,7 +1241,7 @@ class TiedAutoencoderSteps(TiedAutoencoder):
         return dz @ self.weight.value.T
 
 
-# ---------------------------------------------------------------- hypernetwork
+# ---------------- hypernetwork
 
 
 @sound(normal((2, 12)), normal((5, 2), (5, 3)))
@@ -1287,7 +1287,7 @@ class HyperDenseColumn(HyperDense):
         return self.dw(dout) @ self.maker.value.T, self.w @ dout[:, :, None]
 
 
-# ---------------------------------------------------------------- mixture density
+# ---------------- mixture density
 
 
 @sound(inputs=lambda r: [*(r.normal(size=(5, 3)) * s for s in (1, 1, 0.3)), r.normal(size=5)])
@@ -1326,7 +1326,7 @@ class MixtureDensityLossUnnormalised(MixtureDensityLoss):
         return -dout[:, None] * self.share, dmu, ds
 
 
-# ---------------------------------------------------------------- quaternions, cross product, rotation
+# ---------------- quaternions, cross product, rotation
 
 
 def hamilton(p, q):
@@ -1416,7 +1416,7 @@ class PlaneRotationWraps(PlaneRotation):
         return super().forward(x)
 
 
-# ---------------------------------------------------------------- mean with softmax weights
+# ---------------- mean with softmax weights
 
 
 @sound(inputs=normal((3, 5), (3, 5, 2)))
@@ -1461,7 +1461,7 @@ class SoftmaxMeanFirstWeights(SoftmaxMean):
         return np.einsum("bt,btd->bd", w, v)
 
 
-# ---------------------------------------------------------------- variance pooling
+# ---------------- variance pooling
 
 
 @sound(inputs=normal((2, 5, 3)))
@@ -1489,7 +1489,7 @@ class VariancePoolScalesUpstream(VariancePool):
         return dout[:, None] * self.d
 
 
-# ---------------------------------------------------------------- min-max normalisation
+# ---------------- min-max normalisation
 
 
 @sound(inputs=normal((4, 6)))
@@ -1524,7 +1524,7 @@ class MinMaxShiftsInput(MinMax):
         return super().forward(x)
 
 
-# ---------------------------------------------------------------- cumulative maximum
+# ---------------- cumulative maximum
 
 
 @sound(inputs=normal((3, 6)))
@@ -1555,7 +1555,7 @@ class CumulativeMaxCounts(CumulativeMax):
         return super().backward(np.ones_like(dout))
 
 
-# ---------------------------------------------------------------- elementwise and pooling with delicate places
+# ---------------- elementwise and pooling with delicate places
 
 
 def with_large(r):
@@ -1658,12 +1658,12 @@ class ProductPoolDivides(ProductPool):
         return dout[:, None] * self.y[:, None] / self.x
 
 
-# ---------------------------------------------------------------- chance
+# ---------------- chance
 
 
 @sound(lambda r: (0.4, 7), normal((4, 5)))
 class BlockNoise(nl.Layer):
-    """Each element doubled, kept or dropped by a factor that forward draws; itself in evaluation."""
+    """Each element doubled, kept or dropped at random in training; the identity in evaluation."""
 
     def __init__(self, spread, seed):
         self.spread, self.rng = spread, np.random.default_rng(seed)

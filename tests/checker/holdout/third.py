@@ -1499,7 +1499,7 @@ class LinearAttentionKeepsTotals(LinearAttention):
 
 @sound(inputs=lambda r: [r.normal(size=(4, 5)), r.normal(size=(4, 5, 2)), np.array([[1, 1, 0, 1, 0], [0] * 5, [1] * 5, [0, 1, 1, 1, 0]])])
 class PaddedPool(nl.Layer):
-    """Mean of the values under a softmax of the scores of what is real; zeros for a row that is all padding."""
+    """Mean of the values under a softmax of the real scores; zeros for a row of padding."""
 
     n_nondifferentiable_inputs = 1
 
@@ -2377,7 +2377,7 @@ class InfoNCEDoubleEye(InfoNCE):
 
 @sound(inputs=lambda r: [r.choice([-1.5, -0.3, 0.4, 1.9], size=(5, 4)) + r.uniform(0, 0.02, size=(5, 4)), r.integers(4, size=5)])
 class SquaredMargins(nl.Layer):
-    """Mean over samples of the squares of max(0, 1 + score - score of the label), labels left out."""
+    """Mean of the squares of max(0, 1 + score - score of the label), without the label's own."""
 
     n_nondifferentiable_inputs = 1
 

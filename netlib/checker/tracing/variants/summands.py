@@ -25,7 +25,7 @@ def repeats(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
     if not is_last.all():
         yield (
             "not-accumulated",
-            "takes each element once only: of an index that comes twice only the last use counts",
+            "takes each element once: of a repeated index only the last use counts",
             lambda v: np.asarray(getitem(v, index) * is_last),
         )
 
@@ -48,7 +48,7 @@ def windows(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
             continue
         counts = np.split(is_last, np.cumsum([each.size for each in places])[:-1])
         changes = {n: _change_counts(base[n], k, each) for n, each in zip(numbers, counts, strict=True)}
-        text = f"{base[numbers[0]].text} takes parts that overlap, and each element counts the last time only"
+        text = f"{base[numbers[0]].text} takes overlapping parts, and each element counts only the last time"
         yield Variant("not-accumulated", text, changes)
 
 
@@ -72,7 +72,7 @@ def _places(operation: Operation, k: int) -> Array:
 def padding(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
     """Yield padding with copies of elements that get no gradient."""
     if operation.name == "pad" and operation.options.get("mode", "constant") != "constant":
-        yield "missing-term", "has padding through which nothing goes back", lambda v: movement(operation, k, v, mode="constant")
+        yield "missing-term", "has padding without a gradient", lambda v: movement(operation, k, v, mode="constant")
 
 
 def terms(operation: Operation, k: int, base: list[Operation]) -> Iterator[tuple[str, str, Take]]:

@@ -61,7 +61,7 @@ class Conv1dMeanOverPositions(Conv1d):
 
 
 class Conv1dBiasOverChannels(Conv1d):
-    """The bias's gradient is summed over the filters instead of the positions; there are as many of both."""
+    """The bias's gradient is summed over the filters, of which there are as many as positions."""
 
     @classmethod
     def example(cls, rng: Generator) -> Example:

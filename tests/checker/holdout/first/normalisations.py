@@ -160,7 +160,7 @@ class RMSNormInPlace(RMSNorm):
 
 
 class BatchNorm(nl.Layer):
-    """y = gain (x - mean) / std + bias over the batch; running statistics are kept for evaluation."""
+    """y = gain (x - mean) / std + bias over the batch, with running statistics for evaluation."""
 
     def __init__(self, features: int, rng: Generator) -> None:
         self.gain = nl.Parameter(rng.normal(size=features))

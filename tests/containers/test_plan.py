@@ -254,3 +254,13 @@ def test_a_layer_that_writes_into_its_dout_disturbs_no_other_operand_of_a_sum(is
     for _ in range(3):
         np.testing.assert_allclose(model.forward(x), np.tanh(x) + 2 * x, rtol=1e-12)
         np.testing.assert_allclose(model.backward(dout.copy()), dout * (1 - np.tanh(x) ** 2) + 2 * dout, rtol=1e-12)
+
+
+def test_results_have_the_type_of_the_input_at_every_step():
+    model = nl.Sequential(nl.Residual(nl.Tanh()), nl.Residual(nl.Sigmoid()))
+    for dtype in ["f8"] * 3 + ["f4"] * 3 + ["f8", "f2", "f4"]:
+        x = np.random.default_rng(0).normal(size=(4, 3)).astype(dtype)
+        h = x + np.tanh(x)
+        y = model.forward(x)
+        assert y.dtype == model.backward(x).dtype == dtype
+        np.testing.assert_allclose(y, h + 1 / (1 + np.exp(-h)), rtol=1e-2 if dtype == "f2" else 1e-5)

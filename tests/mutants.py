@@ -92,6 +92,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/affine.py  self.bias = Parameter(⟦ → -⟧np.zeros(shape[1], self.weight…",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
+        "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
     ],
     "A vector transposed is itself": [
@@ -122,8 +123,13 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  BLOCK = ⟦65536 → 65537⟧",
         "netlib/optimizers/flat.py  self._scratch = [np.empty(⟦min → max⟧(size, BLOCK), work_dtype) for…",
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
+        "netlib/containers/memory.py  …slot < self._program.n_inputs ⟦or → and⟧ self.is_fused(slot)",
+        "netlib/containers/memory.py  return slot ⟦< → <=⟧ self._program.n_inputs or sel…",
+        "netlib/kernels/fused/add.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, sends_dout_on=True)",
+        "netlib/containers/memory.py  if readers[-1][⟦0 → 1⟧] == i and (not any((each.keep…",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
         "netlib/optimizers/clipping.py  …rad in grads if grad.size] or ⟦0.0 → 1.0⟧))",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦np.zeros → np.ones⟧(size, dtype))",
         "netlib/optimizers/optimizer.py  …s_count(settings.pop('steps', ⟦0 → 1⟧), 'steps')",
@@ -131,8 +137,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/optimizer.py  twin = type(self)(Parameter(⟦0.0 → 1.0⟧), lr=self._lr if lr is None e…",
         "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧)",
     ],
-    "A second look at what holds already: the lists are equally long, the bias is there": [
+    "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
+        "netlib/containers/memory.py  if fusion is ⟦not  → ⟧None and self._lends_value(slo…",
+        "netlib/kernels/fused/add.py  …dtype is xs[1].dtype) and (xs[⟦0 → 1⟧].dtype.kind == 'f')",
         "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
         "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧)",
         "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
@@ -380,6 +388,7 @@ def graft(old: object, new: object) -> None:
 
 def replace_everywhere(old: object, new: object) -> None:
     """Put `new` where a dictionary, of a module or a table, has `old`."""
+    gc.unfreeze()  # conftest.py has frozen all, and what is frozen is not found
     for holder in gc.get_referrers(old):
         if isinstance(holder, dict):
             holder.update({key: new for key, value in holder.items() if value is old})

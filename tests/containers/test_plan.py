@@ -222,12 +222,45 @@ class FirstRows(nl.Layer):
         return dx
 
 
-def test_a_layer_may_return_another_shape_or_type_than_for_the_same_input_before():
+@pytest.mark.parametrize("between", [[], [nl.Tanh()]], ids=["at once", "after a tanh"])
+def test_a_layer_may_return_another_shape_or_type_than_for_the_same_input_before(between):
     asked = [(5, "f8")] * 3 + [(2, "f8"), (5, "f8"), (5, "f4"), (5, "f8")]
-    model = nl.Sequential(FirstRows(*asked), affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
+    model = nl.Sequential(FirstRows(*asked), *between, affine(3, 4, 0), nl.ReLU(), affine(4, 3, 1))
     layers = [FirstRows(*asked), *copy.deepcopy(list(model)[1:])]
     x, dout = np.random.default_rng(0).normal(size=(2, 5, 3))
     for rows, _ in asked:
         y, dx = by_hand(layers, x, dout[:rows])
         np.testing.assert_allclose(model.forward(x), y, rtol=1e-12)
         np.testing.assert_allclose(model.backward(dout[:rows]), dx, rtol=1e-12)
+
+
+class DoublesInPlace(nl.Layer):
+    """y = 2 x, with a backward that writes into its dout."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        dout *= 2
+        return dout
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_layer_that_writes_into_its_dout_disturbs_no_other_operand_of_a_sum(is_first):
+    node = nl.Input("x")
+    kept, written = nl.Tanh()(node), DoublesInPlace()(node)
+    model = nl.Graph([node], [written + kept if is_first else kept + written])
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(x), np.tanh(x) + 2 * x, rtol=1e-12)
+        np.testing.assert_allclose(model.backward(dout.copy()), dout * (1 - np.tanh(x) ** 2) + 2 * dout, rtol=1e-12)
+
+
+def test_results_have_the_type_of_the_input_at_every_step():
+    model = nl.Sequential(nl.Residual(nl.Tanh()), nl.Residual(nl.Sigmoid()))
+    for dtype in ["f8"] * 3 + ["f4"] * 3 + ["f8", "f2", "f4"]:
+        x = np.random.default_rng(0).normal(size=(4, 3)).astype(dtype)
+        h = x + np.tanh(x)
+        y = model.forward(x)
+        assert y.dtype == model.backward(x).dtype == dtype
+        np.testing.assert_allclose(y, h + 1 / (1 + np.exp(-h)), rtol=1e-2 if dtype == "f2" else 1e-5)

@@ -173,3 +173,12 @@ def test_an_optimizer_step_between_forward_and_backward_is_no_forward():
         model.backward(DOUT)
         optimizer.step()
         assert model.backward(DOUT).shape == (4, 3)
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_a_backward_after_a_layer_has_forgotten_its_forward_is_refused_by_path(i):
+    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1))
+    for _ in range(3):
+        model.forward(X)
+        model[i].forget()
+        assert_refused(model, rf"^Sequential\[{i}\]")

@@ -13,7 +13,7 @@ import netlib as nl
 from netlib import kernels
 from netlib.kernels.kernel import Kernel, Loops
 
-from .versions import IN_USE, use
+from .versions import IN_USE, VERSIONS, use
 
 TYPES = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -170,3 +170,14 @@ def test_a_plan_takes_parameters_that_are_read_only(version, dtype, monkeypatch)
         parameter.value.flags.writeable = False
     for _ in range(3):
         np.testing.assert_allclose(model.forward(x), before, rtol=TYPES[dtype])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_gradient_of_a_bias_is_the_sum_over_rows_in_any_layout(version, monkeypatch):
+    use(version, monkeypatch)
+    rows = np.random.default_rng(0).normal(size=(4, 3))
+    for d in (rows, np.asfortranarray(rows), rows[::-1], rows.reshape(2, 2, 3), np.asfortranarray(rows.reshape(2, 2, 3))):
+        bias = nl.Parameter(np.zeros(3))
+        for n in (1, 2):
+            bias.add_grad_sum(d)
+            np.testing.assert_allclose(bias.grad, n * rows.sum(axis=0), rtol=1e-12)

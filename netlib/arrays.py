@@ -316,7 +316,7 @@ _UNSEEDED: WeakSet[_Unseeded] = WeakSet()
 
 
 def _seed_anew() -> None:
-    """Give the generators without a seed new states: a forked process has copies of the old ones."""
+    """Give the generators without a seed new states: a forked process has copied the old ones."""
     for generator in _UNSEEDED:
         generator.bit_generator.state = np.random.default_rng().bit_generator.state
 

@@ -20,7 +20,7 @@ from ..errors import ShapeError
 from ..inspection import deep_copy
 from ..layer import Layer
 from ..layers import Identity
-from ..layers.rules import input_names
+from ..layers.rules import numbered_names
 from ..parameter import Parameter
 from ..random_state import preserve_random_state
 from .opening import open_layer
@@ -270,7 +270,7 @@ def input_names(layer: Layer, n: int) -> list[str]:
     parameters = list(inspect.signature(layer.forward).parameters.values())
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [each.name for each in parameters if each.kind in positional]
-    return (names + input_names(n)[len(names) :])[:n]
+    return (names + numbered_names(n)[len(names) :])[:n]
 
 
 def _names_of_inputs(model: Layer, n: int) -> list[str]:

@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
 from ..layer import Layer
 from .broadcasting import require_broadcastable, require_inputs
-from .rules import Shape, Shapes, elementwise_rule, input_names
+from .rules import Shape, Shapes, elementwise_rule, numbered_names
 
 
 class Add(Layer):
@@ -42,5 +42,5 @@ class Add(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return x1 + x2 + …, with the gradients of broadcast inputs summed."""
-        names = input_names(len(inputs))
+        names = numbered_names(len(inputs))
         return elementwise_rule(" + ".join(names), dict.fromkeys(names, "dy"), inputs, output)

@@ -7,7 +7,7 @@ from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axis
 from .broadcasting import require_inputs
-from .rules import Shape, Shapes, input_names
+from .rules import Shape, Shapes, numbered_names
 
 
 class Concatenate(Layer):
@@ -46,7 +46,7 @@ class Concatenate(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the inputs side by side, each with its piece of the gradient."""
-        names, begin = input_names(len(inputs)), 0
+        names, begin = numbered_names(len(inputs)), 0
         lines = [f"y = {', '.join(names)}, side by side along axis {self.axis}"]
         for name, shape in zip(names, inputs, strict=True):
             lines.append(f"d{name} = dy, piece {begin}:{begin + shape[self.axis]} along axis {self.axis}")

@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_count, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
-from .rules import Shape, Shapes, sized
+from .rules import Shape, Shapes, format_shape
 
 
 class Flatten(Layer):

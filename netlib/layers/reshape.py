@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import ShapeError
 from ..layer import Layer
-from .rules import Shapes, sized
+from .rules import Shapes, format_shape
 
 
 class Reshape(Layer):

@@ -47,10 +47,10 @@ def format_axes(axes: Sequence[int]) -> str:
     return str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})"
 
 
-def input_names(n: int) -> list[str]:
+def numbered_names(n: int) -> list[str]:
     """Return names for the inputs of a layer that takes any number of them.
 
-    >>> input_names(1), input_names(3)
+    >>> numbered_names(1), numbered_names(3)
     (['x'], ['x1', 'x2', 'x3'])
     """
     return ["x"] if n == 1 else [f"x{i}" for i in range(1, n + 1)]

@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..layer import Layer
 from .axes import as_axes, keepdims_shape
-from .rules import Shapes, format_axes, sized
+from .rules import Shapes, format_axes, format_shape
 
 
 class Sum(Layer):

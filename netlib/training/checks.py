@@ -174,7 +174,7 @@ def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
 
 
 def _warn_of_rounding(x: Array, dtype: np.dtype[Any]) -> None:
-    """Warn where numbers such as times since 1970 differ by less than a model of `dtype` can see."""
+    """Warn where numbers such as recent times differ by less than a model of `dtype` can see."""
     rows = x.reshape(len(x), -1)
     if x.dtype.kind not in "iuf" or x.dtype.itemsize <= dtype.itemsize or not rows.size:
         return

@@ -130,6 +130,8 @@ KNOWN: dict[str, list[str]] = {
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
+        "netlib/layers/matmul.py  …olumn(b)', 'column(dy)', (*b, ⟦1 → 2⟧), (*output, 1))",
+        "netlib/layers/matmul.py  …lumn(dy)', (*b, 1), (*output, ⟦1 → 2⟧))",
         "netlib/optimizers/clipping.py  …rad in grads if grad.size] or ⟦0.0 → 1.0⟧))",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦np.zeros → np.ones⟧(size, dtype))",
         "netlib/optimizers/optimizer.py  …s_count(settings.pop('steps', ⟦0 → 1⟧), 'steps')",
@@ -140,6 +142,9 @@ KNOWN: dict[str, list[str]] = {
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/containers/memory.py  if fusion is ⟦not  → ⟧None and self._lends_value(slo…",
+        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)))",
+        "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
+        "netlib/kernels/fused/add.py  return (xs[0].shape, xs[⟦0 → 1⟧].dtype)",
         "netlib/kernels/fused/add.py  …dtype is xs[1].dtype) and (xs[⟦0 → 1⟧].dtype.kind == 'f')",
         "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
         "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧)",

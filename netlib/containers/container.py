@@ -155,7 +155,7 @@ class Container(Layer):
 
         A container that overrides forward is treated as a user's layer.
         """
-        return self.as_inlinable() or super().for_inference()
+        return self if self.as_inlinable() is not None else super().for_inference()
 
     def as_inlinable(self) -> Self | None:
         """Return the container itself, or None if a subclass overrides forward or backward."""

@@ -7,6 +7,7 @@ import pytest
 from own_layers import Noop, Scale, affine, by_hand, grads
 
 import netlib as nl
+from netlib.containers import planning
 
 ONE_INPUT = {
     "none": None,
@@ -264,3 +265,17 @@ def test_results_have_the_type_of_the_input_at_every_step():
         y = model.forward(x)
         assert y.dtype == model.backward(x).dtype == dtype
         np.testing.assert_allclose(y, h + 1 / (1 + np.exp(-h)), rtol=1e-2 if dtype == "f2" else 1e-5)
+
+
+@pytest.mark.parametrize("n_inputs", [1, 2])
+def test_a_plan_is_made_once_for_inputs_of_one_shape_and_type(n_inputs, way, monkeypatch):
+    made, planned = [], planning.planned
+    monkeypatch.setattr(planning, "planned", lambda *parts: made.append(parts) or planned(*parts))
+    nodes = [nl.Input(f"x{i}") for i in range(n_inputs)]
+    model = nl.Graph(nodes, [nl.Tanh()(nodes[0] + nodes[-1])])
+    for dtype, n_plans in [("f8", 1), ("f8", 1), ("f4", 2), ("f8", 2), ("f4", 2)]:
+        model.forward(*np.ones((n_inputs, 4, 3), dtype))
+        assert len(made) == (n_plans if way == "by plan" else 0)
+    if n_inputs == 2:
+        model.forward(np.ones((4, 3)), np.ones((4, 3), np.float32))
+        assert len(made) == (3 if way == "by plan" else 0)

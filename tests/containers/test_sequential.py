@@ -457,4 +457,4 @@ def test_a_model_survives_copies_and_pickles():
 
 def test_an_empty_container_predicts_by_itself_without_a_copy():
     model = nl.Sequential()
-    assert model.untraced() is model
+    assert model.for_inference() is model

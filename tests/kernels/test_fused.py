@@ -195,6 +195,16 @@ def test_the_row_of_add_takes_two_arrays_of_one_shape_and_one_floating_type(inpu
     assert fused.TABLE["add",].fits([nl.Add()], *inputs) == fits
 
 
+@pytest.mark.parametrize("row", [("affine",), ("affine", "relu")], ids="-".join)
+def test_the_rows_of_affine_take_matrices_of_its_width_and_type(row):
+    layers = [nl.Affine(3, 2, dtype="float64"), nl.ReLU()][: len(row)]
+    shapes = {(5, 3): True, (2, 5, 3): True, (3,): False, (5, 2): False}
+    assert {shape: fused.TABLE[row].fits(layers, np.ones(shape)) for shape in shapes} == shapes
+    assert not fused.TABLE[row].fits(layers, SINGLES)
+    layers[0].bias = None
+    assert fused.TABLE[row].fits(layers, FLOATS) == (row == ("affine",))
+
+
 def test_a_sum_that_broadcasts_in_a_graph_has_the_gradients_of_add():
     x, z = nl.Input("x"), nl.Input("z")
     model = nl.Graph([x, z], [nl.Tanh()(x + z)])

@@ -126,8 +126,10 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
 
     Examples
     --------
-    >>> round(log_loss([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4), round(log_loss([0.0, np.log(3)], [0,
-    1], from_logits=True), 4) (0.4904, 0.4904)
+    >>> round(log_loss([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 4)
+    0.4904
+    >>> round(log_loss([0.0, np.log(3)], [0, 1], from_logits=True), 4)
+    0.4904
     """
     where = "log_loss"
     y = as_scores(y, where).astype(np.float64)

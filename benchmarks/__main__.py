@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from netlib.files import write_file
+
 from .case import CASES
 from .contenders import CONTENDERS
 from .experiments import EXPERIMENTS, Bench
@@ -45,7 +47,7 @@ def main() -> None:
     if args.json:
         results.save(args.json)
     if args.markdown:
-        args.markdown.write_text(text)
+        write_file(args.markdown, text.encode("utf-8"))
     if args.plot:
         from .plot import plot
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from netlib.files import write_file
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -58,7 +60,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        write_file(path, f"{json.dumps(asdict(self), indent=1)}\n".encode())
 
     @classmethod
     def load(cls, path: Path) -> Results:

@@ -269,8 +269,8 @@ def test_results_have_the_type_of_the_input_at_every_step():
 
 @pytest.mark.parametrize("n_inputs", [1, 2])
 def test_a_plan_is_made_once_for_inputs_of_one_shape_and_type(n_inputs, way, monkeypatch):
-    made, planned = [], planning.planned
-    monkeypatch.setattr(planning, "planned", lambda *parts: made.append(parts) or planned(*parts))
+    made, planned = [], planning.make_plan
+    monkeypatch.setattr(planning, "make_plan", lambda *parts: made.append(parts) or planned(*parts))
     nodes = [nl.Input(f"x{i}") for i in range(n_inputs)]
     model = nl.Graph(nodes, [nl.Tanh()(nodes[0] + nodes[-1])])
     for dtype, n_plans in [("f8", 1), ("f8", 1), ("f4", 2), ("f8", 2), ("f4", 2)]:

@@ -11,6 +11,7 @@ from ..arrays import as_array
 from ..errors import no_forward
 from ..execution import execution
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .program import Program, Wiring, as_gradients
 
 
@@ -57,7 +58,7 @@ class Container(Layer):
             program = cached.program = Program(self, n_inputs)
         return program
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, *inputs: Any) -> Any:
         """Return the output for these inputs, or a tuple of outputs if there are several."""
         program = self.program(len(inputs))
@@ -75,7 +76,7 @@ class Container(Layer):
                 self.__dict__["_run"] = plans.run
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
         """Add to the ``grad`` of every parameter, and return dL/d(input).
 

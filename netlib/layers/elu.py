@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .rules import Shape, Shapes, format_number
 
 
@@ -23,7 +24,7 @@ class ELU(Layer):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = as_number(alpha, "alpha", "ELU")
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -31,7 +32,7 @@ class ELU(Layer):
         slope = np.where(x > 0, x.dtype.type(1), self.alpha * np.exp(below))
         return self.remember(np.where(x > 0, x, self.alpha * np.expm1(below)), slope)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

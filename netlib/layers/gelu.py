@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_floats
 from ..erf import erfc
 from ..layer import Layer
+from ..underflow import ignore_underflow
 
 
 class GELU(Layer):
@@ -23,7 +24,7 @@ class GELU(Layer):
     kernel_name = "gelu"
     rule = "y = x ⊙ Φ(x); dx = dy ⊙ (Φ(x) + x ⊙ φ(x))"
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -32,7 +33,7 @@ class GELU(Layer):
         density = np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
         return self.remember(x * below, below + near * density)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats, as_number
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .rules import Shape, Shapes, format_number
 
 
@@ -22,14 +23,14 @@ class LeakyReLU(Layer):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = as_number(negative_slope, "negative_slope", "LeakyReLU")
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
         return self.remember(x * slope, slope)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

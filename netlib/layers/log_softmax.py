@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .axes import as_axis, require_axis
 from .rules import Shape, Shapes
 
@@ -25,7 +26,7 @@ class LogSoftmax(Layer):
     def __init__(self, axis: int = -1) -> None:
         self.axis = as_axis(axis, "LogSoftmax")
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
@@ -34,7 +35,7 @@ class LogSoftmax(Layer):
         y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
         return self.remember(y, y)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

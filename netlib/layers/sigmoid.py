@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 
 
 def sigmoid(x: Array) -> Array:
@@ -29,13 +30,13 @@ class Sigmoid(Layer):
     kernel_name = "sigmoid"
     rule = "y = σ(x); dx = dy ⊙ y ⊙ (1 − y)"
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         y = sigmoid(as_floats(x, where=self))
         return self.remember(y, y)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

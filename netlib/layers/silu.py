@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
-
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .sigmoid import sigmoid
 
 
@@ -22,14 +21,14 @@ class SiLU(Layer):
     kernel_name = "silu"
     rule = "y = x ⊙ σ(x); dx = dy ⊙ (σ(x) + y ⊙ (1 − σ(x)))"
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         s = sigmoid(x)
         return self.remember(x * s, s * (1 + x * (1 - s)))
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

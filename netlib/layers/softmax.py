@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .axes import as_axis, require_axis
 from .rules import Shape, Shapes
 
@@ -39,7 +40,7 @@ class Softmax(Layer):
         y /= y.sum(axis=self.axis, keepdims=True)
         return self.remember(y, y)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

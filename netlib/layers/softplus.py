@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 from .sigmoid import sigmoid
 
 
@@ -20,13 +21,13 @@ class Softplus(Layer):
     kernel_name = "softplus"
     rule = "y = log(1 + exp(x)); dx = dy ⊙ σ(x)"
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         return self.remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, slope = self.recall(dout)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
 from ..layer import Layer
+from ..underflow import ignore_underflow
 
 
 class Tanh(Layer):
@@ -24,7 +25,7 @@ class Tanh(Layer):
         y = np.tanh(as_floats(x, where=self))
         return self.remember(y, y)
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, y = self.recall(dout)

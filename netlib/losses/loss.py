@@ -13,6 +13,7 @@ from ..execution import execution
 from ..kernels.total import total
 from ..layer import Layer
 from ..layers.rules import Shapes
+from ..underflow import ignore_underflow
 
 
 class Loss(Layer):
@@ -49,7 +50,7 @@ class Loss(Layer):
         """Return the derivative of the terms with respect to y, in the shape of y."""
         raise NotImplementedError
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
         """Return the loss: a float, or the array of terms for ``reduction="none"``."""
         if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
@@ -68,7 +69,7 @@ class Loss(Layer):
             self._keep((), y.dtype, (n, *kept))
         return total.of(terms.dtype)(terms) / n
 
-    @np.errstate(under="ignore")
+    @ignore_underflow
     def backward(self, dout: float | ArrayLike = 1.0) -> Array:
         """Return dL/dy, in the shape of y.
 

@@ -14,6 +14,7 @@ from ..kernels import load_compiled
 from ..layer import Layer
 from ..parameter import Parameter
 from ..structure import Structure
+from ..underflow import ignore_underflow
 from .flat import Flat
 from .parameters import Parameters, as_parameters
 from .schedules import Rate, as_rate
@@ -89,18 +90,18 @@ class Optimizer:
         self._allocate()
         self._sync()
 
+    @ignore_underflow  # running means may decay to 0
     def step(self) -> None:
         """Update every trainable parameter, and set all gradients to zero."""
         self._sync()
         rate = self.lr
         update = self._decay_and_update if self.weight_decay else self.update
         try:
-            with np.errstate(under="ignore"):  # running means may decay to 0
-                for flat in self._flats:
-                    flat.advance(update, rate)
+            for flat in self._flats:
+                flat.advance(update, rate)
             if not any(flat.runs for flat in self._flats):
                 hint = "Call unfreeze() on the layers to be trained."
-                warnings.warn(f"{type(self).__name__}.step: every parameter is frozen. {hint}", UserWarning, stacklevel=2)
+                warnings.warn(f"{type(self).__name__}.step: every parameter is frozen. {hint}", UserWarning, stacklevel=3)
             self.steps += 1
         finally:
             for flat in self._flats:

@@ -5,6 +5,7 @@ import pytest
 import table
 
 import netlib as nl
+from netlib import underflow
 
 SIZES = [0.0, 1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 90.0, 750.0, 1e4, 6e4]
 GRID = np.array([sign * size for size in SIZES for sign in (-1, 1)])
@@ -79,3 +80,14 @@ def test_a_saturated_network_is_trained_silently():
                 model.backward(loss.backward())
                 optimizer.step()
                 model.predict(x)
+
+
+def test_the_error_state_is_that_of_the_user_afterwards_and_needs_no_private_name_of_numpy(monkeypatch):
+    monkeypatch.setattr(underflow, "_state", object)  # as where NumPy has no such name
+    x = np.array([[-1e4, 1e4]])
+    with np.errstate(all="raise"):
+        before = np.geterr()
+        assert nl.Sigmoid().forward(x).tolist() == [[0, 1]]
+        assert np.geterr() == before
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        np.exp(x.min())

@@ -370,12 +370,12 @@ def put_in_place(mutant: Mutant) -> None:
 
 def graft(old: object, new: object) -> None:
     """Change `old` into `new`, as far down as it goes."""
-    if isinstance(old, FunctionType):
-        old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
-    elif hasattr(old, "__wrapped__"):
+    if hasattr(old, "__wrapped__"):  # decorated functions too: their decorator calls the very object inside
         graft(old.__wrapped__, new.__wrapped__)
         if hasattr(old, "cache_clear"):
             old.cache_clear()
+    elif isinstance(old, FunctionType):
+        old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
     elif isinstance(old, classmethod | staticmethod):
         graft(old.__func__, new.__func__)
     elif isinstance(old, property):

@@ -149,10 +149,10 @@ def flush_subnormals(x: Array, scratch: Array) -> None:
     positive number, where rounding keeps it. Many processors are a hundred times slower with such
     numbers, in every step from then on.
 
-    >>> x = np.array([1e-320, -1e-320, 1e-300, 0.0])
+    >>> x = np.array([1e-320, -1e-320, 1e-300, -1e-300])
     >>> flush_subnormals(x, np.empty(4))
     >>> x
-    array([0.e+000, 0.e+000, 1.e-300, 0.e+000])
+    array([ 0.e+000,  0.e+000,  1.e-300, -1.e-300])
     """
     np.abs(x, out=scratch)
     np.copyto(x, 0, where=scratch < np.finfo(x.dtype).smallest_normal)

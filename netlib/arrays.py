@@ -68,6 +68,12 @@ def _conversion_of(x: Array) -> str:
     return "Convert it with x.astype(np.float32)."
 
 
+def require_one_output(y: object, where: object, hint: str) -> None:
+    """Raise if `y` is the outputs of a model that has several: NumPy would stack them."""
+    if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
+        raise InvalidTypeError(f"got a tuple of {len(y)} outputs, expected one array", where=where, hint=hint)
+
+
 def as_floats(x: ArrayLike, dtype: np.dtype[Any] | None = None, where: object = "", copy: bool = False) -> Array:
     """Return `x` as a floating-point array of `dtype`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import warnings
 from array import array
 from collections.abc import Iterator, Sequence
@@ -137,7 +138,7 @@ def read_csv(
     else:
         t = np.stack(t, axis=1) if t else np.empty((len(x), 0), dtype)
     if verbose:
-        print(table.description(x, t))
+        print(table.description())
     return x, t
 
 
@@ -237,9 +238,9 @@ class _Table:
         """Return the name of a column, or its number."""
         return (self.names[i] if self.names is not None else "") or str(i)
 
-    def description(self, x: Array, t: Any) -> str:
+    def description(self) -> str:
         """Return what was read, in a line."""
-        return f"{self.name.replace(chr(92), '/').rsplit('/', 1)[-1]}: {len(x)} rows; {'; '.join(self._shown)}"
+        return f"{os.path.basename(self.name)}: {len(self.lines)} rows; {'; '.join(self._shown)}"
 
     def _counts_rows(self) -> bool:
         if self.names is None or self.names[0]:

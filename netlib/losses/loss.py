@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_array, as_floats
-from ..errors import InvalidTypeError, InvalidValueError, ShapeError
+from ..arrays import Array, ArrayLike, as_array, as_floats, require_one_output
+from ..errors import InvalidValueError, ShapeError
 from ..execution import execution
 from ..kernels.total import total
 from ..layer import Layer
@@ -53,9 +53,7 @@ class Loss(Layer):
     @ignore_underflow
     def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
         """Return the loss: a float, or the array of terms for ``reduction="none"``."""
-        if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
-            hint = "Choose one, loss.forward(y[0], t), or make a Graph that ends in one output."
-            raise InvalidTypeError(f"got a tuple of {len(y)} outputs, expected one array", where=self, hint=hint)
+        require_one_output(y, self, "Choose one, loss.forward(y[0], t), or make a Graph that ends in one output.")
         y = as_floats(y, where=self)
         terms, *kept = self.terms(y, t)
         if self.reduction == "none":

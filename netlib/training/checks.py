@@ -17,6 +17,7 @@ from ..layer import Layer
 from ..layers import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .arguments import Metric
+from .metrics.classes import is_one_column
 
 FEW = 8
 """How many rows are predicted to see what the model gives."""
@@ -98,7 +99,7 @@ def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
         return metric
     given = metric.keywords if isinstance(metric, partial) else {}
     is_for_columns = function.__name__ == "multilabel_accuracy" or given.get("multilabel", False)
-    has_one_column = isinstance(y, np.ndarray) and y.ndim and (y.ndim == 1 or y.shape[-1] == 1)
+    has_one_column = isinstance(y, np.ndarray) and y.ndim and is_one_column(y)
     if "threshold" not in inspect.signature(function).parameters or "threshold" in given or not (has_one_column or is_for_columns):
         return metric
     return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid) else 0)
@@ -112,10 +113,11 @@ def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:
         if isinstance(error, ShapeError):  # of all rows alike
             raise error
         if error is not None:
-            i = next((i for i in range(len(rows)) if _refusal(loss, like[:1], rows[i : i + 1]) is not None), None)
-            if i is not None:
-                error = _refusal(loss, like[:1], rows[i : i + 1]) or error
-                error.message = f"row {start + i} of the {what}targets: {error.message}"
+            refusals = ((i, _refusal(loss, like[:1], rows[i : i + 1])) for i in range(len(rows)))
+            for i, of_row in refusals:
+                if of_row is not None:
+                    of_row.message = f"row {start + i} of the {what}targets: {of_row.message}"
+                    raise of_row
             raise error
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...arrays import Array, ArrayLike, as_array, as_number
+from ...arrays import Array, ArrayLike, as_array, as_number, require_one_output
 from ...errors import InvalidTypeError, InvalidValueError, ShapeError
 
 NONE = -1
@@ -34,9 +34,7 @@ def as_scores(y: ArrayLike, where: str) -> Array:
     ShapeError
         For no samples.
     """
-    if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
-        hint = f"Choose one: lambda y, t: nl.{where}(y[0], t)."
-        raise InvalidTypeError(f"got a tuple of {len(y)} outputs, expected one array", where=where, hint=hint)
+    require_one_output(y, where, f"Choose one: lambda y, t: nl.{where}(y[0], t).")
     y = as_array(y, where)
     if y.size == 0 or y.ndim == 0:
         raise ShapeError(f"got y of shape {y.shape}, expected at least one sample", where=where)
@@ -113,7 +111,7 @@ def as_labels(t: Array, shape: tuple[int, ...], n_classes: int | None, where: st
 def as_labels_of_columns(y: Array, t: ArrayLike, threshold: float | None, where: str) -> tuple[Array, Array, Array]:
     """Return which labels are predicted, which are true, and which scores are NaN.
 
-    All three are matrices with a column for each label.
+    All three are matrices with a column for each label. A NaN predicts no label.
     """
     true = _as_bits(as_array(t, where), y, where)
     predicted = y > as_threshold(y, threshold, where)

@@ -167,7 +167,7 @@ def f1_score(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresho
 def _averaged(name: str, y: ArrayLike, t: ArrayLike, average: Average | None, threshold: float | None, multilabel: bool) -> Any:
     scores = as_scores(y, name)
     if multilabel:
-        hits, n_predicted, n_true = _counts_of_labels(*as_labels_of_columns(scores, t, threshold, name))
+        hits, n_predicted, n_true = _counts_of_labels(*as_labels_of_columns(scores, t, threshold, name)[:2])
     else:
         hits, n_predicted, n_true = _counts_of_classes(as_classes(scores, t, threshold, name))
     if average is None:
@@ -199,5 +199,5 @@ def _counts_of_classes(classes: Classes) -> tuple[Array, Array, Array]:
     return hits, np.bincount(predicted[predicted != NONE], minlength=n), np.bincount(true, minlength=n)
 
 
-def _counts_of_labels(predicted: Array, true: Array, is_nan: Array) -> tuple[Array, Array, Array]:
-    return (predicted & true & ~is_nan).sum(axis=0), (predicted & ~is_nan).sum(axis=0), true.sum(axis=0)
+def _counts_of_labels(predicted: Array, true: Array) -> tuple[Array, Array, Array]:
+    return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)

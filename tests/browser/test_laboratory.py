@@ -71,7 +71,7 @@ CASES = {
     "Huber": (nl.Huber(0.5), [(2, 3), (2, 3)]),
     "Hinge": (nl.Hinge(), [(2, 3), "signs"]),
     "SoftmaxCrossEntropy": (nl.SoftmaxCrossEntropy(), [(2, 3), "labels"]),
-    "a layer of one's own": (nl.Sequential(Gain(), nl.Tanh(), Gain()), [(4, 3)]),
+    "a user's layer": (nl.Sequential(Gain(), nl.Tanh(), Gain()), [(4, 3)]),
 }
 
 
@@ -323,7 +323,7 @@ def test_a_formula_that_cannot_be_read_says_why(laboratory, formula, told):
         value_of(laboratory, formula)
 
 
-# ---- a layer of one's own ---------------------------------------------------------------------------------------------------------
+# ---- a user's layer ---------------------------------------------------------------------------------------------------------------
 
 
 class Twice(nl.Layer):

@@ -29,6 +29,10 @@ from .errors import NetlibError as NetlibError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import OrderError as OrderError
 from .errors import ShapeError as ShapeError
+from .files import load as load
+from .files import load_state as load_state
+from .files import save as save
+from .files import save_state as save_state
 from .initializers import Glorot as Glorot
 from .initializers import He as He
 from .initializers import Initializer as Initializer

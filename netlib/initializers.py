@@ -8,12 +8,15 @@ al., "Exact solutions to the nonlinear dynamics of learning in deep linear neura
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .arrays import RNG, Array, DTypeLike, Shape, as_dtype, as_number, as_rng
-from .errors import InvalidTypeError
+from .errors import InvalidTypeError, InvalidValueError
 from .representation import call_text
 
 
@@ -191,7 +194,49 @@ def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where:
         hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
         raise InvalidTypeError(f"init is {init!r}, expected an initializer", where=where, hint=hint)
     dtype = as_dtype(dtype, where)
+    if _placeholders.left is not None:
+        return _placeholder(shape, dtype, where)
     return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+
+
+class _Placeholders(threading.local):
+    left: int | None = None
+
+
+_placeholders = _Placeholders()
+
+
+@contextmanager
+def placeholders(n: int | None) -> Iterator[None]:
+    """Give new parameters of this thread no memory, and allow only `n` of them.
+
+    They are read-only zeros of the right shape and dtype. So a model can be built, and its shapes
+    compared with those in a file, before a number in the file costs any memory. If `n` is None,
+    parameters get memory as usual.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> with placeholders(2):
+    ...     affine = nl.Affine(1_000_000, 1_000_000)
+    >>> affine.weight.shape
+    (1000000, 1000000)
+    """
+    before, _placeholders.left = _placeholders.left, n
+    try:
+        yield
+    finally:
+        _placeholders.left = before
+
+
+def _placeholder(shape: Shape, dtype: np.dtype[Any], where: object) -> Array:
+    if not _placeholders.left:
+        raise InvalidValueError("needs more arrays than there are", where=where)
+    _placeholders.left -= 1
+    try:
+        return np.broadcast_to(np.zeros((), dtype), shape)
+    except ValueError as error:
+        raise InvalidValueError(f"cannot have an array of shape {shape}: {error}", where=where) from None
 
 
 def _normal(std: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:

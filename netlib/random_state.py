@@ -15,14 +15,15 @@ from .layer import Layer
 
 def generators(layer: Layer) -> list[Any]:
     """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in held_objects(layer) if _is_generator(each)}
+    found = {id(each): each for each in held_objects(layer) if is_generator(each)}
     for _, each in layer.walk():
         for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if _is_generator(value)}
+            found |= {id(value): value for value in vars(kind).values() if is_generator(value)}
     return list(found.values())
 
 
-def _is_generator(thing: Any) -> bool:
+def is_generator(thing: Any) -> bool:
+    """Return whether `thing` is a random generator of NumPy, new or legacy."""
     if isinstance(thing, type):
         return False
     return hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState"

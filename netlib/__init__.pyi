@@ -59,6 +59,7 @@ from .optimizers import schedules as schedules
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .training import Callback as Callback
+from .training import Checkpoint as Checkpoint
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics

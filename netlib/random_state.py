@@ -15,11 +15,19 @@ from .layer import Layer
 
 def generators(layer: Layer) -> list[Any]:
     """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in held_objects(layer) if is_generator(each)}
-    for _, each in layer.walk():
-        for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if is_generator(value)}
+    found = {id(each): each for each in [*held_generators(layer), *class_generators(layer)]}
     return list(found.values())
+
+
+def held_generators(layer: Layer) -> list[Any]:
+    """Return the random generators that the layer and those inside it hold, each once."""
+    return list({id(each): each for each in held_objects(layer) if is_generator(each)}.values())
+
+
+def class_generators(layer: Layer) -> list[Any]:
+    """Return the random generators in class attributes of the layer and those inside it."""
+    kinds = {kind: None for _, each in layer.walk() for kind in type(each).__mro__}
+    return list({id(each): each for kind in kinds for each in vars(kind).values() if is_generator(each)}.values())
 
 
 def is_generator(thing: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +58,7 @@ def arguments_of(thing: object) -> Iterator[tuple[inspect.Parameter, Any]]:
     >>> [(parameter.name, value) for parameter, value in arguments_of(nl.ELU(0.5))]
     [('alpha', 0.5)]
     """
-    import inspect
-
-    _, *parameters = inspect.signature(type(thing).__init__).parameters.values()  # the first is self
-    for parameter in parameters:
+    for parameter in constructor_parameters(type(thing)):  # type: ignore[arg-type]
         if parameter.kind is parameter.VAR_KEYWORD:
             continue
         value = getattr(thing, parameter.name, getattr(thing, f"_{parameter.name}", MISSING))
@@ -69,6 +67,14 @@ def arguments_of(thing: object) -> Iterator[tuple[inspect.Parameter, Any]]:
         if isinstance(parameter.default, bool) and value is not MISSING and not hasattr(value, "bit_generator"):
             value = value is not None and value is not False
         yield parameter, value
+
+
+@cache
+def constructor_parameters(kind: type) -> tuple[inspect.Parameter, ...]:
+    """Return the parameters of the constructor of a class, without self."""
+    import inspect
+
+    return tuple(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
 
 
 def _value_text(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..initializers import placeholders
 from ..layer import Layer
 from ..node import Node
 from ..parameter import Parameter
+from ..representation import constructor_parameters
 from .classes import BIT_GENERATORS, INITIALIZERS, LAYERS
 from .contents import DTYPES as PORTABLE
 from .description import MAX_NESTING
@@ -117,7 +117,7 @@ class Builder:
         """Return ``kind(**described)``."""
         values = {name: self.value(value, f"{where}, argument {name!r}", 0) for name, value in described.items()}
         positional = []
-        _, *parameters = inspect.signature(kind.__init__).parameters.values()  # the first is self
+        parameters = constructor_parameters(kind)  # type: ignore[arg-type]
         has_star = any(each.kind is each.VAR_POSITIONAL and values.get(each.name) for each in parameters)
         for each in parameters:
             if each.kind is each.VAR_POSITIONAL and each.name in values:

@@ -21,6 +21,13 @@ LAYERS: dict[str, type[Layer]] = {
     **_classes_in(losses, Layer),
     **_classes_in(containers, Layer),
 }
+
+
+def is_own(kind: type) -> bool:
+    """Return whether a class of layers is netlib's own, which a file names without more."""
+    return LAYERS.get(kind.__name__) is kind
+
+
 INITIALIZERS: dict[str, type[Initializer]] = _classes_in(initializers, Initializer)
 BIT_GENERATORS: dict[str, Any] = {
     each.__name__: each for each in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)

@@ -22,12 +22,13 @@ from ..node import Call, Node
 from ..parameter import Buffer, Parameter
 from ..random_state import is_generator
 from ..representation import MISSING, arguments_of
-from .classes import BIT_GENERATORS, LAYERS
+from .classes import BIT_GENERATORS, is_own
 from .contents import OWN
 
 MAX_NESTING = 32
 """How deeply tuples, lists and dicts may be nested in an argument."""
-MAX_INT = 10**38
+MAX_INT = 2**128
+"""One more than the largest number, which the states of random generators need."""
 
 
 class Description:
@@ -172,7 +173,7 @@ def plain_value(value: Any, where: str, describe: Callable[[Any, Any], Any]) -> 
 
 def class_entry(kind: type) -> dict[str, str]:
     """Return what stands for a class of layers: its name, and whether it is netlib's own."""
-    if LAYERS.get(kind.__name__) is kind:
+    if is_own(kind):
         return {"class": kind.__name__}
     return {"user class": kind.__name__}
 

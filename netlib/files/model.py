@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from .. import __version__
 from ..arrays import Array
@@ -11,19 +14,20 @@ from ..data.path import Path
 from ..errors import FormatError, InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..parameter import Parameter
-from ..random_state import preserve_random_state, set_state, state
+from ..random_state import held_generators, preserve_random_state, set_state, state
 from ..state import list_problems, state_problems
 from .building import Builder, as_generator
+from .classes import is_own
 from .contents import OWN, Contents, as_storable
 from .description import Description
 from .formats import format_of, read_contents, write_contents
+from .packing import unpack
 from .rebuilding import (
     all_state,
     changed_attributes,
-    held_generators,
     layers_with,
+    require_attribute,
     require_same_parts,
-    set_attributes,
     share_state,
     shared_state,
 )
@@ -32,6 +36,7 @@ from .strict_json import read_json, write_json
 FORMAT = 1
 """The version of the description. A file with a higher one is refused."""
 Record = dict[str, Any]
+Change = Callable[[], object]
 
 
 def save(model: Layer, path: Path) -> None:
@@ -171,7 +176,7 @@ def describe(model: Layer, where: str) -> tuple[dict[str, Array], Record]:
     }
     arrays = {path: each.value for path, each in state.items()} | description.constants
     with preserve_random_state(model):
-        classes = {type(layer).__name__: type(layer) for _, layer in model.walk()}
+        classes = {kind.__name__: kind for kind in {type(layer) for _, layer in model.walk()} if not is_own(kind)}
         rebuilt = _build_parts(record, arrays, classes, where)
     require_same_parts(model, rebuilt)
     record["attributes"] = changed_attributes(model, rebuilt)
@@ -196,6 +201,18 @@ def read_record(contents: Contents, where: str) -> Record:
 def build(record: Record, arrays: Mapping[str, Array], classes: Mapping[str, type[Layer]], where: str) -> Layer:
     """Return the model that `describe` described."""
     model = _build_parts(record, arrays, classes, where)
+    apply(record, arrays, model, where)
+    return model
+
+
+def apply(record: Record, arrays: Mapping[str, Array], model: Layer, where: str) -> None:
+    """Set the state of `model`, its generators, attributes and modes, to what `describe` described.
+
+    Raises
+    ------
+    FormatError
+        If it does not fit the model, which has not changed then.
+    """
     state = model._state()
     given = {name: array for name, array in arrays.items() if not name.startswith(OWN)}
     problems = state_problems(state, given)
@@ -203,21 +220,25 @@ def build(record: Record, arrays: Mapping[str, Array], classes: Mapping[str, typ
         if path in given and path not in problems and given[path].dtype != each.dtype:
             problems[path] = f"has type {given[path].dtype}, expected {each.dtype}"
     if problems:
-        raise FormatError(f"the arrays do not fit the architecture: {list_problems(problems, given)}", where=where)
+        raise FormatError(f"the arrays do not fit the model: {list_problems(problems, given)}", where=where)
+    changes = [
+        *_generator_changes(model, record, where),
+        *_attribute_changes(model, record, arrays, where),
+        *_mode_changes(model, record, where),
+    ]
     for path, each in state.items():
         if isinstance(each, Parameter) and not each.value.flags.writeable:  # a placeholder
             each.adopt(given[path])
         else:
             each.value = given[path]
-    _restore(model, record, where)
-    return model
+    for change in changes:
+        change()
 
 
 def _build_parts(record: Record, arrays: Mapping[str, Array], classes: Mapping[str, type[Layer]], where: str) -> Layer:
     """Return the model with all of its parts, shared as they should be, but without its state."""
     shared = entry(record, "shared", dict, where)
-    generators = [as_generator(state, where) for state in entry(record, "generators", list, where)]
-    builder = Builder(arrays, classes, generators, where)
+    builder = Builder(arrays, classes, _generators(record, where), where)
     model = builder.build(entry(record, "objects", list, where), len(arrays) + len(shared))
     state = all_state(model)
     for path, first in shared.items():
@@ -225,45 +246,59 @@ def _build_parts(record: Record, arrays: Mapping[str, Array], classes: Mapping[s
         if a is None or b is None or (type(a), a.shape, a.dtype) != (type(b), b.shape, b.dtype):
             raise FormatError(f"says that {path!r} is {first!r}, which are not alike", where=where)
     share_state(model, shared)
-    held = held_generators(model)
-    numbers = entry(record, "held_generators", list, where)
-    if len(held) != len(numbers) or any(type(n) is not int or not 0 <= n < len(generators) for n in numbers):
-        raise FormatError(f"has {len(numbers)} random generators, and the layers {len(held)}", where=where)
-    for generator, n in zip(held, numbers, strict=True):
-        if generator is not generators[n]:
-            _set_generator(generator, generators[n], where)
-    attributes = entry(record, "attributes", dict, where)
-    decoded = {path: builder.values(changed, f"{where}, attributes of {path!r}") for path, changed in attributes.items()}
-    set_attributes(model, decoded, where)
     return model
 
 
-def _restore(model: Layer, record: Record, where: str) -> None:
-    """Set the modes of the layers, and which parameters are trainable."""
+def _generators(record: Record, where: str) -> list[np.random.Generator]:
+    return [as_generator(each, where) for each in entry(record, "generators", list, where)]
+
+
+def _generator_changes(model: Layer, record: Record, where: str) -> Iterator[Change]:
+    """Yield what sets the random generators of the model to the states in the record."""
+    held, states = held_generators(model), _generators(record, where)
+    numbers = entry(record, "held_generators", list, where)
+    if len(held) != len(numbers) or any(type(n) is not int or not 0 <= n < len(states) for n in numbers):
+        raise FormatError(f"has {len(numbers)} random generators, and the layers {len(held)}", where=where)
+    for generator, n in zip(held, numbers, strict=True):
+        if type(generator.bit_generator) is not type(states[n].bit_generator):
+            got, expected = type(states[n].bit_generator).__name__, type(generator.bit_generator).__name__
+            raise FormatError(f"has the state of a {got}, expected a {expected}", where=where)
+        yield partial(set_state, generator, state(states[n]))
+
+
+def _attribute_changes(model: Layer, record: Record, arrays: Mapping[str, Array], where: str) -> Iterator[Change]:
+    layers = dict(model.walk())
+    for path, changed in entry(record, "attributes", dict, where).items():
+        if path not in layers or not isinstance(changed, dict):
+            raise FormatError(f"sets attributes of the layer {path!r}, which the model has not", where=where)
+        for name, described in changed.items():
+            value = unpack(described, arrays, where)
+            require_attribute(layers[path], name, where)
+            yield partial(setattr, layers[path], name, value)
+
+
+def _mode_changes(model: Layer, record: Record, where: str) -> Iterator[Change]:
+    """Yield what sets the modes of the layers, and which parameters are trainable."""
     layers, parameters = dict(model.walk()), model.parameters()
     for key, attribute, value in [("evaluation", "_training", False), ("frozen", "_frozen", True)]:
-        for path in _known(record, key, layers, where):
-            vars(layers[path])[attribute] = value
-    for path in _known(record, "not_trainable", parameters, where):
-        parameters[path].trainable = False
-    for path in _known(record, "frozen_parameters", parameters, where):
-        parameters[path]._is_frozen = True
+        paths = _known(record, key, layers, where)
+        for path, layer in layers.items():
+            if path in paths:
+                yield partial(vars(layer).__setitem__, attribute, value)
+            else:
+                yield partial(vars(layer).pop, attribute, None)
+    for key, attribute, value in [("not_trainable", "trainable", False), ("frozen_parameters", "_is_frozen", True)]:
+        paths = _known(record, key, parameters, where)
+        for path, parameter in parameters.items():
+            yield partial(setattr, parameter, attribute, value if path in paths else not value)
 
 
-def _set_generator(generator: Any, other: Any, where: str) -> None:
-    """Set `generator` to the state of `other`."""
-    try:
-        set_state(generator, state(other))
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"has the state of another random generator: {error}", where=where) from None
-
-
-def _known(record: Record, key: str, known: Mapping[str, object], where: str) -> list[str]:
-    paths: list[str] = entry(record, key, list, where)
+def _known(record: Record, key: str, known: Mapping[str, object], where: str) -> set[str]:
+    paths = entry(record, key, list, where)
     for path in paths:
         if not isinstance(path, str) or path not in known:
             raise FormatError(f"{key} has {path!r}, which the model has not", where=where)
-    return paths
+    return set(paths)
 
 
 def entry(record: Record, key: str, kind: type[Any], where: str) -> Any:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InvalidTypeError
-from ..inspection import held_objects
 from ..layer import Layer, has_members
 from ..parameter import Buffer, Parameter
-from ..random_state import is_generator
-from .classes import LAYERS
+from ..random_state import held_generators, is_generator
+from .classes import is_own
 from .description import plain_value
 
 NOT_COMPARED = {"_cache", "_run", "_cached", "_training", "_frozen"}
@@ -70,11 +69,6 @@ def _replaced(value: Any, old: object, new: object) -> Any:
     return value
 
 
-def held_generators(model: Layer) -> list[Any]:
-    """Return the random generators that layers hold, each once."""
-    return list({id(each): each for each in held_objects(model) if is_generator(each)}.values())
-
-
 def layers_with(model: Layer, name: str, value: object) -> list[str]:
     """Return the paths of the layers whose attribute `name` has this value."""
     return [path for path, layer in model.walk() if layer.__dict__.get(name) is value]
@@ -125,7 +119,7 @@ def changed_attributes(model: Layer, rebuilt: Layer) -> Attributes:
     changed: Attributes = {}
     twins = dict(rebuilt.walk())
     for path, layer in model.walk():
-        if LAYERS.get(type(layer).__name__) is not type(layer):
+        if not is_own(type(layer)):
             for name, value, made in _comparable(layer, twins[path]):
                 where = f"{path or 'the model'} {type(layer).__name__}, attribute {name!r}".lstrip()
                 if not _same(value, made, where):
@@ -162,19 +156,7 @@ def _plain(value: Any, where: str) -> Any:
     return plain_value(value, where, lambda key, inner: _plain(inner, f"{where}[{key!r}]"))
 
 
-def set_attributes(model: Layer, attributes: Mapping[str, Mapping[str, Any]], where: str) -> None:
-    """Set the attributes of `changed_attributes`, whose values have been decoded.
-
-    Raises
-    ------
-    FormatError
-        If there is no such layer, or it has no such attribute.
-    """
-    layers = dict(model.walk())
-    for path, changed in attributes.items():
-        for name, value in changed.items():
-            layer = layers.get(path)
-            is_known = layer is not None and name in vars(layer) and name not in NOT_COMPARED
-            if layer is None or not is_known or has_members(vars(layer)[name]):
-                raise FormatError(f"sets {name!r} of the layer {path!r}, which has no such attribute", where=where)
-            setattr(layer, name, value)
+def require_attribute(layer: Layer, name: str, where: str) -> None:
+    """Raise if a file must not set this attribute of a layer, or the layer does not have it."""
+    if name in NOT_COMPARED or name not in vars(layer) or has_members(vars(layer)[name]):
+        raise FormatError(f"sets {name!r} of {type(layer).__name__}, which has no such attribute", where=where)

@@ -95,6 +95,20 @@ class Track:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the table as plain values and arrays."""
+        columns = {column: self[column] for column in ("batch", *Statistics._fields)}
+        return {"kind": self.kind, **columns}
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> Track:
+        """Return the table that `state_dict` was made of."""
+        track = cls(state["kind"])
+        numbers = [state[column].tolist() for column in Statistics._fields if column != "histogram"]
+        for batch, *row, histogram in zip(state["batch"].tolist(), *numbers, state["histogram"], strict=True):
+            track.append(batch, Statistics._make([*row, histogram]))
+        return track
+
 
 class LayerStatistics(Callback):
     """Record statistics of every layer's output and of dL/d(output) during training.
@@ -159,6 +173,18 @@ class LayerStatistics(Callback):
         is_due = self._batch % self.every == 0
         self._batch += 1
         return self._record_batch(trainer.model) if is_due else nullcontext()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records so far."""
+        tracks = {"activations": self.activations, "gradients": self.gradients}
+        tables = {name: {path: track.state_dict() for path, track in by_path.items()} for name, by_path in tracks.items()}
+        return {"batch": self._batch, **tables}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._batch = state["batch"]
+        self.activations = {path: Track.from_state_dict(each) for path, each in state["activations"].items()}
+        self.gradients = {path: Track.from_state_dict(each) for path, each in state["gradients"].items()}
 
     @contextmanager
     def _record_batch(self, model: Layer) -> Iterator[None]:

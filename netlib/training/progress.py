@@ -40,6 +40,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    def skip(self, batches: int) -> None:
+        """Count batches of an earlier process."""
+        if self._bar is not None:
+            self._done += batches
+            self._bar.update(batches)
+
     def batch_done(self, loss: float) -> None:
         """Count a batch, and update the bar if the last update was long enough ago."""
         if self._bar is None:

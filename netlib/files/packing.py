@@ -1,0 +1,42 @@
+"""Nested plain values and arrays as JSON values and arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from .building import Builder
+from .description import plain_value
+
+
+def pack(value: Any, name: str) -> tuple[Any, dict[str, Array]]:
+    """Return what stands for `value` in JSON, and the arrays in it, whose names begin with `name`.
+
+    Examples
+    --------
+    >>> pack({"best": (0.5, np.zeros(2))}, "early")[0]
+    {'dict': [['best', {'tuple': [0.5, {'array': 'early.best.1'}]}]]}
+    """
+    arrays: dict[str, Array] = {}
+
+    def describe(each: Any, path: str) -> Any:
+        if type(each) is np.ndarray:
+            arrays[path] = each
+            return {"array": path}
+        return plain_value(each, path, lambda key, inner: describe(inner, f"{path}.{key}"))
+
+    return describe(value, name), arrays
+
+
+def unpack(described: Any, arrays: Mapping[str, Array], where: str) -> Any:
+    """Return the value that `pack` described.
+
+    Examples
+    --------
+    >>> unpack({"dict": [["steps", 3]]}, {}, "checkpoint")
+    {'steps': 3}
+    """
+    return Builder(arrays, {}, [], where).value(described, where, 0)

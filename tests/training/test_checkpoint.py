@@ -1,7 +1,5 @@
 """A training that was stopped and resumed equals the one that never stopped, bit for bit."""
 
-import os
-import re
 
 import numpy as np
 import pytest
@@ -68,7 +66,7 @@ SETTINGS = {
 }
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """Ends a training anywhere."""
 
 
@@ -83,11 +81,11 @@ class Cut(nl.Callback):
     def on_batch_end(self, trainer):
         self.left -= 1
         if not self.left:
-            raise PowerCut
+            raise PowerCutError
 
     def on_epoch_end(self, trainer):
         if self.left == 1:
-            raise PowerCut
+            raise PowerCutError
 
 
 def make(model, optimizer, settings, callbacks=(), seed=0):
@@ -122,7 +120,7 @@ def test_a_resumed_training_equals_one_without_a_stop(tmp_path, model, optimizer
     path = tmp_path / "run.npz"
     for batches in (20, 5, 3):
         cut = make(model, optimizer, settings, [nl.Checkpoint(path, every=every), Cut(batches)], seed=None if path.exists() else 0)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             fit(cut, settings, resume=path)
         assert path.exists()
     resumed = make(model, optimizer, settings, [nl.Checkpoint(path, every=every)], seed=None)

@@ -13,19 +13,20 @@ from .description import plain_value
 
 
 def pack(value: Any, name: str) -> tuple[Any, dict[str, Array]]:
-    """Return what stands for `value` in JSON, and the arrays in it, whose names begin with `name`.
+    """Return what stands for `value` in JSON, and the arrays in it, named `name` and a number.
 
     Examples
     --------
     >>> pack({"best": (0.5, np.zeros(2))}, "early")[0]
-    {'dict': [['best', {'tuple': [0.5, {'array': 'early.best.1'}]}]]}
+    {'dict': [['best', {'tuple': [0.5, {'array': 'early.0'}]}]]}
     """
     arrays: dict[str, Array] = {}
 
     def describe(each: Any, path: str) -> Any:
         if type(each) is np.ndarray:
-            arrays[path] = each
-            return {"array": path}
+            array = f"{name}.{len(arrays)}"
+            arrays[array] = each
+            return {"array": array}
         return plain_value(each, path, lambda key, inner: describe(inner, f"{path}.{key}"))
 
     return describe(value, name), arrays

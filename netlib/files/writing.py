@@ -67,9 +67,11 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
             os.chmod(temporary, stat.S_IMODE(mode))
         os.replace(temporary, target)
         _sync_folder(folder)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            error.filename = os.fspath(path)
         raise
 
 

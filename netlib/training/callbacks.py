@@ -40,7 +40,10 @@ class Callback:
     """
 
     needed_to_resume = True
-    """Whether the results of a resumed training depend on the callback's state."""
+    """Whether the results of a resumed training depend on the callback.
+
+    Callbacks for which it is False run after all others, and may come and go.
+    """
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Run before the first batch."""
@@ -67,6 +70,9 @@ class Callback:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned, after `on_fit_begin` of a resumed training."""
+
+    def __repr__(self) -> str:
+        return call_text(self)
 
 
 STATE_OF_EARLY_STOPPING = (
@@ -188,6 +194,3 @@ class EarlyStopping(Callback):
         """Restore what `state_dict` returned."""
         for name in STATE_OF_EARLY_STOPPING:
             setattr(self, name, state[name])
-
-    def __repr__(self) -> str:
-        return call_text(self)

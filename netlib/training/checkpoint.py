@@ -12,12 +12,16 @@ from ..arrays import as_count
 from ..data.path import Path
 from ..errors import InvalidTypeError, InvalidValueError, MissingError
 from ..files.formats import format_of, write_contents
-from ..representation import call_text
+from ..files.writing import open_replacement
 from .callbacks import Callback
 from .resuming import checkpoint_contents
 
 if TYPE_CHECKING:
     from .trainer import Trainer
+
+
+Label = tuple[int, int]
+"""The epoch of a checkpoint, and the batch, or 0 at the end of the epoch."""
 
 
 class Checkpoint(Callback):
@@ -30,6 +34,7 @@ class Checkpoint(Callback):
     The file holds the model, the optimizer's state, the position in the epoch, the random
     generators, the history, and the state of the other callbacks, such as `EarlyStopping`. A
     checkpoint is written after all other callbacks have run, and after the last epoch in any case.
+    It is not written at Ctrl-C: `resume` then repeats what came after the last one.
 
     Parameters
     ----------
@@ -39,8 +44,8 @@ class Checkpoint(Callback):
         The number of epochs from one write to the next, or a number of batches: ``"100 batches"``.
         With gradient accumulation, a write waits for the next optimizer step.
     keep : int
-        How many checkpoints to keep. The last is always `path`. Earlier ones have the epoch in
-        their names, such as ``run-epoch-3.npz`` for ``run.npz``.
+        How many checkpoints to keep. The last is always `path`. If there are more than one, each
+        also has a name of its own, such as ``run-epoch-3.npz`` for ``run.npz``.
     best : str, optional
         A column of the history, such as ``"val_loss"``. The checkpoint of its best epoch is kept,
         too: ``run-best.npz`` for ``run.npz``.
@@ -50,7 +55,8 @@ class Checkpoint(Callback):
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        At the start of training, if the model cannot be saved, or the folder does not exist.
+        At the start of training, if the model cannot be saved, or no file can be made in the
+        folder.
     MissingError
         At the start of training, if there is no column `best`.
     OSError
@@ -95,8 +101,7 @@ class Checkpoint(Callback):
     def _begin(self) -> None:
         self._batches = 0
         self._best_value: float | None = None
-        self._label = ""
-        self._earlier: list[str] = []
+        self._kept: list[Label] = []
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if a checkpoint could not be written later."""
@@ -105,10 +110,12 @@ class Checkpoint(Callback):
             hint = "Pass validation to fit." if self.best.startswith("val_") else ""
             columns = ", ".join(trainer.history.columns)
             raise MissingError(f"there is no column {self.best!r}, only: {columns}", where=self, hint=hint)
-        folder = os.path.dirname(self.path)
-        if folder and not os.path.isdir(folder):
+        folder = os.path.dirname(self.path) or os.curdir
+        if not os.path.isdir(folder):
             message, hint = f"there is no folder {folder!r}", f"Make it: os.makedirs({folder!r})."
             raise InvalidValueError(message, where=self, hint=hint)
+        if not os.access(folder, os.W_OK):
+            raise InvalidValueError(f"the folder {folder!r} is read-only", where=self)
         checkpoint_contents(trainer)
 
     def on_batch_end(self, trainer: Trainer) -> None:
@@ -117,7 +124,7 @@ class Checkpoint(Callback):
         progress = trainer.epoch_progress
         if self._unit == "batches" and self._batches >= self._n and progress is not None and progress.is_between_steps:
             self._batches = 0
-            self._write(trainer, f"epoch-{trainer.epoch}-batch-{trainer.batch}")
+            self._write(trainer, (trainer.epoch, trainer.batch))
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write a checkpoint if enough epochs have passed or this is the last, or the best."""
@@ -125,7 +132,7 @@ class Checkpoint(Callback):
             write_contents(_with_ending(self.path, "best"), checkpoint_contents(trainer), "Checkpoint")
         is_last = trainer.stop or trainer.epoch >= trainer.epochs
         if is_last or (self._unit == "epochs" and trainer.epoch % self._n == 0):
-            self._write(trainer, f"epoch-{trainer.epoch}")
+            self._write(trainer, (trainer.epoch, 0))
 
     def _is_best(self, value: float) -> bool:
         """Return whether `value` is better than all before, and remember it."""
@@ -135,31 +142,36 @@ class Checkpoint(Callback):
         self._best_value = value
         return True
 
-    def _write(self, trainer: Trainer, label: str) -> None:
-        """Give the last checkpoint its own name if it is kept, and write the next one."""
-        if self.keep > 1 and self._label:
-            name = _with_ending(self.path, self._label)
-            _link(self.path, name)
-            self._earlier.append(name)
-        self._label = label
+    def _write(self, trainer: Trainer, label: Label) -> None:
+        """Write the checkpoint, and keep it under its own name, too, if `keep` says so."""
+        if self.keep > 1:
+            self._kept.append(label)
         write_contents(self.path, checkpoint_contents(trainer), "Checkpoint")
-        while len(self._earlier) > self.keep - 1:
+        if self.keep > 1:
+            _link(self.path, self._name_of(label))
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        while len(self._kept) > self.keep:
             with suppress(FileNotFoundError):
-                os.unlink(self._earlier.pop(0))
+                os.unlink(self._name_of(self._kept.pop(0)))
+
+    def _name_of(self, label: Label) -> str:
+        epoch, batch = label
+        return _with_ending(self.path, f"epoch-{epoch}-batch-{batch}" if batch else f"epoch-{epoch}")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far, and the names of the checkpoints that are kept."""
-        names = ("best", "_batches", "_best_value", "_label", "_earlier")
+        """Return the best value so far, and which checkpoints are kept."""
+        names = ("best", "mode", "_best_value", "_batches", "_kept")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned, the best value only if it is of the same column."""
-        self._batches, self._label, self._earlier = state["_batches"], state["_label"], list(state["_earlier"])
-        if state["best"] == self.best:
+        self._batches = int(state["_batches"])
+        self._kept = [(int(epoch), int(batch)) for epoch, batch in state["_kept"]]
+        if (state["best"], state["mode"]) == (self.best, self.mode):
             self._best_value = state["_best_value"]
-
-    def __repr__(self) -> str:
-        return call_text(self)
+        self._remove_oldest()
 
 
 def _as_interval(every: object, where: str) -> tuple[int, str]:
@@ -190,7 +202,6 @@ def _link(path: str, name: str) -> None:
         os.unlink(name)
     try:
         os.link(path, name)
-    except FileNotFoundError:  # the last checkpoint was deleted or moved
-        return
     except OSError:
-        shutil.copy2(path, name)
+        with open(path, "rb") as source, open_replacement(name) as copy:
+            shutil.copyfileobj(source, copy)

@@ -12,7 +12,6 @@ from ..arrays import Array, as_count
 from ..errors import MissingError
 from ..layer import Layer
 from ..recording import Call, watch_calls
-from ..representation import call_text
 from .callbacks import Callback
 from .trainer import Trainer
 
@@ -157,6 +156,8 @@ class LayerStatistics(Callback):
     True
     """
 
+    needed_to_resume = False
+
     def __init__(self, every: int = 10) -> None:
         self.every = as_count(every, "every", "LayerStatistics", least=1)
         self.activations: dict[str, Track] = {}
@@ -207,6 +208,3 @@ class LayerStatistics(Callback):
                 for path, kind in kinds.items():  # in the order of forward
                     if path in rows:
                         tracks.setdefault(path, Track(kind)).append(self._batch, rows[path])
-
-    def __repr__(self) -> str:
-        return call_text(self)

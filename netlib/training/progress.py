@@ -40,11 +40,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def skip(self, batches: int) -> None:
-        """Count batches of an earlier process."""
+    def resume(self, file: str, epoch: int, batch: int, batches: int) -> None:
+        """Say where training is resumed, and count the batches of earlier processes."""
+        self.say(f"resumed from {file}: epoch {epoch}/{self._epochs}, batch {batch}/{batches}")
         if self._bar is not None:
-            self._done += batches
-            self._bar.update(batches)
+            self._done += (epoch - 1) * batches + batch
+            self._bar.update(self._done)
 
     def batch_done(self, loss: float) -> None:
         """Count a batch, and update the bar if the last update was long enough ago."""

@@ -136,8 +136,9 @@ class Trainer:
             Whether to print a line for each epoch, and to show a progress bar on a terminal.
         resume : str or path, optional
             A file of `Checkpoint`. Training goes on where it was written, to `epochs` in all, with
-            the same results, bit for bit, as if it had never stopped. If there is no such file,
-            training begins from the start.
+            the same results, bit for bit, as if it had never stopped, given the same samples. If
+            there is no such file, training begins from the start. The states of all random
+            generators come from the file, including that of NumPy's global one.
 
         Returns
         -------
@@ -161,9 +162,9 @@ class Trainer:
         samples = as_samples(x, t, where)
         saved = read_checkpoint(resume, f"{where}, resume") if resume is not None else None
         samples, held_out = with_validation(samples, validation, saved.split_seed if saved else self.split_seed, where)
-        self.facts = facts_of(self, samples, held_out, batch_size, shuffle)
+        facts = facts_of(self, samples, held_out, batch_size, shuffle)
         if saved:
-            saved.require_same(self)
+            saved.require_same(self.model, facts, epochs)
         n_batches = -(-len(samples[-1]) // batch_size)
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
@@ -171,6 +172,7 @@ class Trainer:
             if held_out is not None:  # raise errors of validation now, not after an epoch
                 check_before_training(self.model, self.loss, self.metrics, held_out, "validation ")
                 self._evaluate([a[:batch_size] for a in held_out], batch_size)
+            self.facts = facts
             self.epochs, self.epoch, self.batch, self.stop = epochs, 0, 0, False
             self.epoch_progress = None
             self.history = History(self._columns(validated=held_out is not None))
@@ -179,8 +181,10 @@ class Trainer:
                 self._run_callbacks("on_fit_begin")
                 if saved:
                     saved.restore(self)
-                    shown.skip((self.epoch - (self.epoch_progress is not None)) * n_batches + self.batch)
-                while (self.epoch_progress or self.epoch < epochs) and not (self.stop or ctrl_c.requested):
+                    shown.resume(saved.name, self.epoch, self.batch, n_batches)
+                elif resume is not None:
+                    shown.say(f"there is no file {resume} yet, so training begins from the start")
+                while len(self.history) < epochs and not (self.stop or ctrl_c.requested):
                     self._run_epoch(samples, held_out, batch_size, shuffle, ctrl_c, shown)
             except KeyboardInterrupt:
                 if ctrl_c.requested:
@@ -237,7 +241,7 @@ class Trainer:
         """Train to the end of the epoch and append its row, unless training stops before."""
         if self.epoch_progress is None:
             self.epoch += 1
-            self.epoch_progress = EpochProgress(self.rng.bit_generator.state, self.optimizer.lr)
+            self.epoch_progress = EpochProgress(self.rng, self.optimizer.lr)
         done = self.epoch_progress
         self.model.train()
         measured = self._train(done, samples, batch_size, shuffle, ctrl_c, shown)
@@ -257,7 +261,7 @@ class Trainer:
         """Train on the samples that are left; return loss and metrics, or None on a stop."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
         n, group = len(samples[-1]), self.accumulate * batch_size
-        order = self.rng.permutation(n) if shuffle else None
+        order = epoch.shuffle(n) if shuffle else None
         around_batch = self._around_batch if self.callbacks else nullcontext
         for *inputs, t in row_batches(samples, batch_size, order, epoch.done):
             self.batch = epoch.batch = epoch.batch + 1

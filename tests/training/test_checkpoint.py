@@ -1,6 +1,5 @@
 """A training that was stopped and resumed equals the one that never stopped, bit for bit."""
 
-
 import numpy as np
 import pytest
 

@@ -188,6 +188,8 @@ class Builder:
                 return float(text)
             case {"dtype": str(name)} if name in DTYPES:
                 return DTYPES[name]
+            case {"scalar type": str(name)} if name in DTYPES:
+                return DTYPES[name].type
             case {"scalar": str(name), "value": number} if name in DTYPES:
                 return self._scalar(DTYPES[name], self.value(number, where, depth + 1), where)
             case {"tuple": list(items)}:

@@ -165,8 +165,10 @@ def plain_value(value: Any, where: str, describe: Callable[[Any, Any], Any]) -> 
         return value
     if type(value) is float:
         return value if isfinite(value) else {"float": str(value)}
-    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
-        return {"dtype": np.dtype(value).name}
+    if isinstance(value, np.dtype):
+        return {"dtype": value.name}
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return {"scalar type": np.dtype(value).name}
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return {"scalar": value.dtype.name, "value": plain_value(value.item(), where, describe)}
     if type(value) is list:

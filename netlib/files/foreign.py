@@ -27,11 +27,11 @@ FOREIGN = {
 
 
 def require_not_foreign(start: bytes, where: str) -> None:
-    """Raise if a file that starts with these bytes is well known, and not one that netlib reads.
+    r"""Raise if a file that starts with these bytes is well known, and not one that netlib reads.
 
     Examples
     --------
-    >>> require_not_foreign(b"\\x1f\\x8b", "a.npz")
+    >>> require_not_foreign(b"\x1f\x8b", "a.npz")
     Traceback (most recent call last):
     netlib.errors.FormatError: a.npz: is compressed by gzip. Uncompress it first, with gunzip.
     """

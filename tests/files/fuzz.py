@@ -72,9 +72,8 @@ def models():
     w, c = nl.Weight("w", np.ones((3, 2), np.float32)), nl.Constant("c", np.arange(2.0))
     h = nl.Affine(3, 2, rng=0)(x, name="h")
     yield nl.Graph([x, z], [h * z + c, nl.Softplus()(x @ w)])
-    part = nl.Residual(
-        nl.Sequential(nl.Affine(4, 4, bias=False, dtype="float64", rng=0), nl.Dropout(0.1, rng=np.random.Generator(np.random.MT19937(0))))
-    )
+    legacy = np.random.Generator(np.random.MT19937(0))
+    part = nl.Residual(nl.Sequential(nl.Affine(4, 4, bias=False, dtype="float64", rng=0), nl.Dropout(0.1, rng=legacy)))
     yield nl.Sequential(nl.Reshape((-1, 4)), part, nl.Recompute(nl.Transpose()), nl.Sum(axis=(0, 1), keepdims=True)).eval()
     table = {"k": [1, 2.5, -0.0, float("nan")], "s": slice(1, None, 2), "d": np.float32, "n": np.int16(3), "a": np.arange(3)}
     scale = Scale(3, 2.0, names=("é", "b", ("c",)), table=table, activation=nl.Tanh, inner=[nl.ELU(0.5), nl.LogSoftmax(0)])
@@ -125,9 +124,15 @@ def valid_files(folder):
     """Return files of all kinds."""
     rng = np.random.default_rng(0)
     state = {
-        "0.weight": rng.normal(size=(3, 4)).astype(np.float32), "0.bias": np.zeros(4), "flags": np.array([True, False]), "n": np.int64(7),
-        "half": np.ones((2, 1, 2), np.float16), "none": np.zeros((0, 3)), "é/x": np.arange(5, dtype=np.uint8), "big": np.arange(6.0).reshape(2, 3),
-    }  # fmt: skip
+        "0.weight": rng.normal(size=(3, 4)).astype(np.float32),
+        "0.bias": np.zeros(4),
+        "flags": np.array([True, False]),
+        "n": np.int64(7),
+        "half": np.ones((2, 1, 2), np.float16),
+        "none": np.zeros((0, 3)),
+        "é/x": np.arange(5, dtype=np.uint8),
+        "big": np.arange(6.0).reshape(2, 3),
+    }
     paths = []
     for suffix in (".npz", ".safetensors"):
         paths.append(folder / f"state{suffix}")
@@ -147,11 +152,24 @@ def valid_files(folder):
 
 NUMBERS = [0, 1, 2, 3, 7, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
 VALUES = [
-    None, True, False, 0, 1, -1, 2, 3, 624, 625, 10**6, 10**12, 2**63, 2**64, 2**128, -(2**63), 10**99, 0.5, 1.5, -0.0, 1e300, "", "x", "0", "weight", "a.b", "float64",
-    "O", "f8,f8", "nan", "\ud800", "\0", "../x", [], [0], [[]], {}, {"a": 1}, {"tuple": []}, {"layer": 0}, {"node": [0, 0]}, {"array": "0.weight"}, {"class": "Affine"},
-    {"class": "Sequential"}, {"user class": "Scale"}, {"float": "inf"}, {"dtype": "float32"}, {"scalar type": "float32"}, {"scalar": "int8", "value": 3}, {"generator": 0}, {"input": "q"},
-    {"initializer": "He", "arguments": {}}, {"dict": [["a", 1]]}, {"slice": [0, 1, 2]},
-]  # fmt: skip
+    *(None, True, False, 0, 1, -1, 2, 3, 624, 625, 10**6, 10**12, 2**63, 2**64, 2**128, -(2**63), 10**99, 0.5, 1.5, -0.0, 1e300),
+    *("", "x", "0", "weight", "a.b", "float64", "O", "f8,f8", "nan", "\ud800", "\0", "../x", [], [0], [[]], {}, {"a": 1}),
+    *({"layer": 0}, {"node": [0, 0]}, {"array": "0.weight"}, {"generator": 0}, {"input": "q"}, {"class": "Affine"}),
+    *({"class": "Sequential"}, {"user class": "Scale"}, {"initializer": "He", "arguments": {}}, {"float": "inf"}),
+    *({"dtype": "float32"}, {"scalar type": "float32"}, {"scalar": "int8", "value": 3}, {"tuple": []}, {"slice": [0, 1, 2]}),
+    {"dict": [["a", 1]]},
+]
+RECORDS = [b"PK\1\2", b"PK\5\6", b"PK\3\4", b"PK\6\6"]
+TEXTS = ["", "NaN", "-Infinity", "1e999", "9" * 5000, '"', "\\ud800", "{", "}", "]", ",", ":", "\0"]
+HEADERS = [
+    *(("<f4", new) for new in ("|O", "<f8", ">f4", "|S0", "|V8", "<M8[s]", "<c8")),
+    *(("(", f"({n}, ") for n in [*NUMBERS, 10**12]),
+    *((", )", new) for new in (")", ", 0)", ", -1)", ", 2)")),
+    *(("False", "True"), ("'shape'", "'shape': (1,), 'shape'")),
+]
+NAMES = ["a.npy", "../a.npy", "/a.npy", "x", "x.txt", "", ".npy", "__netlib__.0.npy", "a\\b.npy", "é" * 300 + ".npy"]
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]
+FORBIDDEN = ("os.", "subprocess.", "socket.", "pickle.", "ctypes.", "marshal.")
 
 
 def flip(file, rng):
@@ -171,11 +189,10 @@ def change_bytes(file, rng):
 def change_number(file, rng):
     """Write a striking number somewhere, preferably into a record of the archive."""
     content = bytearray(file.content)
-    starts = [
-        i for sign in (b"PK\1\2", b"PK\5\6", b"PK\3\4", b"PK\6\6") if (i := content.rfind(sign, 0, rng.randrange(len(content)) + 4)) >= 0
-    ]
+    end = rng.randrange(len(content)) + 4
+    starts = [i for i in (content.rfind(record, 0, end) for record in RECORDS) if i >= 0]
     start = rng.choice(starts or [0])
-    kind = rng.choice("<H <I <Q".split())
+    kind = rng.choice(["<H", "<I", "<Q"])
     i = min(start + rng.randrange(60), len(content) - 8)
     struct.pack_into(kind, content, max(i, 0), rng.choice(NUMBERS) % 2 ** (8 * struct.calcsize(kind)))
     return content
@@ -267,26 +284,7 @@ def change_json_text(file, rng):
     i = rng.randrange(len(text))
     j = i + rng.choice([0, 1, 1, 5, 30])
     deep = rng.choice([50, 300, 3000, 100_000])
-    new = rng.choice(
-        [
-            "",
-            "[" * deep,
-            '{"a":' * deep,
-            "NaN",
-            "-Infinity",
-            "1e999",
-            "9" * 5000,
-            '"',
-            "\\ud800",
-            "{",
-            "}",
-            "]",
-            ",",
-            ":",
-            "\0",
-            text[i : i + 40],
-        ]
-    )
+    new = rng.choice([*TEXTS, "[" * deep, '{"a":' * deep, text[i : i + 40]])
     return file.with_text(text[:i] + new + text[j:])
 
 
@@ -301,15 +299,7 @@ def change_member(file, rng):
     action = rng.randrange(7)
     if action == 0:
         header = content[10:128].decode("latin-1")
-        old, new = rng.choice(
-            [
-                ("<f4", rng.choice(["|O", "<f8", ">f4", "|S0", "|V8", "<M8[s]", "<c8"])),
-                ("False", "True"),
-                ("(", "(" + rng.choice(NUMBERS + [10**12]).__str__() + ", "),
-                (", )", rng.choice([")", ", 0)", ", -1)", ", 2)"])),
-                ("'shape'", "'shape': (1,), 'shape'"),
-            ]
-        )
+        old, new = rng.choice(HEADERS)
         new_header = header.replace(old, new).rstrip()
         changed = bytearray(content[:8] + struct.pack("<H", len(new_header) + 1) + new_header.encode("latin-1") + b"\n" + content[128:])
     elif action == 1:
@@ -319,9 +309,7 @@ def change_member(file, rng):
     elif action == 3:
         changed += rng.randbytes(rng.randrange(1, 9))
     elif action == 4:
-        name = rng.choice(
-            ["a.npy", "../a.npy", "/a.npy", "x", "x.txt", "", ".npy", "__netlib__.0.npy", "a\\b.npy", members[0][0], "é" * 300 + ".npy"]
-        )
+        name = rng.choice([*NAMES, members[0][0]])
     elif action == 5:
         members.append(rng.choice(members))
     else:
@@ -329,7 +317,7 @@ def change_member(file, rng):
         i = 0
     if members and action != 6:
         members[i] = name, bytes(changed)
-    return zip_of(members, rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]))
+    return zip_of(members, rng.choice(METHODS))
 
 
 def mutate(file, rng, others):
@@ -359,9 +347,7 @@ class Guard:
             return
         if event == "open" and os.fspath(arguments[0]) == self.allowed:
             return
-        if event in ("import", "exec", "compile", "open") or event.startswith(
-            ("os.", "subprocess.", "socket.", "pickle.", "ctypes.", "marshal.")
-        ):
+        if event in ("import", "exec", "compile", "open") or event.startswith(FORBIDDEN):
             self.events.append(f"{event} {str(arguments[:2])[:100]}")
 
 

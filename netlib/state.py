@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,11 @@ def state_problems(held: Held, given: Mapping[str, Any]) -> dict[str, str]:
     >>> state_problems({"weight": weight}, {"weight": np.ones((3, 2))})
     {'weight': 'has shape (3, 2), expected (2, 3): is it transposed?'}
     """
-    problems = {path: _missing(path, held, given) for path in held if path not in given}
+    unexpected: dict[Any, list[str]] = {}
+    for path, array in given.items():
+        if path not in held:
+            unexpected.setdefault(_shape_of(array), []).append(path)
+    problems = {path: _missing(path, unexpected.get(each.shape, [])) for path, each in held.items() if path not in given}
     for path, array in given.items():
         problem = _problem(held[path], array) if path in held else "is unexpected"
         if problem:
@@ -51,10 +55,16 @@ def _problem(target: Parameter | Buffer, given: Any) -> str:
     return ""
 
 
-def _missing(path: str, held: Held, given: Mapping[str, Any]) -> str:
-    """Return that `path` is missing, and which array may be the one, under another name."""
-    shape, end = held[path].shape, path.rpartition(".")[2]
-    alike = [name for name, array in given.items() if name not in held and np.shape(array) == shape]
+def _shape_of(array: Any) -> tuple[int, ...] | None:
+    try:
+        return as_array(array).shape
+    except NetlibError:
+        return None
+
+
+def _missing(path: str, alike: Sequence[str]) -> str:
+    """Return that `path` is missing, and which of the `alike` may be it, under another name."""
+    end = path.rpartition(".")[2]
     same_end = [name for name in alike if str(name).rpartition(".")[2] == end]
     for names in (same_end, alike):
         if len(names) == 1:

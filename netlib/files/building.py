@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,21 +11,21 @@ import numpy as np
 from ..arrays import Array
 from ..containers.graph import Constant, Input, Weight
 from ..errors import FormatError, NetlibError
-from ..initializers import placeholders
+from ..initializers import Zeros, initial_value, limited_memory, placeholders
 from ..layer import Layer
 from ..node import Node
 from ..parameter import Parameter
 from ..representation import constructor_parameters
-from .classes import BIT_GENERATORS, INITIALIZERS, LAYERS
+from .classes import BIT_GENERATORS, INITIALIZERS, LAYERS, is_own
 from .contents import DTYPES as PORTABLE
 from .description import MAX_NESTING
 
 Entry = dict[str, Any]
 DTYPES = {dtype.name: dtype for dtype in (*PORTABLE, np.dtype(np.longdouble))}
-
-
-FAULTS_OF_ARGUMENTS = TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError
-"""What a constructor may raise for arguments that are not those it was saved with."""
+MAX_SHOWN = 80
+MT19937_LENGTH = 624
+FREE_MEMORY = 1 << 20
+"""Bytes that a user's constructor may need for parameters besides twice those in the file."""
 
 
 class Builder:
@@ -53,6 +54,8 @@ class Builder:
         self._arrays, self._classes, self._generators, self._where = arrays, classes, generators, where
         self._built: list[Any] = []
         self._weights: dict[str, Parameter] = {}
+        self._constants: set[str] = set()
+        self._limit = FREE_MEMORY + 2 * sum(array.nbytes for array in arrays.values())
 
     def build(self, objects: object, n_parameters: int) -> Layer:
         """Return the model: the last of `objects`, which have at most `n_parameters` parameters.
@@ -85,7 +88,7 @@ class Builder:
                 case {"weight": name, "value": array}:
                     return self._weight(name, array, where)
                 case {"constant": name, "value": array}:
-                    return Constant(name, self._array(array, where))
+                    return self._constant(name, array, where)
                 case {"call": number, "sources": sources, "name": name}:
                     layer = self._object(number, Layer, where)
                     nodes = [self._node(each, where) for each in _as_list(sources, "sources", where)]
@@ -97,9 +100,24 @@ class Builder:
 
     def _weight(self, name: Any, array: Any, where: str) -> Weight:
         """Return a node; two nodes over the same array share their parameter."""
+        values = self._floats(array, where)
         if array not in self._weights:
-            self._weights[array] = Parameter(self._array(array, where))
+            self._weights[array] = Parameter.wrap(initial_value(Zeros(), values.shape, values.dtype, None, where))
         return Weight.over(name, self._weights[array])
+
+    def _constant(self, name: Any, array: Any, where: str) -> Constant:
+        """Return a node with a copy of an array, of which no other node has a copy."""
+        values = self._floats(array, where)
+        if array in self._constants:
+            raise FormatError(f"refers to the array {array!r} of another constant", where=where)
+        self._constants.add(array)
+        return Constant(name, values)
+
+    def _floats(self, name: Any, where: str) -> Array:
+        array = self._array(name, where)
+        if array.dtype.kind != "f":
+            raise FormatError(f"refers to the array {name!r} of {array.dtype}, expected floats", where=where)
+        return array
 
     def _class(self, entry: Entry, where: str) -> type[Layer]:
         name = entry.get("class")
@@ -113,9 +131,9 @@ class Builder:
             raise FormatError(f"has the class {_shown(user_name)}, which is not netlib's own", where=where, hint=hint)
         raise FormatError(f"has the class {_shown(name)}, which netlib does not have", where=where)
 
-    def _call(self, kind: type[Any], described: Entry, where: str) -> Any:
+    def _call(self, kind: type[Any], described: Entry, where: str, depth: int = 0) -> Any:
         """Return ``kind(**described)``."""
-        values = {name: self.value(value, f"{where}, argument {name!r}", 0) for name, value in described.items()}
+        values = {name: self.value(value, f"{where}, argument {name!r}", depth) for name, value in described.items()}
         positional = []
         parameters = constructor_parameters(kind)  # type: ignore[arg-type]
         has_star = any(each.kind is each.VAR_POSITIONAL and values.get(each.name) for each in parameters)
@@ -124,16 +142,18 @@ class Builder:
                 positional += _as_list(values.pop(each.name), each.name, where)
             elif each.kind is each.POSITIONAL_ONLY or (has_star and each.kind is each.POSITIONAL_OR_KEYWORD):
                 positional.append(values.pop(each.name, each.default))
+        if inspect.Parameter.empty in positional:
+            raise FormatError(f"has the arguments {_shown(sorted(described))}, and some are missing", where=where)
         try:
-            if kind is self._classes.get(kind.__name__):
-                with placeholders(None):  # its constructor may change the initial values
+            if issubclass(kind, Layer) and not is_own(kind):
+                with limited_memory(self._limit):  # its constructor may change the initial values
                     return kind(*positional, **values)
             return kind(*positional, **values)
         except NetlibError as error:
             raise _as_format_error(error, where) from error
-        except FAULTS_OF_ARGUMENTS as error:
+        except Exception as error:
             hint = "Is the class still the one that was saved?" if kind.__name__ in self._classes else ""
-            raise FormatError(f"cannot be built: {error}", where=where, hint=hint) from error
+            raise FormatError(f"cannot be built: {type(error).__name__}: {error}", where=where, hint=hint) from error
 
     def values(self, described: Any, where: str) -> Entry:
         """Return the values that the entries of an object stand for."""
@@ -161,13 +181,15 @@ class Builder:
             case {"generator": number} if _is_index(number, self._generators):
                 return self._generators[number]
             case {"initializer": str(name), "arguments": dict(arguments)} if name in INITIALIZERS:
-                return self._call(INITIALIZERS[name], arguments, where)
+                return self._call(INITIALIZERS[name], arguments, where, depth + 1)
             case {"class": _} | {"user class": _}:
                 return self._class(described, where)
             case {"float": "nan" | "inf" | "-inf" as text}:
                 return float(text)
             case {"dtype": str(name)} if name in DTYPES:
                 return DTYPES[name]
+            case {"scalar type": str(name)} if name in DTYPES:
+                return DTYPES[name].type
             case {"scalar": str(name), "value": number} if name in DTYPES:
                 return self._scalar(DTYPES[name], self.value(number, where, depth + 1), where)
             case {"tuple": list(items)}:
@@ -212,6 +234,8 @@ def as_generator(state: Any, where: str) -> np.random.Generator:
     """Return a random generator in the state of `generator_state`."""
     try:
         bits = BIT_GENERATORS[state["bit_generator"]](0)
+        if state["bit_generator"] == "MT19937" and not 0 <= state["state"]["pos"] <= MT19937_LENGTH:
+            raise ValueError(f"the position is {state['state']['pos']}")  # NumPy would read outside the array
         bits.state = _with_arrays(state, bits.state)
     except (TypeError, KeyError, ValueError, OverflowError, IndexError) as error:
         message = f"has the state {_shown(state)} of a random generator, which is not valid: {error}"
@@ -251,7 +275,7 @@ def _is_index(number: Any, sequence: Sequence[Any]) -> bool:
 
 def _shown(thing: Any) -> str:
     text = repr(thing)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _as_format_error(error: NetlibError, where: str) -> FormatError:

@@ -43,19 +43,29 @@ def as_storable(arrays: object, where: str) -> dict[str, Array]:
             raise InvalidTypeError(f"{name!r} is {type(given).__name__}, expected an array", where=where, hint=hint)
         if isinstance(given, np.ma.MaskedArray):
             raise InvalidTypeError(f"{name!r} is a masked array, whose mask would be lost", where=where, hint="Use x.filled(0).")
-        array = np.asarray(given)
-        if array.dtype.newbyteorder("=") not in DTYPES:
-            message = f"{name!r} has the type {array.dtype}, which is not portable"
-            known = ", ".join(sorted(str(dtype) for dtype in DTYPES))
-            raise InvalidTypeError(message, where=where, hint=f"Convert it to one of: {known}.")
-        result[name] = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        result[name] = as_portable(np.asarray(given), repr(name), where)
     return result
+
+
+def as_portable(array: Array, name: str, where: str) -> Array:
+    """Return an array in C order and little-endian, or raise if its type is not portable.
+
+    Examples
+    --------
+    >>> as_portable(np.ones(2, ">f8"), "weight", "save").dtype.str
+    '<f8'
+    """
+    if array.dtype.newbyteorder("=") not in DTYPES:
+        message = f"{name} has the type {array.dtype}, which is not portable"
+        known = ", ".join(sorted(str(dtype) for dtype in DTYPES))
+        raise InvalidTypeError(message, where=where, hint=f"Convert it to one of: {known}.")
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
 def _require_name(name: object, where: str) -> None:
     if not isinstance(name, str):
         raise InvalidTypeError(f"got the name {name!r}, expected a str", where=where)
-    problem = problem_of_name(name) or ("is reserved" if name in (OWN, "__metadata__") else "")
+    problem = problem_of_name(name) or ("is reserved" if name.startswith(OWN) or name == "__metadata__" else "")
     if problem:
         raise InvalidValueError(f"{name!r} cannot name an array: it {problem}", where=where)
 
@@ -72,8 +82,15 @@ def problem_of_name(name: str) -> str:
         return "has a NUL"
     if "\\" in name or name.startswith("/") or ".." in name.split("/"):
         return "is a path"
-    try:
-        encoded = name.encode("utf-8")
-    except UnicodeEncodeError:
+    if not is_unicode(name):
         return "has half a surrogate pair"
-    return "has more than 65,000 bytes" if len(encoded) > 65_000 else ""
+    return "has more than 65,000 bytes" if len(name.encode("utf-8")) > 65_000 else ""
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded, because it has no half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

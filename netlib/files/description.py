@@ -22,8 +22,8 @@ from ..node import Call, Node
 from ..parameter import Buffer, Parameter
 from ..random_state import is_generator
 from ..representation import MISSING, arguments_of
-from .classes import BIT_GENERATORS, is_own
-from .contents import OWN
+from .classes import BIT_GENERATORS, INITIALIZERS, is_own
+from .contents import OWN, as_portable, is_unicode
 
 MAX_NESTING = 32
 """How deeply tuples, lists and dicts may be nested in an argument."""
@@ -46,6 +46,8 @@ class Description:
         The states of the random generators.
     constants : dict of str to ndarray
         Arrays that are arguments, and so belong to no state.
+    classes : dict of str to type
+        The user's classes by name.
 
     Raises
     ------
@@ -57,8 +59,8 @@ class Description:
         self.objects: list[dict[str, Any]] = []
         self.generators: list[dict[str, Any]] = []
         self.constants: dict[str, Array] = {}
+        self.classes: dict[str, type[Layer]] = {}
         self._arrays = {id(array): path for path, array in model._state().items()}
-        self._paths = {id(layer): path for path, layer in model.walk()}
         self._numbers: dict[int, int] = {}
         self._generator_numbers: dict[int, int] = {}
         self._alive: list[object] = []  # so that no id is used again
@@ -86,7 +88,15 @@ class Description:
             return {"input": thing.name}
         if isinstance(thing, Call):
             return self._call_entry(thing)
-        return {**class_entry(type(thing)), "arguments": self._arguments(thing)}
+        return {**self._class_entry(type(thing)), "arguments": self._arguments(thing)}
+
+    def _class_entry(self, kind: type[Layer]) -> dict[str, str]:
+        """Return what stands for a class of layers: its name, and whether it is netlib's own."""
+        if is_own(kind):
+            return {"class": kind.__name__}
+        if self.classes.setdefault(kind.__name__, kind) is not kind:
+            raise InvalidTypeError(f"has two classes called {kind.__name__!r}", where="the model", hint="Rename one.")
+        return {"user class": kind.__name__}
 
     def _call_entry(self, call: Call) -> dict[str, Any]:
         if call.sources:
@@ -95,23 +105,22 @@ class Description:
         kind, value = next(iter(vars(call.layer).items()))
         if kind == "parameter":
             return {"weight": call.name, "value": self._arrays[id(value)]}
-        return {"constant": call.name, "value": self._constant(value, f"{len(self.objects)}.{call.name}")}
+        return {"constant": call.name, "value": self._constant(value, f"Constant({call.name!r})")}
 
     def _arguments(self, thing: Layer | Initializer) -> dict[str, Any]:
         described = {}
         for parameter, value in arguments_of(thing):
             if value is not MISSING:
                 where = f"{_short(thing)}, attribute {parameter.name!r}"
-                name = f"{self._paths.get(id(thing), len(self.objects))}.{parameter.name}"
-                described[parameter.name] = self._value(value, where, name, 0)
+                described[parameter.name] = self._value(value, where, 0)
             elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL:
                 message = f"the constructor takes {parameter.name!r}, but the layer has no such attribute"
                 hint = f"Write in __init__: self.{parameter.name} = {parameter.name}."
                 raise InvalidTypeError(message, where=_short(thing), hint=hint)
         return described
 
-    def _value(self, value: Any, where: str, name: str, depth: int) -> Any:
-        """Return what stands for `value`; an array of no state gets `name`."""
+    def _value(self, value: Any, where: str, depth: int) -> Any:
+        """Return what stands for `value`."""
         if isinstance(value, Layer):
             return {"layer": self._numbers[id(value)]}
         if isinstance(value, Node):
@@ -121,16 +130,16 @@ class Description:
                 raise InvalidTypeError("is not among the parameters and buffers of the model", where=where)
             return {"array": self._arrays[id(value)]}
         if type(value) is np.ndarray:
-            return {"array": self._constant(value, name)}
+            return {"array": self._constant(value, where)}
         if is_generator(value):
             return {"generator": self.generator(value, where)}
-        if isinstance(value, Initializer):
+        if INITIALIZERS.get(type(value).__name__) is type(value):
             return {"initializer": type(value).__name__, "arguments": self._arguments(value)}
         if isinstance(value, type) and issubclass(value, Layer):
-            return class_entry(value)
+            return self._class_entry(value)
         if depth == MAX_NESTING:
             raise InvalidTypeError(f"is nested more than {MAX_NESTING} times", where=where)
-        return plain_value(value, where, lambda key, inner: self._value(inner, f"{where}[{key!r}]", f"{name}.{key}", depth + 1))
+        return plain_value(value, where, lambda key, inner: self._value(inner, f"{where}[{key!r}]", depth + 1))
 
     def generator(self, generator: Any, where: str) -> int:
         """Return the number of a random generator in the list of their states."""
@@ -142,20 +151,24 @@ class Description:
     def _node(self, node: Node) -> list[int]:
         return [self._numbers[id(node if node.call is None else node.call)], node.index]
 
-    def _constant(self, array: Array, name: str) -> str:
-        name = f"{OWN}.{name}"
-        self.constants[name] = array
+    def _constant(self, array: Array, where: str) -> str:
+        name = f"{OWN}.{len(self.constants)}"
+        self.constants[name] = as_portable(array, "the array", where)
         return name
 
 
 def plain_value(value: Any, where: str, describe: Callable[[Any, Any], Any]) -> Any:
     """Return what stands for a value in JSON; ``describe(key, inner)`` does so for those inside."""
-    if value is None or isinstance(value, str | bool) or (type(value) is int and abs(value) < MAX_INT):
+    if value is None or type(value) is bool or (type(value) is int and abs(value) < MAX_INT):
+        return value
+    if type(value) is str and is_unicode(value):
         return value
     if type(value) is float:
         return value if isfinite(value) else {"float": str(value)}
-    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
-        return {"dtype": np.dtype(value).name}
+    if isinstance(value, np.dtype):
+        return {"dtype": value.name}
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return {"scalar type": np.dtype(value).name}
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return {"scalar": value.dtype.name, "value": plain_value(value.item(), where, describe)}
     if type(value) is list:
@@ -164,18 +177,13 @@ def plain_value(value: Any, where: str, describe: Callable[[Any, Any], Any]) -> 
         return {"tuple": [describe(i, inner) for i, inner in enumerate(value)]}
     if type(value) is slice:
         return {"slice": [describe(name, getattr(value, name)) for name in ("start", "stop", "step")]}
-    if type(value) is dict and all(isinstance(key, str) for key in value):
+    if type(value) is dict and all(type(key) is str and is_unicode(key) for key in value):
         return {"dict": [[key, describe(key, inner)] for key, inner in value.items()]}
+    if type(value) in (int, str):
+        raise InvalidTypeError(f"is {value!r:.40}, which cannot be saved", where=where)
     kind = type(value).__name__
     hint = "Use a layer in its place." if callable(value) else "Use numbers, text, arrays, layers, or tuples, lists and dicts of them."
     raise InvalidTypeError(f"is a {kind}, which cannot be saved", where=where, hint=hint)
-
-
-def class_entry(kind: type) -> dict[str, str]:
-    """Return what stands for a class of layers: its name, and whether it is netlib's own."""
-    if is_own(kind):
-        return {"class": kind.__name__}
-    return {"user class": kind.__name__}
 
 
 def generator_state(generator: Any, where: str) -> dict[str, Any]:

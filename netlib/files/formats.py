@@ -1,14 +1,16 @@
-"""Files of arrays: which format a name means, and what a file is that has another one."""
+"""Files of arrays, and which format a name means."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import BinaryIO
 
 from ..data.path import Path, as_path
 from ..errors import FormatError, InvalidValueError
 from .contents import Contents
+from .foreign import require_not_foreign
 from .npz import read_npz, write_npz
 from .safetensors import read_safetensors, write_safetensors
 from .writing import open_replacement
@@ -22,17 +24,8 @@ FORMATS: dict[str, tuple[Reader, Writer]] = {
 }
 """How to read and write a file, by the suffix of its name."""
 
-PICKLE = "a Python pickle, which netlib never loads", "Save a dict of arrays where it comes from: nl.save_state, or safetensors."
-HTML = "an HTML page", "The download was probably refused: look at the page in a browser."
-FOREIGN = [
-    (b"version https://git-lfs", ("a Git LFS pointer, not the file itself", "Get the file with: git lfs pull")),
-    (b"<!doctype html", HTML),
-    (b"<html", HTML),
-    (b"\x89hdf\r\n\x1a\n", ("an HDF5 file, such as Keras writes", "Read its arrays with h5py, and pass them to nl.save_state.")),
-    (b"\x93numpy", ("a single array of NumPy, .npy", "Read it with np.load.")),
-    *((bytes([0x80, protocol]), PICKLE) for protocol in range(2, 6)),
-]
-"""First bytes in lower case; what they mean, and what to do."""
+SIGNATURES = {".npz": rb"PK\x03\x04", ".safetensors": rb".{8}\{"}
+"""How a file of each format begins."""
 
 
 def format_of(path: Path, where: str) -> tuple[str, Reader, Writer]:
@@ -49,13 +42,14 @@ def read_contents(path: Path, where: str) -> Contents:
     """Return the arrays and the text of a file."""
     name = as_path(path, where)
     with open(name, "rb") as file:
-        start = file.read(64)
-        for first_bytes, (what, hint) in FOREIGN:
-            if start.lstrip().lower().startswith(first_bytes):
-                raise FormatError(f"is {what}", where=name, hint=hint)
+        start = file.read(256)
+        require_not_foreign(start, name)
         _, read, _ = format_of(path, where)
         if not start:
-            raise FormatError("the file is empty", where=name)
+            raise FormatError("the file is empty", where=name, hint="Is the download complete?")
+        for suffix, signature in SIGNATURES.items():
+            if FORMATS[suffix][0] is not read and re.match(signature, start, re.DOTALL):
+                raise FormatError(f"has the format of {suffix}", where=name, hint=f"Rename it to end in {suffix}.")
         return read(file, name)
 
 

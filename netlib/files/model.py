@@ -17,7 +17,6 @@ from ..parameter import Parameter
 from ..random_state import held_generators, preserve_random_state, set_state, state
 from ..state import list_problems, state_problems
 from .building import Builder, as_generator
-from .classes import is_own
 from .contents import OWN, Contents, as_storable
 from .description import Description
 from .formats import format_of, read_contents, write_contents
@@ -26,8 +25,8 @@ from .rebuilding import (
     all_state,
     changed_attributes,
     layers_with,
-    require_attribute,
     require_same_parts,
+    require_settable,
     share_state,
     shared_state,
 )
@@ -174,13 +173,16 @@ def describe(model: Layer, where: str) -> tuple[dict[str, Array], Record]:
         "frozen_parameters": [path for path, each in model.parameters().items() if each._is_frozen],
         "attributes": {},
     }
-    arrays = {path: each.value for path, each in state.items()} | description.constants
+    arrays = as_storable({path: each.value for path, each in state.items()}, where) | description.constants
     with preserve_random_state(model):
-        classes = {kind.__name__: kind for kind in {type(layer) for _, layer in model.walk()} if not is_own(kind)}
-        rebuilt = _build_parts(record, arrays, classes, where)
+        try:
+            rebuilt = _build_parts(record, arrays, description.classes, where)
+        except FormatError as error:
+            hint = "A model is saved by the constructors of its layers, which must take their own attributes."
+            raise InvalidTypeError(f"cannot be built again: {error}", where=where, hint=hint) from error
     require_same_parts(model, rebuilt)
     record["attributes"] = changed_attributes(model, rebuilt)
-    return as_storable(arrays, where), record
+    return arrays, record
 
 
 def read_record(contents: Contents, where: str) -> Record:
@@ -273,7 +275,7 @@ def _attribute_changes(model: Layer, record: Record, arrays: Mapping[str, Array]
             raise FormatError(f"sets attributes of the layer {path!r}, which the model has not", where=where)
         for name, described in changed.items():
             value = unpack(described, arrays, where)
-            require_attribute(layers[path], name, where)
+            require_settable(layers[path], name, value, where)
             yield partial(setattr, layers[path], name, value)
 
 

@@ -26,14 +26,16 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every member, so that the same arrays give the same bytes."""
 MAX_HEADER = 10_000
 """The most bytes in front of an array's numbers, as in `numpy.load`."""
-FREE_EXPANSION, MAX_EXPANSION = 32 << 20, 20
+FREE_EXPANSION, MAX_EXPANSION = 16 << 20, 20
 """Compressed members may expand to this many bytes, or to this many times the file's length."""
+MAX_DESCRIPTOR = 24
+"""The most bytes behind a member, where its sizes may stand once more."""
 HEADER = re.compile(r"\{'descr': '([^']{1,20})', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), ?\} *\n?")
 DAMAGED = "The file is damaged. Copy or download it again."
-PYTORCH = "In PyTorch: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
 SIGNATURE = b"\x93NUMPY"
 MALFORMED = (
-    zipfile.BadZipFile, zlib.error, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+    EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError,
 )  # fmt: skip
 """What `zipfile` raises for damaged archives."""
 
@@ -85,7 +87,7 @@ def read_npz(file: BinaryIO, where: str) -> Contents:
         raise FormatError(message, where=where, hint="Is the download complete?")
     try:
         with zipfile.ZipFile(file) as archive:
-            members = _checked_members(archive, size, where)
+            members = _checked_members(archive, file, size, where)
             arrays = {name: _read_member(archive, file, info, f"{where}, {name!r}") for name, info in members.items()}
     except MALFORMED as error:
         if isinstance(error, FormatError) or _is_of_system(error):
@@ -105,15 +107,13 @@ def _is_of_system(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno is not None and error.errno != 22
 
 
-def _checked_members(archive: zipfile.ZipFile, size: int, where: str) -> dict[str, zipfile.ZipInfo]:
+def _checked_members(archive: zipfile.ZipFile, file: BinaryIO, size: int, where: str) -> dict[str, zipfile.ZipInfo]:
     """Return the members by name, or raise if they are not a row of arrays that fills the file."""
     members: dict[str, zipfile.ZipInfo] = {}
     end = compressed = 0
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         name = info.filename.removesuffix(".npy")
         problem = problem_of_name(name)
-        if info.filename.endswith("/data.pkl"):
-            raise FormatError("is a file of PyTorch, with a pickle, which netlib never loads", where=where, hint=PYTORCH)
         if name == info.filename:
             problem = "is no .npy file, expected arrays only"
         elif name in members:
@@ -122,22 +122,29 @@ def _checked_members(archive: zipfile.ZipFile, size: int, where: str) -> dict[st
             problem = "is encrypted"
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             problem = f"is compressed by method {info.compress_type}, expected 0 or 8"
-        elif info.header_offset < end or (not members and info.header_offset):
+        elif not 0 <= info.header_offset - end <= (MAX_DESCRIPTOR if members else 0):
             problem = f"begins at byte {info.header_offset}, expected byte {end}"
         elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
             problem = f"has {info.compress_size} bytes in the archive, expected {info.file_size}"
         if problem:
             raise FormatError(f"the member {info.filename!r} {problem}", where=where)
-        end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size
+        end = _start_of(file, info) + info.compress_size
         compressed += info.file_size if info.compress_type == zipfile.ZIP_DEFLATED else 0
         members[name] = info
     limit = max(FREE_EXPANSION, MAX_EXPANSION * size)
     if compressed > limit:
         message = f"{size} bytes expand to {compressed}, expected at most {limit}"
         raise FormatError(message, where=where, hint="Save it without compression, with np.savez.")
-    if end > size:
-        raise FormatError(f"the members end at byte {end}, the file at byte {size}", where=where)
+    if not 0 <= archive.start_dir - end <= MAX_DESCRIPTOR:
+        raise FormatError(f"the members end at byte {end}, and their list begins at byte {archive.start_dir}", where=where)
     return members
+
+
+def _start_of(file: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Return where the contents of a member start, after its header, name and extra fields."""
+    file.seek(info.header_offset + 26)
+    length_of_name, length_of_extra = struct.unpack("<HH", file.read(4))
+    return int(info.header_offset + 30 + length_of_name + length_of_extra)
 
 
 def _read_member(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo, where: str) -> Array:
@@ -156,8 +163,7 @@ class _Stored:
     """A member without compression, whose checksum is computed while the next bytes are read."""
 
     def __init__(self, file: BinaryIO, info: zipfile.ZipInfo, executor: ThreadPoolExecutor) -> None:
-        file.seek(info.header_offset + 26)
-        file.seek(sum(struct.unpack("<HH", file.read(4))), io.SEEK_CUR)  # lengths of name and extra
+        file.seek(_start_of(file, info))
         self._file, self._executor = file, executor
         self._checksums: list[Future[None]] = []
         self._sum = 0
@@ -202,7 +208,12 @@ def _read_array(source: IO[bytes] | _Stored, size: int, where: str) -> Array:
     if not done:
         source.read(1)  # so that the checksum of a member without numbers is compared, too
     require_booleans(array, where)
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return as_native(array)
+
+
+def as_native(array: Array) -> Array:
+    """Return an array in the machine's byte order, changed in place."""
+    return array if array.dtype.isnative else array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
 
 
 def _read_header(source: IO[bytes] | _Stored, where: str) -> tuple[np.dtype[Any], bool, Shape, int]:
@@ -211,7 +222,7 @@ def _read_header(source: IO[bytes] | _Stored, where: str) -> tuple[np.dtype[Any]
     if start[:6] != SIGNATURE:
         raise FormatError(f"bytes 0 to 5 are {start[:6]!r}, expected {SIGNATURE!r}", where=where)
     if len(start) < 10 or start[6] not in (1, 2, 3) or start[7]:
-        raise FormatError(f"bytes 6 and 7, the version, are {start[6:8].hex(' ')}, expected 01 00", where=where)
+        raise FormatError(f"bytes 6 and 7, the version, are {start[6:8].hex(' ')}, expected 01, 02 or 03, and 00", where=where)
     start += b"" if start[6] == 1 else source.read(2)
     length = int.from_bytes(start[8:], "little")
     if length > MAX_HEADER:

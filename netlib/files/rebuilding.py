@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..containers.container import Container
+from ..containers.graph import Graph
 from ..errors import FormatError, InvalidTypeError
 from ..layer import Layer, has_members
 from ..parameter import Buffer, Parameter
-from ..random_state import held_generators, is_generator
+from ..random_state import held_generators
 from .classes import is_own
 from .description import plain_value
 
 NOT_COMPARED = {"_cache", "_run", "_cached", "_training", "_frozen"}
+NO_EQUALITY: Any = object.__eq__
+WIRING = {"_layers", "_calls", "_names", "inputs", "outputs", "n_outputs"}
+"""Attributes in which containers hold their layers and nodes."""
 Attributes = dict[str, dict[str, Any]]
 
 
@@ -52,9 +57,10 @@ def share_state(model: Layer, shared: Mapping[str, str]) -> None:
     for path, first in shared.items():
         if state[path] is not state[first]:
             owner = owners[path]
-            for name, value in list(vars(owner).items()):
-                if (new := _replaced(value, state[path], state[first])) is not value:
-                    setattr(owner, name, new)
+            for holder in (owner, *(call.layer for call in owner._calls)) if isinstance(owner, Graph) else (owner,):
+                for name, value in list(vars(holder).items()):
+                    if (new := _replaced(value, state[path], state[first])) is not value:
+                        setattr(holder, name, new)
 
 
 def _replaced(value: Any, old: object, new: object) -> Any:
@@ -109,7 +115,9 @@ def _generators(model: Layer) -> dict[str, str]:
 
 
 def changed_attributes(model: Layer, rebuilt: Layer) -> Attributes:
-    """Return the plain attributes of users' layers that differ from those of `rebuilt`, by path.
+    """Return the plain attributes of layers that differ from those of `rebuilt`, by path.
+
+    An attribute that is None or missing in `rebuilt` is what forward keeps for backward.
 
     Raises
     ------
@@ -119,44 +127,55 @@ def changed_attributes(model: Layer, rebuilt: Layer) -> Attributes:
     changed: Attributes = {}
     twins = dict(rebuilt.walk())
     for path, layer in model.walk():
-        if not is_own(type(layer)):
-            for name, value, made in _comparable(layer, twins[path]):
-                where = f"{path or 'the model'} {type(layer).__name__}, attribute {name!r}".lstrip()
-                if not _same(value, made, where):
+        for name, value in vars(layer).items():
+            made = vars(twins[path]).get(name)
+            if name != "rule" and (made is None or not _is_settable(layer, name)):
+                continue
+            where = f"{path or 'the model'} {type(layer).__name__}, attribute {name!r}"
+            try:
+                if not _is_same(value, made):
                     changed.setdefault(path, {})[name] = _plain(value, where)
+            except RecursionError:
+                raise InvalidTypeError("is nested too deeply", where=where) from None
     return changed
 
 
-def _comparable(layer: Layer, twin: Layer) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the attributes that both layers have, without members, caches and generators."""
-    for name, value in vars(layer).items():
-        made = vars(twin).get(name)
-        if name in NOT_COMPARED or made is None or has_members(value) or is_generator(value):
-            continue
-        yield name, value, made
+def _is_settable(layer: Layer, name: str) -> bool:
+    """Return whether a file may set an attribute that the constructor has set.
+
+    Those of netlib's own layers are arguments, and so need not be set again.
+    """
+    if is_own(type(layer)) or name in NOT_COMPARED or name not in vars(layer):
+        return False
+    return not (has_members(vars(layer)[name]) or (isinstance(layer, Container) and name in WIRING))
 
 
-def _same(value: Any, made: Any, where: str) -> bool:
-    if isinstance(value, np.ndarray) and isinstance(made, np.ndarray):
-        if value.dtype == made.dtype and value.shape == made.shape and value.tobytes() == made.tobytes():
-            return True
-        hint = "If it belongs to the model, make it a netlib.Buffer. If forward keeps it for backward, let it be None at first."
-        raise InvalidTypeError("is an array that has changed, which would be lost", where=where, hint=hint)
-    if value is made:
-        return True
-    try:
-        return type(value) is type(made) and bool(_plain(value, where) == _plain(made, where))
-    except InvalidTypeError:
-        if type(value) is type(made) and getattr(value, "__qualname__", "") == getattr(made, "__qualname__", ""):
-            return True
-        raise
+def _is_same(value: Any, made: Any) -> bool:
+    """Return whether two values are equal to the bit, or cannot be compared."""
+    if value is made or type(value) is not type(made):
+        return value is made
+    if type(value) in (list, tuple):
+        return len(value) == len(made) and all(map(_is_same, value, made))
+    if type(value) is dict:
+        return list(value) == list(made) and all(map(_is_same, value.values(), made.values()))
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype == made.dtype and value.shape == made.shape and value.tobytes() == made.tobytes())
+    if isinstance(value, float | np.generic):
+        return repr(value) == repr(made)
+    if hasattr(value, "__qualname__"):
+        return bool(value.__qualname__ == made.__qualname__)
+    has_equality: bool = type(value).__eq__ is not NO_EQUALITY
+    return not has_equality or bool(value == made)
 
 
 def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, np.ndarray):
+        hint = "If it belongs to the model, make it a netlib.Buffer. If forward keeps it for backward, let it be None at first."
+        raise InvalidTypeError("is an array that has changed, which would be lost", where=where, hint=hint)
     return plain_value(value, where, lambda key, inner: _plain(inner, f"{where}[{key!r}]"))
 
 
-def require_attribute(layer: Layer, name: str, where: str) -> None:
+def require_settable(layer: Layer, name: str, value: object, where: str) -> None:
     """Raise if a file must not set this attribute of a layer, or the layer does not have it."""
-    if name in NOT_COMPARED or name not in vars(layer) or has_members(vars(layer)[name]):
+    if not (_is_settable(layer, name) or (name == "rule" and isinstance(value, str))):
         raise FormatError(f"sets {name!r} of {type(layer).__name__}, which has no such attribute", where=where)

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Array, Shape
 from ..errors import FormatError, not_installed
 from .contents import Contents
-from .npz import bytes_of, require_booleans
+from .npz import as_native, bytes_of, require_booleans
 from .strict_json import read_json
 
 DTYPES = {
@@ -37,7 +37,10 @@ def write_safetensors(file: BinaryIO, contents: Contents) -> None:
         for name, a in contents.arrays.items()
     }
     metadata = None if contents.text is None else {"netlib": contents.text}
-    library.serialize_file(specs, file.name, metadata=metadata)
+    try:
+        library.serialize_file(specs, file.name, metadata=metadata)
+    except library.SafetensorError as error:
+        raise OSError(f"the safetensors library cannot write the file: {error}") from error
 
 
 def read_safetensors(file: BinaryIO, where: str) -> Contents:
@@ -141,8 +144,8 @@ def _read_tensor(file: BinaryIO, tensor: _Tensor, where: str) -> Array:
         raise FormatError("the file became shorter while it was read", where=where)
     require_booleans(array, where)
     if tensor.dtype == "BF16":
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(dtype.newbyteorder("="), copy=False)
+        return (as_native(array).astype(np.uint32) << 16).view(np.float32)
+    return as_native(array)
 
 
 def _library() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -10,6 +11,8 @@ from ..errors import FormatError
 
 MAX_DIGITS = 100
 """The most digits of a number; the state of a random generator has 39."""
+MAX_DEPTH = 200
+"""How deeply lists and dicts may be nested; the description of a model needs about half of it."""
 
 
 def read_json(text: str, where: str) -> Any:
@@ -21,13 +24,25 @@ def read_json(text: str, where: str) -> Any:
     {'a': [1, 2.5, None]}
     """
     try:
-        return json.loads(text, object_pairs_hook=_as_dict, parse_constant=_refuse, parse_float=_as_float, parse_int=_as_int)
+        value = json.loads(text, object_pairs_hook=_as_dict, parse_constant=_refuse, parse_float=_as_float, parse_int=_as_int)
     except json.JSONDecodeError as error:
         raise FormatError(f"character {error.pos} of the JSON text: {error.msg}", where=where) from None
     except RecursionError:
         raise FormatError("the JSON text is nested too deeply", where=where) from None
     except ValueError as error:
         raise FormatError(f"the JSON text {error}", where=where) from None
+    _require_shallow(value, where)
+    return value
+
+
+def _require_shallow(value: Any, where: str) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        parts = (each.values() if type(each) is dict else each for each in level if type(each) in (dict, list))
+        level = [inner for each in parts for inner in each if type(inner) in (dict, list)]
+        if not level:
+            return
+    raise FormatError(f"the JSON text is nested more than {MAX_DEPTH} times", where=where)
 
 
 def write_json(values: Any) -> str:
@@ -38,8 +53,7 @@ def write_json(values: Any) -> str:
 def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"has the key {twice!r} twice")
     return result
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from uuid import uuid4
 
 Path = str | os.PathLike[str]
 
+MAX_NAME = 50
+"""How many characters of a name a temporary file repeats; file systems allow 255 bytes."""
 ABANDONED_AFTER = 60.0
 """Seconds after which a temporary file that no process has locked is one of a killed writer."""
 
@@ -38,8 +42,8 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
 
     It is in the same folder. So a full disk, an interrupt or a power cut loses nothing, and nobody
     ever reads half a file. A symbolic link stays, and the file that it points to is replaced. The
-    new file has the permissions of the old one. What is no regular file, such as ``/dev/stdout`` or
-    a pipe, is written to directly.
+    new file has the permissions of the old one, which must not be read-only. What is no regular
+    file, such as ``/dev/stdout`` or a pipe, is written to directly.
 
     If the process is killed, the temporary file remains. A later write to `path` removes it.
 
@@ -54,9 +58,12 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     target = os.path.realpath(path)
+    if mode is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
     folder, name = os.path.split(target)
-    _remove_abandoned(folder, f".{name[:100]}.")
-    temporary = os.path.join(folder, f".{name[:100]}.{uuid4().hex}.tmp")
+    start = f".{name[:MAX_NAME]}."
+    _remove_abandoned(folder, start)
+    temporary = os.path.join(folder, f"{start}{uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
             _lock(file)
@@ -92,11 +99,12 @@ def _lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _remove_abandoned(folder: str, prefix: str) -> None:
+def _remove_abandoned(folder: str, start: str) -> None:
     """Remove the temporary files of writers that were killed."""
-    with suppress(OSError):
-        for entry in os.scandir(folder or "."):
-            if entry.name.startswith(prefix) and entry.name.endswith(".tmp"):
+    temporary = re.compile(re.escape(start) + "[0-9a-f]{32}\\.tmp")
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        for entry in entries:
+            if temporary.fullmatch(entry.name):
                 with suppress(OSError):
                     if time.time() - entry.stat().st_mtime > ABANDONED_AFTER and not _is_locked(entry.path):
                         os.unlink(entry.path)

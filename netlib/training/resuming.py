@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Array
 from ..data.path import Path, as_path
 from ..errors import FormatError, InvalidValueError, NetlibError
-from ..files.contents import OWN, Contents, as_storable
+from ..files.contents import OWN, Contents
 from ..files.formats import read_contents
 from ..files.model import Record, apply, describe, entry, read_record
 from ..files.packing import pack, unpack
@@ -97,8 +97,8 @@ def checkpoint_contents(trainer: Trainer) -> Contents:
         "rows": np.array([list(row.values()) for row in history], np.float64),
         "callbacks": [(type(each).__name__, each.state_dict()) for each in trainer.callbacks],
     }
-    record["training"], more = pack(training, NAME)
-    return Contents({**arrays, **as_storable(more, where)}, write_json(record))
+    record["training"], more = pack(training, NAME, where)
+    return Contents({**arrays, **more}, write_json(record))
 
 
 def _shared_generators(trainer: Trainer) -> list[Any]:
@@ -168,7 +168,7 @@ class SavedTraining:
                 yield f"the model has {', and had '.join(excerpts(str(now), str(before)))}"
         for name in arrays.keys() - model.state_dict().keys():
             if not np.array_equal(arrays[name], self._arrays.get(name, ()), equal_nan=True):
-                yield f"the array {name.removeprefix(f'{OWN}.')!r}, an argument of the model, has other numbers"
+                yield "an array among the arguments of the model has other numbers"
 
     def restore(self, trainer: Trainer) -> None:
         """Bring the trainer to where the checkpoint was written, or raise and change nothing."""

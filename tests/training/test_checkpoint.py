@@ -400,7 +400,7 @@ def test_a_model_with_another_constant_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     run(simple(constant_graph([1.0, 2.0, 3.0]), callbacks=[nl.Checkpoint(path)]), epochs=1)
     run(simple(constant_graph([1.0, 2.0, 3.0])), resume=path, epochs=2)
-    with pytest.raises(nl.NetlibError, match=r"'\d\.C', an argument of the model, has other numbers"):
+    with pytest.raises(nl.NetlibError, match="an array among the arguments of the model has other numbers"):
         run(simple(constant_graph([1.0, 2.0, 4.0])), resume=path, epochs=2)
 
 
@@ -440,9 +440,9 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path):
     assert len(keys) == 14
     for key in keys:
         for value in (None, {"wrong": 1}, [[1, 2], 3], 7.5):
-            if key == "progress" and value is None:
-                continue
-            packed, arrays = pack({**training, key: value}, "__netlib__.training")
+            if (key, value) in [("progress", None), ("batch_loss", 7.5)]:
+                continue  # as they may be
+            packed, arrays = pack({**training, key: value}, "__netlib__.training", "test")
             text = write_json(record | {"training": packed})
             write_contents(damaged, contents._replace(arrays=contents.arrays | arrays, text=text), "test")
             trainer = stopping(tmp_path / "new.npz")
@@ -476,7 +476,7 @@ def test_a_model_or_folder_that_cannot_be_written_is_refused_before_the_first_ba
         assert not path.exists()
 
     refused(r"Function.*attribute 'f': is a function", nl.Sequential(Function(lambda x: x), *affine_pair()))
-    refused("file.*is a object, which cannot be saved", callbacks=[Holding()])
+    refused(r"Checkpoint\.callbacks\.0\.1\.file: is a object, which cannot be saved", callbacks=[Holding()])
     refused(r"there is no folder '.*none'. Make it: os.makedirs", path=tmp_path / "none" / "run.npz")
     with pytest.raises(nl.NetlibError, match="there is no column 'val_loss', only: epoch, loss"):
         run(simple(callbacks=[nl.Checkpoint(tmp_path / "run.npz", best="val_loss")]))

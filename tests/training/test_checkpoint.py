@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -590,3 +594,33 @@ def check_that_epoch_2_is_there(trainer, path):
 def trainer_without_callbacks(trainer):
     trainer.callbacks.clear()
     return trainer
+
+
+READ_ONLY = """
+import os, sys
+import netlib as nl
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+model = nl.Sequential(nl.Affine(2, 2))
+trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model), callbacks=[nl.Checkpoint(sys.argv[1] + "/run.npz")])
+try:
+    trainer.fit([[0.0, 1.0]], [0])
+except nl.InvalidValueError as error:
+    print(error, trainer.batch)
+"""
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_batch():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        done = subprocess.run([sys.executable, "-c", READ_ONLY, folder], capture_output=True, text=True, check=True)
+    assert done.stdout == f"Checkpoint('{folder}/run.npz'): the folder '{folder}' is read-only 0\n"
+
+
+def test_a_training_survives_ten_kills():
+    """``python tests/training/kill.py`` does the same 1,000 times."""
+    script = Path(__file__).with_name("kill.py")
+    done = subprocess.run([sys.executable, script, "--kills", "10"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " 10 kills," in done.stdout
+    assert done.stdout.endswith("every result as without a kill\n")

@@ -599,12 +599,14 @@ def trainer_without_callbacks(trainer):
 READ_ONLY = """
 import os, sys
 import netlib as nl
+model = nl.Sequential(nl.Affine(2, 2))
+trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model))
+trainer.fit([[0.0, 1.0]], [0], progress=False)
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
-model = nl.Sequential(nl.Affine(2, 2))
-trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model), callbacks=[nl.Checkpoint(sys.argv[1] + "/run.npz")])
+trainer.callbacks.append(nl.Checkpoint(sys.argv[1] + "/run.npz"))
 try:
-    trainer.fit([[0.0, 1.0]], [0])
+    trainer.fit([[0.0, 1.0]], [0], progress=False)
 except nl.InvalidValueError as error:
     print(error, trainer.batch)
 """

@@ -31,10 +31,10 @@ SIGNATURES = {".npz": rb"PK\x03\x04", ".safetensors": rb".{8}\{"}
 def format_of(path: Path, where: str) -> tuple[str, Reader, Writer]:
     """Return the file's name, and how to read and write it, or raise if its suffix is unknown."""
     name = as_path(path, where)
-    suffix = os.path.splitext(name)[1]
+    stem, suffix = os.path.splitext(name)
     if suffix.lower() not in FORMATS:
         message = f"{name!r} has the suffix {suffix!r}, expected one of {', '.join(FORMATS)}"
-        raise InvalidValueError(message, where=where)
+        raise InvalidValueError(message, where=where, hint=f"Name it {stem + '.npz'!r}, for example.")
     return name, *FORMATS[suffix.lower()]
 
 

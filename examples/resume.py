@@ -44,13 +44,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(args: argparse.Namespace, path: Path, *callbacks: nl.Callback) -> nl.Trainer:
+def train(args: argparse.Namespace, path: Path, *others: nl.Callback) -> nl.Trainer:
     """Train from the start, or from the checkpoint at `path` if there is one."""
     x, t = nl.data.digits()
     rng = np.random.default_rng(args.seed)
     model = nl.Sequential(nl.Affine(64, 64, rng=rng), nl.ReLU(), nl.Dropout(0.2, rng=rng), nl.Affine(64, 10, rng=rng))
     loss, optimizer = nl.SoftmaxCrossEntropy(), nl.AdamW(model, lr=nl.schedules.Cosine(0.01, steps=args.epochs * 45))
-    callbacks = [nl.Checkpoint(path, every="10 batches"), nl.EarlyStopping(patience=3), *callbacks]
+    callbacks = [nl.Checkpoint(path, every="10 batches"), nl.EarlyStopping(patience=3), *others]
     trainer = nl.Trainer(model, loss, optimizer, {"accuracy": nl.accuracy}, callbacks=callbacks, seed=rng)
     trainer.fit(x, t, epochs=args.epochs, batch_size=32, validation=0.2, resume=path)
     return trainer

@@ -53,7 +53,7 @@ def same_state(a: Any, b: Any) -> bool:
 
 def state(generator: Any) -> Any:
     """Return the state of a random generator."""
-    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
+    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state(legacy=False)
 
 
 def set_state(generator: Any, before: Any) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 from ..arrays import Array
 from ..data.path import Path, as_path
 from ..errors import FormatError, InvalidValueError, NetlibError
+from ..files.building import as_generator
 from ..files.contents import OWN, Contents
+from ..files.description import generator_state
 from ..files.formats import read_contents
 from ..files.model import Record, apply, describe, entry, read_record
 from ..files.packing import pack, unpack
@@ -89,7 +91,7 @@ def checkpoint_contents(trainer: Trainer) -> Contents:
         "batch_loss": trainer.batch_loss,
         "stop": trainer.stop,
         "split_seed": trainer.split_seed,
-        "rng": trainer.rng.bit_generator.state,
+        "rng": generator_state(trainer.rng, "Trainer, rng"),
         "progress": None if progress is None else progress.state_dict(),
         "shared_generators": [state(each) for each in _shared_generators(trainer)],
         "optimizer": trainer.optimizer.state_dict(),
@@ -162,7 +164,7 @@ class SavedTraining:
     def _differences_of_arguments(self, model: Layer) -> Iterator[str]:
         """Yield how arguments differ that `repr` does not show, such as arrays."""
         arrays, record = describe(model, "Trainer.fit")
-        pairs = zip(record["objects"], self._record["objects"], strict=False)
+        pairs = zip(record["objects"], entry(self._record, "objects", list, self.name), strict=False)
         for now, before in pairs:
             if now != before:
                 yield f"the model has {', and had '.join(excerpts(str(now), str(before)))}"
@@ -190,16 +192,23 @@ class SavedTraining:
             apply(self._record, self._arrays, trainer.model, self.name)
             trainer.optimizer.load_state_dict(training["optimizer"])
             for generator, saved in zip(_shared_generators(trainer), training["shared_generators"], strict=True):
-                set_state(generator, saved)
-            trainer.epoch_progress = None if progress is None else EpochProgress.from_state_dict(progress, trainer.rng)
-            trainer.rng.bit_generator.state, trainer.split_seed = training["rng"], self.split_seed
+                set_state(generator, self._checked_state(saved))
+            if progress is not None:
+                progress = progress | {"rng_state": self._checked_state(progress["rng_state"])}
+                progress = EpochProgress.from_state_dict(progress, trainer.rng)
+            trainer.rng.bit_generator.state = self._checked_state(training["rng"])
+            trainer.epoch_progress, trainer.split_seed = progress, self.split_seed
             trainer.epoch, trainer.batch, trainer.stop = self._epoch, self._entry("batch", int), self._entry("stop", bool)
             trainer.batch_loss, trainer.history, trainer.facts = self._entry("batch_loss", float), history, self._facts
             self._restore_callbacks(trainer, training["callbacks"])
         except NetlibError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise FormatError(f"the record of the training is not valid: {error}", where=self.name) from error
+
+    def _checked_state(self, state: Any) -> dict[str, Any]:
+        """Return the state of a random generator, or raise if NumPy must not be given it."""
+        return {**state, **as_generator(state, self.name).bit_generator.state}
 
     def _restore_callbacks(self, trainer: Trainer, saved: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Give each state to the next callback of its class."""

@@ -440,10 +440,10 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path):
     contents = read_contents(path, "test")
     record = read_json(contents.text, "test")
     training = unpack(record["training"], contents.arrays, "test")
-    keys = [*training]
-    assert len(keys) == 14
-    for key in keys:
-        for value in (None, {"wrong": 1}, [[1, 2], 3], 7.5):
+    assert len(training) == 14
+    outside = {**training["shared_generators"][0], "state": {**training["shared_generators"][0]["state"], "pos": 10**8}}
+    for key in training:
+        for value in (None, {"wrong": 1}, [[1, 2], 3], 7.5, [outside]):  # NumPy would read at that position
             if (key, value) in [("progress", None), ("batch_loss", 7.5)]:
                 continue  # as they may be
             packed, arrays = pack({**training, key: value}, "__netlib__.training", "test")

@@ -40,6 +40,8 @@ class Scale(nl.Layer):
     def __init__(self, features, power=1.0, *, names=("a", "b"), table=None, activation=nl.ReLU, inner=()):
         self.features, self.power, self.names, self.table = features, power, names, table
         self.activation, self.inner = activation, inner
+        if features > 1000:  # netlib cannot bound what a user's constructor allocates
+            raise ValueError("too many features")
         self.weight = nl.Parameter(np.ones(features))
         self.mean = nl.Buffer(np.zeros(features))
         self.affine = nl.Affine(features, features, rng=0)

@@ -64,14 +64,14 @@ ONE = npy(np.ones(2, np.float32))
 GOOD = archive(("a.npy", ONE))
 BAD = {
     "empty": (b"", "the file is empty"),
-    "an empty archive with junk": (b"PK\3\4" + archive(), "the archive is damaged"),
+    "an empty archive with junk": (b"PK\3\4" + archive(), "the members end at byte 0, and their list begins at byte 4"),
     "truncated": (GOOD[:-1], "are not the end of an archive. Is the download complete?"),
     "trailing bytes": (GOOD + b"\0", "are not the end of an archive"),
     "a comment": (archive(("a.npy", ONE), comment=b"x" * 22), "are not the end of an archive"),
     "bytes in front": (b"#!/bin/sh\n" + GOOD, "the member 'a.npy' begins at byte 10, expected byte 0"),
     "bytes between members": (with_gap(), "the member 'b.npy' begins at byte"),
     "a damaged number": (changed(GOOD, GOOD.index(ONE) + len(ONE) - 1), "the archive is damaged: Bad CRC-32"),
-    "a damaged header": (changed(GOOD, GOOD.index(ONE) + 20), "the header is"),
+    "a damaged header": (changed(GOOD, GOOD.index(ONE) + 20), "the archive is damaged: Bad CRC-32 for file 'a.npy'"),
     "no .npy file": (archive(("a.txt", b"text")), "the member 'a.txt' is no .npy file"),
     "two members of one name": (archive(("a.npy", ONE), ("a.npy", ONE)), "the member 'a.npy' occurs twice"),
     "no name": (archive((".npy", ONE)), "the member '.npy' is empty"),
@@ -83,7 +83,10 @@ BAD = {
     "no array inside": (archive(("a.npy", b"x" * 100)), "'a': bytes 0 to 5 are b'xxxxxx', expected b'\\x93NUMPY'"),
     "an empty member": (archive(("a.npy", b"")), "'a': bytes 0 to 5 are b''"),
     "version 9": (archive(("a.npy", with_header(header(), bytes(8), b"\x09\0"))), "the version, are 09 00"),
-    "a header of 60,000 bytes": (archive(("a.npy", with_header(header().ljust(60_000)))), "the header has 60000 bytes, expected at most 10000"),
+    "a header of 60,000 bytes": (
+        archive(("a.npy", with_header(header().ljust(60_000)))),
+        "the header has 60000 bytes, expected at most 10000",
+    ),
     "objects": (archive(("a.npy", npy(np.array([{}], object)))), "'a': holds Python objects in a pickle"),
     "records": (archive(("a.npy", npy(np.zeros(2, [("x", "f4")])))), "An array of records must be split into its fields"),
     "text": (archive(("a.npy", npy(["ab"]))), "'a': has the type '<U2'"),
@@ -91,7 +94,10 @@ BAD = {
     "dates": (archive(("a.npy", npy(np.zeros(2, "M8[s]")))), "'a': has the type '<M8[s]'"),
     "complex": (archive(("a.npy", npy(np.zeros(2, complex)))), "'a': has the type '<c16'"),
     "empty strings, a billion": (archive(("a.npy", with_header(header("'|S0'", shape="(1000000000,)")))), "'a': has the type '|S0'"),
-    "a shape of terabytes": (archive(("a.npy", with_header(header(shape="(1000000, 1000000)"), bytes(8)))), "expected 4000000000000 for float32"),
+    "a shape of terabytes": (
+        archive(("a.npy", with_header(header(shape="(1000000, 1000000)"), bytes(8)))),
+        "expected 4000000000000 for float32",
+    ),
     "a shape with a minus": (archive(("a.npy", with_header(header(shape="(-1,)"), bytes(8)))), "the header is"),
     "a shape with a boolean": (archive(("a.npy", with_header(header(shape="(True,)"), bytes(8)))), "the header is"),
     "a shape of huge numbers": (archive(("a.npy", with_header(header(shape=f"(0, {10**30})")))), f"the shape is (0, {10**30})"),
@@ -102,7 +108,10 @@ BAD = {
     "too few numbers": (archive(("a.npy", with_header(header(), bytes(7)))), "the array has 7 bytes, expected 8 for float32 of shape (2,)"),
     "too many numbers": (archive(("a.npy", with_header(header(), bytes(9)))), "the array has 9 bytes, expected 8"),
     "a boolean of 2": (archive(("a.npy", with_header(header("'|b1'"), b"\1\2"))), "'a': holds the boolean 2, expected 0 or 1"),
-    "a bomb": (archive(("a.npy", npy(np.zeros(25_000_000))), method=zipfile.ZIP_DEFLATED), "bytes expand to 200000128, expected at most 16777216"),
+    "a bomb": (
+        archive(("a.npy", npy(np.zeros(25_000_000))), method=zipfile.ZIP_DEFLATED),
+        "bytes expand to 200000128, expected at most 16777216",
+    ),
 }  # fmt: skip
 
 
@@ -203,7 +212,7 @@ def test_any_word_names_an_array(name, tmp_path):
 def test_what_cannot_be_stored_is_refused_and_no_file_is_written(state, part, suffix, tmp_path):
     path = tmp_path / f"state{suffix}"
     path.write_bytes(b"old")
-    with pytest.raises(nl.NetlibError, match="^save_state: ") as caught:
+    with pytest.raises(nl.NetlibError, match=r"^save_state: ") as caught:
         nl.save_state(state, path)
     assert part in str(caught.value)
     assert path.read_bytes() == b"old"
@@ -214,7 +223,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path, monkeypatch):
     from netlib.files import npz
 
     path = tmp_path / "shrinking.npz"
-    for size in (1000, 2_000_000):  # read through zipfile, and directly
+    for size in (100_000, 2_000_000):  # read through zipfile, and directly
         nl.save_state({"a": np.ones(size)}, path)
         read_header = npz._read_header
 
@@ -237,7 +246,10 @@ def pytorch_archive():
 
 FOREIGN = {
     "PyTorch": (pytorch_archive(), "is a file of PyTorch, with a pickle", "safetensors.torch.save_file"),
-    "old PyTorch": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "is a file of PyTorch, with a pickle", "safetensors.torch.save_file"),
+    "old PyTorch": (
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+        "is a file of PyTorch, with a pickle", "safetensors.torch.save_file",
+    ),
     "pickle": (pickle.dumps({"a": np.ones(2)}), "is a Python pickle, which netlib never loads", "nl.save_state"),
     "pickle, protocol 2": (pickle.dumps([1, 2], 2), "is a Python pickle", "nl.save_state"),
     "pickle, protocol 0": (pickle.dumps({"a": 1}, 0), "is a Python pickle", "nl.save_state"),

@@ -62,7 +62,10 @@ BAD = {
     "21 trailing bytes": (GOOD + b"\0", "describes 77 bytes, the file has 78"),
     "24 dtype and size": (st({"a": tensor("F64")}, bytes(8)), "'a': has 8 bytes, expected 16 for F64 of shape (2,)"),
     "25 overflow": (st({"a": tensor(shape=(2**32, 2**32))}, bytes(8)), f"expected {2**66} for F32"),
-    "26 overflow times zero": (st({"a": tensor(shape=(0, 2**40, 2**40), offsets=(0, 0))}), "'a': has the shape (0, 1099511627776, 1099511627776)"),
+    "26 overflow times zero": (
+        st({"a": tensor(shape=(0, 2**40, 2**40), offsets=(0, 0))}),
+        "'a': has the shape (0, 1099511627776, 1099511627776)",
+    ),
     "28 seventy axes": (st({"a": tensor(shape=(1,) * 70, offsets=(0, 4))}, bytes(4)), "expected at most 64 whole numbers"),
     "29 8 bits": (st({"a": tensor("F8_E4M3", (8,))}, bytes(8)), "Convert it to F16, BF16 or F32"),
     "30 unknown dtype": (st({"a": tensor("X32")}, bytes(8)), "'a': has the type 'X32', expected one of BOOL"),
@@ -87,9 +90,15 @@ def test_a_malformed_file_is_refused(content, part, tmp_path):
 
 
 FINE = {
-    "27 an empty array between others": (st({"a": tensor(), "b": tensor(shape=(0, 3), offsets=(8, 8)), "c": tensor(offsets=(8, 16))}, bytes(16)), "a b c"),
+    "27 an empty array between others": (
+        st({"a": tensor(), "b": tensor(shape=(0, 3), offsets=(8, 8)), "c": tensor(offsets=(8, 16))}, bytes(16)),
+        "a b c",
+    ),
     "33 metadata null": (st({"__metadata__": None, "a": tensor()}, bytes(8)), "a"),
-    "35 numbers at odd places": (st('{"a":{"dtype":"F64","shape":[1],"data_offsets":[1,9]},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', bytes(9)), "a b"),
+    "35 numbers at odd places": (
+        st('{"a":{"dtype":"F64","shape":[1],"data_offsets":[1,9]},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', bytes(9)),
+        "a b",
+    ),
     "38 a name like a path": (st({"../../x": tensor(), "/etc/passwd": tensor(offsets=(8, 16))}, bytes(16)), "../../x /etc/passwd"),
     "spaces at the end of the header": (st('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}   ', bytes(8)), "a"),
     "a header of 640 bytes, which begins like a pickle": (st(json.dumps({"a": tensor()}).ljust(640), bytes(8)), "a"),

@@ -86,4 +86,7 @@ def _is_equal(value: object, default: object) -> bool:
         return bool(value == default)
     if isinstance(value, np.ndarray):
         return np.array_equal(value, default)  # type: ignore[arg-type]
-    return type(value) is type(default) and bool(value == default)
+    try:
+        return type(value) is type(default) and bool(value == default)
+    except ValueError:  # an array in a tuple, say
+        return False

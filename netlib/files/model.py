@@ -230,7 +230,7 @@ def apply(record: Record, arrays: Mapping[str, Array], model: Layer, where: str)
     ]
     for path, each in state.items():
         if isinstance(each, Parameter) and not each.value.flags.writeable:  # a placeholder
-            each.adopt(given[path])
+            each.adopt(np.asarray(given[path], order="C"))
         else:
             each.value = given[path]
     for change in changes:

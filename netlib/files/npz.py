@@ -135,7 +135,7 @@ def _checked_members(archive: zipfile.ZipFile, file: BinaryIO, size: int, where:
     if compressed > limit:
         message = f"{size} bytes expand to {compressed}, expected at most {limit}"
         raise FormatError(message, where=where, hint="Save it without compression, with np.savez.")
-    if not 0 <= archive.start_dir - end <= MAX_DESCRIPTOR:
+    if not 0 <= archive.start_dir - end <= (MAX_DESCRIPTOR if members else 0):
         raise FormatError(f"the members end at byte {end}, and their list begins at byte {archive.start_dir}", where=where)
     return members
 

@@ -159,7 +159,8 @@ def _is_same(value: Any, made: Any) -> bool:
     if type(value) is dict:
         return list(value) == list(made) and all(map(_is_same, value.values(), made.values()))
     if isinstance(value, np.ndarray):
-        return bool(value.dtype == made.dtype and value.shape == made.shape and value.tobytes() == made.tobytes())
+        native = np.asarray(value, value.dtype.newbyteorder("="))  # a file changes the byte order
+        return bool(native.dtype == made.dtype and native.shape == made.shape and native.tobytes() == made.tobytes())
     if isinstance(value, float | np.generic):
         return repr(value) == repr(made)
     if hasattr(value, "__qualname__"):

@@ -7,6 +7,7 @@ it there. Linux only, for its limits of memory.
 """
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -39,6 +40,8 @@ class Scale(nl.Layer):
     def __init__(self, features, power=1.0, *, names=("a", "b"), table=None, activation=nl.ReLU, inner=()):
         self.features, self.power, self.names, self.table = features, power, names, table
         self.activation, self.inner = activation, inner
+        if features > 1000:  # netlib cannot bound what a user's constructor allocates
+            raise ValueError("too many features")
         self.weight = nl.Parameter(np.ones(features))
         self.mean = nl.Buffer(np.zeros(features))
         self.affine = nl.Affine(features, features, rng=0)
@@ -264,16 +267,16 @@ def change_json(file, rng):
         if action == 0:
             del container[key]
         elif action == 1 and isinstance(container, list):
-            container.insert(key, container[key])
+            container.insert(key, copy.deepcopy(container[key]))
         elif action == 2 and isinstance(container, dict):
             container[rng.choice(["x", "class", "input", "arguments", "layer", key + "x", "0.weight", "é"])] = container.pop(key)
         elif action == 3:
             source, other = place(containers, rng)
-            container[key] = json.loads(dumps([source[other]]))[0] if rng.random() < 0.9 or not isinstance(source, list) else source[other]
+            container[key] = copy.deepcopy(source[other])
         elif action == 4 and isinstance(container[key], int):
             container[key] = container[key] + rng.choice([-1, 1, 10**12]) * rng.choice([1, 1, -1])
         else:
-            container[key] = rng.choice(VALUES)
+            container[key] = copy.deepcopy(rng.choice(VALUES))
     return file.with_text(dumps(value))
 
 

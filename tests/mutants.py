@@ -56,7 +56,12 @@ CONCERNED = {  # which tests come first
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
 }
 THE_TABLE = "tests/layers/test_table.py"
-SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
+SHARED = {
+    "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "broadcasting": "add|subtract|multiply|divide|concatenate",
+    "memory": "workarrays",
+    "planning": "plan",
+}
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120

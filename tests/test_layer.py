@@ -163,6 +163,16 @@ def test_a_product_is_added_as_numpy_has_it(make):
     assert not parameter.grad.any()
 
 
+def test_the_sum_of_the_rows_is_added_whatever_their_layout():
+    parameter = nl.Parameter([0.0, 0.0])
+    d = np.array([[1.0, 2.0], [30.0, 40.0]])
+    for layout in (d, np.asfortranarray(d), np.repeat(d, 2, axis=1)[:, ::2], d.reshape(2, 1, 2)):
+        parameter.add_grad_sum(layout)
+        parameter.add_grad_sum(layout)
+        assert parameter.grad.tolist() == [62.0, 84.0]
+        parameter.zero_grad()
+
+
 def test_the_array_of_the_gradient_is_one_over_zero_grad_and_a_view_of_it_sees_the_zeros():
     parameter = fresh()
     held = parameter.grad
@@ -188,6 +198,25 @@ def test_moving_changes_the_memory_and_no_number():
         assert flat_grad.tolist() == [-1.0, 1.0, 1.0, 1.0, 1.0, -1.0]
         parameter.zero_grad()
         assert parameter.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("grad", [[0.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
+@pytest.mark.parametrize("memory", [[0.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
+def test_moving_takes_the_gradient_along_whatever_the_new_memory_held(grad, memory):
+    parameter, new = nl.Parameter([1.0, 2.0]), np.array(memory)
+    parameter.grad = grad
+    parameter.move_to(np.empty(2), new)
+    assert new.tolist() == grad
+
+
+def test_zero_grad_writes_no_zeros_into_an_array_that_no_caller_has_seen():
+    moved = fresh()
+    moved.move_to(np.empty((2, 2)), np.zeros((2, 2)))
+    for parameter in (fresh(), moved):
+        parameter.add_grad(np.ones((2, 2)))
+        parameter.zero_grad()
+        assert (parameter._grad == 1).all()
+        assert not parameter.grad.any()
 
 
 @EMPTY_HANDED

@@ -143,6 +143,55 @@ def test_a_row_fits_by_shape_and_else_the_layers_run_one_by_one(row):
     assert row.ran == []
 
 
+def test_plans_are_kept_for_the_four_shapes_that_came_last(row):
+    model = nl.Sequential(nl.Tanh(), nl.Tanh())
+
+    def is_fused(rows):
+        row.ran.clear()
+        model.forward(np.ones((rows, 3)))
+        return row.ran == ["forward"]
+
+    for rows in (1, 2, 3, 4):
+        assert [is_fused(rows), is_fused(rows)] == [False, True]
+    assert all(is_fused(rows) for rows in (1, 2, 3, 4))
+    assert [is_fused(5), is_fused(5)] == [False, True]
+    assert all(is_fused(rows) for rows in (2, 3, 4))
+    assert [is_fused(1), is_fused(1)] == [False, True]
+
+
+def test_a_graph_that_returns_its_input_too_runs_by_plan(row):
+    x = nl.Input("x")
+    model = nl.Graph([x], [x, x, nl.Tanh()(nl.Tanh()(x))])
+    for _ in range(3):
+        assert [y.tolist() for y in model.forward(X)] == [X.tolist(), X.tolist(), np.tanh(np.tanh(X)).tolist()]
+    assert row.ran == ["forward", "forward"]
+
+
+def test_an_error_in_the_second_layer_of_a_group_names_that_layer(monkeypatch):
+    added = TanhTwice()
+    monkeypatch.setitem(fused.TABLE, ("tanh", "affine"), added.fusion()._replace(fits=lambda *_: False))
+    model = nl.Sequential(nl.Tanh(), nl.Affine(2, 2))
+    for run in (model.predict, model.forward):
+        with pytest.raises(nl.ShapeError, match=r"^Sequential\[1\] Affine\(2, 2"):
+            run(X)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dtype"),
+    [
+        (np.ones((2, 3), int), np.ones((2, 3), int), "f4"),
+        (np.ones((2, 3)), np.ones((2, 3), "f4"), "f8"),
+        (np.ones((2, 3)), [[1.0] * 3] * 2, "f8"),
+        ([[1.0] * 3] * 2, np.ones((2, 3)), "f8"),
+    ],
+)
+def test_a_sum_of_what_its_row_does_not_take_is_predicted_as_the_layer_computes_it(a, b, dtype):
+    nodes = [nl.Input("a"), nl.Input("b")]
+    y = nl.Graph(nodes, [nl.Tanh()(nodes[0] + nodes[1])]).predict(a, b)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, np.full((2, 3), np.tanh(2)), rtol=1e-6)
+
+
 class Stretches(nl.Layer):
     """Gives more rows in some steps than in others, which no plan can know."""
 

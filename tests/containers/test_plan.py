@@ -282,7 +282,7 @@ def test_a_plan_is_made_once_for_inputs_of_one_shape_and_type(n_inputs, way, mon
         model.forward(np.ones((4, 3)), np.ones((4, 3), np.float32))
         assert len(made) == (3 if way == "by plan" else 0)
         for _ in range(2):
-            model.forward(np.ones((4, 3)), np.ones((4, 3)).tolist())
+            model.forward(np.ones((4, 3)), np.ones((4, 3)).view(np.recarray))
         assert len(made) == (3 if way == "by plan" else 0)
 
 
@@ -306,6 +306,12 @@ def test_a_value_is_freed_after_its_last_reader_unless_it_is_in_a_work_array():
     unfused, plan = plan_of(model, np.ones((2, 3)))
     assert [op.frees for op in unfused.ops] == [(), (), (1, 2), (3,), (4,)]
     assert [op.frees for op in plan.ops] == [(), (), (1, 2), (), (4,)]
+
+
+def test_an_input_is_copied_only_for_a_kernel_whose_backward_reads_it():
+    x = np.ones((2, 3))
+    assert [slot for slot, _ in plan_of(nl.Sequential(affine(3, 3, 0)), x)[1].copies] == [0]
+    assert plan_of(nl.Residual(nl.Tanh()), x)[1].copies == []
 
 
 def test_only_what_comes_from_or_goes_to_a_users_layer_is_checked_converted_or_copied():

@@ -26,9 +26,10 @@ def work_arrays(*pieces, sizes=(), outputs=None):
 
 
 def sharing(arrays):
-    """Return a letter for each array, the same for those of the same memory, and - for None."""
-    owners = list(dict.fromkeys(id(array.base) for array in arrays if array is not None))
-    return "".join("-" if array is None else "ABCDEFGH"[owners.index(id(array.base))] for array in arrays)
+    """Return a letter for each array, the same for those in the same block, and - for those in none."""
+    owners = [id(getattr(array, "base", None)) for array in arrays]
+    known = [owner for owner in dict.fromkeys(owners) if owner != id(None)]
+    return "".join("-" if owner == id(None) else "ABCDEFGH"[known.index(owner)] for owner in owners)
 
 
 def values(arrays, n):
@@ -129,8 +130,9 @@ def test_shape_and_type_need_no_check_where_they_come_from_the_caller_or_a_fused
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 8, 40, 100, 1000])
-def test_a_block_begins_at_a_cache_line_and_has_the_bytes_asked_for(n_bytes):
+def test_a_block_begins_at_a_cache_line_and_has_the_bytes_asked_for_and_few_more(n_bytes):
     blocks = [Block(n_bytes + i) for i in range(100)]
     for i, block in enumerate(blocks):
         assert block.memory.nbytes == n_bytes + i
+        assert block.memory.base.nbytes == n_bytes + i + 64
         assert n_bytes + i == 0 or block.memory.ctypes.data % 64 == 0

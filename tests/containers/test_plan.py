@@ -259,6 +259,17 @@ def test_a_layer_that_writes_into_its_dout_disturbs_no_other_operand_of_a_sum(is
         np.testing.assert_allclose(model.backward(dout.copy()), dout * (1 - np.tanh(x) ** 2) + 2 * dout, rtol=1e-12)
 
 
+def test_a_copy_of_an_inner_value_and_one_of_the_input_are_made_side_by_side():
+    x = nl.Input("x")
+    scale, left, right = Scale([1.0, 2.0, 3.0]), affine(3, 2, 0), affine(3, 2, 1)
+    model = nl.Graph([x], [left(scale(x)) + right(x)])
+    weight, bias = np.diag([1.0, 2.0, 3.0]) @ left.weight.value + right.weight.value, left.bias.value + right.bias.value
+    for seed in range(3):
+        x, dout = np.random.default_rng(seed).normal(size=(4, 3)), np.ones((4, 2))
+        np.testing.assert_allclose(model.forward(x), x @ weight + bias, rtol=1e-12)
+        np.testing.assert_allclose(model.backward(dout), dout @ weight.T, rtol=1e-12)
+
+
 def test_results_have_the_type_of_the_input_at_every_step():
     model = nl.Sequential(nl.Residual(nl.Tanh()), nl.Residual(nl.Sigmoid()))
     for dtype in ["f8"] * 3 + ["f4"] * 3 + ["f8", "f2", "f4"]:
@@ -361,13 +372,30 @@ class Sends(nl.Layer):
         return self.convert(dout)
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [lambda d: d.astype("f4"), np.asfortranarray, lambda d: np.repeat(d, 2, axis=1)[:, ::2], np.ndarray.tolist],
-    ids=["float32", "columns first", "every second", "a list"],
-)
-def test_a_gradient_of_any_type_and_layout_from_a_users_layer_reaches_those_before(convert):
-    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), Sends(convert), affine(3, 3, 1))
+FORMS = {
+    "float32": lambda d: d.astype("f4"),
+    "columns first": np.asfortranarray,
+    "every second": lambda d: np.repeat(d, 2, axis=1)[:, ::2],
+    "a list": np.ndarray.tolist,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dout_is_converted_to_the_type_of_y_and_to_rows(form):
+    layer, dout = nl.Tanh(), np.arange(6.0).reshape(2, 3)
+    layer.forward(np.zeros((2, 3)))
+    backward = planning._convert_dout(lambda d: d, Program(nl.Sequential(layer), 1).steps[0], Spec((2, 3), np.dtype("f8")))
+    assert backward(dout) is dout
+    converted = backward(FORMS[form](dout))
+    assert (converted.dtype, converted.flags.carray) == ("f8", True)
+    assert converted.tolist() == dout.tolist()
+    with pytest.raises(nl.ShapeError):
+        backward(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_gradient_of_any_type_and_layout_from_a_users_layer_reaches_those_before(form):
+    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), Sends(FORMS[form]), affine(3, 3, 1))
     plain = nl.Sequential(*copy.deepcopy([model[0], model[1], model[3]]))
     x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
     for _ in range(3):

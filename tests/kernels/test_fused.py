@@ -183,15 +183,15 @@ def test_an_error_in_the_second_layer_of_a_group_names_that_layer(monkeypatch):
     [
         (np.ones((2, 3), int), np.ones((2, 3), int), "f4"),
         (np.ones((2, 3)), np.ones((2, 3), "f4"), "f8"),
-        (np.ones((2, 3)), [[1.0] * 3] * 2, "f8"),
-        ([[1.0] * 3] * 2, np.ones((2, 3)), "f8"),
+        (np.ones((2, 3)), np.ones((2, 3)).view(np.recarray), "f8"),
+        (np.ones((2, 3)).view(np.recarray), np.ones((2, 3)), "f8"),
     ],
 )
 def test_a_sum_of_what_its_row_does_not_take_is_predicted_as_the_layer_computes_it(a, b, dtype):
     nodes = [nl.Input("a"), nl.Input("b")]
-    y = nl.Graph(nodes, [nl.Tanh()(nodes[0] + nodes[1])]).predict(a, b)
-    assert y.dtype == dtype
-    np.testing.assert_allclose(y, np.full((2, 3), np.tanh(2)), rtol=1e-6)
+    y = nl.Graph(nodes, [nodes[0] + nodes[1]]).predict(a, b)
+    assert (type(y), y.dtype) == (np.ndarray, dtype)
+    assert y.tolist() == [[2.0] * 3] * 2
 
 
 class Stretches(nl.Layer):

@@ -41,7 +41,7 @@ FILES = [
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
-    "netlib/parameter.py": ("tests/optimizers/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/parameter.py": ("tests/optimizers/", "tests/kernels/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
     "netlib/containers/": (
         "tests/containers/",
         "tests/kernels/",
@@ -89,6 +89,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
         "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
+        "netlib/optimizers/flat.py  if ⟦t % FLUSH_EVERY → -(t % FLUSH_EVERY)⟧ == 0:",
         "netlib/optimizers/schedules.py  …terpolate(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
     ],

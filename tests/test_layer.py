@@ -163,16 +163,6 @@ def test_a_product_is_added_as_numpy_has_it(make):
     assert not parameter.grad.any()
 
 
-def test_the_sum_of_the_rows_is_added_whatever_their_layout():
-    parameter = nl.Parameter([0.0, 0.0])
-    d = np.array([[1.0, 2.0], [30.0, 40.0]])
-    for layout in (d, np.asfortranarray(d), np.repeat(d, 2, axis=1)[:, ::2], d.reshape(2, 1, 2)):
-        parameter.add_grad_sum(layout)
-        parameter.add_grad_sum(layout)
-        assert parameter.grad.tolist() == [62.0, 84.0]
-        parameter.zero_grad()
-
-
 def test_the_array_of_the_gradient_is_one_over_zero_grad_and_a_view_of_it_sees_the_zeros():
     parameter = fresh()
     held = parameter.grad

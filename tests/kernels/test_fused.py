@@ -256,6 +256,20 @@ def test_the_rows_of_affine_take_matrices_of_its_width_and_type(row):
     assert fused.TABLE[row].fits(layers, FLOATS) == (row == ("affine",))
 
 
+@pytest.mark.parametrize("row", [("affine",), ("affine", "relu")], ids="-".join)
+@pytest.mark.parametrize("shape", [(4, 3), (2, 2, 3)])
+def test_the_rows_of_affine_predict_its_equation(row, shape):
+    weight, bias, x = np.arange(6.0).reshape(3, 2), np.array([10.0, -20.0]), X.reshape(shape)
+    layers = [nl.Affine.from_arrays(weight, bias), nl.ReLU()][: len(row)]
+    y = x @ weight + bias
+    np.testing.assert_allclose(fused.TABLE[row].infer(layers, x), y if row == ("affine",) else np.maximum(y, 0), rtol=1e-12)
+
+
+def test_the_row_of_affine_predicts_without_a_bias():
+    layer = nl.Affine.from_arrays(np.arange(6.0).reshape(3, 2))
+    np.testing.assert_allclose(fused.TABLE["affine",].infer([layer], X), X @ layer.weight.value, rtol=1e-12)
+
+
 def test_a_sum_that_broadcasts_in_a_graph_has_the_gradients_of_add():
     x, z = nl.Input("x"), nl.Input("z")
     model = nl.Graph([x, z], [nl.Tanh()(x + z)])

@@ -319,6 +319,13 @@ def test_a_value_is_freed_after_its_last_reader_unless_it_is_in_a_work_array():
     assert [op.frees for op in plan.ops] == [(), (), (1, 2), (), (4,)]
 
 
+def test_only_an_input_or_a_repeated_output_is_returned_as_a_copy():
+    x = nl.Input("x")
+    y = nl.Tanh()(x)
+    for outputs, n_steps in [([y], 1), ([y, y], 2), ([x, y], 2), ([x, y, y], 3)]:
+        assert len(Program(nl.Graph([x], outputs), 1).steps) == n_steps
+
+
 def test_an_input_is_copied_only_for_a_kernel_whose_backward_reads_it():
     x = np.ones((2, 3))
     assert [slot for slot, _ in plan_of(nl.Sequential(affine(3, 3, 0)), x)[1].copies] == [0]

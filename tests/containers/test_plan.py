@@ -319,6 +319,12 @@ def test_a_value_is_freed_after_its_last_reader_unless_it_is_in_a_work_array():
     assert [op.frees for op in plan.ops] == [(), (), (1, 2), (), (4,)]
 
 
+def test_a_plan_is_a_chain_if_each_operation_is_fused_and_reads_only_the_one_before():
+    chain, branches = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)), nl.Residual(affine(3, 3, 2))
+    models = chain, branches, nl.Sequential(affine(3, 3, 3), Noop())
+    assert [plan_of(model, np.ones((2, 3)))[1]._is_chain for model in models] == [True, False, False]
+
+
 def test_only_an_input_or_a_repeated_output_is_returned_as_a_copy():
     x = nl.Input("x")
     y = nl.Tanh()(x)

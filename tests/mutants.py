@@ -123,6 +123,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/total.py  if terms.size ⟦< → >=⟧ 100:",
         "netlib/kernels/total.py  if terms.size < ⟦100 → 101⟧:",
         "netlib/layers/broadcasting.py  if all((x.shape ⟦== → !=⟧ first for x in xs)):",
+        "netlib/containers/program.py  if len(sources) ⟦== → !=⟧ 1:",
         "netlib/optimizers/clipping.py  _LEAST = ⟦1e-30 → 1.0⟧",
         "netlib/optimizers/clipping.py  total ⟦+ → -⟧= float(np.dot(flat, flat))",
         "netlib/optimizers/clipping.py  total ⟦+= → *=⟧ float(np.dot(flat, flat))",

@@ -129,7 +129,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  total ⟦+= → *=⟧ float(np.dot(flat, flat))",
         "netlib/optimizers/clipping.py  total += float(⟦ → -⟧np.dot(flat, flat))",
         "netlib/optimizers/flat.py  BLOCK = ⟦65536 → 65537⟧",
-        "netlib/optimizers/flat.py  FLUSH_EVERY = ⟦64 → 65⟧",
         "netlib/parameter.py  if trainable ⟦and → or⟧ self._grad_is_stale:",
         "netlib/optimizers/flat.py  self._scratch = [np.empty(⟦min → max⟧(size, BLOCK), work_dtype) for…",
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",

@@ -46,7 +46,7 @@ def facts_of(
         "the loss": repr(trainer.loss),
         "the optimizer": f"{type(optimizer).__name__}({settings}) of {len(optimizer.parameters())} parameters",
         "lr": _rate_text(optimizer),
-        "metrics": ", ".join(trainer.metrics) or "none",
+        "the list of metrics": ", ".join(trainer.metrics) or "none",
         "clip_norm": str(trainer.clip_norm),
         "accumulate": str(trainer.accumulate),
         "the list of callbacks with a state": repr([*filter(_has_state, trainer.callbacks)]),

@@ -143,7 +143,15 @@ class Killer:
         while self.counts["kills"] < self.kills:
             with tempfile.TemporaryDirectory() as folder:
                 every, suffix = EVERY[self.rng.integers(len(EVERY))], SUFFIXES[self.rng.integers(len(SUFFIXES))]
+                hundreds = self.counts["kills"] // 100
                 self.kill_one_training(Path(folder) / f"run{suffix}", every, int(self.rng.integers(SEEDS)))
+                if self.counts["kills"] // 100 > hundreds:
+                    print(self.counted, flush=True)
+
+    @property
+    def counted(self) -> str:
+        """The counts as text."""
+        return ", ".join(f"{count} {what}" for what, count in self.counts.items())
 
     def kill_one_training(self, path: Path, every: int | str, seed: int) -> None:
         """Train to the end through kills and resumes, and check the result and the files."""
@@ -200,8 +208,7 @@ def main() -> None:
     begin = time.perf_counter()
     killer = Killer(args.kills, args.seed)
     killer.run()
-    counted = ", ".join(f"{count} {what}" for what, count in killer.counts.items())
-    print(f"{counted}, in {time.perf_counter() - begin:.0f} s; every result as without a kill")
+    print(f"{killer.counted}, in {time.perf_counter() - begin:.0f} s; every result as without a kill")
 
 
 if __name__ == "__main__":

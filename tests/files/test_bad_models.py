@@ -252,6 +252,7 @@ WRONG = {
     "a class of Python": (objects({"class": "builtins.eval", "arguments": {}}), "which netlib does not have"),
     "a private class": (objects({"class": "_WeightLayer", "arguments": {}}), "which netlib does not have"),
     "an unknown argument": (objects({"class": "ReLU", "arguments": {"slope": 1}}), "objects[0] ReLU: cannot be built: TypeError"),
+    "layers that are an array": (objects({"class": "Sequential", "arguments": {"layers": {"array": "weight"}}}), "layers is array("),
     "a missing argument": (objects({"class": "Affine", "arguments": {}}), "cannot be built: TypeError"),
     "a wrong argument": (objects({"class": "Dropout", "arguments": {"p": 2}}), "p is 2"),
     "a forward reference": (

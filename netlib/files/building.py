@@ -136,7 +136,7 @@ class Builder:
         values = {name: self.value(value, f"{where}, argument {name!r}", depth) for name, value in described.items()}
         positional = []
         parameters = constructor_parameters(kind)  # type: ignore[arg-type]
-        has_star = any(each.kind is each.VAR_POSITIONAL and values.get(each.name) for each in parameters)
+        has_star = any(each.kind is each.VAR_POSITIONAL and each.name in values for each in parameters)
         for each in parameters:
             if each.kind is each.VAR_POSITIONAL and each.name in values:
                 positional += _as_list(values.pop(each.name), each.name, where)

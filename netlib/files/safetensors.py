@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import stat
 import warnings
 from typing import Any, BinaryIO, NamedTuple
 
@@ -37,10 +39,17 @@ def write_safetensors(file: BinaryIO, contents: Contents) -> None:
         for name, a in contents.arrays.items()
     }
     metadata = None if contents.text is None else {"netlib": contents.text}
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.write(library.serialize(specs, metadata=metadata))
+        return
     try:
         library.serialize_file(specs, file.name, metadata=metadata)
     except library.SafetensorError as error:
         raise OSError(f"the safetensors library cannot write the file: {error}") from error
+    os.chmod(file.name, stat.S_IMODE(mode))  # the library has put another file in its place
+    with open(file.name, "rb") as written:
+        os.fsync(written.fileno())
 
 
 def read_safetensors(file: BinaryIO, where: str) -> Contents:

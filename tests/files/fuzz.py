@@ -440,6 +440,7 @@ def main():
             counts += done[0]
             wrong += done[1]
             slowest, grown = max(slowest, done[2]), max(grown, done[3])
+            print(f"\r{sum(counts.values()):,} files", end="", file=sys.stderr, flush=True)
             for line in done[1]:
                 print(line, flush=True)
     for kind, count in sorted(counts.items()):

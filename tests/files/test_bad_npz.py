@@ -122,6 +122,16 @@ def test_a_malformed_file_is_refused(content, part, tmp_path):
     require_refusal(path, part)
 
 
+def test_a_damaged_number_in_a_large_array_is_found(tmp_path):
+    path = tmp_path / "large.npz"
+    nl.save_state({"a": np.ones(1_000_000)}, path)
+    with open(path, "r+b") as file:
+        file.seek(5_000_000)
+        file.write(b"\1")
+    with pytest.raises(nl.FormatError, match=r"'a': the numbers do not match their checksum\. The file is damaged"):
+        nl.load_state(path)
+
+
 def test_a_file_that_ends_early_is_refused_wherever_it_ends(tmp_path):
     path = tmp_path / "short.npz"
     for end in range(len(GOOD)):

@@ -153,6 +153,11 @@ def weight_of_a_layer():
     return nl.Graph([x], [h @ nl.Weight.over("again", affine.weight)])
 
 
+def weight_of_an_earlier_layer():
+    affine, x = nl.Affine(3, 3, rng=0), nl.Input("x")
+    return nl.Sequential(affine, nl.Tanh(), nl.Graph([x], [x @ nl.Weight.over("w", affine.weight)]))
+
+
 def diamond():
     x, z = nl.Input("x"), nl.Input("z")
     h, unnamed = nl.Affine(3, 3, rng=0)(x, name="h"), nl.Constant("é", np.arange(3.0))
@@ -168,7 +173,7 @@ def users():
     )
 
 
-MODELS = {each.__name__: each for each in (dropouts, generators, tied, tied_graphs, weight_of_a_layer, users)}
+MODELS = {each.__name__: each for each in (dropouts, generators, tied, tied_graphs, weight_of_a_layer, weight_of_an_earlier_layer, users)}
 
 
 @suffixes
@@ -198,6 +203,8 @@ def test_shared_parameters_and_generators_stay_shared(tmp_path):
     assert twin[1]._rng is not twin[3]._rng
     twin = saved_and_loaded(weight_of_a_layer(), tmp_path)
     assert list(twin.parameters()) == ["again", "Affine_1.bias"]
+    twin = saved_and_loaded(weight_of_an_earlier_layer(), tmp_path)
+    assert list(twin.parameters()) == ["0.weight", "0.bias"]
 
 
 def test_a_loaded_model_owns_what_it_holds(tmp_path):

@@ -20,7 +20,7 @@ from .tracing.ledger import Logs
 from .twin import Twin
 
 if TYPE_CHECKING:
-    from .tracing.experiment import Explanation
+    from .tracing.experiment import Experiment, Explanation
 
 
 class CheckContext:
@@ -44,6 +44,7 @@ class CheckContext:
         """Whether only some elements were measured."""
         self.watching = WATCHING
         """Seconds left for experiments on forward."""
+        self.experiments: dict[str, Experiment] = {}
         self.explanations: list[Explanation] = []
         """The explanations that experiments have found so far."""
         self._jacobians: dict[str, Array] | None = None

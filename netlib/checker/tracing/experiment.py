@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .paths import Path
 
 N_DIRECTIONS = 4
+ROUGHLY = 0.01
+"""The relative error of a slope from one forward that is not far off."""
 
 
 class Explanation(NamedTuple):
@@ -87,18 +89,28 @@ class Experiment:
         up, down = (self._run_moved(sign, i, self._rerun(instead, changes)) for sign in (1, -1))
         return float((up - down) / (2 * self.step))
 
-    def lost_slope(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
-        """Return by how much, roughly, these operands and operations lower the first slope."""
-        return float((self.height - self._run_moved(1, 0, self._rerun(instead, changes))) / self.step)
+    def lost_slope(self, instead: Mapping[Place, Reading]) -> float:
+        """Return by how much, roughly, these operands lower the first slope."""
+        return float((self.height - self._run_moved(1, 0, self._rerun(instead, None))) / self.step)
 
     def is_mine(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> bool:
-        """Return whether forward has your gradient with these operands and operations."""
+        """Return whether forward has your gradient with these operands and operations.
+
+        Where no operation changes, the value without a step is known, and a single forward tells
+        most of those that do not.
+        """
         try:
+            if not changes and not self.is_near(self.right[0] - self.lost_slope(instead)):
+                return False
             return all(abs(self.slope(i, instead, changes) - mine) <= self.allowed for i, mine in enumerate(self.mine))
         except UserCodeError as raised:
             if isinstance(raised.error, ValueError | LookupError):
                 return False  # as where the shapes do not fit
             raise
+
+    def is_near(self, about: float) -> bool:
+        """Return whether a rough slope along the first direction may be that of your gradient."""
+        return bool(abs(about - self.mine[0]) <= ROUGHLY * (abs(self.mine[0]) + abs(self.right[0])) + self.allowed)
 
     def _rerun(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None) -> Trace:
         return Rerun({**self.held, **instead}, changes or {})

@@ -101,7 +101,7 @@ def other_normalisers(base: list[Operation], above: list[Operation]) -> Iterator
         function = FUNCTIONS[found.kind]
         for axes in subsets(found.a.ndim):
             if axes != found.axes:
-                changes = {found.number: Change(lambda now, axes=axes, f=function: f(now[0], axes), found.source)}
+                changes = {found.number: Change(lambda now, axes=axes, f=function: f(now[0], axes), found.source)}  # type: ignore[misc]
                 yield Variant("wrong-axis", f"{text} goes along {axes if len(axes) > 1 else axes[0]}", changes)
 
 

@@ -96,6 +96,24 @@ def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Arra
     return douts
 
 
+def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], plain: Gradients, eps: float) -> float:
+    """Return the size below which a gradient is rounding, as of terms that cancel.
+
+    Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
+    as soon as the last digits of dout change.
+    """
+    x, y, d = (max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
+    rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        other = gradients(twin, [np.asarray(d * (1 + 4 * eps * rng.uniform(-1, 1, d.shape)), d.dtype) for d in douts])
+        for name, g in plain.by_name.items():
+            a, b = (None if each is None else as_numbers(each) for each in (g, other.by_name.get(name)))
+            if a is not None and b is not None and a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all():
+                rounding = max(rounding, 64 * float(np.abs(a - b).max(initial=0.0)))
+    return min(rounding, 1e5 * eps * d)
+
+
 def backward_or_none(twin: Twin, douts: list[Array]) -> Any:
     """Return what backward returns; None where it raises."""
     try:

@@ -27,7 +27,7 @@ class CheckContext:
     """Your gradients, the measured ones, and the arrays that both are made of."""
 
     def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, record: Callable[[], tuple[Gradients, Logs]],
-                 rows: Rows | None, eps: float, report: GradientReport) -> None:  # fmt: skip
+                 rows: Rows | None, eps: float, nothing: float, report: GradientReport) -> None:  # fmt: skip
         self.twin = twin
         self.ys = ys
         self.douts = douts
@@ -38,8 +38,8 @@ class CheckContext:
         self.report = report
         self.slopes: dict[str, Slopes] = {}
         self.relative = min(0.2, max(1e-6, 100 * eps ** (2 / 3)))
-        self.nothing = 1e-3 * eps * max((float(np.abs(d).max(initial=0.0)) for d in douts), default=0.0)
-        """The size below which a number is rounding, relative to dout."""
+        self.nothing = nothing
+        """The size below which a gradient is rounding."""
         self.is_sampled = False
         """Whether only some elements were measured."""
         self.watching = WATCHING

@@ -42,7 +42,9 @@ def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, rep
             report.find(Finding("double-counted", path, cause, f"self.{path}.grad += …, with the new gradient alone on the right"))
 
 
-def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
+def check_linearity(
+    twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float, rounding: float
+) -> None:
     """Report gradients without backward(d1 + 2 d2) = backward(d1) + 2 backward(d2)."""
     if not twin.takes_dout:
         return
@@ -63,7 +65,6 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
         scale = max((float(np.abs(g).max()) for g in (a, b, both) if g.size), default=0.0)
-        rounding = 1e-3 * np.finfo(both.dtype).eps * max(float(np.abs(d).max(initial=0)) for d in douts)
         if not both.size or float(np.abs(a + 2 * b - both).max()) <= tolerance * scale + rounding:
             continue
         if is_close(a, b, tolerance):

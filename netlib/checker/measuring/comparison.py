@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def is_choice_at_kinks(
         for array in twin.slots.values():
             size = float(np.sqrt(np.mean(np.square(array)))) or 1.0 if array.size else 1.0
             array[...] += np.asarray(1e-3 * size * rng.normal(size=array.shape), array.dtype)
-        nearby = CheckContext(twin, context.ys, context.douts, context.yours, context.record, context.rows, context.eps, context.report)
+        nearby = copy.copy(context)
+        nearby.twin = twin
         twin.forward()
         yours = gradients(twin, context.douts).by_name.get(name)
         if yours is None or np.shape(yours) != wrong.shape:

@@ -7,6 +7,7 @@ import numpy as np
 from ...arrays import Array
 from ..analytic import as_numbers, gradients, random_douts
 from ..context import CheckContext
+from ..equality import is_same
 from ..report import Finding
 from ..twin import Twin
 from .differences import Differences, Slopes
@@ -94,20 +95,30 @@ def find_disagreement(differences: Differences, name: str, yours: Array, n: int,
     return None
 
 
-def agrees_along(twin: Twin, eps: float, rng: np.random.Generator) -> bool:
-    """Return whether backward and forward agree along a random direction through each array."""
+def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | None:
+    """Return the names of gradients that are not zero, where backward and forward agree.
+
+    They are compared along a random direction through each array. Returns None where they disagree,
+    or where a pass writes into an input.
+    """
+    given = [np.array(x) for x in twin.inputs]
     ys = [np.array(y) for y in twin.forward()]
+    if not all(np.isfinite(y).all() for y in ys):
+        return set()
     douts = random_douts(ys, rng, twin.takes_dout)
-    given = gradients(twin, douts)
-    if given.error is not None:
-        return False
-    yours = given.by_name
+    yours = gradients(twin, douts)
+    if yours.error is not None or not all(map(is_same, given, twin.inputs)):
+        return None
     differences = Differences(twin, douts, eps, ys)
+    moving = set()
     for name, array in twin.slots.items():
-        g = np.zeros(array.shape) if yours[name] is None else as_numbers(yours[name])
-        if g is None or g.shape != array.shape or find_disagreement(differences, name, g.ravel(), 1, rng):
-            return False
-    return True
+        g = yours.by_name[name]
+        flat = np.zeros(array.shape) if g is None else as_numbers(g)
+        if flat is None or flat.shape != array.shape or find_disagreement(differences, name, flat.ravel(), 1, rng):
+            return None
+        if flat.any():
+            moving.add(name)
+    return moving
 
 
 def _report_direction(context: CheckContext, name: str, mine: float, slope: float) -> None:

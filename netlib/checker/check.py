@@ -11,7 +11,7 @@ from ..arrays import Array, as_count
 from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
-from .analytic import Gradients, random_douts, estimate_rounding
+from .analytic import Gradients, estimate_rounding, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
 from .conduct.linearity import check_accumulation, check_linearity

@@ -14,7 +14,7 @@ from ..random_state import preserve_random_state
 from .analytic import Gradients, estimate_rounding, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
-from .conduct.linearity import check_accumulation, check_linearity
+from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
 from .conduct.repetition import check_last_forward, check_repetition
 from .conduct.rows import compare_rows
@@ -188,6 +188,7 @@ def check_once(
     check_accumulation(twin, douts, plain, report, rng, tolerance)
     nothing = estimate_rounding(twin, ys, douts, plain, eps)
     check_linearity(twin, douts, plain, report, rng, tolerance, nothing)
+    check_magnitudes(twin, douts, plain, report, nothing)
     check_last_forward(twin, report, rng, tolerance)
     if method == "none":
         return report, None

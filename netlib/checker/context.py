@@ -13,7 +13,7 @@ from .analytic import Gradients, as_numbers, gradients
 from .conduct.rows import Rows
 from .equality import equal
 from .measuring.budget import WATCHING
-from .measuring.differences import Slopes
+from .measuring.differences import Slopes, relative_error
 from .naming.expressions import letter, products, usual_slopes
 from .report import Evidence, Finding, GradientReport
 from .tracing.ledger import Logs
@@ -37,7 +37,7 @@ class CheckContext:
         self.eps = eps
         self.report = report
         self.slopes: dict[str, Slopes] = {}
-        self.relative = min(0.2, max(1e-6, 100 * eps ** (2 / 3)))
+        self.relative = relative_error(eps)
         self.nothing = nothing
         """The size below which a gradient is rounding."""
         self.is_sampled = False

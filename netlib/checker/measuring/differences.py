@@ -49,6 +49,7 @@ class Differences:
         self.dout = np.concatenate([np.asarray(d, float).ravel() for d in douts])
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
+        self.relative = relative_error(eps)
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
     def outputs(self) -> Array:
@@ -163,21 +164,26 @@ class Differences:
         if has_none:
             into.slope[i], into.is_kink[i] = np.nan, False
 
-    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float]:
-        """Return the slope of Σ dout · y along a direction of the whole array, and its noise."""
+    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float, Array]:
+        """Return the slope of Σ dout · y along a direction of the whole array, and its noise.
+
+        The third result is the direction as it was after rounding.
+        """
         array = self.twin.slots[name]
         kept = array.copy()
-        h = self.step * scale
+        h = self.step * scale * max(1.0, float(np.sqrt(np.mean(np.square(kept, dtype=float)))))
         try:
             array[...] = kept + h * direction
+            rounded = array - kept
             above = self.outputs() - self.y
             array[...] = kept - h * direction
+            rounded += kept - array
             below = self.outputs() - self.y
         finally:
             array[...] = kept
         slope = float((above - below) @ self.dout) / (2 * h)
         noise = float(self.rounding_noise(above[None], below[None], np.array([h]))[0])
-        return slope, noise
+        return slope, noise, rounded / (2 * h)
 
 
 def _has_moved(above: Array, below: Array) -> Array:
@@ -188,6 +194,11 @@ def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Ar
     """Return the slope from the side on which forward is defined."""
     side = right if np.isfinite(right @ dout) else left
     return float(side @ dout), side, side, side
+
+
+def relative_error(eps: float) -> float:
+    """Return the relative error that a difference may have in numbers of this spacing."""
+    return float(min(0.2, max(1e-6, 100 * eps ** (2 / 3))))
 
 
 def epsilon(arrays: Sequence[Any]) -> float:

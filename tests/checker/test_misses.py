@@ -133,3 +133,137 @@ def test_kinks_between_the_steps_are_no_false_alarm():
         assert report.ok, str(report)
         report = check_gradients(nl.ReLU(), normal(500_000, seed=seed), seed=seed)
         assert report.ok, str(report)
+
+
+class BesideConstant(nl.Layer):
+    """y = c + sin(x), with a factor in backward."""
+
+    def __init__(self, constant, factor=1):
+        self.constant, self.factor = constant, factor
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return self.constant + np.sin(x)
+
+    def backward(self, dout):
+        return self.factor * dout * np.cos(self.x)
+
+
+@pytest.mark.parametrize("constant", [1e6, 1e9, 1e12])
+def test_a_wrong_factor_is_found_beside_a_large_constant(constant):
+    for seed in range(3):
+        x = normal(4, 3, seed=seed)
+        report = check_gradients(BesideConstant(constant), x)
+        assert report.ok, str(report)
+        for factor in (2, 0, -1):
+            assert not check_gradients(BesideConstant(constant, factor), x).ok
+
+
+def test_slopes_that_drown_in_rounding_are_not_counted_as_compared():
+    report = check_gradients(BesideConstant(1e18), normal(4, 3))
+    assert report.ok
+    assert report.covered == {"input 0": (0, 12)}
+    assert [(note.kind, note.where) for note in report.notes] == [("vacuous", "input 0")]
+    assert "12 of 12 elements could not be compared" in str(report)
+
+
+class Lookup(nl.Layer):
+    """Rows of a table; `add` puts their gradients where they came from."""
+
+    def __init__(self, add):
+        self.add, self.table = add, nl.Parameter(normal(6, 3))
+
+    def forward(self, ids):
+        self.ids = np.array(ids)
+        return self.table.value[self.ids]
+
+    def backward(self, dout):
+        self.add(self.table.grad, self.ids, dout)
+
+
+def add_in_one_go(grad, ids, dout):
+    grad[ids] += dout
+
+
+class OverlappingMax(nl.Layer):
+    """The largest of three neighbours, a step of one apart."""
+
+    def __init__(self, overwrites):
+        self.overwrites = overwrites
+
+    def forward(self, x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, 3)
+        self.at, self.size = windows.argmax(axis=1) + np.arange(len(windows)), x.size
+        return windows.max(axis=1)
+
+    def backward(self, dout):
+        dx = np.zeros(self.size)
+        if self.overwrites:
+            dx[self.at] = dout
+        else:
+            np.add.at(dx, self.at, dout)
+        return dx
+
+
+class Scored(nl.Layer):
+    """x where a boolean mask is true, whose backward may forget the mask."""
+
+    n_nondifferentiable_inputs = 1
+
+    def __init__(self, forgets):
+        self.forgets = forgets
+
+    def forward(self, x, mask):
+        self.mask = np.array(mask)
+        return np.where(mask, x, 0)
+
+    def backward(self, dout):
+        return dout * (True if self.forgets else self.mask)
+
+
+class Hard(nl.Layer):
+    """x between −3 and 3, whose backward may forget the bounds."""
+
+    def __init__(self, forgets):
+        self.forgets = forgets
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return np.clip(x, -3, 3)
+
+    def backward(self, dout):
+        return dout * (True if self.forgets else np.abs(self.x) < 3)
+
+
+HIDDEN = {
+    "an index that does not repeat": (Lookup(add_in_one_go), Lookup(np.add.at), [np.array([4, 0, 2])], "a repeated index"),
+    "windows of increasing numbers": (OverlappingMax(True), OverlappingMax(False), [np.arange(6.0)], "elements in another order"),
+    "a mask that keeps all": (Scored(True), Scored(False), [normal(2, 3), np.ones((2, 3), bool)], "a mask of both values"),
+    "numbers within the bounds": (Hard(True), Hard(False), [np.clip(normal(4, 3), -2, 2)], "numbers ten times larger"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_the_given_inputs_cannot_show_is_noted(case):
+    wrong, right, inputs, what = HIDDEN[case]
+    report = check_gradients(wrong, *inputs)
+    assert report.ok
+    assert [note.kind for note in report.notes] == ["other-numbers"]
+    assert f"with {what} the gradients differ" in report.notes[0].text
+    report = check_gradients(right, *inputs)
+    assert report.ok
+    assert report.notes == []
+    assert f"all at once along a random direction with {what}" in str(report)
+
+
+def test_what_the_layer_does_not_take_is_noted_as_not_shown():
+    class Unique(Lookup):
+        def forward(self, ids):
+            assert np.unique(ids).size == ids.size
+            return super().forward(ids)
+
+    report = check_gradients(Unique(np.add.at), np.array([4, 0, 2]))
+    assert report.ok
+    assert [note.message for note in report.notes] == [
+        "vacuous: input 0: no index repeats, so += with an index in place of np.add.at would pass; try a repeated index"
+    ]

@@ -11,6 +11,8 @@ from ...arrays import Array
 from ..twin import Twin
 
 SHRINK = 8.0
+VAGUE, UNKNOWN = 1e-3, 0.3
+"""Noise relative to the terms of a slope: where a longer step is better, and where all is noise."""
 LONG_STEP = 1000.0
 """Times the usual step, to see whether an output depends on an element at all."""
 
@@ -21,12 +23,18 @@ class Slopes:
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
         self.noise = np.zeros(size)
+        self.size = np.zeros(size)
+        """Of the terms that add up to the slope, the sum of the absolute values."""
         self.low = np.full(size, np.nan)
         self.high = np.full(size, np.nan)
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
         """∂y/∂(element), a row for each element; None where too large."""
+
+    def is_vague(self, limit: float) -> Array:
+        """Return which slopes have noise above this share of the terms that they are made of."""
+        return np.asarray(self.noise > limit * self.size)
 
 
 class Differences:
@@ -51,6 +59,11 @@ class Differences:
         self.step = 2 * eps ** (1 / 3)
         self.relative = relative_error(eps)
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
+
+    @property
+    def least_slope(self) -> float:
+        """The size of a slope that no step shows, since it is less than the spacing of outputs."""
+        return float(self.eps * (np.abs(self.dout) @ np.abs(self.y)) / (LONG_STEP * self.step))
 
     def outputs(self) -> Array:
         """Return all outputs of a forward in one flat array."""
@@ -102,6 +115,7 @@ class Differences:
                 into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
                 bend = np.abs((above / up[:, None] + below / down[:, None]) * self.dout).sum(axis=1)
                 size = np.abs(above / up[:, None] * self.dout).sum(axis=1) + np.abs(below / down[:, None] * self.dout).sum(axis=1)
+                into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
             if into.jacobian is not None:
                 into.jacobian[part] = rows
@@ -122,7 +136,8 @@ class Differences:
         kinks = 0
         into.is_kink[i] = False
         first = first_scale = np.nan
-        scales = [SHRINK**-k for k in (range(8) if self.eps < 1e-12 else range(-1, 3))]
+        is_vague = into.noise[i] > VAGUE * into.size[i]
+        scales = [SHRINK**-k for k in (range(-4, 1) if is_vague else range(8) if self.eps < 1e-12 else range(-1, 3))]
         moved = _has_moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
@@ -141,7 +156,7 @@ class Differences:
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
                     best, rounding = error, noise + old_noise
-                    into.slope[i], into.noise[i] = slope, error
+                    into.slope[i], into.noise[i], into.size[i] = slope, error, scale_of_slopes / 2
                     if into.jacobian is not None:
                         into.jacobian[i] = row
                 total, old_total = float(bend.sum()), float(old_bend.sum())

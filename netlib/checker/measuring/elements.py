@@ -11,7 +11,7 @@ from ..analytic import as_numbers, gradients, random_douts
 from ..context import CheckContext
 from ..equality import is_same
 from ..twin import Twin
-from .differences import Differences, Slopes
+from .differences import UNKNOWN, VAGUE, Differences, Slopes
 
 LEAST_ELEMENTS = 16
 """Elements to measure where the gradient is wrong along a random direction."""
@@ -62,10 +62,16 @@ def measure_elements(
     """Measure some elements of an array, and look closer at the doubtful ones."""
     slopes = context.slopes[name]
     differences.measure(name, elements, slopes)
-    doubtful = elements[slopes.is_kink[elements] | ~context.agrees(yours, slopes)[elements]]
+    doubtful = elements[(slopes.is_kink | slopes.is_vague(VAGUE) | ~context.agrees(yours, slopes))[elements]]
     if doubtful.size > 64:
         doubtful = rng.permutation(doubtful)
     refine_doubtful(context, differences, name, doubtful, yours, seconds)
+    is_hidden = (slopes.size == 0) & (np.abs(yours) <= differences.least_slope) & ~context.agrees(yours, slopes)
+    vague = elements[((slopes.is_vague(UNKNOWN) | is_hidden) & ~slopes.is_kink & ~np.isnan(slopes.slope))[elements]]
+    if vague.size:
+        slopes.slope[vague] = np.nan
+        text = f"{vague.size} of {elements.size} elements could not be compared: their slopes drown in the rounding of the output"
+        context.report.note("vacuous", name, f"{text}; check the layer without the large constant, or at other numbers")
 
 
 def share_out(sizes: dict[str, int], affordable: int) -> dict[str, int]:

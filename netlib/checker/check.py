@@ -24,7 +24,7 @@ from .elsewhere import check_changed_parameters, check_domain, check_repeated_ro
 from .equality import is_same
 from .guards import UserCodeError, attempt
 from .measuring.budget import SECONDS
-from .measuring.comparison import compare, is_choice_at_kinks
+from .measuring.comparison import approximation_error, compare, is_choice_at_kinks
 from .measuring.complex_steps import complex_slopes
 from .measuring.differences import epsilon
 from .measuring.elements import measure
@@ -240,7 +240,12 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     comparable = read_contract(context)
     for name in comparable:
         wrong = compare(context, name)
-        if wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
+        error = approximation_error(context, name, wrong) if wrong.any() else None
+        if error is not None:
+            text = f"yours and forward's slope differ by at most {error:.0e} of the largest element"
+            why = "forward may be an approximation, or backward may leave out a tiny term"
+            context.report.note("approximation", name, f"{text}: {why}")
+        elif wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
             name_mistake(context, name, wrong)
         else:
             check_rows(context, name)

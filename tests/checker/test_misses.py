@@ -267,3 +267,33 @@ def test_what_the_layer_does_not_take_is_noted_as_not_shown():
     assert [note.message for note in report.notes] == [
         "vacuous: input 0: no index repeats, so += with an index in place of np.add.at would pass; try a repeated index"
     ]
+
+
+class ApproximateErf(nl.Layer):
+    """The error function to 1.5e-7 (Abramowitz and Stegun, 7.1.26), with its exact derivative."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def forward(self, x):
+        self.x = np.array(x)
+        t = 1 / (1 + 0.3275911 * np.abs(x))
+        series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+        return np.sign(x) * (1 - series * np.exp(-(x**2)))
+
+    def backward(self, dout):
+        return self.factor * dout * 2 / np.sqrt(np.pi) * np.exp(-(self.x**2))
+
+
+def test_an_approximation_in_forward_with_the_exact_derivative_is_noted_with_the_size_of_the_difference():
+    for seed in range(20):
+        x = normal(4, 3, seed=seed)
+        report = check_gradients(ApproximateErf(), x, seed=seed)
+        assert report.ok, str(report)
+        (note,) = [note for note in report.notes if note.kind == "approximation"]
+        assert 1e-7 < float(note.text.split("at most ")[1].split()[0]) < 1e-5
+
+
+@pytest.mark.parametrize("factor", [1.001, 0.9999])
+def test_a_factor_that_is_no_approximation_is_found(factor):
+    assert not check_gradients(ApproximateErf(factor), normal(4, 3)).ok

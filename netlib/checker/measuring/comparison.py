@@ -14,6 +14,9 @@ from ..context import CheckContext
 from ..twin import Twin
 from .differences import Differences, Slopes
 
+APPROXIMATE = 1e-5
+"""The largest relative difference that an approximation in forward explains."""
+
 
 def compare(context: CheckContext, name: str) -> Array:
     """Record the error of an array in the report, and return which elements are wrong."""
@@ -34,6 +37,23 @@ def compare(context: CheckContext, name: str) -> Array:
     largest = float(np.where(np.isnan(relative), np.inf, relative).max(initial=0.0))
     context.report.errors[name] = largest if np.isfinite(yours).all() else np.inf
     return np.asarray(wrong.reshape(context.twin.slots[name].shape))
+
+
+def approximation_error(context: CheckContext, name: str, wrong: Array) -> float | None:
+    """Return the largest difference relative to the largest slope, where it is tiny, else None.
+
+    Such differences remain between an exact derivative and a forward that approximates, as an error
+    function good to seven digits. An element that is nothing but difference must be tinier still.
+    """
+    slope, yours = context.numeric(name), np.asarray(context.yours.by_name[name], float)
+    is_compared = wrong & np.isfinite(yours) & ~np.isnan(slope)
+    if not np.array_equal(is_compared, wrong):
+        return None
+    largest = float(np.abs(slope[~np.isnan(slope)]).max())
+    apart = np.abs(yours - slope)[wrong]
+    is_alike = apart <= 0.01 * np.abs(slope)[wrong]
+    allowed = np.where(is_alike, APPROXIMATE, 0.1 * APPROXIMATE) * largest
+    return float(apart.max() / largest) if largest and (apart <= allowed).all() else None
 
 
 def is_choice_at_kinks(

@@ -186,7 +186,7 @@ class Differences:
         """
         array = self.twin.slots[name]
         kept = array.copy()
-        h = self.step * scale * max(1.0, float(np.sqrt(np.mean(np.square(kept, dtype=float)))))
+        h = self.step * scale * max(1.0, float(np.linalg.norm(kept)) / max(1, kept.size) ** 0.5)
         try:
             array[...] = kept + h * direction
             rounded = array - kept

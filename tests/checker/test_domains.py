@@ -246,3 +246,51 @@ def test_a_domain_that_is_no_function_or_draws_too_little_is_refused():
         check_gradients(GuardedLog(), uniform(0.1, 2, 4, 3), domain=(0.1, 2))
     with pytest.raises(nl.ShapeError, match="domain drew 1 inputs, expected 2"):
         check_gradients(Width(), *CORRECT["low below high"][1:], domain=lambda rng: rng.normal(size=3))
+
+
+# layers that refuse other numbers
+
+
+class Positive(nl.Layer):
+    """x² + x, which refuses negative numbers."""
+
+    def forward(self, x):
+        if (x < 0).any():
+            raise ValueError("expected numbers from 0 on")
+        self.x = np.array(x)
+        return x**2 + x
+
+    def backward(self, dout):
+        return self.factor * dout * (2 * self.x + 1)
+
+    factor = 1
+
+
+def test_at_the_edge_of_what_forward_takes_the_slope_of_one_side_counts():
+    x = np.array([[0.0, 1.0, 2.0], [1e-6, 3.0, 0.5]])
+    report = check_gradients(Positive(), x)
+    assert report.ok, str(report)
+    assert report.covered == {"input 0": (6, 6)}
+    wrong = Positive()
+    wrong.factor = 1.4
+    assert check_gradients(wrong, x).mistakes == ["wrong-scale"]
+
+
+class Probabilities(nl.Layer):
+    """The entropy of rows that add up to 1, which refuses all others."""
+
+    def forward(self, p):
+        if not np.allclose(p.sum(axis=1), 1, rtol=0, atol=1e-9):
+            raise ValueError("expected rows with sum 1")
+        self.p = np.array(p)
+        return -np.sum(p * np.log(p), axis=1)
+
+    def backward(self, dout):
+        return -dout[:, None] * (np.log(self.p) + 1)
+
+
+def test_where_forward_refuses_every_step_nothing_is_compared_and_a_note_says_so():
+    report = check_gradients(Probabilities(), rows_with_sum_one(4, 3))
+    assert report.ok, str(report)
+    assert report.covered == {"input 0": (0, 12)}
+    assert "12 of 12 elements could not be compared: forward refuses" in str(report)

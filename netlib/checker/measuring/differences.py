@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ..guards import UserCodeError
 from ..twin import Twin
 
 SHRINK = 8.0
@@ -58,6 +59,8 @@ class Differences:
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
         self.relative = relative_error(eps)
+        self.refusal = ""
+        """What forward last raised at moved inputs."""
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
     @property
@@ -66,8 +69,12 @@ class Differences:
         return float(self.eps * (np.abs(self.dout) @ np.abs(self.y)) / (LONG_STEP * self.step))
 
     def outputs(self) -> Array:
-        """Return all outputs of a forward in one flat array."""
-        ys = self.twin.forward(keep_parameters=True)
+        """Return all outputs of a forward in one flat array; NaN where forward refuses its inputs."""
+        try:
+            ys = self.twin.forward(keep_parameters=True)
+        except UserCodeError as raised:
+            self.refusal = str(raised)
+            return np.full(self.dout.size, np.nan)
         if self.twin.writes_parameters:
             self.twin.restore_parameters()
         if len(ys) == 1:
@@ -148,6 +155,7 @@ class Differences:
             bend = np.abs(right - left) * np.abs(self.dout)
             if not np.isfinite(slope):
                 slope, right, left, row = _one_sided(right, left, self.dout)
+                noise = float(self.rounding_noise((row * up)[None], (row * up)[None], up, moved)[0])
                 bend = np.zeros_like(right)
             scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
             first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)

@@ -68,6 +68,10 @@ def measure_elements(
     refine_doubtful(context, differences, name, doubtful, yours, seconds)
     is_hidden = (slopes.size == 0) & (np.abs(yours) <= differences.least_slope) & ~context.agrees(yours, slopes)
     vague = elements[((slopes.is_vague(UNKNOWN) | is_hidden) & ~slopes.is_kink & ~np.isnan(slopes.slope))[elements]]
+    n_refused = int(np.isnan(slopes.slope[elements]).sum())
+    if n_refused and differences.refusal:
+        text = f"{n_refused} of {elements.size} elements could not be compared: forward refuses numbers a step away"
+        context.report.note("vacuous", name, f"{text}, {differences.refusal}")
     if vague.size:
         slopes.slope[vague] = np.nan
         text = f"{vague.size} of {elements.size} elements could not be compared: their slopes drown in the rounding of the output"

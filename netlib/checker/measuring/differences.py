@@ -69,7 +69,7 @@ class Differences:
         return float(self.eps * (np.abs(self.dout) @ np.abs(self.y)) / (LONG_STEP * self.step))
 
     def outputs(self) -> Array:
-        """Return all outputs of a forward in one flat array; NaN where forward refuses its inputs."""
+        """Return all outputs of a forward in one flat array; NaN where forward raises."""
         try:
             ys = self.twin.forward(keep_parameters=True)
         except UserCodeError as raised:

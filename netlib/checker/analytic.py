@@ -58,6 +58,22 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
     return Gradients(returned, grads, surplus, error)
 
 
+def left_out(twin: Twin, yours: Gradients) -> list[str]:
+    """Return the inputs that backward leaves out, as labels, masks and lengths stored as floats.
+
+    They come after the first input, are whole numbers and get zeros or None.
+    """
+    gs = {name: None if g is None else as_numbers(g) for name, g in yours.by_name.items()}
+    nothing = [name for name, g in gs.items() if yours.by_name[name] is None or (g is not None and not g.any())]
+    if len(nothing) == len(gs) or yours.surplus:
+        return []
+    return [f"input {i}" for i in twin.float_inputs if i and f"input {i}" in nothing and _is_whole(twin.inputs[i])]
+
+
+def _is_whole(x: Array) -> bool:
+    return bool(np.isfinite(x).all() and (x == np.round(x)).all())
+
+
 def as_numbers(g: Any) -> Array | None:
     """Return a gradient as a float array, or None where it holds no real numbers."""
     try:

@@ -11,7 +11,7 @@ from ..arrays import Array, as_count
 from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
-from .analytic import Gradients, estimate_rounding, random_douts
+from .analytic import Gradients, estimate_rounding, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
 from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
@@ -28,6 +28,7 @@ from .measuring.comparison import approximation_error, compare, is_choice_at_kin
 from .measuring.complex_steps import complex_slopes
 from .measuring.differences import epsilon
 from .measuring.elements import measure
+from .measuring.matrices import matrix_kind
 from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows, find_mixed_rows
 from .naming.rules import name_mistake
@@ -233,6 +234,10 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     twin.forward()
     twin.settle()
     twin.is_stateful = depends_on_state(twin, context.ys)
+    for name in left_out(twin, context.yours):
+        del twin.slots[name]
+        text = "backward leaves out these whole numbers, as for labels or a mask, and so does the check"
+        context.report.note("vacuous", name, f"{text}; n_nondifferentiable_inputs says this of the last inputs")
     if context.report.method == "complex":
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
@@ -241,7 +246,12 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     for name in comparable:
         wrong = compare(context, name)
         error = approximation_error(context, name, wrong) if wrong.any() else None
-        if error is not None:
+        kind = matrix_kind(context, name) if wrong.any() else ""
+        if kind:
+            context.report.errors[name] = 0.0
+            text = f"yours is right as long as the matrix stays {kind}, and not for each element alone"
+            context.report.note("matrix-kind", name, text)
+        elif error is not None:
             text = f"yours and forward's slope differ by at most {error:.0e} of the largest element"
             why = "forward may be an approximation, or backward may leave out a tiny term"
             context.report.note("approximation", name, f"{text}: {why}")

@@ -36,7 +36,7 @@ def check_changed_parameters(layer: Layer, inputs: Inputs, context: CheckContext
     """Check with slightly changed parameters in new memory, as after a step of an optimizer.
 
     First those with special values, such as ones, change, and then the others. A mistake shows
-    whether the parameters grow or shrink.
+    along the gradients and against them.
     """
     values = {path: parameter.value for path, parameter in layer.parameters().items()}
     special = {path for path, value in values.items() if has_special_values(value)}
@@ -56,9 +56,10 @@ def check_changed_parameters(layer: Layer, inputs: Inputs, context: CheckContext
 
 
 def _find_beside(layer: Layer, inputs: Inputs, context: CheckContext, paths: set[str], check: Check, seed: int) -> list[Finding]:
-    """Return what is wrong both with larger and with smaller parameters."""
+    """Return what is wrong after a step along the gradients and after one against them."""
+    gradients = {path: np.asarray(g) for path, g in context.yours.grads.items() if path in paths and g is not None and np.isfinite(g).all()}
     for sign in (1, -1):
-        changed = step_parameters(layer, paths, sign, np.random.default_rng([seed, 2]))
+        changed = step_parameters(layer, gradients, sign)
         try:
             if find_moving(make_twin(changed, inputs, context), context.eps, np.random.default_rng([seed, 3])) is not None:
                 return []

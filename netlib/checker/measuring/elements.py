@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import as_numbers, gradients, random_douts
+from ..analytic import as_numbers, gradients, left_out, random_douts
 from ..context import CheckContext
 from ..equality import is_same
 from ..twin import Twin
@@ -165,7 +165,10 @@ def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | 
         return None
     differences = Differences(twin, douts, eps, ys)
     moving = set()
+    ignored = left_out(twin, yours)
     for name, array in twin.slots.items():
+        if name in ignored:
+            continue
         g = yours.by_name[name]
         flat = np.zeros(array.shape) if g is None else as_numbers(g)
         if flat is None or flat.shape != array.shape or not compare_along(differences, name, flat.ravel(), rng).agrees:

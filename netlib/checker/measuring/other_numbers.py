@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...layer import Layer
 from ..analytic import Rng
 
 STEP = 0.05
-"""The size of a change of the parameters, relative to theirs."""
+"""The largest change of a parameter in a step, relative to its size."""
 COPIES = 3
 """How often a single row is repeated."""
 
@@ -32,17 +32,14 @@ class OtherInputs(NamedTuple):
     inputs: Inputs
 
 
-def step_parameters(layer: Layer, paths: set[str], sign: int, rng: Rng) -> Layer:
-    """Return a copy in new memory with these parameters a little larger, or smaller.
-
-    All elements change in one direction, so that their order and the signs of most stay.
-    """
+def step_parameters(layer: Layer, gradients: Mapping[str, Array], sign: int) -> Layer:
+    """Return a copy in new memory whose parameters have moved along these gradients, or against."""
     layer = copy.deepcopy(layer)
     for path, parameter in layer.parameters().items():
-        if path in paths:
-            value = parameter.value
-            step = STEP * _size(value) * rng.uniform(0.5, 1, value.shape)
-            parameter.value = np.asarray(value + sign * step, value.dtype)
+        if path in gradients:
+            value, g = parameter.value, gradients[path]
+            largest = float(np.abs(g).max(initial=0.0)) or 1.0
+            parameter.value = np.asarray(value + sign * STEP * _size(value) * g / largest, value.dtype)
     return layer
 
 

@@ -31,7 +31,7 @@ from .measuring.elements import measure
 from .measuring.matrices import matrix_kind
 from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows, find_mixed_rows
-from .naming.rules import name_mistake
+from .naming.rules import name_mistakes
 from .report import Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin
@@ -151,9 +151,9 @@ def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw:
 
 def check_tree(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> tuple[GradientReport, CheckContext | None]:
     """Return the report on a layer and the layers inside it."""
-    report, context = check_once(layer, inputs, method, seed)
+    report, context = compare_once(layer, inputs, method, seed)
     if has_inner_layers(layer):
-        is_wrong = bool(report.findings)
+        is_wrong = bool(report.findings or (context is not None and context.wrong))
         how, seconds = (method, 10 * SECONDS) if is_wrong else ("none", SECONDS / 2)
 
         def check_part(part: Layer, given: tuple[Any, ...]) -> GradientReport:
@@ -164,13 +164,22 @@ def check_tree(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) ->
         inner, blamed = check_parts(layer, inputs, check_part, seconds, is_wrong, report)
         if inner:
             merge(report, inner, check_own_code(layer, inputs, inner, blamed, check_part, report))
+            return report, context
+    if context is not None:
+        name_mistakes(context)
     return report, context
 
 
-def check_once(
-    layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS
-) -> tuple[GradientReport, CheckContext | None]:
+def check_once(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> tuple[GradientReport, CheckContext | None]:
     """Return the report on a layer at these inputs; the method "none" checks conduct only."""
+    report, context = compare_once(layer, inputs, method, seed)
+    if context is not None:
+        name_mistakes(context)
+    return report, context
+
+
+def compare_once(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> tuple[GradientReport, CheckContext | None]:
+    """Return the report without names: those of inner layers may make them unnecessary."""
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
     report = GradientReport(repr(own.layer), method)
@@ -204,7 +213,7 @@ def check_once(
 
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
-    compare_numbers(layer, inputs, context, rng, seconds)
+    compare_numbers(layer, inputs, context, rng)
     return report, context
 
 
@@ -228,8 +237,8 @@ def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[A
     return twin, outputs, float(np.finfo(np.float64).eps) if dtype is not None else epsilon([*ys, *twin.slots.values()])
 
 
-def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
-    """Compare backward with differences, element by element, and name the mistakes."""
+def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator) -> None:
+    """Compare backward with differences, element by element."""
     twin = context.twin
     twin.forward()
     twin.settle()
@@ -241,7 +250,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     if context.report.method == "complex":
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
-        measure(context, rng, seconds)
+        measure(context, rng, SECONDS)
     comparable = read_contract(context)
     for name in comparable:
         wrong = compare(context, name)
@@ -258,7 +267,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
         elif wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
             n, total = context.report.covered[name]
             if n == total or not find_mixed_rows(context, name, context.numeric(name), wrong):
-                name_mistake(context, name, wrong)
+                context.wrong[name] = wrong
         else:
             check_rows(context, name)
 

@@ -44,6 +44,8 @@ class CheckContext:
         """Whether only some elements were measured."""
         self.watching = WATCHING
         """Seconds left for experiments on forward."""
+        self.wrong: dict[str, Array] = {}
+        """Which elements differ from the measured ones, and want a name."""
         self.experiments: dict[str, Experiment] = {}
         self.explanations: list[Explanation] = []
         """The explanations that experiments have found so far."""

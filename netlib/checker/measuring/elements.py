@@ -24,6 +24,8 @@ LEAST_SHARE = 0.5
 
 SLOW = 5e-3
 """Seconds of a forward above which one random direction is enough."""
+FIRST = 16
+"""Elements that tell whether all are plainly wrong."""
 CLOSER_LOOK = 12
 """Forwards that refining an element takes, about."""
 
@@ -63,7 +65,7 @@ def measure_elements(
     slopes = context.slopes[name]
     differences.measure(name, elements, slopes)
     doubtful = elements[(slopes.is_kink | slopes.is_vague(VAGUE) | ~context.agrees(yours, slopes))[elements]]
-    if doubtful.size > 64:
+    if doubtful.size > FIRST:
         doubtful = rng.permutation(doubtful)
     refine_doubtful(context, differences, name, doubtful, yours, seconds)
     is_hidden = (slopes.size == 0) & (np.abs(yours) <= differences.least_slope) & ~context.agrees(yours, slopes)
@@ -91,7 +93,7 @@ def refine_doubtful(context: CheckContext, differences: Differences, name: str, 
     """Refine doubtful elements, unless the first ones turn out to be plainly wrong."""
     slopes = context.slopes[name]
     cost = CLOSER_LOOK * context.twin.seconds
-    n = max(1, min(64, int((seconds / 2 + 2) / cost)))
+    n = max(1, min(FIRST, int((seconds / 2 + 2) / cost)))
     first, rest = doubtful[:n], doubtful[n:]
     differences.refine(name, first, slopes)
     if not rest.size:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array
+from .blocks import blocks, largest
 from .guards import UserCodeError
 from .twin import Twin
 
@@ -107,7 +108,9 @@ def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Arra
     """
     douts = []
     for y in map(np.asarray, ys):
-        d = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) if is_used else np.ones(y.shape)
+        d = rng.uniform(0.5, 1.5, y.shape) if is_used else np.ones(y.shape)
+        if is_used:
+            d *= rng.choice([-1.0, 1.0], y.shape)
         douts.append(np.asarray(d, y.dtype if y.dtype.kind == "f" else float))
     return douts
 
@@ -118,7 +121,7 @@ def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], p
     Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
     as soon as the last digits of dout change.
     """
-    x, y, d = (max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
+    x, y, d = (max(map(largest, arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
     rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -126,7 +129,7 @@ def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], p
         for name, g in plain.by_name.items():
             a, b = (None if each is None else as_numbers(each) for each in (g, other.by_name.get(name)))
             if a is not None and b is not None and a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all():
-                rounding = max(rounding, 64 * float(np.abs(a - b).max(initial=0.0)))
+                rounding = max(rounding, 64 * max((largest(i - j) for i, j in blocks(a, b)), default=0.0))
     return min(rounding, 1e5 * eps * d)
 
 

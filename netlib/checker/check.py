@@ -187,6 +187,7 @@ def compare_once(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) 
     note_output_views(own, ys, report)
     check_dtypes(own, random_douts(ys, rng, own.takes_dout), ys, report)
     twin, ys, eps = make_exact_twin(layer, inputs, own, ys)
+    del own
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..analytic import Gradients, Rng, as_numbers, gradients, random_douts
+from ..blocks import blocks, largest
 from ..equality import is_close
 from ..report import Finding, GradientReport
 from ..twin import Twin
@@ -25,7 +26,7 @@ def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, rep
     """Report a backward that does not add to the gradients that are there already."""
     if plain.error is not None:
         return
-    scale = {path: 1.0 if g is None or not g.size else float(np.abs(g).max()) or 1.0 for path, g in plain.grads.items()}
+    scale = {path: 1.0 if g is None or not g.size else largest(g) or 1.0 for path, g in plain.grads.items()}
     start = {path: np.asarray(scale[path] * (1 + rng.random(p.shape)), p.dtype) for path, p in twin.parameters.items()}
     twin.forward()
     after = gradients(twin, douts, prefilled=start)
@@ -57,7 +58,10 @@ def check_linearity(
     if not twin.takes_dout:
         return
     others = random_douts(douts, rng)
-    at = [plain, *(gradients_at(twin, d) for d in (others, [a + 2 * b for a, b in zip(douts, others, strict=True)]))]
+    at = [plain, gradients_at(twin, others)]
+    others = [a + 2 * b for a, b in zip(douts, others, strict=True)]
+    at.append(gradients_at(twin, others))
+    del others
     if any(g.error is not None for g in at):
         return
     for name in at[0].by_name:
@@ -72,8 +76,8 @@ def check_linearity(
             continue
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
-        scale = max((float(np.abs(g).max()) for g in (a, b, both) if g.size), default=0.0)
-        if not both.size or float(np.abs(a + 2 * b - both).max()) <= tolerance * scale + rounding:
+        apart = max((largest(i + 2 * j - k) for i, j, k in blocks(a, b, both)), default=0.0)
+        if apart <= tolerance * max(map(largest, (a, b, both))) + rounding:
             continue
         if is_close(a, b, tolerance):
             cause = "the gradient is the same whatever dout is: backward forgets to multiply by it"
@@ -110,13 +114,12 @@ def check_magnitudes(twin: Twin, douts: Sequence[Array], plain: Gradients, repor
             a, b = (None if g.by_name.get(name) is None else as_numbers(g.by_name[name]) for g in (plain, there))
             if name in wrong or a is None or b is None or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
                 continue
-            scale = float(np.abs(a).max(initial=0.0))
-            if float(np.abs(b / times - a).max(initial=0.0)) <= OFF * scale + rounding:
+            if max((largest(j / times - i) for i, j in blocks(a, b)), default=0.0) <= OFF * largest(a) + rounding:
                 continue
             wrong.add(name)
-            largest = float(np.abs(b).max())
-            if times > 1 and (np.abs(b) == largest).sum() > 1:
-                cause = f"with a dout {times:.0e} times larger no element exceeds {largest:g}: backward clips the gradient"
+            most = largest(b)
+            if times > 1 and (np.abs(b) == most).sum() > 1:
+                cause = f"with a dout {times:.0e} times larger no element exceeds {most:g}: backward clips the gradient"
                 hint = "leave np.clip out of backward, and clip after it: nl.clip_grad_norm(model, …)"
             else:
                 cause = f"with a dout {times:.0e} times as large the gradient is not {times:.0e} times as large"

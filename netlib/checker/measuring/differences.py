@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ..blocks import blocks, slices
 from ..guards import UserCodeError
 from ..twin import Twin
 
@@ -26,8 +27,8 @@ class Slopes:
         self.noise = np.zeros(size)
         self.size = np.zeros(size)
         """Of the terms that add up to the slope, the sum of the absolute values."""
-        self.low = np.full(size, np.nan)
-        self.high = np.full(size, np.nan)
+        self.low = np.zeros(size)
+        self.high = np.zeros(size)
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
@@ -55,21 +56,25 @@ class Differences:
 
     def __init__(self, twin: Twin, douts: Sequence[Array], eps: float, ys: Sequence[Array] | None = None) -> None:
         self.twin = twin
-        self.dout = np.concatenate([np.asarray(d, float).ravel() for d in douts])
+        self.dout = _joined(douts)
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
         self.relative = relative_error(eps)
         self.refusal = ""
         """What forward last raised at moved inputs."""
-        self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
+        self.y = np.array(self.outputs()) if ys is None else _joined(ys)
 
     @property
     def least_slope(self) -> float:
         """The size of a slope that no step shows, since it is less than the spacing of outputs."""
-        return float(self.eps * (np.abs(self.dout) @ np.abs(self.y)) / (LONG_STEP * self.step))
+        weight = sum(float(np.abs(d) @ np.abs(y)) for d, y in blocks(self.dout, self.y))
+        return self.eps * weight / (LONG_STEP * self.step)
 
     def outputs(self) -> Array:
-        """Return all outputs of a forward in one flat array; NaN where forward raises."""
+        """Return all outputs of a forward in one flat array; NaN where forward raises.
+
+        The array may be the layer's own.
+        """
         try:
             ys = self.twin.forward(keep_parameters=True)
         except UserCodeError as raised:
@@ -77,9 +82,7 @@ class Differences:
             return np.full(self.dout.size, np.nan)
         if self.twin.writes_parameters:
             self.twin.restore_parameters()
-        if len(ys) == 1:
-            return np.array(ys[0], float).ravel()
-        return np.concatenate([np.asarray(y, float).ravel() for y in ys])
+        return _joined(ys)
 
     def around(self, flat: Array, elements: Array, scale: float) -> tuple[Array, Array, Array, Array]:
         """Return the changes of the outputs a step up and down, by element, and both steps."""
@@ -104,9 +107,12 @@ class Differences:
 
     def rounding_noise(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
         """Return the rounding error of a central difference; outputs that never move have none."""
-        moved = _has_moved(above, below) if moved is None else moved
-        weight = np.abs(self.dout) * np.abs(self.y)
-        return np.asarray((moved @ weight + self.eps * (np.abs(above) @ np.abs(self.dout))) * self.eps / width)
+        total = np.zeros(len(above))
+        for part in slices(self.y.size):
+            weight = np.abs(self.dout[part])
+            here = _has_moved(above[:, part], below[:, part]) if moved is None else moved[:, part]
+            total += here @ (weight * np.abs(self.y[part])) + self.eps * (np.abs(above[:, part]) @ weight)
+        return total * self.eps / width
 
     def measure(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in central differences for these elements, block by block."""
@@ -116,16 +122,20 @@ class Differences:
             part = elements[start : start + block]
             above, below, up, down = self.around(flat, part, 1.0)
             with np.errstate(all="ignore"):
-                rows = (above - below) / (up + down)[:, None]
+                slope, bend, size = np.zeros((3, len(part)))
+                for outputs in slices(self.y.size):
+                    right, left = above[:, outputs] / up[:, None], below[:, outputs] / down[:, None]
+                    rows = (above[:, outputs] - below[:, outputs]) / (up + down)[:, None]
+                    slope += rows @ self.dout[outputs]
+                    bend += np.abs((right + left) * self.dout[outputs]).sum(axis=1)
+                    size += np.abs(right * self.dout[outputs]).sum(axis=1) + np.abs(left * self.dout[outputs]).sum(axis=1)
+                    if into.jacobian is not None:
+                        into.jacobian[part, outputs] = rows
                 into.is_measured[part] = True
-                into.slope[part] = rows @ self.dout
+                into.slope[part] = slope
                 into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
-                bend = np.abs((above / up[:, None] + below / down[:, None]) * self.dout).sum(axis=1)
-                size = np.abs(above / up[:, None] * self.dout).sum(axis=1) + np.abs(below / down[:, None] * self.dout).sum(axis=1)
                 into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
-            if into.jacobian is not None:
-                into.jacobian[part] = rows
 
     def refine(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in slopes with error estimates, or kinks, from smaller and smaller steps."""
@@ -139,7 +149,7 @@ class Differences:
     def _refine_one(self, flat: Array, i: int, into: Slopes) -> None:
         one = np.array([i])
         best, rounding = np.inf, 0.0
-        before: tuple[float, float, Array, Array] | None = None
+        before: tuple[float, float, float] | None = None
         kinks = 0
         into.is_kink[i] = False
         first = first_scale = np.nan
@@ -149,35 +159,37 @@ class Differences:
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
             moved |= _has_moved(above, below)  # what moves at a longer step is rounded at this one, too
-            right, left = above[0] / up[0], -below[0] / down[0]
-            row = (above[0] - below[0]) / (up[0] + down[0])
-            slope, noise = float(row @ self.dout), float(self.rounding_noise(above, below, (up + down) / 2, moved)[0])
-            bend = np.abs(right - left) * np.abs(self.dout)
-            if not np.isfinite(slope):
-                slope, right, left, row = _one_sided(right, left, self.dout)
-                noise = float(self.rounding_noise((row * up)[None], (row * up)[None], up, moved)[0])
-                bend = np.zeros_like(right)
-            scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
+            at = np.flatnonzero(moved)
+            dout = self.dout[at]
+            right, left = above[0, at] / up[0], -below[0, at] / down[0]
+            row = (above[0, at] - below[0, at]) / (up[0] + down[0])
+            slope, noise = float(row @ dout), float(self.rounding_noise(above, below, (up + down) / 2, moved)[0])
+            if not np.isfinite(slope):  # forward is defined on one side
+                side = above if np.isfinite(right @ dout) else below
+                row = right = left = right if side is above else left
+                slope, noise = float(row @ dout), float(self.rounding_noise(side, side, up, moved)[0])
+            total = float(np.abs(right - left) @ np.abs(dout))
+            scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(dout))
             first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)
             if before is not None:
-                old_slope, old_noise, old_bend, _ = before
+                old_slope, old_noise, old_total = before
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
                     best, rounding = error, noise + old_noise
                     into.slope[i], into.noise[i], into.size[i] = slope, error, scale_of_slopes / 2
                     if into.jacobian is not None:
-                        into.jacobian[i] = row
-                total, old_total = float(bend.sum()), float(old_bend.sum())
+                        into.jacobian[i] = 0
+                        into.jacobian[i, at] = row
                 kinks = kinks + 1 if total > 0.4 * old_total and total > 1e-4 * scale_of_slopes + 16 * noise else 0
                 if kinks >= 2:
-                    a, b = right * self.dout, left * self.dout
+                    a, b = right * dout, left * dout
                     into.is_kink[i] = True
                     into.low[i], into.high[i] = float(np.minimum(a, b).sum()) - 4 * noise, float(np.maximum(a, b).sum()) + 4 * noise
                 else:
                     into.is_kink[i] = False
                     if best < 1e-7 * abs(slope) and total < 0.01 * scale_of_slopes:
                         return
-            before = slope, noise, bend, row
+            before = slope, noise, total
         if into.is_kink[i]:
             has_none = scale_of_slopes > 20 * first_scale  # as of the root of |x| at 0
         else:
@@ -209,14 +221,14 @@ class Differences:
         return slope, noise, rounded / (2 * h)
 
 
+def _joined(arrays: Sequence[Any]) -> Array:
+    """Return all numbers in one flat array, if possible without a copy."""
+    flat = [np.asarray(a, float).ravel() for a in arrays]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat)
+
+
 def _has_moved(above: Array, below: Array) -> Array:
     return np.asarray((above != 0) | (below != 0))
-
-
-def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Array, Array]:
-    """Return the slope from the side on which forward is defined."""
-    side = right if np.isfinite(right @ dout) else left
-    return float(side @ dout), side, side, side
 
 
 def relative_error(eps: float) -> float:

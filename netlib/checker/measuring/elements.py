@@ -50,7 +50,8 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
             context.report.chances[name] = chance_of_a_miss(flat, min(each.bound for each in tries))
         count = affordable[name]
         if context.is_sampled:
-            count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and agrees else max(count, LEAST_ELEMENTS)
+            least = min(LEAST_ELEMENTS, max(FEWEST_ELEMENTS, int(seconds / cost)))
+            count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and agrees else max(count, least)
         elements = choose_elements(context, name, min(array.size, count), rng)
         measure_elements(context, differences, name, elements, flat, rng, seconds)
         known = ~np.isnan(slopes.slope)
@@ -93,7 +94,7 @@ def refine_doubtful(context: CheckContext, differences: Differences, name: str, 
     """Refine doubtful elements, unless the first ones turn out to be plainly wrong."""
     slopes = context.slopes[name]
     cost = CLOSER_LOOK * context.twin.seconds
-    n = max(1, min(FIRST, int((seconds / 2 + 2) / cost)))
+    n = max(1, min(FIRST, int(seconds / cost)))
     first, rest = doubtful[:n], doubtful[n:]
     differences.refine(name, first, slopes)
     if not rest.size:
@@ -118,7 +119,8 @@ def compare_along(differences: Differences, name: str, yours: Array, rng: np.ran
     """Compare your gradient with forward along a random direction through a part of an array."""
     array = differences.twin.slots[name]
     direction = np.zeros(array.size)
-    direction[part] = rng.uniform(LEAST_SHARE, 1.5, direction[part].size) * rng.choice([-1.0, 1.0], direction[part].size)
+    direction[part] = rng.uniform(LEAST_SHARE, 1.5, direction[part].size)
+    direction[part] *= rng.choice([-1.0, 1.0], direction[part].size)
     scale = float(np.sqrt(yours[part] @ yours[part]))
     before = np.inf
     for step in (1e-1, 1e-2, 1e-3, 1e-4):

@@ -241,8 +241,8 @@ class Attention(nl.Layer):
         return a.transpose(0, 2, 1, 3).reshape(n, steps, heads * features)
 
 
-class Cube(nl.Layer):
-    """``y = x³``. The slip is "factor": the 3 is forgotten."""
+class Square(nl.Layer):
+    """``y = x²``. The slip is "factor": the 2 is forgotten."""
 
     def __init__(self, slip: str = "") -> None:
         self.slip = slip
@@ -250,11 +250,11 @@ class Cube(nl.Layer):
     def forward(self, x: Array) -> Array:
         """Return y, of x's shape."""
         self.x = np.array(x)
-        return x**3
+        return np.asarray(x * x)
 
     def backward(self, dout: Array) -> Array:
         """Return dL/dx."""
-        return np.asarray(dout * (1 if self.slip == "factor" else 3) * self.x**2)
+        return np.asarray(dout * (1 if self.slip == "factor" else 2) * self.x)
 
 
 class Affine(nl.Layer):
@@ -332,7 +332,7 @@ CASES: dict[str, tuple[Callable[[str], nl.Layer], tuple[int, ...], tuple[str, ..
     "images": (image_network, (3, 2, 8, 8), ("", "convolution window", "norm variance", "second convolution window")),
     "attention block": (attention_block, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale")),
     "attention graph": (attention_graph, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale")),
-    "ten million elements": (Cube, (10, 1000, 1000), ("", "factor")),
+    "ten million elements": (Square, (10, 1000, 1000), ("", "factor")),
     "Affine(3000, 3333)": (lambda slip: Affine(3000, 3333, slip), (8, 3000), ("", "mean")),
 }
 """A function of the slip that makes the layer, the shape of the input, and the slips."""

@@ -14,6 +14,9 @@ from .twin import Twin
 
 Rng = np.random.Generator
 
+PERIOD = 999_983
+"""Random numbers after which a long dout repeats itself; a prime, and so no multiple of a row."""
+
 
 class Gradients(NamedTuple):
     """The result of a backward.
@@ -104,14 +107,13 @@ def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
 def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Array]:
     """Return a random dout for each output, with both signs and not near zero.
 
-    The douts are ones for a backward that takes none.
+    The douts are ones for a backward that takes none. Long ones repeat themselves.
     """
     douts = []
     for y in map(np.asarray, ys):
-        d = rng.uniform(0.5, 1.5, y.shape) if is_used else np.ones(y.shape)
-        if is_used:
-            d *= rng.choice([-1.0, 1.0], y.shape)
-        douts.append(np.asarray(d, y.dtype if y.dtype.kind == "f" else float))
+        n = min(y.size, PERIOD)
+        d = rng.uniform(0.5, 1.5, n) * rng.choice([-1.0, 1.0], n) if is_used else np.ones(n)
+        douts.append(np.resize(np.asarray(d, y.dtype if y.dtype.kind == "f" else float), y.shape))
     return douts
 
 

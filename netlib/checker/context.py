@@ -178,7 +178,11 @@ class CheckContext:
     def slope_text(self, gradient: Array) -> str:
         """Return an elementwise gradient as ``dout * (a known function of x or y)``, or ""."""
         d, x, y = (self.operands.get(key) for key in ("dout", "x", "y"))
-        if d is None or x is None or y is None or not d.shape == x.shape == y.shape == gradient.shape or x.size < 3:
+        if d is None or x is None or y is None or not d.shape == x.shape == y.shape == gradient.shape:
+            return ""
+        known = ~np.isnan(gradient)
+        d, x, y, gradient = d[known], x[known], y[known], gradient[known]
+        if x.size < 3:
             return ""
         with np.errstate(all="ignore"):
             slope = gradient / d

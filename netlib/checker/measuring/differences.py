@@ -68,7 +68,7 @@ class Differences:
     def least_slope(self) -> float:
         """The size of a slope that no step shows, since it is less than the spacing of outputs."""
         weight = sum(float(np.abs(d) @ np.abs(y)) for d, y in blocks(self.dout, self.y))
-        return self.eps * weight / (LONG_STEP * self.step)
+        return float(self.eps * weight / (LONG_STEP * self.step))
 
     def outputs(self) -> Array:
         """Return all outputs of a forward in one flat array; NaN where forward raises.
@@ -105,14 +105,14 @@ class Differences:
         below -= self.y
         return above, below, widths[0], widths[1]
 
-    def rounding_noise(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
-        """Return the rounding error of a central difference; outputs that never move have none."""
-        total = np.zeros(len(above))
-        for part in slices(self.y.size):
-            weight = np.abs(self.dout[part])
-            here = _has_moved(above[:, part], below[:, part]) if moved is None else moved[:, part]
-            total += here @ (weight * np.abs(self.y[part])) + self.eps * (np.abs(above[:, part]) @ weight)
-        return total * self.eps / width
+    def rounding_noise(self, above: Array, moved: Array, width: Array, at: Array | slice) -> Array:
+        """Return the rounding error of a central difference that moves these outputs."""
+        weight = np.abs(self.dout[at])
+        return np.asarray((moved @ (weight * np.abs(self.y[at])) + self.eps * (np.abs(above) @ weight)) * self.eps / width)
+
+    def _noise(self, above: Array, width: Array, at: Array) -> float:
+        """Return the rounding error of one central difference that moves these outputs."""
+        return float(self.rounding_noise(above[:, at], np.ones((1, at.size)), width, at)[0])
 
     def measure(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in central differences for these elements, block by block."""
@@ -122,18 +122,25 @@ class Differences:
             part = elements[start : start + block]
             above, below, up, down = self.around(flat, part, 1.0)
             with np.errstate(all="ignore"):
-                slope, bend, size = np.zeros((3, len(part)))
+                slope, noise, bend, size = np.zeros((4, len(part)))
+                if into.jacobian is not None:
+                    into.jacobian[part] = 0
                 for outputs in slices(self.y.size):
-                    right, left = above[:, outputs] / up[:, None], below[:, outputs] / down[:, None]
-                    rows = (above[:, outputs] - below[:, outputs]) / (up + down)[:, None]
-                    slope += rows @ self.dout[outputs]
-                    bend += np.abs((right + left) * self.dout[outputs]).sum(axis=1)
-                    size += np.abs(right * self.dout[outputs]).sum(axis=1) + np.abs(left * self.dout[outputs]).sum(axis=1)
+                    moved = _has_moved(above[:, outputs], below[:, outputs])
+                    some = np.flatnonzero(moved.any(axis=0))  # a few, where the layer is elementwise
+                    at = outputs.start + some
+                    a, b, dout = above[:, at], below[:, at], self.dout[at]
+                    right, left = a / up[:, None], b / down[:, None]
+                    rows = (a - b) / (up + down)[:, None]
+                    slope += rows @ dout
+                    noise += self.rounding_noise(a, moved[:, some], (up + down) / 2, at)
+                    bend += np.abs((right + left) * dout).sum(axis=1)
+                    size += np.abs(right * dout).sum(axis=1) + np.abs(left * dout).sum(axis=1)
                     if into.jacobian is not None:
-                        into.jacobian[part, outputs] = rows
+                        into.jacobian[part[:, None], at] = rows
                 into.is_measured[part] = True
                 into.slope[part] = slope
-                into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
+                into.noise[part] = noise
                 into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
 
@@ -163,11 +170,11 @@ class Differences:
             dout = self.dout[at]
             right, left = above[0, at] / up[0], -below[0, at] / down[0]
             row = (above[0, at] - below[0, at]) / (up[0] + down[0])
-            slope, noise = float(row @ dout), float(self.rounding_noise(above, below, (up + down) / 2, moved)[0])
+            slope, noise = float(row @ dout), self._noise(above, (up + down) / 2, at)
             if not np.isfinite(slope):  # forward is defined on one side
                 side = above if np.isfinite(right @ dout) else below
                 row = right = left = right if side is above else left
-                slope, noise = float(row @ dout), float(self.rounding_noise(side, side, up, moved)[0])
+                slope, noise = float(row @ dout), self._noise(side, up, at)
             total = float(np.abs(right - left) @ np.abs(dout))
             scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(dout))
             first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)
@@ -217,7 +224,7 @@ class Differences:
         finally:
             array[...] = kept
         slope = float((above - below) @ self.dout) / (2 * h)
-        noise = float(self.rounding_noise(above[None], below[None], np.array([h]))[0])
+        noise = self._noise(above[None], np.array([h]), np.flatnonzero(_has_moved(above, below)))
         return slope, noise, rounded / (2 * h)
 
 

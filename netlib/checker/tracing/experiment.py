@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .paths import Path
 
 N_DIRECTIONS = 4
+FEWEST = 10
+"""Forwards without which a search does not begin."""
 ROUGHLY = 0.01
 """The relative error of a slope from one forward that is not far off."""
 
@@ -80,8 +82,13 @@ class Experiment:
         self.height = self._run_moved(1, 0, self.above)
 
     def begin(self) -> None:
-        """Begin another search, which may use half of the time left for experiments."""
+        """Begin another search, which may use half of the time left for experiments.
+
+        A few forwards would find nothing.
+        """
         self._may_leave = self.context.watching / 2
+        if self.context.watching - FEWEST * self._cost < self._may_leave:
+            raise OutOfBudgetError
         self.held: dict[Place, Reading] = {}
 
     def slope(self, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:

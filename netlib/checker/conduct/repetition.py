@@ -99,13 +99,15 @@ def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientRepo
             parameter.value[...] *= np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
         twin.inputs = elsewhere
         try:
-            second = [np.array(y) for y in twin.forward_on()]
+            returned = twin.forward_on()
         except UserCodeError:
             return False
         if not all(map(is_same, held, first)):
             cause = "a second forward overwrites the array that the first one returned"
             report.find(Finding("aliases-output", "forward", cause, "return a new array each time, or y.copy()"))
         del first, held
+        second = [np.array(y) for y in returned]
+        del returned
         douts = random_douts(second, rng, twin.takes_dout)
         keeps, twin.writes_parameters = twin.writes_parameters, False
         got = gradients(twin, douts)

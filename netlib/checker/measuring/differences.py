@@ -143,6 +143,7 @@ class Differences:
                 into.noise[part] = noise
                 into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
+            del above, below
 
     def refine(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in slopes with error estimates, or kinks, from smaller and smaller steps."""
@@ -197,6 +198,7 @@ class Differences:
                     if best < 1e-7 * abs(slope) and total < 0.01 * scale_of_slopes:
                         return
             before = slope, noise, total
+            del above, below
         if into.is_kink[i]:
             has_none = scale_of_slopes > 20 * first_scale  # as of the root of |x| at 0
         else:
@@ -223,9 +225,13 @@ class Differences:
             below = self.outputs() - self.y
         finally:
             array[...] = kept
-        slope = float((above - below) @ self.dout) / (2 * h)
-        noise = self._noise(above[None], np.array([h]), np.flatnonzero(_has_moved(above, below)))
-        return slope, noise, rounded / (2 * h)
+        slope = noise = 0.0
+        for part in slices(self.y.size):
+            slope += float((above[part] - below[part]) @ self.dout[part]) / (2 * h)
+            moved = _has_moved(above[part], below[part])[None]
+            noise += float(self.rounding_noise(above[None, part], moved, np.array([h]), part)[0])
+        rounded /= 2 * h
+        return slope, noise, rounded
 
 
 def _joined(arrays: Sequence[Any]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -323,16 +324,30 @@ def normal(*shape: int) -> Array:
     return np.random.default_rng(1).normal(size=shape)
 
 
-CASES: dict[str, tuple[Callable[[str], nl.Layer], tuple[int, ...], tuple[str, ...]]] = {
-    "LSTM": (lambda slip: LSTM(5, 6, slip), (4, 8, 5), ("", "gate", "state", "transpose", "order")),
-    "GRU": (lambda slip: GRU(5, 6, slip), (4, 8, 5), ("", "gate", "path")),
-    "convolution": (lambda slip: Convolution(2, 4, 3, slip), (3, 2, 8, 8), ("", "window")),
-    "batch norm": (lambda slip: BatchNorm(4, slip), (3, 4, 6, 6), ("", "variance")),
-    "attention": (lambda slip: Attention(8, 2, slip), (2, 5, 8), ("", "softmax", "scale")),
-    "images": (image_network, (3, 2, 8, 8), ("", "convolution window", "norm variance", "second convolution window")),
-    "attention block": (attention_block, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale")),
-    "attention graph": (attention_graph, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale")),
-    "ten million elements": (Square, (10, 1000, 1000), ("", "factor")),
-    "Affine(3000, 3333)": (lambda slip: Affine(3000, 3333, slip), (8, 3000), ("", "mean")),
+class Case(NamedTuple):
+    """A layer to check: how it is made, given the slip; its input; the slips; what is promised."""
+
+    make: Callable[[str], nl.Layer]
+    shape: tuple[int, ...]
+    slips: tuple[str, ...]
+    seconds: float
+    is_large: bool = False
+
+
+RECURRENT, NETWORK, LARGE = 1.5, 2.0, 5.0
+"""Seconds that a check may take."""
+
+CASES = {
+    "LSTM": Case(lambda slip: LSTM(5, 6, slip), (4, 8, 5), ("", "gate", "state", "transpose", "order"), RECURRENT),
+    "GRU": Case(lambda slip: GRU(5, 6, slip), (4, 8, 5), ("", "gate", "path"), RECURRENT),
+    "convolution": Case(lambda slip: Convolution(2, 4, 3, slip), (3, 2, 8, 8), ("", "window"), NETWORK),
+    "batch norm": Case(lambda slip: BatchNorm(4, slip), (3, 4, 6, 6), ("", "variance"), NETWORK),
+    "attention": Case(lambda slip: Attention(8, 2, slip), (2, 5, 8), ("", "softmax", "scale"), NETWORK),
+    "a network for images": Case(
+        image_network, (3, 2, 8, 8), ("", "convolution window", "norm variance", "second convolution window"), NETWORK
+    ),
+    "a block of attention": Case(attention_block, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale"), NETWORK),
+    "the block as a graph": Case(attention_graph, (2, 5, 8), ("", "norm mean", "attention softmax", "attention scale"), NETWORK),
+    "ten million elements": Case(Square, (10, 1000, 1000), ("", "factor"), LARGE, is_large=True),
+    "Affine(3000, 3333)": Case(lambda slip: Affine(3000, 3333, slip), (8, 3000), ("", "mean"), LARGE, is_large=True),
 }
-"""A function of the slip that makes the layer, the shape of the input, and the slips."""

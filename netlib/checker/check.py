@@ -235,7 +235,8 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     twin.settle()
     twin.is_stateful = depends_on_state(twin, context.ys)
     for name in left_out(twin, context.yours):
-        del twin.slots[name]
+        twin.leave_out(name)
+        del context.yours.returned[name]
         text = "backward leaves out these whole numbers, as for labels or a mask, and so does the check"
         context.report.note("vacuous", name, f"{text}; n_nondifferentiable_inputs says this of the last inputs")
     if context.report.method == "complex":

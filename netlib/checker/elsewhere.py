@@ -29,6 +29,8 @@ Check = Callable[[Layer, Inputs], GradientReport]
 
 DRAWS = 4
 """How many inputs are drawn from a domain."""
+DIFFERS = "other-numbers"
+"""The kind of note on what differs with other inputs."""
 NOTHING_MOVES = "all true gradients are zero, so a backward that returns zeros would pass"
 
 
@@ -123,6 +125,8 @@ def note_other_inputs(layer: Layer, inputs: Inputs, context: CheckContext, check
             agreeing.append(other.what)
         elif moved is None and other.hides:
             report.note("vacuous", other.name, f"{other.hides}; try {other.what}")
+        if any(note.kind == DIFFERS for note in report.notes):
+            break  # one question at a time
     if agreeing:
         report.also.append(f"all at once along a random direction with {', '.join(agreeing)}")
     for name in names_that_never_move(context):
@@ -146,7 +150,7 @@ def _try(layer: Layer, other: OtherInputs, context: CheckContext, check: Check, 
         return None
     for finding in found.findings:
         cause = f"with {other.what} the gradients differ: {finding.mistake}, {finding.cause}"
-        report.note("other-numbers", finding.where, f"{cause}; can the layer be given such inputs?")
+        report.note(DIFFERS, finding.where, f"{cause}; can the layer be given such inputs?")
     return set()
 
 

@@ -419,9 +419,9 @@ class TanhTable(nl.Layer):
 
 @pytest.mark.parametrize("layer", [SquareRoot, TanhTable])
 def test_a_search_or_a_table_with_the_exact_derivative_is_an_approximation(layer):
-    for seed in range(3):
-        x = uniform(0.3, 3, 4, 3, seed=seed)
+    for seed in range(2):
+        x = uniform(0.3, 3, 4, seed=seed)
         report = check_gradients(layer(), x)
         assert report.ok, str(report)
-    assert [note.kind for note in check_gradients(TanhTable(), x).notes if note.kind != "aliases-output"] == ["approximation"]
+        assert "approximation" in [note.kind for note in report.notes]
     assert not check_gradients(TanhTable(1.01), x).ok

@@ -302,7 +302,33 @@ def test_a_mistake_shows_from_row_to_row_where_forward_refuses_single_steps():
             return 2 * super().backward(dout)
 
     (finding,) = check_gradients(Wrong(), rows_with_sum_one(4, 3)).findings
-    assert "from row to row of the input" in finding.cause
+    assert "along a direction that forward takes" in finding.cause
+
+
+class SymmetricOnly(nl.Layer):
+    """A X, which refuses a matrix A that is not symmetric."""
+
+    n_nondifferentiable_inputs = 0
+
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def forward(self, a, x):
+        if not np.allclose(a, a.T, rtol=0, atol=1e-12):
+            raise ValueError("expected a symmetric matrix")
+        self.a, self.x = np.array(a), np.array(x)
+        return a @ x
+
+    def backward(self, dout):
+        return self.factor * dout @ self.x.T, self.a @ dout
+
+
+def test_a_forward_that_takes_symmetric_matrices_alone_is_compared_along_these():
+    a, x = symmetric(4), normal(4, 3)
+    report = check_gradients(SymmetricOnly(), a, x)
+    assert report.ok, str(report)
+    assert "input 0 4 of 16 and all along 3 random directions" in str(report)
+    assert not check_gradients(SymmetricOnly(1.1), a, x).ok
 
 
 class LogDeterminant(nl.Layer):

@@ -13,14 +13,15 @@ from ..equality import is_same
 from ..report import Finding
 from ..twin import Twin
 from .differences import UNKNOWN, VAGUE, Differences, Slopes
+from .matrices import is_symmetric, symmetric_part
 
 LEAST_ELEMENTS = 16
 """Elements to measure where the gradient is wrong along a random direction."""
 FEWEST_ELEMENTS = 2
 """Elements to measure where it is right along all directions, however slow forward is."""
 
-ROW_DIRECTIONS = 3
-"""Directions from row to row to try where single elements cannot be moved."""
+KEEPING_DIRECTIONS = 3
+"""Directions to try where single elements cannot be moved."""
 LEAST_SHARE = 0.5
 """The least share of an element in a random direction."""
 
@@ -57,8 +58,8 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
         if not agrees and not known.all() and context.agrees(flat, slopes)[known].all():
             wrong = locate(differences, name, flat, random_direction(array, rng))
             measure_elements(context, differences, name, np.array([wrong]), flat, rng, seconds)
-        if is_comparable and differences.refusal and np.isnan(slopes.slope).all():
-            compare_between_rows(context, differences, name, flat, rng)
+        if is_comparable and differences.refusal and np.isnan(slopes.slope[elements]).any():
+            compare_within_kind(context, differences, name, flat, rng)
 
 
 def measure_elements(
@@ -155,21 +156,31 @@ def locate(differences: Differences, name: str, yours: Array, direction: Array) 
     return start
 
 
-def compare_between_rows(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
-    """Compare along directions from row to row, for a forward that refuses steps of one element.
+def compare_within_kind(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
+    """Compare along directions that keep what an input has, for a forward that refuses others.
 
-    Such rows have something in common, as a sum of 1, that their averages have, too.
+    A symmetric matrix stays symmetric. From row to row, rows keep what they have in common with
+    their averages, such as a sum of 1.
     """
     array = differences.twin.slots[name]
     if not name.startswith("input") or array.ndim < 2 or len(array) < 2:
         return
-    for _ in range(ROW_DIRECTIONS):
-        along = compare_along(differences, name, yours, array[rng.permutation(len(array))] - array)
+    n_directions = 0
+    for _ in range(KEEPING_DIRECTIONS):
+        if is_symmetric(array):
+            direction = symmetric_part(random_direction(array, rng))
+        else:
+            direction = array[rng.permutation(len(array))] - array
+        along = compare_along(differences, name, yours, direction)
+        if np.isnan(along.slope):
+            continue
+        n_directions += 1
         if not along.agrees:
-            cause = f"from row to row of the input your gradient gives {along.mine:.6g}, forward {along.slope:.6g}"
+            cause = f"along a direction that forward takes your gradient gives {along.mine:.6g}, forward {along.slope:.6g}"
             context.report.find(Finding("wrong-formula", name, f"{cause}; it refuses steps of single elements"))
             return
-    context.report.directions[name] = ROW_DIRECTIONS
+    if n_directions:
+        context.report.directions[name] = n_directions
 
 
 def chance_of_a_miss(yours: Array, bound: float) -> float:

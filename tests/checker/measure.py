@@ -116,10 +116,13 @@ def _domain_alarms(job):
 
 def _count_domains(seeds, jobs):
     """Print how often a layer of `domains` raises an alarm; return the lines about those."""
-    layers = [(which, name, range(seeds)) for which, module in MODULES.items() for name in module.LAYERS]
+    names = [(which, name) for which, module in MODULES.items() for name in module.LAYERS]
+    lines = []
     with ProcessPoolExecutor(jobs) as pool:
-        lines = [line for found in pool.map(_domain_alarms, layers) for line in found]
-    print(f"{len(layers)} correct layers with domains, {seeds} seeds each: {len(lines)} alarms", flush=True)
+        for seed in range(seeds):
+            lines += [line for found in pool.map(_domain_alarms, [(*each, [seed]) for each in names], chunksize=20) for line in found]
+            print(f"{seed + 1} seeds of each layer with a domain, {len(lines)} alarms", file=sys.stderr, flush=True)
+    print(f"{len(names)} correct layers with domains, {seeds} seeds each: {len(lines)} alarms", flush=True)
     return lines
 
 

@@ -42,9 +42,9 @@ def _diagonal(x: Array) -> Array:
 
 def is_symmetric(x: Array) -> bool:
     """Return whether the last two axes are symmetric matrices."""
-    return (
-        x.ndim >= 2 and x.shape[-1] == x.shape[-2] and bool(np.allclose(x, _transposed(x), rtol=1e-6, atol=1e-9 * float(np.abs(x).max())))
-    )
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2] or x.shape[-1] < 2:
+        return False
+    return bool(np.allclose(x, _transposed(x), rtol=1e-6, atol=1e-9 * float(np.abs(x).max(initial=0.0))))
 
 
 def _is_symmetric_with_fixed_diagonal(x: Array) -> bool:

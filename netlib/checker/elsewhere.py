@@ -49,7 +49,7 @@ def check_changed_parameters(layer: Layer, inputs: Inputs, context: CheckContext
     others = set(values) - special if holds_floats(layer) else set()
     if others and not context.report.findings:
         cause = (
-            "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps something made from old values"
+            "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps what it made from old values"
         )
         hint = "self.….value, read again in every forward and backward"
         for finding in _find_beside(layer, inputs, context, others, check, seed):
@@ -94,7 +94,7 @@ def _keeps_rows_apart(twin: Twin, ys: list[Array]) -> bool:
         outputs = [np.asarray(y) for y in twin.forward()]
     except UserCodeError:
         return False
-    return all(
+    return len(outputs) == len(ys) and all(
         is_close(many, np.repeat(y, COPIES, axis=0), 1e-9) if y.ndim else is_close(many, y, 1e-9) or is_close(many, COPIES * y, 1e-9)
         for many, y in zip(outputs, ys, strict=True)
     )

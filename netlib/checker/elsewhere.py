@@ -29,6 +29,8 @@ Check = Callable[[Layer, Inputs], GradientReport]
 
 DRAWS = 4
 """How many inputs are drawn from a domain."""
+DIFFERS = "other-numbers"
+"""The kind of note on what differs with other inputs."""
 NOTHING_MOVES = "all true gradients are zero, so a backward that returns zeros would pass"
 
 
@@ -47,7 +49,7 @@ def check_changed_parameters(layer: Layer, inputs: Inputs, context: CheckContext
     others = set(values) - special if holds_floats(layer) else set()
     if others and not context.report.findings:
         cause = (
-            "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps something made from old values"
+            "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps what it made from old values"
         )
         hint = "self.….value, read again in every forward and backward"
         for finding in _find_beside(layer, inputs, context, others, check, seed):
@@ -92,7 +94,7 @@ def _keeps_rows_apart(twin: Twin, ys: list[Array]) -> bool:
         outputs = [np.asarray(y) for y in twin.forward()]
     except UserCodeError:
         return False
-    return all(
+    return len(outputs) == len(ys) and all(
         is_close(many, np.repeat(y, COPIES, axis=0), 1e-9) if y.ndim else is_close(many, y, 1e-9) or is_close(many, COPIES * y, 1e-9)
         for many, y in zip(outputs, ys, strict=True)
     )
@@ -123,6 +125,8 @@ def note_other_inputs(layer: Layer, inputs: Inputs, context: CheckContext, check
             agreeing.append(other.what)
         elif moved is None and other.hides:
             report.note("vacuous", other.name, f"{other.hides}; try {other.what}")
+        if any(note.kind == DIFFERS for note in report.notes):
+            break  # one question at a time
     if agreeing:
         report.also.append(f"all at once along a random direction with {', '.join(agreeing)}")
     for name in names_that_never_move(context):
@@ -146,7 +150,7 @@ def _try(layer: Layer, other: OtherInputs, context: CheckContext, check: Check, 
         return None
     for finding in found.findings:
         cause = f"with {other.what} the gradients differ: {finding.mistake}, {finding.cause}"
-        report.note("other-numbers", finding.where, f"{cause}; can the layer be given such inputs?")
+        report.note(DIFFERS, finding.where, f"{cause}; can the layer be given such inputs?")
     return set()
 
 

@@ -121,8 +121,8 @@ class GradientReport:
     covered : dict
         Name to (elements compared, all elements).
     directions : dict
-        Name to the number of random directions along which all elements were compared at once;
-        only for arrays too large to compare each element.
+        Name to the number of directions along which all elements were compared at once; only for
+        arrays too large to compare each element, and where forward refuses steps of one element.
     chances : dict
         Name to the chance that these directions do not show a single element which is twice its
         gradient: the share of elements that are too small for the noise.

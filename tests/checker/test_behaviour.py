@@ -532,6 +532,27 @@ def test_a_forgotten_weight_shows_though_all_weights_are_one():
     assert "other values of gain" in report.findings[0].cause
 
 
+class FromTheIdentity(nl.Layer):
+    """y = x W, whose dx forgets to transpose W, which is the identity at first."""
+
+    def __init__(self):
+        self.weight = nl.Parameter(np.eye(3))
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return x @ self.weight.value
+
+    def backward(self, dout):
+        self.weight.grad += self.x.T @ dout
+        return dout @ self.weight.value
+
+
+def test_a_missing_transpose_shows_though_the_weight_is_the_identity():
+    (finding,) = check_gradients(FromTheIdentity(), normal(5, 3)).findings
+    assert (finding.mistake, finding.where) == ("missing-transpose", "input 0")
+    assert "other values of weight" in finding.cause
+
+
 def test_a_missing_mask_is_noted_and_no_mistake_where_all_inputs_are_positive():
     report = check_gradients(Function(lambda x: np.maximum(x, 0), lambda x: 1.0), np.ones((2, 3)))
     assert report.ok

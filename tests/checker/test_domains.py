@@ -294,3 +294,160 @@ def test_where_forward_refuses_every_step_nothing_is_compared_and_a_note_says_so
     assert report.ok, str(report)
     assert report.covered == {"input 0": (0, 12)}
     assert "12 of 12 elements could not be compared: forward refuses" in str(report)
+
+
+def test_a_mistake_shows_from_row_to_row_where_forward_refuses_single_steps():
+    class Wrong(Probabilities):
+        def backward(self, dout):
+            return 2 * super().backward(dout)
+
+    (finding,) = check_gradients(Wrong(), rows_with_sum_one(4, 3)).findings
+    assert "along a direction that forward takes" in finding.cause
+
+
+class SymmetricOnly(nl.Layer):
+    """A X, which refuses a matrix A that is not symmetric."""
+
+    n_nondifferentiable_inputs = 0
+
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def forward(self, a, x):
+        if not np.allclose(a, a.T, rtol=0, atol=1e-12):
+            raise ValueError("expected a symmetric matrix")
+        self.a, self.x = np.array(a), np.array(x)
+        return a @ x
+
+    def backward(self, dout):
+        return self.factor * dout @ self.x.T, self.a @ dout
+
+
+def test_a_forward_that_takes_symmetric_matrices_alone_is_compared_along_these():
+    a, x = symmetric(4), normal(4, 3)
+    report = check_gradients(SymmetricOnly(), a, x)
+    assert report.ok, str(report)
+    assert "input 0 4 of 16 and all along 3 random directions" in str(report)
+    assert not check_gradients(SymmetricOnly(1.1), a, x).ok
+
+
+class LogDeterminant(nl.Layer):
+    """log det of symmetric matrices by Cholesky, which reads the lower triangle alone."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def forward(self, a):
+        self.inverse = np.linalg.inv(a)
+        return 2 * np.log(np.diagonal(np.linalg.cholesky(a), axis1=-2, axis2=-1)).sum(axis=-1)
+
+    def backward(self, dout):
+        return self.factor * dout[..., None, None] * self.inverse
+
+
+class Solve(nl.Layer):
+    """L⁻¹ b for a lower triangular L, whose gradient is lower triangular."""
+
+    def forward(self, low, b):
+        self.low, self.y = np.array(low), np.linalg.solve(low, b)
+        return self.y.copy()
+
+    def backward(self, dout):
+        db = np.linalg.solve(self.low.T, dout)
+        return -np.tril(db @ self.y.T), db
+
+
+def test_a_gradient_that_is_right_for_matrices_of_a_kind_passes_with_a_note():
+    a = symmetric(4) + 4 * np.eye(4)
+    for layer, inputs, kind in (
+        (LogDeterminant(), (np.stack([a, a @ a]),), "symmetric"),
+        (Solve(), (np.tril(a), normal(4, 2)), "lower triangular"),
+    ):
+        report = check_gradients(layer, *inputs)
+        assert report.ok, str(report)
+        assert [(n.where, f"stays {kind}" in n.text) for n in report.notes if n.kind == "matrix-kind"] == [("input 0", True)]
+    assert not check_gradients(LogDeterminant(1.01), a).ok
+
+
+class LeavesOut(Masked):
+    """x times a mask that counts as an input, and gets zeros or None."""
+
+    n_nondifferentiable_inputs = 0
+
+    def __init__(self, nothing, factor=1):
+        self.nothing, self.factor = nothing, factor
+
+    def backward(self, dout):
+        return self.factor * super().backward(dout), self.nothing(self.mask)
+
+
+@pytest.mark.parametrize("nothing", [np.zeros_like, lambda mask: None])
+def test_labels_and_masks_that_backward_leaves_out_are_not_compared_and_a_note_says_so(nothing):
+    x, mask = normal(4, 3), np.array([1.0, 0.0, 1.0])
+    report = check_gradients(LeavesOut(nothing), x, mask)
+    assert report.ok, str(report)
+    assert set(report.errors) == {"input 0"}
+    assert "leaves out these whole numbers" in str(report)
+    assert check_gradients(LeavesOut(nothing, 2), x, mask).mistakes == ["wrong-scale"]
+    assert not check_gradients(LeavesOut(nothing), x, 0.5 * mask).ok
+
+
+def test_a_mistake_behind_weights_of_zero_shows_after_a_step_though_forward_refuses_numbers_below_those_given():
+    class Counts(nl.Layer):
+        def __init__(self, factor):
+            self.factor, self.weight = factor, nl.Parameter(np.zeros(3))
+
+        def forward(self, x):
+            if (x < 0).any():
+                raise ValueError("expected counts")
+            self.x = np.array(x)
+            return np.log1p(x) @ self.weight.value
+
+        def backward(self, dout):
+            self.weight.grad += dout @ np.log1p(self.x)
+            return self.factor * dout[:, None] * self.weight.value / (1 + self.x)
+
+    x = np.maximum(np.round(3 * normal(5, 3)), 0)
+    assert check_gradients(Counts(1), x).ok
+    (finding,) = check_gradients(Counts(2), x).findings
+    assert "other values of weight" in finding.cause
+
+
+class SquareRoot(nl.Layer):
+    """√x by bisection to 1e-9, with its exact derivative."""
+
+    def forward(self, x):
+        low, high = np.zeros_like(x), np.maximum(x, 1)
+        for _ in range(34):
+            middle = (low + high) / 2
+            low, high = np.where(middle**2 < x, middle, low), np.where(middle**2 < x, high, middle)
+        self.y = (low + high) / 2
+        return self.y.copy()
+
+    def backward(self, dout):
+        return dout / (2 * self.y)
+
+
+class TanhTable(nl.Layer):
+    """Tanh by a table with straight lines in between, with its exact derivative."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def forward(self, x):
+        grid = np.linspace(-8, 8, 16_001)
+        self.y = np.interp(x, grid, np.tanh(grid))
+        return self.y.copy()
+
+    def backward(self, dout):
+        return self.factor * dout * (1 - self.y**2)
+
+
+@pytest.mark.parametrize("layer", [SquareRoot, TanhTable])
+def test_a_search_or_a_table_with_the_exact_derivative_is_an_approximation(layer):
+    for seed in range(2):
+        x = uniform(0.3, 3, 4, seed=seed)
+        report = check_gradients(layer(), x)
+        assert report.ok, str(report)
+        assert "approximation" in [note.kind for note in report.notes]
+    assert not check_gradients(TanhTable(1.01), x).ok

@@ -77,7 +77,7 @@ def test_a_backward_that_solves_an_equation_is_no_false_alarm():
         assert report.ok, str(report)
 
 
-@pytest.mark.parametrize(("size", "seeds"), [(20_000, range(5)), (1_000_000, [0])])
+@pytest.mark.parametrize(("size", "seeds"), [(20_000, range(2)), (1_000_000, [0])])
 def test_one_wrong_element_of_many_is_found_and_located(size, seeds):
     for seed in seeds:
         x = normal(size, seed=seed)
@@ -99,7 +99,7 @@ def test_a_report_on_a_sample_says_how_likely_it_misses_a_single_element():
     assert 0 < chance < 0.9
     assert f"all along 2 random directions (a single doubled element is missed with a chance of {chance:.1%})" in str(report)
     missed = 0
-    places = np.random.default_rng(3).choice(x.size, 10)
+    places = np.random.default_rng(3).choice(x.size, 5)
     for at in places:
 
         def spoil(g, at=at):
@@ -107,7 +107,7 @@ def test_a_report_on_a_sample_says_how_likely_it_misses_a_single_element():
             return g
 
         missed += check_gradients(Tanh(spoil), x).ok
-    assert missed <= 10 * chance + 3
+    assert missed <= 5 * chance + 2
 
 
 class NetworkOfKinks(nl.Layer):

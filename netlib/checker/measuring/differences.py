@@ -15,6 +15,8 @@ from ..twin import Twin
 SHRINK = 8.0
 VAGUE, UNKNOWN = 1e-3, 0.3
 """Noise relative to the terms of a slope: where a longer step is better, and where all is noise."""
+FAR = 0.04
+"""The longest step of an extrapolation, relative to an element or 1."""
 LONG_STEP = 1000.0
 """Times the usual step, to see whether an output depends on an element at all."""
 
@@ -207,6 +209,20 @@ class Differences:
             has_none = is_steeper or never_settles
         if has_none:
             into.slope[i], into.is_kink[i] = np.nan, False
+
+    def far_slopes(self, name: str, elements: Array) -> tuple[Array, Array]:
+        """Return slopes from long steps, and their errors: what forward is like, not in detail.
+
+        Three steps are extrapolated to none (Romberg).
+        """
+        flat = self.twin.slots[name].reshape(-1)
+        slopes = []
+        for times in (1, 2, 4):
+            above, below, up, down = self.around(flat, elements, FAR / self.step / times)
+            slopes.append((above - below) @ self.dout / (up + down))
+        first, second = (4 * slopes[1] - slopes[0]) / 3, (4 * slopes[2] - slopes[1]) / 3
+        best = (16 * second - first) / 15
+        return best, np.abs(best - second)
 
     def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float, Array]:
         """Return the slope of Σ dout · y along a direction of the whole array, and its noise.

@@ -10,15 +10,18 @@ from ...arrays import Array
 from ..analytic import as_numbers, gradients, left_out, random_douts
 from ..context import CheckContext
 from ..equality import is_same
+from ..report import Finding
 from ..twin import Twin
 from .differences import UNKNOWN, VAGUE, Differences, Slopes
+from .matrices import is_symmetric, symmetric_part
 
 LEAST_ELEMENTS = 16
 """Elements to measure where the gradient is wrong along a random direction."""
 FEWEST_ELEMENTS = 2
 """Elements to measure where it is right along all directions, however slow forward is."""
 
-ALL = slice(None)
+KEEPING_DIRECTIONS = 3
+"""Directions to try where single elements cannot be moved."""
 LEAST_SHARE = 0.5
 """The least share of an element in a random direction."""
 
@@ -45,8 +48,8 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
         agrees = True
         if context.is_sampled and is_comparable:
             context.report.directions[name] = n_directions = 1 if context.twin.seconds > SLOW else 2
-            tries = [compare_along(differences, name, flat, rng) for _ in range(n_directions)]
-            agrees = all(each.agrees for each in tries)
+            tries = [compare_along(differences, name, flat, random_direction(array, rng)) for _ in range(n_directions)]
+            agrees = all(each.agrees or np.isnan(each.slope) for each in tries)
             context.report.chances[name] = chance_of_a_miss(flat, min(each.bound for each in tries))
         count = affordable[name]
         if context.is_sampled:
@@ -56,7 +59,10 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
         measure_elements(context, differences, name, elements, flat, rng, seconds)
         known = ~np.isnan(slopes.slope)
         if not agrees and not known.all() and context.agrees(flat, slopes)[known].all():
-            measure_elements(context, differences, name, np.array([locate(differences, name, flat, rng)]), flat, rng, seconds)
+            wrong = locate(differences, name, flat, random_direction(array, rng))
+            measure_elements(context, differences, name, np.array([wrong]), flat, rng, seconds)
+        if is_comparable and differences.refusal and np.isnan(slopes.slope[elements]).any():
+            compare_within_kind(context, differences, name, flat, rng)
 
 
 def measure_elements(
@@ -108,43 +114,78 @@ def refine_doubtful(context: CheckContext, differences: Differences, name: str, 
 
 
 class Along(NamedTuple):
-    """A comparison along a random direction, with all elements at once."""
+    """A comparison along a direction, with all elements at once."""
 
     agrees: bool
     bound: float
-    """The error of a single element from which the comparison fails for certain."""
+    """The error of a single element from which a random direction disagrees for certain."""
+    mine: float
+    slope: float
 
 
-def compare_along(differences: Differences, name: str, yours: Array, rng: np.random.Generator, part: slice = ALL) -> Along:
-    """Compare your gradient with forward along a random direction through a part of an array."""
-    array = differences.twin.slots[name]
-    direction = np.zeros(array.size)
-    direction[part] = rng.uniform(LEAST_SHARE, 1.5, direction[part].size)
-    direction[part] *= rng.choice([-1.0, 1.0], direction[part].size)
-    scale = float(np.sqrt(yours[part] @ yours[part]))
+def random_direction(array: Array, rng: np.random.Generator) -> Array:
+    """Return a direction in which every element has a part."""
+    direction = rng.uniform(LEAST_SHARE, 1.5, array.shape)
+    direction *= rng.choice([-1.0, 1.0], array.shape)
+    return direction
+
+
+def compare_along(differences: Differences, name: str, yours: Array, direction: Array) -> Along:
+    """Compare your gradient with forward along a direction."""
     before = np.inf
+    scale = float(np.linalg.norm(yours[direction.ravel() != 0]))
     for step in (1e-1, 1e-2, 1e-3, 1e-4):
-        slope, noise, rounded = differences.along(name, direction.reshape(array.shape), step)
+        slope, noise, rounded = differences.along(name, direction, step)
+        mine = float(yours @ rounded.ravel())
         allowed = 8 * noise + differences.relative * scale
-        apart = slope - float(yours @ rounded.ravel())
-        if not abs(apart) > allowed:
-            return Along(True, allowed / LEAST_SHARE)
+        apart = slope - mine
+        if abs(apart) <= allowed:
+            return Along(True, allowed / LEAST_SHARE, mine, slope)
         if abs(apart - before) < 0.1 * abs(apart):  # kinks in between give less at a shorter step
             break
         before = apart
-    return Along(False, 0.0)
+    return Along(False, 0.0, mine, slope)
 
 
-def locate(differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> int:
+def locate(differences: Differences, name: str, yours: Array, direction: Array) -> int:
     """Return an element whose gradient is wrong, found by halving the array."""
     start, stop = 0, yours.size
     while stop - start > 1:
         middle = (start + stop) // 2
-        if compare_along(differences, name, yours, rng, slice(start, middle)).agrees:
+        half = np.zeros(yours.size)
+        half[start:middle] = direction.ravel()[start:middle]
+        if compare_along(differences, name, yours, half.reshape(direction.shape)).agrees:
             start = middle
         else:
             stop = middle
     return start
+
+
+def compare_within_kind(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
+    """Compare along directions that keep what an input has, for a forward that refuses others.
+
+    A symmetric matrix stays symmetric. From row to row, rows keep what they have in common with
+    their averages, such as a sum of 1.
+    """
+    array = differences.twin.slots[name]
+    if not name.startswith("input") or array.ndim < 2 or len(array) < 2:
+        return
+    n_directions = 0
+    for _ in range(KEEPING_DIRECTIONS):
+        if is_symmetric(array):
+            direction = symmetric_part(random_direction(array, rng))
+        else:
+            direction = array[rng.permutation(len(array))] - array
+        along = compare_along(differences, name, yours, direction)
+        if np.isnan(along.slope):
+            continue
+        n_directions += 1
+        if not along.agrees:
+            cause = f"along a direction that forward takes your gradient gives {along.mine:.6g}, forward {along.slope:.6g}"
+            context.report.find(Finding("wrong-formula", name, f"{cause}; it refuses steps of single elements"))
+            return
+    if n_directions:
+        context.report.directions[name] = n_directions
 
 
 def chance_of_a_miss(yours: Array, bound: float) -> float:
@@ -175,7 +216,11 @@ def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | 
             continue
         g = yours.by_name[name]
         flat = np.zeros(array.shape) if g is None else as_numbers(g)
-        if flat is None or flat.shape != array.shape or not compare_along(differences, name, flat.ravel(), rng).agrees:
+        if (
+            flat is None
+            or flat.shape != array.shape
+            or not compare_along(differences, name, flat.ravel(), random_direction(array, rng)).agrees
+        ):
             return None
         if flat.any():
             moving.add(name)

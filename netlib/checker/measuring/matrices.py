@@ -40,24 +40,28 @@ def _diagonal(x: Array) -> Array:
     return np.diagonal(x, axis1=-2, axis2=-1)
 
 
-def _is_symmetric(x: Array) -> bool:
-    return bool(np.allclose(x, _transposed(x), rtol=1e-6, atol=1e-9 * float(np.abs(x).max())))
+def is_symmetric(x: Array) -> bool:
+    """Return whether the last two axes are symmetric matrices."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2] or x.shape[-1] < 2:
+        return False
+    return bool(np.allclose(x, _transposed(x), rtol=1e-6, atol=1e-9 * float(np.abs(x).max(initial=0.0))))
 
 
 def _is_symmetric_with_fixed_diagonal(x: Array) -> bool:
-    return _is_symmetric(x) and any(np.allclose(_diagonal(x), fixed, rtol=0, atol=1e-9) for fixed in (0, 1))
+    return is_symmetric(x) and any(np.allclose(_diagonal(x), fixed, rtol=0, atol=1e-9) for fixed in (0, 1))
 
 
-def _symmetric_part(g: Array) -> Array:
+def symmetric_part(g: Array) -> Array:
+    """Return the mean of matrices and their transposes."""
     return (g + _transposed(g)) / 2
 
 
 def _off_diagonal_part(g: Array) -> Array:
-    return np.where(np.eye(g.shape[-1], dtype=bool), 0, _symmetric_part(g))
+    return np.where(np.eye(g.shape[-1], dtype=bool), 0, symmetric_part(g))
 
 
 KINDS: list[tuple[str, Callable[[Array], bool], Callable[[Array], Array]]] = [
-    ("symmetric", _is_symmetric, _symmetric_part),
+    ("symmetric", is_symmetric, symmetric_part),
     ("symmetric with its diagonal", _is_symmetric_with_fixed_diagonal, _off_diagonal_part),
     ("lower triangular", lambda x: not np.triu(x, 1).any(), np.tril),
     ("upper triangular", lambda x: not np.tril(x, -1).any(), np.triu),

@@ -11,6 +11,7 @@ import numpy as np
 from ...arrays import Array
 from ...layer import Layer
 from ..analytic import Rng
+from .matrices import is_symmetric
 
 STEP = 0.05
 """The largest change of a parameter in a step, relative to its size."""
@@ -53,11 +54,6 @@ def is_constant(x: Array) -> bool:
     return x.size > 0 and bool((x == x.flat[0]).all())
 
 
-def is_symmetric(x: Array) -> bool:
-    """Return whether an array is a symmetric matrix, and not constant."""
-    return x.ndim == 2 and x.shape[0] == x.shape[1] and bool(np.array_equal(x, x.T)) and not is_constant(x)
-
-
 def repeat_rows(inputs: Inputs) -> Inputs | None:
     """Return the inputs with their only row several times; None if they have more rows."""
     batched = [x for x in inputs if x.ndim >= 2]
@@ -92,7 +88,7 @@ def other_inputs(inputs: Inputs, n_given: int, rng: Rng) -> Iterator[OtherInputs
     yield from change(
         ordered, rng.permutation, "elements in another order", "all elements increase, so a wrong choice of places may not show"
     )
-    symmetric = [i for i in given if is_symmetric(inputs[i])]
+    symmetric = [i for i in given if is_symmetric(inputs[i]) and not is_constant(inputs[i])]
     yield from change(symmetric, vary, "a matrix that is not symmetric", "the matrix is symmetric, so a transposed one would pass")
     unique = [i for i, x in enumerate(inputs) if x.dtype.kind in "iu" and x.size > 1 and np.unique(x).size == x.size]
     yield from change(unique, _with_repeated, "a repeated index", "no index repeats, so += with an index in place of np.add.at would pass")
@@ -112,8 +108,10 @@ def _is_structured(x: Array) -> bool:
     sums = x.sum(axis=-1)
     has_equal_sums = sums.size > 1 and np.ptp(sums) <= 1e-6 * np.abs(x).max()
     adds_to_one = bool(np.allclose(sums, 1, rtol=0, atol=1e-6))
+    norms = np.linalg.norm(x, axis=-1)
+    has_equal_norms = norms.size > 1 and bool(np.ptp(norms) <= 1e-6 * norms.max())
     is_increasing = x.shape[-1] > 2 and bool((np.diff(x) > 0).all())
-    return has_equal_sums or adds_to_one or is_increasing
+    return has_equal_sums or adds_to_one or has_equal_norms or is_increasing
 
 
 def _with_repeated(x: Array) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from importlib.resources import files
@@ -23,6 +24,7 @@ import netlib as nl
 from netlib.arrays import Array, ArrayLike
 from netlib.drawing.layout import arrange
 
+from .layers_to_check import CASES, normal
 from .machine import OtherProcesses, describe
 from .report import markdown, number
 
@@ -49,6 +51,7 @@ class Forgetful(nl.Affine):
 def rows(rounds: int) -> Iterator[Row]:
     """Measure everything, `rounds` times each."""
     yield from _checks(rounds)
+    yield from _checks_of_users_layers(rounds)
     yield from _pictures(rounds)
 
 
@@ -61,6 +64,28 @@ def _checks(rounds: int) -> Iterator[Row]:
         ):
             seconds, report = _time(rounds, nl.check_gradients, layer, x)
             yield Row(f"check of {name}: {_coverage(report)}", seconds, bound)
+
+
+def _checks_of_users_layers(rounds: int) -> Iterator[Row]:
+    """Measure the time and the memory of checks of layers as users write them."""
+    for name, case in CASES.items():
+        for slip in case.slips:
+            layer, x = case.make(slip), normal(*case.shape)
+            seconds, report = _time(1 if case.is_large else rounds, nl.check_gradients, layer, x)
+            text = f"check of {name}, {slip} wrong" if slip else f"check of {name}"
+            yield Row(f"{text}: {_coverage(report)}", seconds, case.seconds)
+            if case.is_large:
+                yield Row(f"memory of the {text}", [_peak(layer, x) / 2**20], 1024, "MiB")
+
+
+def _peak(layer: nl.Layer, x: Array) -> int:
+    """Return the most bytes that a check holds at a time, its inputs among them."""
+    tracemalloc.start()
+    try:
+        nl.check_gradients(layer, x)
+        return x.nbytes + tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def _pictures(rounds: int) -> Iterator[Row]:

@@ -13,21 +13,21 @@ from .analytic import Gradients, as_numbers, gradients
 from .conduct.rows import Rows
 from .equality import equal
 from .measuring.budget import WATCHING
-from .measuring.differences import Slopes
+from .measuring.differences import Slopes, relative_error
 from .naming.expressions import letter, products, usual_slopes
 from .report import Evidence, Finding, GradientReport
 from .tracing.ledger import Logs
 from .twin import Twin
 
 if TYPE_CHECKING:
-    from .tracing.experiment import Explanation
+    from .tracing.experiment import Experiment, Explanation
 
 
 class CheckContext:
     """Your gradients, the measured ones, and the arrays that both are made of."""
 
     def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, record: Callable[[], tuple[Gradients, Logs]],
-                 rows: Rows | None, eps: float, report: GradientReport) -> None:  # fmt: skip
+                 rows: Rows | None, eps: float, nothing: float, report: GradientReport) -> None:  # fmt: skip
         self.twin = twin
         self.ys = ys
         self.douts = douts
@@ -37,13 +37,16 @@ class CheckContext:
         self.eps = eps
         self.report = report
         self.slopes: dict[str, Slopes] = {}
-        self.relative = min(0.2, max(1e-6, 100 * eps ** (2 / 3)))
-        self.nothing = 1e-3 * eps * max((float(np.abs(d).max(initial=0.0)) for d in douts), default=0.0)
-        """The size below which a number is rounding, relative to dout."""
+        self.relative = relative_error(eps)
+        self.nothing = nothing
+        """The size below which a gradient is rounding."""
         self.is_sampled = False
         """Whether only some elements were measured."""
         self.watching = WATCHING
         """Seconds left for experiments on forward."""
+        self.wrong: dict[str, Array] = {}
+        """Which elements differ from the measured ones, and want a name."""
+        self.experiments: dict[str, Experiment] = {}
         self.explanations: list[Explanation] = []
         """The explanations that experiments have found so far."""
         self._jacobians: dict[str, Array] | None = None
@@ -175,7 +178,11 @@ class CheckContext:
     def slope_text(self, gradient: Array) -> str:
         """Return an elementwise gradient as ``dout * (a known function of x or y)``, or ""."""
         d, x, y = (self.operands.get(key) for key in ("dout", "x", "y"))
-        if d is None or x is None or y is None or not d.shape == x.shape == y.shape == gradient.shape or x.size < 3:
+        if d is None or x is None or y is None or not d.shape == x.shape == y.shape == gradient.shape:
+            return ""
+        known = ~np.isnan(gradient)
+        d, x, y, gradient = d[known], x[known], y[known], gradient[known]
+        if x.size < 3:
             return ""
         with np.errstate(all="ignore"):
             slope = gradient / d

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array
 from .analytic import as_numbers
+from .blocks import blocks, largest
 
 
 def is_same(a: Any, b: Any) -> bool:
@@ -15,7 +16,8 @@ def is_same(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
     a, b = np.asarray(a), np.asarray(b)
-    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc"))
+    has_nan = a.dtype.kind in "fc" and b.dtype.kind in "fc"
+    return a.shape == b.shape and all(np.array_equal(x, y, equal_nan=has_nan) for x, y in blocks(a, b))
 
 
 def is_close(a: Any, b: Any, tolerance: float) -> bool:
@@ -29,7 +31,7 @@ def is_close(a: Any, b: Any, tolerance: float) -> bool:
         return True
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return bool(np.array_equal(np.isfinite(a), np.isfinite(b)))
-    return float(np.abs(a - b).max()) <= tolerance * max(float(np.abs(a).max()), float(np.abs(b).max()))
+    return max(largest(x - y) for x, y in blocks(a, b)) <= tolerance * max(largest(a), largest(b))
 
 
 def equal(a: Array, b: Array) -> bool:

@@ -8,17 +8,25 @@ import numpy as np
 
 from ...arrays import Array
 from ..analytic import Gradients, Rng, as_numbers, gradients, random_douts
+from ..blocks import blocks, largest
 from ..equality import is_close
 from ..report import Finding, GradientReport
 from ..twin import Twin
 from .repetition import nondeterministic_names
+
+SOLVED = 1e-7
+"""A relative error that a backward may have which solves an equation."""
+LARGE, SMALL = 40, -10
+"""Exponents of 2 by which dout grows and shrinks."""
+OFF = 1e-4
+"""The relative error that counts where dout has another size, and a solution fewer digits."""
 
 
 def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
     """Report a backward that does not add to the gradients that are there already."""
     if plain.error is not None:
         return
-    scale = {path: 1.0 if g is None or not g.size else float(np.abs(g).max()) or 1.0 for path, g in plain.grads.items()}
+    scale = {path: 1.0 if g is None or not g.size else largest(g) or 1.0 for path, g in plain.grads.items()}
     start = {path: np.asarray(scale[path] * (1 + rng.random(p.shape)), p.dtype) for path, p in twin.parameters.items()}
     twin.forward()
     after = gradients(twin, douts, prefilled=start)
@@ -42,12 +50,18 @@ def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, rep
             report.find(Finding("double-counted", path, cause, f"self.{path}.grad += …, with the new gradient alone on the right"))
 
 
-def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
+def check_linearity(
+    twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float, rounding: float
+) -> None:
     """Report gradients without backward(d1 + 2 d2) = backward(d1) + 2 backward(d2)."""
+    tolerance = max(tolerance, SOLVED)
     if not twin.takes_dout:
         return
     others = random_douts(douts, rng)
-    at = [plain, *(gradients_at(twin, d) for d in (others, [a + 2 * b for a, b in zip(douts, others, strict=True)]))]
+    at = [plain, gradients_at(twin, others)]
+    others = [a + 2 * b for a, b in zip(douts, others, strict=True)]
+    at.append(gradients_at(twin, others))
+    del others
     if any(g.error is not None for g in at):
         return
     for name in at[0].by_name:
@@ -62,9 +76,8 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
             continue
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
-        scale = max((float(np.abs(g).max()) for g in (a, b, both) if g.size), default=0.0)
-        rounding = 1e-3 * np.finfo(both.dtype).eps * max(float(np.abs(d).max(initial=0)) for d in douts)
-        if not both.size or float(np.abs(a + 2 * b - both).max()) <= tolerance * scale + rounding:
+        apart = max((largest(i + 2 * j - k) for i, j, k in blocks(a, b, both)), default=0.0)
+        if apart <= tolerance * max(map(largest, (a, b, both))) + rounding:
             continue
         if is_close(a, b, tolerance):
             cause = "the gradient is the same whatever dout is: backward forgets to multiply by it"
@@ -85,6 +98,38 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
         else:
             cause = "the gradient is not linear in dout: twice the dout must give twice the gradient"
             report.find(Finding("wrong-formula", name, cause, "use dout once, as a plain factor"))
+
+
+def check_magnitudes(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rounding: float) -> None:
+    """Report gradients that do not grow and shrink as dout does."""
+    if not twin.takes_dout or plain.error is not None:
+        return
+    wrong = {finding.where for finding in report.findings}
+    if any(finding.mistake.startswith("mutates") for finding in report.findings):
+        return  # what was changed on the way shows here, too
+    for exponent in (LARGE, SMALL):
+        times = 2.0 ** max(-_reach(douts), min(exponent, _reach(douts)))
+        there = gradients_at(twin, [np.asarray(d * times, d.dtype) for d in douts])
+        for name in plain.by_name:
+            a, b = (None if g.by_name.get(name) is None else as_numbers(g.by_name[name]) for g in (plain, there))
+            if name in wrong or a is None or b is None or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+                continue
+            if max((largest(j / times - i) for i, j in blocks(a, b)), default=0.0) <= OFF * largest(a) + rounding:
+                continue
+            wrong.add(name)
+            most = largest(b)
+            if times > 1 and (np.abs(b) == most).sum() > 1:
+                cause = f"with a dout {times:.0e} times larger no element exceeds {most:g}: backward clips the gradient"
+                hint = "leave np.clip out of backward, and clip after it: nl.clip_grad_norm(model, …)"
+            else:
+                cause = f"with a dout {times:.0e} times as large the gradient is not {times:.0e} times as large"
+                hint = "use dout once, as a plain factor"
+            report.find(Finding("wrong-formula", name, cause, hint))
+
+
+def _reach(douts: Sequence[Array]) -> float:
+    """Return the exponent of 2 by which dout may grow or shrink in its floating type."""
+    return min((np.finfo(d.dtype).maxexp / 4 for d in douts), default=0.0)
 
 
 def gradients_at(twin: Twin, douts: Sequence[Array]) -> Gradients:

@@ -37,6 +37,7 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
         cause = "forward gives different outputs for the same input and the same random state"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
         return None
+    del first, second
     again = gradients(twin, douts)
     repeated = gradients(twin, douts)
     if once.error is not None or repeated.error is not None:
@@ -98,18 +99,22 @@ def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientRepo
             parameter.value[...] *= np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
         twin.inputs = elsewhere
         try:
-            second = [np.array(y) for y in twin.forward_on()]
+            returned = twin.forward_on()
         except UserCodeError:
             return False
         if not all(map(is_same, held, first)):
             cause = "a second forward overwrites the array that the first one returned"
             report.find(Finding("aliases-output", "forward", cause, "return a new array each time, or y.copy()"))
+        del first, held
+        second = [np.array(y) for y in returned]
+        del returned
         douts = random_douts(second, rng, twin.takes_dout)
         keeps, twin.writes_parameters = twin.writes_parameters, False
         got = gradients(twin, douts)
         if not all(map(is_same, dx_held, dx)):
             cause = "a second backward overwrites the array that the first one returned"
             report.find(Finding("aliases-output", "backward", cause, "return a new array each time, or dx.copy()"))
+        del dx, dx_held
         twin.reset()
         twin.set_random_states(then)
         fresh = [np.array(y) for y in twin.forward_on()]

@@ -16,7 +16,7 @@ class OutOfBudgetError(Exception):
 
 SECONDS = 1.0
 """Seconds for the differences of one check; a layer that needs longer is sampled."""
-WATCHING, OPERATION = 2.0, 15e-6
+WATCHING, OPERATION = 0.7, 10e-6
 """Seconds for the experiments of one check, and for watching one operation of a forward."""
 
 FORWARD, LAYER, INPUT, PARAMETER = 10e-6, 3e-6, 10e-9, 1e-9

@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ..blocks import blocks, slices
+from ..guards import UserCodeError
 from ..twin import Twin
 
 SHRINK = 8.0
+VAGUE, UNKNOWN = 1e-3, 0.3
+"""Noise relative to the terms of a slope: where a longer step is better, and where all is noise."""
+FAR = 0.04
+"""The longest step of an extrapolation, relative to an element or 1."""
 LONG_STEP = 1000.0
 """Times the usual step, to see whether an output depends on an element at all."""
 
@@ -21,12 +27,18 @@ class Slopes:
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
         self.noise = np.zeros(size)
-        self.low = np.full(size, np.nan)
-        self.high = np.full(size, np.nan)
+        self.size = np.zeros(size)
+        """Of the terms that add up to the slope, the sum of the absolute values."""
+        self.low = np.zeros(size)
+        self.high = np.zeros(size)
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
         """∂y/∂(element), a row for each element; None where too large."""
+
+    def is_vague(self, limit: float) -> Array:
+        """Return which slopes have noise above this share of the terms that they are made of."""
+        return np.asarray(self.noise > limit * self.size)
 
 
 class Differences:
@@ -46,19 +58,33 @@ class Differences:
 
     def __init__(self, twin: Twin, douts: Sequence[Array], eps: float, ys: Sequence[Array] | None = None) -> None:
         self.twin = twin
-        self.dout = np.concatenate([np.asarray(d, float).ravel() for d in douts])
+        self.dout = _joined(douts)
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
-        self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
+        self.relative = relative_error(eps)
+        self.refusal = ""
+        """What forward last raised at moved inputs."""
+        self.y = np.array(self.outputs()) if ys is None else _joined(ys)
+
+    @property
+    def least_slope(self) -> float:
+        """The size of a slope that no step shows, since it is less than the spacing of outputs."""
+        weight = sum(float(np.abs(d) @ np.abs(y)) for d, y in blocks(self.dout, self.y))
+        return float(self.eps * weight / (LONG_STEP * self.step))
 
     def outputs(self) -> Array:
-        """Return all outputs of a forward in one flat array."""
-        ys = self.twin.forward(keep_parameters=True)
+        """Return all outputs of a forward in one flat array; NaN where forward raises.
+
+        The array may be the layer's own.
+        """
+        try:
+            ys = self.twin.forward(keep_parameters=True)
+        except UserCodeError as raised:
+            self.refusal = str(raised)
+            return np.full(self.dout.size, np.nan)
         if self.twin.writes_parameters:
             self.twin.restore_parameters()
-        if len(ys) == 1:
-            return np.array(ys[0], float).ravel()
-        return np.concatenate([np.asarray(y, float).ravel() for y in ys])
+        return _joined(ys)
 
     def around(self, flat: Array, elements: Array, scale: float) -> tuple[Array, Array, Array, Array]:
         """Return the changes of the outputs a step up and down, by element, and both steps."""
@@ -81,11 +107,14 @@ class Differences:
         below -= self.y
         return above, below, widths[0], widths[1]
 
-    def rounding_noise(self, above: Array, below: Array, width: Array, moved: Array | None = None) -> Array:
-        """Return the rounding error of a central difference; outputs that never move have none."""
-        moved = _has_moved(above, below) if moved is None else moved
-        weight = np.abs(self.dout) * np.abs(self.y)
-        return np.asarray((moved @ weight + self.eps * (np.abs(above) @ np.abs(self.dout))) * self.eps / width)
+    def rounding_noise(self, above: Array, moved: Array, width: Array, at: Array | slice) -> Array:
+        """Return the rounding error of a central difference that moves these outputs."""
+        weight = np.abs(self.dout[at])
+        return np.asarray((moved @ (weight * np.abs(self.y[at])) + self.eps * (np.abs(above) @ weight)) * self.eps / width)
+
+    def _noise(self, above: Array, width: Array, at: Array) -> float:
+        """Return the rounding error of one central difference that moves these outputs."""
+        return float(self.rounding_noise(above[:, at], np.ones((1, at.size)), width, at)[0])
 
     def measure(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in central differences for these elements, block by block."""
@@ -95,15 +124,28 @@ class Differences:
             part = elements[start : start + block]
             above, below, up, down = self.around(flat, part, 1.0)
             with np.errstate(all="ignore"):
-                rows = (above - below) / (up + down)[:, None]
+                slope, noise, bend, size = np.zeros((4, len(part)))
+                if into.jacobian is not None:
+                    into.jacobian[part] = 0
+                for outputs in slices(self.y.size):
+                    moved = _has_moved(above[:, outputs], below[:, outputs])
+                    some = np.flatnonzero(moved.any(axis=0))  # a few, where the layer is elementwise
+                    at = outputs.start + some
+                    a, b, dout = above[:, at], below[:, at], self.dout[at]
+                    right, left = a / up[:, None], b / down[:, None]
+                    rows = (a - b) / (up + down)[:, None]
+                    slope += rows @ dout
+                    noise += self.rounding_noise(a, moved[:, some], (up + down) / 2, at)
+                    bend += np.abs((right + left) * dout).sum(axis=1)
+                    size += np.abs(right * dout).sum(axis=1) + np.abs(left * dout).sum(axis=1)
+                    if into.jacobian is not None:
+                        into.jacobian[part[:, None], at] = rows
                 into.is_measured[part] = True
-                into.slope[part] = rows @ self.dout
-                into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
-                bend = np.abs((above / up[:, None] + below / down[:, None]) * self.dout).sum(axis=1)
-                size = np.abs(above / up[:, None] * self.dout).sum(axis=1) + np.abs(below / down[:, None] * self.dout).sum(axis=1)
+                into.slope[part] = slope
+                into.noise[part] = noise
+                into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
-            if into.jacobian is not None:
-                into.jacobian[part] = rows
+            del above, below
 
     def refine(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in slopes with error estimates, or kinks, from smaller and smaller steps."""
@@ -117,43 +159,48 @@ class Differences:
     def _refine_one(self, flat: Array, i: int, into: Slopes) -> None:
         one = np.array([i])
         best, rounding = np.inf, 0.0
-        before: tuple[float, float, Array, Array] | None = None
+        before: tuple[float, float, float] | None = None
         kinks = 0
         into.is_kink[i] = False
         first = first_scale = np.nan
-        scales = [SHRINK**-k for k in (range(8) if self.eps < 1e-12 else range(-1, 3))]
+        is_vague = into.noise[i] > VAGUE * into.size[i]
+        scales = [SHRINK**-k for k in (range(-4, 1) if is_vague else range(8) if self.eps < 1e-12 else range(-1, 3))]
         moved = _has_moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
             moved |= _has_moved(above, below)  # what moves at a longer step is rounded at this one, too
-            right, left = above[0] / up[0], -below[0] / down[0]
-            row = (above[0] - below[0]) / (up[0] + down[0])
-            slope, noise = float(row @ self.dout), float(self.rounding_noise(above, below, (up + down) / 2, moved)[0])
-            bend = np.abs(right - left) * np.abs(self.dout)
-            if not np.isfinite(slope):
-                slope, right, left, row = _one_sided(right, left, self.dout)
-                bend = np.zeros_like(right)
-            scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
+            at = np.flatnonzero(moved)
+            dout = self.dout[at]
+            right, left = above[0, at] / up[0], -below[0, at] / down[0]
+            row = (above[0, at] - below[0, at]) / (up[0] + down[0])
+            slope, noise = float(row @ dout), self._noise(above, (up + down) / 2, at)
+            if not np.isfinite(slope):  # forward is defined on one side
+                side = above if np.isfinite(right @ dout) else below
+                row = right = left = right if side is above else left
+                slope, noise = float(row @ dout), self._noise(side, up, at)
+            total = float(np.abs(right - left) @ np.abs(dout))
+            scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(dout))
             first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)
             if before is not None:
-                old_slope, old_noise, old_bend, _ = before
+                old_slope, old_noise, old_total = before
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
                     best, rounding = error, noise + old_noise
-                    into.slope[i], into.noise[i] = slope, error
+                    into.slope[i], into.noise[i], into.size[i] = slope, error, scale_of_slopes / 2
                     if into.jacobian is not None:
-                        into.jacobian[i] = row
-                total, old_total = float(bend.sum()), float(old_bend.sum())
+                        into.jacobian[i] = 0
+                        into.jacobian[i, at] = row
                 kinks = kinks + 1 if total > 0.4 * old_total and total > 1e-4 * scale_of_slopes + 16 * noise else 0
                 if kinks >= 2:
-                    a, b = right * self.dout, left * self.dout
+                    a, b = right * dout, left * dout
                     into.is_kink[i] = True
                     into.low[i], into.high[i] = float(np.minimum(a, b).sum()) - 4 * noise, float(np.maximum(a, b).sum()) + 4 * noise
                 else:
                     into.is_kink[i] = False
                     if best < 1e-7 * abs(slope) and total < 0.01 * scale_of_slopes:
                         return
-            before = slope, noise, bend, row
+            before = slope, noise, total
+            del above, below
         if into.is_kink[i]:
             has_none = scale_of_slopes > 20 * first_scale  # as of the root of |x| at 0
         else:
@@ -163,31 +210,59 @@ class Differences:
         if has_none:
             into.slope[i], into.is_kink[i] = np.nan, False
 
-    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float]:
-        """Return the slope of Σ dout · y along a direction of the whole array, and its noise."""
+    def far_slopes(self, name: str, elements: Array) -> tuple[Array, Array]:
+        """Return slopes from long steps, and their errors: what forward is like, not in detail.
+
+        Three steps are extrapolated to none (Romberg).
+        """
+        flat = self.twin.slots[name].reshape(-1)
+        slopes = []
+        for times in (1, 2, 4):
+            above, below, up, down = self.around(flat, elements, FAR / self.step / times)
+            slopes.append((above - below) @ self.dout / (up + down))
+        first, second = (4 * slopes[1] - slopes[0]) / 3, (4 * slopes[2] - slopes[1]) / 3
+        best = (16 * second - first) / 15
+        return best, np.abs(best - second)
+
+    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float, Array]:
+        """Return the slope of Σ dout · y along a direction of the whole array, and its noise.
+
+        The third result is the direction as it was after rounding.
+        """
         array = self.twin.slots[name]
         kept = array.copy()
-        h = self.step * scale
+        h = self.step * scale * max(1.0, float(np.linalg.norm(kept)) / max(1, kept.size) ** 0.5)
         try:
             array[...] = kept + h * direction
+            rounded = array - kept
             above = self.outputs() - self.y
             array[...] = kept - h * direction
+            rounded += kept - array
             below = self.outputs() - self.y
         finally:
             array[...] = kept
-        slope = float((above - below) @ self.dout) / (2 * h)
-        noise = float(self.rounding_noise(above[None], below[None], np.array([h]))[0])
-        return slope, noise
+        slope = noise = 0.0
+        for part in slices(self.y.size):
+            slope += float((above[part] - below[part]) @ self.dout[part]) / (2 * h)
+            moved = _has_moved(above[part], below[part])[None]
+            noise += float(self.rounding_noise(above[None, part], moved, np.array([h]), part)[0])
+        rounded /= 2 * h
+        return slope, noise, rounded
+
+
+def _joined(arrays: Sequence[Any]) -> Array:
+    """Return all numbers in one flat array, if possible without a copy."""
+    flat = [np.asarray(a, float).ravel() for a in arrays]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat)
 
 
 def _has_moved(above: Array, below: Array) -> Array:
     return np.asarray((above != 0) | (below != 0))
 
 
-def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Array, Array]:
-    """Return the slope from the side on which forward is defined."""
-    side = right if np.isfinite(right @ dout) else left
-    return float(side @ dout), side, side, side
+def relative_error(eps: float) -> float:
+    """Return the relative error that a difference may have in numbers of this spacing."""
+    return float(min(0.2, max(1e-6, 100 * eps ** (2 / 3))))
 
 
 def epsilon(arrays: Sequence[Any]) -> float:

@@ -44,7 +44,10 @@ def by_experiment(context: CheckContext, name: str, yours: Array, explained: Cal
     def search() -> Explanation | None:
         with np.errstate(all="ignore"):
             try:
-                return next(explained(Experiment(context, name, yours)), None)
+                if name not in context.experiments:
+                    context.experiments[name] = Experiment(context, name, yours)
+                context.experiments[name].begin()
+                return next(explained(context.experiments[name]), None)
             except (OutOfBudgetError, NotComparableError):
                 return None
 

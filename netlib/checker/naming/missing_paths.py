@@ -40,14 +40,13 @@ def find_path_of_one_run(context: CheckContext, name: str, yours: Array, wrong: 
 
 def _miscounts(experiment: Experiment, found: list[Path], factors: Iterable[float]) -> Iterator[Explanation]:
     mine, right, allowed = experiment.mine, experiment.right, experiment.allowed
-    doubtful = 0.01 * (abs(mine[0]) + abs(right[0])) + allowed
 
     def is_mine(path: Path, rest: float, factor: float) -> bool:
         """Return whether your gradient is `factor` times this path plus `rest` times the others."""
         if path.is_repeated and rest == 1:
             return experiment.is_mine(path.readings(factor))
         about = factor * path.first + rest * (right[0] - path.first)
-        return abs(about - mine[0]) <= doubtful and is_close(factor * path.part + rest * (right - path.part))
+        return experiment.is_near(about) and is_close(factor * path.part + rest * (right - path.part))
 
     def is_close(slopes: Array) -> bool:
         return float(np.abs(slopes - mine).max()) <= allowed
@@ -73,7 +72,7 @@ def _miscounts(experiment: Experiment, found: list[Path], factors: Iterable[floa
         if a.is_repeated and b.is_repeated:
             are_near = bool(a.arrays & b.arrays)
         else:
-            are_near = abs(right[0] - a.first - b.first - mine[0]) <= doubtful
+            are_near = experiment.is_near(right[0] - a.first - b.first)
         if are_near and experiment.is_mine(a.readings(0) | b.readings(0)):  # and not one path through both
             cause = f"the paths through {a.text} and through {b.text} are missing; {ADD_UP}"
             yield Explanation("missing-term", cause, a.readings(0) | b.readings(0))

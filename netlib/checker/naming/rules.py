@@ -26,6 +26,12 @@ PROVEN_BY_CONDUCT = {"ignores-upstream", "missing-mask", "wrong-formula", "nonde
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
 
 
+def name_mistakes(context: CheckContext) -> None:
+    """Report why gradients differ from the measured ones."""
+    for name, wrong in context.wrong.items():
+        name_mistake(context, name, wrong)
+
+
 def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:
     """Report why the gradient of an array differs from the measured one."""
     for finding in context.report.findings:

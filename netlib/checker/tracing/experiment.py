@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,16 @@ from ..context import CheckContext
 from ..guards import UserCodeError
 from ..measuring.budget import OPERATION, OutOfBudgetError
 from .stand_ins import StandIns
-from .trace import Change, Place, Reading, Trace
+from .trace import Change, Place, Reading, Rerun, Trace
+
+if TYPE_CHECKING:
+    from .paths import Path
 
 N_DIRECTIONS = 4
+FEWEST = 10
+"""Forwards without which a search does not begin."""
+ROUGHLY = 0.01
+"""The relative error of a slope from one forward that is not far off."""
 
 
 class Explanation(NamedTuple):
@@ -30,7 +37,7 @@ class Explanation(NamedTuple):
 class Experiment:
     """Slopes of one array along random directions: yours, the measured, those of changed forwards.
 
-    An experiment may use half of the time left for experiments.
+    One serves all rules that look at an array.
 
     Attributes
     ----------
@@ -43,7 +50,11 @@ class Experiment:
     base, above : Trace
         The operations of forward without a step, and a step along the first direction.
     held : dict
-        The readings of operands in all runs.
+        The readings of operands in all runs of this search.
+    still : dict
+        The readings that hold what moves without moving the output.
+    paths : list of Path or None
+        The paths from the array to the output, once they are known.
     """
 
     def __init__(self, context: CheckContext, name: str, yours: Array) -> None:
@@ -60,46 +71,71 @@ class Experiment:
         largest = max(float(np.abs(g[usable]).max(initial=0.0)) for g in (yours, target))
         self.allowed = (1e-5 * largest + 8 * float(slopes.noise.max(initial=0.0))) * float(np.sqrt(usable.sum()))
         self._stand_ins = StandIns(context.twin.layer, context.twin.parameters.values())
-        self.held: dict[Place, Reading] = {}
-        self._may_leave, self._cost = context.watching / 2, context.twin.seconds
-        self.base = self._run({}, {}, is_full=True)[1]
+        self.still: dict[Place, Reading] = {}
+        self.paths: list[Path] | None = None
+        self._cost = context.twin.seconds
+        self.begin()
+        self.base = Trace()
+        self._run(self.base)
         self._cost += OPERATION * len(self.base.operations)
-        self.height, self.above = self._run_moved(1, 0, {}, {}, is_full=True)
+        self.above = Trace()
+        self.height = self._run_moved(1, 0, self.above)
+
+    def begin(self) -> None:
+        """Begin another search, which may use half of the time left for experiments.
+
+        A few forwards would find nothing.
+        """
+        self._may_leave = self.context.watching / 2
+        if self.context.watching - FEWEST * self._cost < self._may_leave:
+            raise OutOfBudgetError
+        self.held: dict[Place, Reading] = {}
 
     def slope(self, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
         """Return the slope along direction number i with other operands and operations."""
-        up, down = (self._run_moved(sign, i, instead, changes or {})[0] for sign in (1, -1))
+        up, down = (self._run_moved(sign, i, self._rerun(instead, changes)) for sign in (1, -1))
         return float((up - down) / (2 * self.step))
 
-    def lost_slope(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> float:
-        """Return by how much, roughly, these operands and operations lower the first slope."""
-        return float((self.height - self._run_moved(1, 0, instead, changes or {})[0]) / self.step)
+    def lost_slope(self, instead: Mapping[Place, Reading]) -> float:
+        """Return by how much, roughly, these operands lower the first slope."""
+        return float((self.height - self._run_moved(1, 0, self._rerun(instead, None))) / self.step)
 
     def is_mine(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> bool:
-        """Return whether forward has your gradient with these operands and operations."""
+        """Return whether forward has your gradient with these operands and operations.
+
+        Where no operation changes, the value without a step is known, and a single forward tells
+        most of those that do not.
+        """
         try:
+            if not changes and not self.is_near(self.right[0] - self.lost_slope(instead)):
+                return False
             return all(abs(self.slope(i, instead, changes) - mine) <= self.allowed for i, mine in enumerate(self.mine))
         except UserCodeError as raised:
-            if isinstance(raised.error, ValueError | IndexError):
+            if isinstance(raised.error, ValueError | LookupError):
                 return False  # as where the shapes do not fit
             raise
 
-    def _run_moved(
-        self, sign: int, i: int, instead: Mapping[Place, Reading], changes: Mapping[int, Change], is_full: bool = False
-    ) -> tuple[float, Trace]:
+    def is_near(self, about: float) -> bool:
+        """Return whether a rough slope along the first direction may be that of your gradient."""
+        return bool(abs(about - self.mine[0]) <= ROUGHLY * (abs(self.mine[0]) + abs(self.right[0])) + self.allowed)
+
+    def _rerun(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None) -> Trace:
+        return Rerun({**self.held, **instead}, changes or {})
+
+    def _run_moved(self, sign: int, i: int, trace: Trace) -> float:
         kept = self.array.copy()
         self.array[...] = kept + sign * self.step * self.directions[i]
         try:
-            return self._run({**self.held, **instead}, changes, is_full)
+            return self._run(trace)
         finally:
             self.array[...] = kept
 
-    def _run(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change], is_full: bool) -> tuple[float, Trace]:
-        """Return Σ dout · y and the operations of forward."""
+    def _run(self, trace: Trace) -> float:
+        """Return Σ dout · y of a forward, whose operations go through a trace."""
         self.context.watching -= self._cost
         if self.context.watching < self._may_leave:
             raise OutOfBudgetError
-        trace, twin = Trace(instead, changes, is_full), self.twin
+        twin = self.twin
         kept = twin.inputs
         try:
             twin.inputs = [trace.watch(x) if i in twin.float_inputs else x for i, x in enumerate(kept)]
@@ -107,4 +143,4 @@ class Experiment:
                 ys = twin.forward()
         finally:
             twin.inputs, trace.is_over = kept, True
-        return float(np.concatenate([np.asarray(y, float).ravel() for y in ys]) @ self._weights), trace
+        return float(np.concatenate([np.asarray(y, float).ravel() for y in ys]) @ self._weights)

@@ -81,13 +81,15 @@ def paths(experiment: Experiment) -> list[Path]:
     that a softmax subtracts.
     """
     largest = float(np.abs(experiment.right).max())
-    while True:
+    experiment.held = experiment.still
+    while experiment.paths is None:
         found = [Path(experiment, operands) for operands in _moving(experiment)]
         still = [path for path in found if abs(path.first) <= 1e-8 * largest and not path.operands.keys() <= experiment.held.keys()]
         if not still:
-            return found
+            experiment.paths = found
         for path in still:
-            experiment.held |= path.readings(0)
+            experiment.still.update(path.readings(0))
+    return experiment.paths
 
 
 def paths_of_one_run(experiment: Experiment) -> list[Path]:

@@ -80,31 +80,21 @@ class Operation(NamedTuple):
         return np.asarray(self.function(*args, **{key: put(value) for key, value in self.options.items()} | options))
 
 
-Change = Callable[["Trace", list[Array]], Array]
-"""A replacement for an operation: from the trace and the operands to the result."""
+class Change(NamedTuple):
+    """A replacement for an operation."""
+
+    result: Callable[[list[Array]], Array]
+    """From the operands to the result."""
+    source: Place | None = None
+    """The place of an earlier operand that `result` takes in place of the operation's own."""
 
 
 class Trace:
-    """The operations of one forward on `Traced` arrays, in order.
+    """The operations of one forward on `Traced` arrays, in order."""
 
-    Sites, addresses and results take time to record, and are left out unless `is_full`.
-    """
-
-    def __init__(
-        self, instead: Mapping[Place, Reading] | None = None, changes: Mapping[int, Change] | None = None, is_full: bool = True
-    ) -> None:
-        self.instead = instead or {}
-        """Readings that replace operands."""
-        self.changes = changes or {}
-        """Changes that replace operations."""
-        self.is_full = is_full
+    def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.is_over = False
-
-    @property
-    def operands(self) -> dict[Place, Array]:
-        """All operands by their places."""
-        return {(n, k): a for n, operation in enumerate(self.operations) for k, a in enumerate(operation.operands)}
 
     def watch(self, array: Array) -> Array:
         """Return a view of an array whose operations are recorded."""
@@ -114,48 +104,91 @@ class Trace:
 
     def perform(self, function: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
         """Return the result of an operation, watched, and record the operation."""
-        number = len(self.operations)
         operands: list[Array] = []
         memory: list[tuple[int, tuple[int, ...]]] = []
 
-        def plain(thing: Any) -> Any:
-            if isinstance(thing, np.ndarray):
-                value = thing.view(np.ndarray)
-                if value.dtype.kind != "f":
-                    return value
-                place = number, len(operands)
-                operands.append(value.copy())
-                if self.is_full:
-                    memory.append((value.ctypes.data, value.strides))
-                return self.instead[place](value) if place in self.instead else value
-            return type(thing)(plain(each) for each in thing) if type(thing) in (list, tuple) else thing
+        def note(value: Array) -> Array:
+            operands.append(value.copy())
+            memory.append((value.ctypes.data, value.strides))
+            return value
 
-        written = args[:1] if function.__name__ in WRITERS else ()
-        args = (*bare(written), *plain(args[len(written) :]))
-        held = {key: bare(value) for key, value in options.items() if key in ("out", "where")}
-        options = {key: plain(value) for key, value in options.items() if key not in held}
+        args, options, held = _with_operands(note, function, args, options)
         result = function(*args, **options, **held)
-        out = held.pop("out", None)
-        site = internals.site_in_the_layer() if self.is_full else ()
-        copied = result.copy() if self.is_full and isinstance(result, np.ndarray) else result
+        held.pop("out", None)
+        copied = result.copy() if isinstance(result, np.ndarray) else result
+        site = internals.site_in_the_layer()
         self.operations.append(Operation(name, site, function, args, options | held, operands, memory, copied))
-        if number in self.changes:
-            changed = self.changes[number](self, operands)
-            if isinstance(result, np.ndarray) and out is not None:
-                result[...] = changed
-            else:
-                result = changed
         return self.watched(result)
 
     def watched(self, result: Any) -> Any:
         """Return a result with the arrays in it watched."""
-        if isinstance(result, np.ndarray | np.floating) and result.dtype.kind in "fb":
-            return self.watch(np.asarray(result))
+        if isinstance(result, np.ndarray) or isinstance(result, np.floating):  # noqa: SIM101 - twice as fast as one call
+            return self.watch(np.asarray(result)) if result.dtype.kind in "fb" else result
         if isinstance(result, tuple) and hasattr(result, "_make"):  # as of np.linalg.slogdet
             return result._make(self.watched(each) for each in result)
         if type(result) in (list, tuple):
             return type(result)(self.watched(each) for each in result)
         return result
+
+
+class Rerun(Trace):
+    """A forward with other operands and operations, which are told by their numbers.
+
+    It records no operations.
+    """
+
+    def __init__(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change]) -> None:
+        super().__init__()
+        self._instead = instead
+        self._changes = changes
+        self._sources: dict[Place, Array] = {}
+        self._wanted = {change.source for change in changes.values() if change.source is not None}
+        self._touched = {*(n for n, _ in instead), *changes, *(n for n, _ in self._wanted)}
+        self._count = 0
+
+    def perform(self, function: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """Return the result of an operation, watched, or of what replaces it."""
+        number = self._count
+        self._count += 1
+        if number in self._touched:
+            return self.watched(self._replaced(number, function, args, options))
+        return self.watched(function(*bare(args), **bare(options)) if options else function(*bare(args)))
+
+    def _replaced(self, number: int, function: Any, args: Any, options: dict[str, Any]) -> Any:
+        operands: list[Array] = []
+
+        def read(value: Array) -> Array:
+            place = number, len(operands)
+            operands.append(value.copy())
+            if place in self._wanted:
+                self._sources[place] = operands[-1]
+            return self._instead[place](value) if place in self._instead else value
+
+        args, options, held = _with_operands(read, function, args, options)
+        result = function(*args, **options, **held)
+        if number not in self._changes:
+            return result
+        change = self._changes[number]
+        changed = change.result(operands if change.source is None else [self._sources[change.source]])
+        if not (isinstance(result, np.ndarray) and held.get("out") is not None):
+            return changed
+        result[...] = changed
+        return result
+
+
+def _with_operands(read: Reading, function: Any, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Return arguments and options with each operand read, and the options that are no operands."""
+
+    def plain(thing: Any) -> Any:
+        if isinstance(thing, np.ndarray):
+            value = thing.view(np.ndarray)
+            return read(value) if value.dtype.kind == "f" else value
+        return type(thing)(plain(each) for each in thing) if type(thing) in (list, tuple) else thing
+
+    written = args[:1] if function.__name__ in WRITERS else ()
+    args = (*bare(written), *plain(args[len(written) :]))
+    held = {key: bare(value) for key, value in options.items() if key in ("out", "where")}
+    return args, {key: plain(value) for key, value in options.items() if key not in held}, held
 
 
 class Traced(np.ndarray[Any, np.dtype[Any]]):
@@ -170,7 +203,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         """Perform a ufunc, into `out` where that is given."""
         if out is not None:
             options["out"] = out
-        trace = self._trace_of(self) or self._trace_of((inputs, out))
+        trace = self._trace_of((self, inputs, out))
         if trace is None:
             return getattr(ufunc, method)(*bare(inputs), **bare(options))
         name = REDUCTIONS.get(ufunc.__name__, ufunc.__name__) if method == "reduce" else ufunc.__name__
@@ -179,7 +212,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Perform any other function of NumPy."""
-        trace = self._trace_of(self) or self._trace_of((args, kwargs))
+        trace = self._trace_of((self, args, kwargs))
         if trace is None:
             return func(*bare(args), **bare(kwargs))
         if func.__name__ in UNFOLDED:
@@ -209,16 +242,22 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
     def _trace_of(things: Any) -> Trace | None:
         if isinstance(things, Traced):
             return things.record if things.record is not None and not things.record.is_over else None
-        inner = things.values() if isinstance(things, dict) else things if isinstance(things, list | tuple) else ()
-        return next((trace for trace in map(Traced._trace_of, inner) if trace is not None), None)
+        kind = type(things)
+        if kind is tuple or kind is list or kind is dict:
+            for thing in things.values() if kind is dict else things:
+                trace = Traced._trace_of(thing)
+                if trace is not None:
+                    return trace
+        return None
 
 
 def bare(thing: Any) -> Any:
     """Return plain arrays in place of traced ones."""
     if isinstance(thing, Traced):
         return thing.view(np.ndarray)
-    if type(thing) in (list, tuple):
-        return type(thing)(bare(each) for each in thing)
-    if type(thing) is dict:
+    kind = type(thing)
+    if kind is tuple or kind is list:
+        return kind([bare(each) for each in thing])
+    if kind is dict:
         return {key: bare(value) for key, value in thing.items()}
     return thing

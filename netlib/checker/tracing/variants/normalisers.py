@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....arrays import Array
-from ..trace import Change, Operation, Place, Trace
+from ..trace import Change, Operation, Place
 from .piecewise import LARGEST
 from .reductions import subsets
 from .variant import Take, Variant, by_source, moving_operands
@@ -98,16 +98,10 @@ def other_normalisers(base: list[Operation], above: list[Operation]) -> Iterator
     """Softmax, norms and the like along other axes, for the value, too."""
     for found in normalisers(base, above):
         text = f"the {found.kind} along {found.along}, which ends with {base[found.number].text}"
-        (n, k), function = found.source, FUNCTIONS[found.kind]
+        function = FUNCTIONS[found.kind]
         for axes in subsets(found.a.ndim):
             if axes != found.axes:
-
-                def change(
-                    trace: Trace, now: list[Array], axes: tuple[int, ...] = axes, n: int = n, k: int = k, f: Function = function
-                ) -> Array:
-                    return f(trace.operations[n].operands[k], axes)
-
-                changes: dict[int, Change] = {found.number: change}
+                changes = {found.number: Change(lambda now, axes=axes, f=function: f(now[0], axes), found.source)}  # type: ignore[misc]
                 yield Variant("wrong-axis", f"{text} goes along {axes if len(axes) > 1 else axes[0]}", changes)
 
 
@@ -122,7 +116,7 @@ def other_reductions(base: list[Operation], above: list[Operation]) -> Iterator[
     """Yield log-sum-exps and lengths with the weights of other axes in their derivatives."""
     moving = moving_operands(base, above)
     largest: dict[int, Change] = {  # what is taken off before, and added again
-        n: lambda trace, now, a=each.result: a  # type: ignore[misc]
+        n: Change(lambda now, a=each.result: a)  # type: ignore[misc]
         for n, each in enumerate(base)
         if each.name in LARGEST
     }

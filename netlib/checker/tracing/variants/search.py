@@ -96,17 +96,17 @@ def _change_slope(operation: Operation, takes: dict[int, Take]) -> Change:
     """Return a change in which some operands move the result by other amounts."""
     base = operation.operands
 
-    def change(trace: object, now: list[Array]) -> Array:
+    def result(now: list[Array]) -> Array:
         others = operation.again([base[k] if k in takes else a for k, a in enumerate(now)])
         return np.asarray(others + sum(take(now[k] - base[k]) for k, take in takes.items()))
 
-    return change
+    return Change(result)
 
 
 def _change_value(operation: Operation, wholes: dict[int, Whole]) -> Change:
     """Return a change to another operation, the one for the first operand."""
     whole = next(iter(wholes.values()))
-    return lambda trace, now: np.asarray(whole(now))
+    return Change(lambda now: np.asarray(whole(now)))
 
 
 def _takes(operation: Operation, k: int, move: Array, base: list[Operation]) -> Iterator[tuple[str, str, Take]]:

@@ -9,7 +9,7 @@ import numpy as np
 from ....arrays import Array
 from ...equality import fits_into
 from ..internals import Site
-from ..trace import Change, Operation, Trace, getitem
+from ..trace import Change, Operation, getitem
 from .variant import Take, Variant, movement
 
 
@@ -56,10 +56,10 @@ def _change_counts(operation: Operation, k: int, counts: Array) -> Change:
     """Return a change in which some elements of operand k do not move."""
     a = operation.operands[k]
 
-    def change(trace: Trace, now: list[Array]) -> Array:
+    def result(now: list[Array]) -> Array:
         return operation.again([np.where(counts.reshape(a.shape), each, a) if i == k else each for i, each in enumerate(now)])
 
-    return change
+    return Change(result)
 
 
 def _places(operation: Operation, k: int) -> Array:

@@ -35,7 +35,7 @@ def movement(operation: Operation, k: int, move: Array, **options: Any) -> Array
 
 def by_source(result: Array, place: Place, u: Array, take: Take) -> Change:
     """Return a change in which the result moves with an operand of an earlier operation."""
-    return lambda trace, now: result + take(trace.operations[place[0]].operands[place[1]] - u)
+    return Change(lambda now: result + take(now[0] - u), place)
 
 
 def moving_operands(base: list[Operation], above: list[Operation]) -> list[tuple[Place, Array]]:

@@ -1,0 +1,27 @@
+"""Long arrays in blocks, so that what is computed from them on the way takes little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..arrays import Array
+
+LENGTH = 1_000_000
+
+
+def slices(size: int) -> Iterator[slice]:
+    """Yield the slices of an array of this size that make up its blocks."""
+    return (slice(start, start + LENGTH) for start in range(0, size, LENGTH))
+
+
+def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Yield the flat blocks of arrays of the same size."""
+    flat = [a.reshape(-1) for a in arrays]
+    return (tuple(a[part] for a in flat) for part in slices(flat[0].size))
+
+
+def largest(a: Array) -> float:
+    """Return the largest absolute value, 0 for an empty array, NaN if there is one."""
+    return float(np.maximum(abs(float(a.max(initial=0))), abs(float(a.min(initial=0)))))

@@ -1,0 +1,68 @@
+"""How much a check does, in forwards, whose number does not depend on the machine."""
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib.checker import blocks, check_gradients
+from netlib.checker.equality import is_close, is_same
+
+
+def normal(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+class Counted(nl.Layer):
+    """y = x², which counts its forwards; backward is right but for a factor and a term."""
+
+    calls = 0
+
+    def __init__(self, factor=2.0, term=0.0):
+        self.factor, self.term = factor, term
+
+    def forward(self, x):
+        Counted.calls += 1
+        self.x = np.array(x)
+        return x * x
+
+    def backward(self, dout):
+        return dout * self.factor * self.x + self.term * dout * np.cos(self.x)
+
+
+@pytest.fixture
+def short_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "LENGTH", 7)
+
+
+def test_arrays_that_differ_in_any_block_are_not_the_same(short_blocks):
+    a = np.append(normal(20), np.nan)
+    assert is_same(a, a.copy())
+    assert is_close(a[:20], a[:20].copy(), 0.0)
+    for i in range(20):
+        b = a.copy()
+        b[i] += 1e-6
+        assert not is_same(a, b)
+        assert not is_close(a[:20], b[:20], 1e-9)
+        assert is_close(a[:20], b[:20], 1e-3)
+
+
+@pytest.mark.parametrize(("factor", "term"), [(2.0, 0.0), (1.0, 0.0), (2.0, 1e-3)])
+def test_blocks_do_not_change_what_is_found(monkeypatch, factor, term):
+    x = normal(5, 9)
+    whole = check_gradients(Counted(factor, term), x)
+    monkeypatch.setattr(blocks, "LENGTH", 7)
+    parts = check_gradients(Counted(factor, term), x)
+    assert parts.ok == whole.ok == (factor == 2.0 and term == 0)
+    assert [(f.mistake, f.cause, f.hint) for f in parts.findings] == [(f.mistake, f.cause, f.hint) for f in whole.findings]
+    np.testing.assert_allclose(parts.errors["input 0"], whole.errors["input 0"], rtol=1e-3, atol=1e-8)
+
+
+@pytest.mark.parametrize(("factor", "most"), [(2.0, 30), (1.0, 90)])
+def test_a_layer_of_two_million_elements_runs_few_times(factor, most):
+    Counted.calls = 0
+    report = check_gradients(Counted(factor), normal(2, 1000, 1000))
+    assert Counted.calls <= most
+    assert report.ok == (factor == 2.0)
+    if not report.ok:  # the line to write is found in a sample, too
+        (finding,) = report.findings
+        assert (finding.mistake, finding.hint) == ("wrong-scale", "dx = dout * 2 * x")

@@ -118,8 +118,8 @@ def note_other_inputs(layer: Layer, inputs: Inputs, context: CheckContext, check
     report, rng = context.report, np.random.default_rng([seed, 1])
     moving: set[str] = set()
     agreeing = []
-    for other in other_inputs(inputs, context.twin.n_given, rng):
-        moved = None if context.is_sampled else _try(layer, other, context, check, rng)
+    for other in other_inputs(inputs, context.twin.n_given):
+        moved = None if context.is_sampled else _try(layer, inputs, other, context, check, rng)
         if moved:
             moving |= moved
             agreeing.append(other.what)
@@ -134,17 +134,19 @@ def note_other_inputs(layer: Layer, inputs: Inputs, context: CheckContext, check
             report.note("vacuous", name, NOTHING_MOVES)
 
 
-def _try(layer: Layer, other: OtherInputs, context: CheckContext, check: Check, rng: np.random.Generator) -> set[str] | None:
+def _try(
+    layer: Layer, inputs: Inputs, other: OtherInputs, context: CheckContext, check: Check, rng: np.random.Generator
+) -> set[str] | None:
     """Return the names of nonzero gradients that agree; note differences.
 
     None where the layer does not take these inputs.
     """
-    report = context.report
+    report, others = context.report, other.make(inputs, rng)
     try:
-        moved = find_moving(make_twin(layer, other.inputs, context), context.eps, rng)
+        moved = find_moving(make_twin(layer, others, context), context.eps, rng)
         if moved is not None:
             return moved
-        found = check(layer, other.inputs)
+        found = check(layer, others)
         report.take_failures(found)
     except UserCodeError:
         return None

@@ -369,6 +369,18 @@ def test_a_gradient_that_is_right_for_matrices_of_a_kind_passes_with_a_note():
     assert not check_gradients(LogDeterminant(1.01), a).ok
 
 
+@pytest.mark.parametrize("x", [np.ones((3, 3)), np.zeros((3, 3))])
+def test_a_constant_input_is_no_matrix_of_a_kind(x):
+    class Times(nl.Layer):
+        def forward(self, x):
+            return x @ normal(3, 2)
+
+        def backward(self, dout):
+            return (dout @ normal(3, 2).T).T.copy()
+
+    assert check_gradients(Times(), x).mistakes
+
+
 class LeavesOut(Masked):
     """x times a mask that counts as an input, and gets zeros or None."""
 

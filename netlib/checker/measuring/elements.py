@@ -41,16 +41,19 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
     context.is_sampled = cost * sum(sizes.values()) > seconds
     affordable = share_out(sizes, int(0.35 * seconds / cost)) if context.is_sampled else sizes
     for name, array in context.twin.slots.items():
+        differences.refusal = ""
         slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         mine = as_numbers(context.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
         agrees = True
         if context.is_sampled and is_comparable:
-            context.report.directions[name] = n_directions = 1 if context.twin.seconds > SLOW else 2
+            n_directions = 1 if context.twin.seconds > SLOW else 2
             tries = [compare_along(differences, name, flat, random_direction(array, rng)) for _ in range(n_directions)]
-            agrees = all(each.agrees or np.isnan(each.slope) for each in tries)
-            context.report.chances[name] = chance_of_a_miss(flat, min(each.bound for each in tries))
+            known_tries = [each for each in tries if not np.isnan(each.slope)]
+            agrees = all(each.agrees for each in known_tries)
+            context.report.directions[name] = len(known_tries)
+            context.report.chances[name] = chance_of_a_miss(flat, min((each.bound for each in known_tries), default=np.inf))
         count = affordable[name]
         if context.is_sampled:
             least = min(LEAST_ELEMENTS, max(FEWEST_ELEMENTS, int(seconds / cost)))

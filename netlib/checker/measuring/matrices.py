@@ -18,7 +18,7 @@ def matrix_kind(context: CheckContext, name: str) -> str:
     gradients is determined. A triangle of zeros has no gradient if it stays zero.
     """
     x, slopes = context.twin.slots[name], context.slopes[name]
-    if not name.startswith("input") or x.ndim < 2 or x.shape[-1] != x.shape[-2] or x.shape[-1] < 2:
+    if not name.startswith("input") or x.ndim < 2 or x.shape[-1] != x.shape[-2] or np.ptp(x) == 0:
         return ""
     for kind, is_of_kind, keep in KINDS:
         if not is_of_kind(x):
@@ -51,6 +51,10 @@ def _is_symmetric_with_fixed_diagonal(x: Array) -> bool:
     return is_symmetric(x) and any(np.allclose(_diagonal(x), fixed, rtol=0, atol=1e-9) for fixed in (0, 1))
 
 
+def _is_lower(x: Array) -> bool:
+    return bool(np.tril(x, -1).any()) and not np.triu(x, 1).any()
+
+
 def symmetric_part(g: Array) -> Array:
     """Return the mean of matrices and their transposes."""
     return (g + _transposed(g)) / 2
@@ -63,6 +67,6 @@ def _off_diagonal_part(g: Array) -> Array:
 KINDS: list[tuple[str, Callable[[Array], bool], Callable[[Array], Array]]] = [
     ("symmetric", is_symmetric, symmetric_part),
     ("symmetric with its diagonal", _is_symmetric_with_fixed_diagonal, _off_diagonal_part),
-    ("lower triangular", lambda x: not np.triu(x, 1).any(), np.tril),
-    ("upper triangular", lambda x: not np.tril(x, -1).any(), np.triu),
+    ("lower triangular", _is_lower, np.tril),
+    ("upper triangular", lambda x: _is_lower(_transposed(x)), np.triu),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,13 +24,22 @@ Inputs = tuple[Array, ...]
 class OtherInputs(NamedTuple):
     """Inputs that differ from the given ones in one respect."""
 
-    name: str
-    """The input that has this respect."""
     what: str
     """The new inputs in words."""
     hides: str
     """What the given inputs hide, "" where the layer itself may keep them so."""
-    inputs: Inputs
+    indices: list[int]
+    """The numbers of the inputs that change."""
+    change: Callable[[Array, Rng], Array]
+
+    @property
+    def name(self) -> str:
+        """The first input that changes."""
+        return f"input {self.indices[0]}"
+
+    def make(self, inputs: Inputs, rng: Rng) -> Inputs:
+        """Return the new inputs."""
+        return tuple(np.asarray(self.change(x, rng), x.dtype) if i in self.indices else x for i, x in enumerate(inputs))
 
 
 def step_parameters(layer: Layer, gradients: Mapping[str, Array], sign: int) -> Layer:
@@ -62,41 +71,55 @@ def repeat_rows(inputs: Inputs) -> Inputs | None:
     return tuple(np.repeat(x, COPIES, axis=0) if x.shape[:1] == (1,) else x for x in inputs)
 
 
-def other_inputs(inputs: Inputs, n_given: int, rng: Rng) -> Iterator[OtherInputs]:
-    """Yield inputs that can show what the given ones hide.
+def other_inputs(inputs: Inputs, n_given: int) -> list[OtherInputs]:
+    """Return what can show a mistake that the given inputs hide.
 
-    What the elements have in common is kept: whole numbers stay, and so do rows with equal sums,
-    increasing rows and symmetric matrices, unless that is the respect in question.
+    What the elements have in common is kept: whole numbers stay, and so do rows with equal sums or
+    norms, increasing rows and symmetric matrices, unless that is the respect in question.
     """
+    several = [i for i, x in enumerate(inputs) if x.size > 1]
     given = [i for i in range(n_given) if inputs[i].dtype.kind == "f" and inputs[i].size and np.isfinite(inputs[i]).all()]
-    free = [i for i in given if is_constant(inputs[i]) or not _is_structured(inputs[i])]
-
-    def change(indices: list[int], by: Callable[[Array], Array], what: str, hides: str) -> Iterator[OtherInputs]:
-        if indices:
-            others = tuple(np.asarray(by(x), x.dtype) if i in indices else x for i, x in enumerate(inputs))
-            yield OtherInputs(f"input {indices[0]}", what, hides, others)
-
-    def vary(x: Array) -> Array:
-        return x * rng.uniform(0.5, 1.5, x.shape)
-
-    constant = [i for i in given if inputs[i].size > 1 and is_constant(inputs[i])]
-    hides = "all elements are equal, so a forgotten factor or a wrong place may not show"
-    yield from change(constant, lambda x: vary(x if x.any() else x + 1), "unequal numbers", hides)
-    one_sign = [i for i in free if inputs[i].size > 1 and ((inputs[i] >= 0).all() or (inputs[i] <= 0).all())]
-    yield from change(one_sign, lambda x: vary(x if x.any() else x + 1) * rng.choice([-1, 1], x.shape), "numbers of both signs", "")
+    constant = [i for i in given if is_constant(inputs[i])]
+    free = [i for i in given if i in constant or not _is_structured(inputs[i])]
+    one_sign = [i for i in free if i in several and ((inputs[i] >= 0).all() or (inputs[i] <= 0).all())]
     ordered = [i for i in given if inputs[i].size > 2 and (np.diff(inputs[i].ravel()) > 0).all()]
-    yield from change(
-        ordered, rng.permutation, "elements in another order", "all elements increase, so a wrong choice of places may not show"
-    )
-    symmetric = [i for i in given if is_symmetric(inputs[i]) and not is_constant(inputs[i])]
-    yield from change(symmetric, vary, "a matrix that is not symmetric", "the matrix is symmetric, so a transposed one would pass")
-    unique = [i for i, x in enumerate(inputs) if x.dtype.kind in "iu" and x.size > 1 and np.unique(x).size == x.size]
-    yield from change(unique, _with_repeated, "a repeated index", "no index repeats, so += with an index in place of np.add.at would pass")
-    flags = [i for i, x in enumerate(inputs) if x.dtype.kind == "b" and x.size > 1 and is_constant(x)]
-    hides = "the mask has one value, so a backward without it would pass"
-    yield from change(flags, lambda x: rng.permutation(x.size).reshape(x.shape) % 2 == 0, "a mask of both values", hides)
-    yield from change(free, lambda x: 10 * x, "numbers ten times larger", "")
-    yield from change(free, lambda x: x / 10, "numbers ten times smaller", "")
+    symmetric = [i for i in given if is_symmetric(inputs[i]) and i not in constant]
+    unique = [i for i in several if inputs[i].dtype.kind in "iu" and np.unique(inputs[i]).size == inputs[i].size]
+    flags = [i for i in several if inputs[i].dtype.kind == "b" and is_constant(inputs[i])]
+    hides_places = "so a forgotten factor or a wrong place may not show"
+    tries = [
+        OtherInputs("unequal numbers", f"all elements are equal, {hides_places}", [i for i in constant if i in several], _vary),
+        OtherInputs("numbers of both signs", "", one_sign, _vary_signs),
+        OtherInputs("elements in another order", f"all elements increase, {hides_places}", ordered, _shuffle),
+        OtherInputs("a matrix that is not symmetric", "the matrix is symmetric, so a transposed one would pass", symmetric, _vary),
+        OtherInputs("a repeated index", "no index repeats, so += with an index in place of np.add.at would pass", unique, _repeat),
+        OtherInputs("a mask of both values", "the mask has one value, so a backward without it would pass", flags, _mix),
+        OtherInputs("numbers ten times larger", "", free, lambda x, rng: 10 * x),
+        OtherInputs("numbers ten times smaller", "", free, lambda x, rng: x / 10),
+    ]
+    return [each for each in tries if each.indices]
+
+
+def _vary(x: Array, rng: Rng) -> Array:
+    return np.asarray((x if x.any() else x + 1) * rng.uniform(0.5, 1.5, x.shape))
+
+
+def _vary_signs(x: Array, rng: Rng) -> Array:
+    return np.asarray(_vary(x, rng) * rng.choice([-1, 1], x.shape))
+
+
+def _shuffle(x: Array, rng: Rng) -> Array:
+    return np.asarray(rng.permutation(x.ravel()).reshape(x.shape))
+
+
+def _repeat(x: Array, rng: Rng) -> Array:
+    other = x.copy()
+    other.flat[-1] = other.flat[0]
+    return other
+
+
+def _mix(x: Array, rng: Rng) -> Array:
+    return np.asarray(rng.permutation(x.size).reshape(x.shape) % 2 == 0)
 
 
 def _is_structured(x: Array) -> bool:
@@ -112,12 +135,6 @@ def _is_structured(x: Array) -> bool:
     has_equal_norms = norms.size > 1 and bool(np.ptp(norms) <= 1e-6 * norms.max())
     is_increasing = x.shape[-1] > 2 and bool((np.diff(x) > 0).all())
     return has_equal_sums or adds_to_one or has_equal_norms or is_increasing
-
-
-def _with_repeated(x: Array) -> Array:
-    other = x.copy()
-    other.flat[-1] = other.flat[0]
-    return other
 
 
 def _size(value: Array) -> float:

@@ -19,6 +19,8 @@ from .conduct.ownership import check_backward_writes, check_forward_writes, note
 from .conduct.repetition import check_last_forward, check_repetition
 from .conduct.rows import compare_rows
 from .context import CheckContext
+from .correcting.conduct import correct_conduct
+from .correcting.search import find_corrections
 from .equality import is_same
 from .guards import UserCodeError, attempt
 from .measuring.budget import SECONDS
@@ -29,8 +31,8 @@ from .measuring.elements import agrees_along, measure
 from .measuring.second_look import NOTHING_MOVES, blind_spots, move_inputs, step_parameters
 from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows
-from .naming.rules import name_mistake
-from .report import Finding, GradientReport
+from .naming.rules import name_mistakes
+from .report import Correction, Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin
 
@@ -136,6 +138,20 @@ def check_once(
     layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS
 ) -> tuple[GradientReport, CheckContext | None]:
     """Return the report on a layer at these inputs; the method "none" checks conduct only."""
+    report, context = check_as_written(layer, inputs, method, seed, seconds)
+    if method != "none":
+
+        def check_edited(edited: Layer, how: str) -> GradientReport:
+            return check_as_written(edited, inputs, how, seed, seconds, is_trial=True)[0]
+
+        attempt(report, "backward", lambda: correct_conduct(layer, report, check_edited), None)
+    return report, context
+
+
+def check_as_written(
+    layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float, is_trial: bool = False
+) -> tuple[GradientReport, CheckContext | None]:
+    """Return the report without corrections of conduct, and of a trial without any."""
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
     report = GradientReport(repr(own.layer), method)
@@ -167,6 +183,8 @@ def check_once(
 
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, report)
+    if not is_trial:
+        context.search = lambda: search_corrections(layer, inputs, context)
     compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
 
@@ -249,13 +267,29 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
         measure(context, rng, seconds)
-    comparable = read_contract(context)
-    for name in comparable:
-        wrong = compare(context, name)
-        if wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
-            name_mistake(context, name, wrong)
+    wrong = {}
+    for name in read_contract(context):
+        here = compare(context, name)
+        if here.any() and not is_choice_at_kinks(layer, inputs, context, name, here, rng):
+            wrong[name] = here
         else:
             check_rows(context, name)
+    name_mistakes(context, wrong)
+    for finding in context.report.findings:
+        correction = context.correction(finding.where) if finding.where in context.slopes else None
+        if correction is not None:
+            finding.correct(correction)
+
+
+def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckContext) -> list[Correction]:
+    """Return edits of the layer's source that make wrong gradients right."""
+
+    def search() -> list[Correction]:
+        twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
+        twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
+        return find_corrections(twin, context)
+
+    return attempt(context.report, "backward", search, [])
 
 
 def depends_on_state(twin: Twin, ys: list[Array]) -> bool:

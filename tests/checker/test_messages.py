@@ -34,8 +34,8 @@ def test_a_message_has_both_numbers_with_the_noise_how_many_are_wrong_the_cause_
 
 
 LINES = {
-    "dx = dout @ self.weight.value.T": changed(Square, dx=lambda s, d: d @ s.weight.value),
-    "self.weight.grad += x.T @ dout": changed(Square, dw=lambda s, d: d.T @ s.x),
+    "return dout @ self.weight.value.T": changed(Square, dx=lambda s, d: d @ s.weight.value),
+    "self.weight.grad += self.x.T @ dout": changed(Square, dw=lambda s, d: d.T @ s.x),
     "self.bias.grad += dout.sum(axis=0)": changed(Square, db=lambda s, d: d),
     "dx = dout * (1 - y**2)": elementwise(lambda s, d: d * (1 - s.x**2)),
 }

@@ -26,6 +26,27 @@ PROVEN_BY_CONDUCT = {"ignores-upstream", "missing-mask", "wrong-formula", "nonde
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
 
 
+def name_mistakes(context: CheckContext, wrong: dict[str, Array]) -> None:
+    """Report why gradients differ from the measured ones.
+
+    Of those that one edit of backward makes right, only the first is reported.
+    """
+    left = dict(wrong)
+    while left:
+        name = next(iter(left))
+        correction = context.correction(name)
+        n = len(context.report.findings)
+        name_mistake(context, name, left.pop(name))
+        follow = [] if correction is None else [other for other in left if other in correction.names]
+        for finding in context.report.findings[n:]:
+            if correction is not None and follow and finding.mistake == "wrong-formula":
+                finding.mistake = correction.mistake
+            if follow:
+                finding.consequences = follow
+        for other in follow:
+            del left[other]
+
+
 def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:
     """Report why the gradient of an array differs from the measured one."""
     for finding in context.report.findings:

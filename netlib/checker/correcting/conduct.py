@@ -1,0 +1,187 @@
+"""Edits of forward and backward after which a layer does nothing that it may not do."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+
+from ...layer import Layer
+from ..guards import UserCodeError
+from ..report import Finding, GradientReport
+from ..tracing import internals
+from .edits import structural_edits
+from .source import Edit, Method, Place, methods_of
+
+MOST_EDITS = 60
+
+Check = Callable[[Layer, str], GradientReport]
+"""A check of a layer with a method, as of `netlib.check_gradients`."""
+
+
+def correct_conduct(layer: Layer, report: GradientReport, check: Check) -> None:
+    """Find corrections of the mistakes that need no differences to be seen."""
+    for finding in report.findings:
+        if finding.correction is not None or finding.mistake not in EDITS:
+            continue
+        before = {(each.mistake, each.where) for each in report.findings}
+        for n, (method, edit) in enumerate(EDITS[finding.mistake](layer, finding)):
+            if n == MOST_EDITS:
+                break
+            if _is_cured(layer, method, edit, finding, before, check):
+                cured = method.correction(edit, frozenset())
+                for each in report.findings:
+                    if each.mistake == finding.mistake and each.correction is None:
+                        each.correct(cured)
+                break
+
+
+def _is_cured(layer: Layer, method: Method, edit: Edit, finding: Finding, before: set[tuple[str, str]], check: Check) -> bool:
+    """Return whether an edit removes all findings of a mistake, and brings no new one."""
+    try:
+        function = method.edited(edit)
+    except (SyntaxError, ValueError):
+        return False
+    edited = copy.deepcopy(layer)
+    kind = type(edited)
+    internals.set_class(edited, type(kind.__name__, (kind,), {method.name: function}))
+    for how in ("none", "difference"):
+        try:
+            report = check(edited, how)
+        except UserCodeError:
+            return False
+        left = {(each.mistake, each.where) for each in report.findings}
+        if finding.mistake in report.mistakes or not left <= before:
+            return False
+    return True
+
+
+def _copied_argument(layer: Layer, name: str, index: int) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that begin a method with a copy of one of its arguments."""
+    method = methods_of(layer, name).get(name)
+    if method is None or index + 1 >= len(method.arguments):
+        return
+    argument = method.arguments[index + 1]
+    place = next((place for place in method.places() if isinstance(place.node, ast.stmt)), None)
+    if place is not None:
+        for text in (f"{argument} = {argument}.copy()", f"{argument} = tuple(each.copy() for each in {argument})"):
+            yield method, Edit(place, f"{text}\n{method.text(place.node)}", "")
+
+
+def _copied_dout(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    return _copied_argument(layer, "backward", 0)
+
+
+def _copied_input(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    return _copied_argument(layer, "forward", int(finding.where.removeprefix("input ")))
+
+
+def _statements(layer: Layer) -> Iterator[tuple[Method, Place]]:
+    for name in ("backward", "forward"):
+        for method in methods_of(layer, name).values():
+            yield from ((method, place) for place in method.places())
+
+
+def _left_out(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that leave out a statement, or write into a copy."""
+    yield from _copied_values(layer, finding)
+    for method, place in _statements(layer):
+        if isinstance(place.node, ast.AugAssign | ast.Assign | ast.Expr):
+            yield method, Edit(place, "pass", "")
+
+
+def _copied_values(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that copy what is assigned to a name, kept or returned."""
+    for method, place in _statements(layer):
+        parent, node = place.parent, place.node
+        is_value = isinstance(parent, ast.Assign) and place.field == "value"
+        is_returned = isinstance(parent, ast.Return) or (isinstance(parent, ast.Tuple) and isinstance(parent.ctx, ast.Load))
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.BinOp) and (is_value or is_returned):
+            yield method, Edit(place, f"{method.atom(node)}.copy()", "")
+
+
+def _added(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits of statements that assign to a gradient."""
+    for method in methods_of(layer, "backward").values():
+        for edit in structural_edits(method):
+            if isinstance(edit.place.node, ast.stmt) and ".grad" in method.text(edit.place.node):
+                yield method, edit
+    for method in methods_of(layer, "backward").values():
+        for place in method.places():
+            if isinstance(place.node, ast.Call) and ".grad" in method.text(place.node):
+                text = method.text(place.node)
+                if isinstance(place.parent, ast.Expr) and "out=" in text:
+                    target = text.split("out=")[1].rstrip(")")
+                    call = text.replace(f", out={target}", "")
+                    yield method, Edit(Place(place.parent, "value", None), f"{target}.__iadd__({call})", "")
+
+
+def _cast(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that give a result the type of what came in."""
+    for name in ("backward", "forward"):
+        for method in methods_of(layer, name).values():
+            arguments = method.arguments[1:]
+            for place in method.places():
+                is_returned = isinstance(place.parent, ast.Return | ast.Tuple) and isinstance(place.node, ast.expr)
+                if is_returned and not isinstance(place.node, ast.Tuple):
+                    for argument in arguments:
+                        yield method, Edit(place, f"{method.atom(place.node)}.astype({argument}.dtype)", "")
+            for place in method.places():
+                if isinstance(place.parent, ast.Call) and "float64" in method.text(place.node):
+                    for argument in arguments:
+                        yield method, Edit(place, f"{argument}.dtype", "")
+
+
+def _kept_again(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that keep what backward needs in every forward, and change nothing kept."""
+    for method, place in _statements(layer):
+        node = place.node
+        if isinstance(node, ast.If):
+            body = "\n".join(method.text(each) for each in node.body)
+            yield method, Edit(place, body, "")
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute | ast.Name | ast.Subscript):
+            yield method, Edit(place, f"{method.text(node.target)} = {method.text(node.value)}", "")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("setdefault", "get"):
+            yield method, Edit(place, method.text(node.args[-1]), "")
+        if isinstance(node, ast.IfExp):
+            yield method, Edit(place, method.text(node.body), "")
+            yield method, Edit(place, method.text(node.orelse), "")
+    yield from _copied_values(layer, finding)
+    for method in methods_of(layer, "backward").values():
+        for place in method.places():
+            node = place.node
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                operator = method.text(node)[len(method.text(node.target)) :].split("=")[0].strip()
+                target = method.text(node.target)
+                yield method, Edit(place, f"{target} = {target} {operator} {method.text(node.value)}", "")
+
+
+def _drawn_in_forward(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    """Yield edits that read what forward kept in place of drawing again."""
+    kept = [f"self.{key}" for method in methods_of(layer, "forward").values() for key in _attributes_set(method)]
+    for method in methods_of(layer, "backward").values():
+        for place in method.places():
+            if isinstance(place.parent, ast.Assign) and place.field == "value":
+                for name in kept:
+                    yield method, Edit(place, name, "")
+
+
+def _attributes_set(method: Method) -> list[str]:
+    return [
+        node.attr
+        for node in ast.walk(method.definition)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name)
+    ]
+
+
+EDITS: dict[str, Callable[[Layer, Finding], Iterator[tuple[Method, Edit]]]] = {
+    "mutates-upstream": _copied_dout,
+    "mutates-input": _copied_input,
+    "mutates-parameters": _left_out,
+    "aliases-output": _copied_values,
+    "not-accumulated": _added,
+    "double-counted": _added,
+    "dtype-changed": _cast,
+    "stale-cache": _kept_again,
+    "nondeterministic": _drawn_in_forward,
+}

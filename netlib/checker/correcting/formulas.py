@@ -1,0 +1,162 @@
+"""Formulas for a gradient, or for what is missing of it, from the arrays that are at hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ...arrays import Array
+from ..equality import fits_into
+from ..naming.expressions import products, sums
+from .source import Edit, Method, Place
+
+LARGEST = 20_000
+"""Elements of the largest array in a formula."""
+
+
+class Scope:
+    """The arrays that a method has at hand: those linear in dout, and the others."""
+
+    def __init__(self, linear: Mapping[str, Array], constant: Mapping[str, Array]) -> None:
+        self.linear = linear
+        self.constant = constant
+
+
+def formulas(scope: Scope, shape: tuple[int, ...], plain: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Yield (text, value) of formulas of this shape that are linear in dout.
+
+    `plain` holds further arrays of this shape that are linear in dout, such as your gradient.
+    """
+    linear = {**plain, **scope.linear}
+    yield from ((text, value) for text, _, value in products(scope.linear, scope.constant, shape))
+    for text, value in linear.items():
+        yield from _spread(text, value, shape)
+    once = list(_multiplied(linear, scope.constant))
+    for text, value in once:
+        yield from _fitted(text, value, shape)
+    for text, value in [*linear.items(), *once[:400]]:
+        if value.shape == shape:
+            yield from _projections(text, value, scope.constant)
+    for text, value in _multiplied(dict(once[:200]), scope.constant):
+        yield from _fitted(text, value, shape)
+
+
+def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    for label, k in constant.items():
+        for form, value in _forms(label, k):
+            for text, d in linear.items():
+                if _is_broadcast(d.shape, value.shape):
+                    yield f"{text} {form}", d * value
+
+
+def _is_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    try:
+        whole = np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return int(np.prod(whole)) <= LARGEST
+
+
+def _forms(label: str, v: Array) -> Iterator[tuple[str, Array]]:
+    """Yield factors made of an array, as they are written after a product."""
+    if v.dtype == bool:
+        yield f"* {label}", v.astype(float)
+        yield f"* ~{label}", (~v).astype(float)
+        return
+    v = v.astype(float)
+    yield f"* {label}", v
+    yield f"/ {label}", 1 / v
+    yield f"* (1 - {label})", 1 - v
+    yield f"* (1 + {label})", 1 + v
+    yield f"* (1 - {label}**2)", 1 - v**2
+    yield f"* {label} * (1 - {label})", v * (1 - v)
+    yield f"* 2 * {label}", 2 * v
+    yield f"* {label}**2", v**2
+    yield f"* 3 * {label}**2", 3 * v**2
+    yield f"/ {label}**2", 1 / v**2
+    yield f"/ (2 * {label})", 1 / (2 * v)
+    yield f"/ (1 + {label}**2)", 1 / (1 + v**2)
+    yield f"/ np.sqrt(1 - {label}**2)", 1 / np.sqrt(1 - v**2)
+    yield f"* ({label} > 0)", np.asarray(v > 0, float)
+    yield f"* ({label} < 0)", np.asarray(v < 0, float)
+    yield f"* (np.abs({label}) < 1)", np.asarray(np.abs(v) < 1, float)
+    yield f"* np.sign({label})", np.sign(v)
+    yield f"* np.exp({label})", np.exp(v)
+    yield f"* np.cos({label})", np.cos(v)
+    yield f"* np.sin({label})", np.sin(v)
+    yield f"* (1 - np.tanh({label})**2)", 1 - np.tanh(v) ** 2
+    s = 1 / (1 + np.exp(-v))
+    yield f"/ (1 + np.exp(-{label}))", s
+    yield f"* np.exp(-{label}) / (1 + np.exp(-{label}))**2", s * (1 - s)
+
+
+def _fitted(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    if value.shape == shape:
+        yield text, value
+    elif value.ndim > 0 and value.size > 1:
+        yield from ((label, total) for label, _, total in sums(f"({text})", value, shape))
+
+
+def _spread(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Yield copies along an axis, which undo a sum, and means."""
+    for axis in range(len(shape)):
+        short = shape[:axis] + shape[axis + 1 :]
+        if value.shape == short:
+            at = ", ".join([":"] * axis + ["None"] + [":"] * (len(short) - axis))
+            yield f"np.repeat({text}[{at}], {shape[axis]}, axis={axis})", np.repeat(np.expand_dims(value, axis), shape[axis], axis=axis)
+    if value.shape != shape and fits_into(value.shape, shape) and value.size < int(np.prod(shape)):
+        yield f"np.broadcast_to({text}, {shape}).copy()", np.broadcast_to(value, shape)
+
+
+def _projections(text: str, value: Array, constant: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Yield a gradient less its part along a mean or along an array, as in norms and softmax."""
+    axes = [*range(value.ndim), *([(0, *range(2, value.ndim))] if value.ndim > 2 else [])]
+    axes += [tuple(range(first, value.ndim)) for first in range(1, value.ndim - 1)]
+    for axis in axes:
+        kept = f"axis={axis}, keepdims=True"
+        for what in ("mean", "sum"):
+            less = value - getattr(value, what)(axis=axis, keepdims=True)
+            mean = f"({text}).{what}({kept})" if " " in text else f"{text}.{what}({kept})"
+            if what == "mean":
+                yield f"{text} - {mean}", less
+            for label, k in constant.items():
+                if k.shape != value.shape or k.dtype == bool:
+                    continue
+                along = getattr(value * k, what)(axis=axis, keepdims=True)
+                yield f"{text} - {label} * ({text} * {label}).{what}({kept})", value - k * along
+                if what == "sum":
+                    yield f"{text} - np.exp({label}) * {mean}", value - np.exp(k) * value.sum(axis=axis, keepdims=True)
+                    yield f"{label} * ({text} - ({text} * {label}).sum({kept}))", k * (value - along)
+                else:
+                    yield f"{text} - {mean} - {label} * ({text} * {label}).mean({kept})", less - k * along
+
+
+def placed(method: Method, name: str, index: int, n: int) -> Iterator[tuple[Place, str]]:
+    """Yield the places of a gradient in a method, with what stands there.
+
+    Of input number `index` of `n`: a returned value; of a parameter: what is added to its grad.
+    """
+    for place in method.places():
+        node = place.node
+        if name.startswith("input ") and isinstance(node, ast.Return) and node.value is not None:
+            if n == 1 and not isinstance(node.value, ast.Tuple):
+                yield Place(node, "value", None), method.text(node.value)
+            elif isinstance(node.value, ast.Tuple) and len(node.value.elts) == n:
+                yield Place(node.value, "elts", index), method.text(node.value.elts[index])
+        elif isinstance(node, ast.AugAssign) and method.text(node.target) == f"{method.arguments[0]}.{name}.grad":
+            yield Place(node, "value", None), method.text(node.value)
+
+
+def added(method: Method, name: str, text: str, is_only: bool) -> Iterator[Edit]:
+    """Yield edits that add the statement of a gradient that is not there at all."""
+    last = method.definition.body[-1]
+    place = Place(method.definition, "body", len(method.definition.body) - 1)
+    if name.startswith("input "):
+        if is_only and not isinstance(last, ast.Return):
+            yield Edit(place, f"{method.text(last)}\nreturn {text}", "missing-gradient")
+    elif isinstance(last, ast.Return):
+        yield Edit(place, f"{method.arguments[0]}.{name}.grad += {text}\n{method.text(last)}", "missing-gradient")
+    else:
+        yield Edit(place, f"{method.text(last)}\n{method.arguments[0]}.{name}.grad += {text}", "missing-gradient")

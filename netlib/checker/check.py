@@ -17,12 +17,14 @@ from .conduct.dtypes import check_dtypes
 from .conduct.linearity import check_accumulation, check_linearity
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
 from .conduct.repetition import check_last_forward, check_repetition
+from .conduct.results import check_results, note_bare_weights, note_nothing_compared
 from .conduct.rows import compare_rows
 from .context import CheckContext
 from .correcting.conduct import correct_conduct
 from .correcting.search import find_corrections
 from .equality import is_same
 from .guards import UserCodeError, attempt
+from .inputs import as_inputs, non_finite, require_usable
 from .measuring.budget import SECONDS
 from .measuring.comparison import compare, is_choice_at_kinks
 from .measuring.complex_steps import complex_slopes
@@ -91,7 +93,7 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
     if method not in ("difference", "complex"):
         raise InvalidValueError(f"method is {method!r}, wanted 'difference' or 'complex'", where="check_gradients")
     seed = as_count(seed, "seed", "check_gradients")
-    given = tuple(np.array(x) for x in inputs)
+    given = as_inputs(layer, inputs)
     try:
         with preserve_random_state(layer), np.errstate(all="ignore"):
             report = check(layer, given, method, seed)
@@ -107,12 +109,19 @@ def check(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> Grad
     The layer is checked as it is, then after a step of an optimizer, and then with other inputs
     where the first check could not see a mistake.
     """
+    report = GradientReport(repr(layer), method)
+    check_results(layer, inputs, report)
+    if report.findings:
+        return report
+    require_usable(layer, inputs)
     report, context = check_tree(layer, inputs, method, seed)
     if context is not None and context.slopes and report.ok:
         if layer.parameters() and holds_floats(layer):
             check_after_step(layer, inputs, context, seed)
         if report.ok:
             look_again(layer, inputs, context, seed)
+    if context is not None:
+        note_nothing_compared(context)
     return report
 
 
@@ -166,6 +175,7 @@ def check_as_written(
     plain = check_repetition(twin, douts, report)
     if plain is None:
         return report, None
+    note_bare_weights(layer, twin, report)
     note_cached_outputs(twin, douts, plain, report, rng)
     check_accumulation(twin, douts, plain, report, rng, tolerance)
     check_linearity(twin, douts, plain, report, rng, tolerance)
@@ -173,7 +183,8 @@ def check_as_written(
     if method == "none":
         return report, None
     if not all(np.isfinite(y).all() for y in ys):
-        report.find(Finding("non-finite", "forward", "the output has infinities or NaN, so there is nothing to compare"))
+        if not non_finite(inputs):
+            report.find(Finding("non-finite", "forward", "the output has infinities or NaN, so there is nothing to compare"))
         return report, None
 
     def record() -> tuple[Gradients, Logs]:

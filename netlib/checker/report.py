@@ -114,7 +114,7 @@ class Finding:
         if self.correction is not None:
             lines.append(f"at {self.correction.place}: {joined(self.correction.old)}")
         if self.hint:
-            lines.append(f"write instead: {joined(self.hint)}")
+            lines.append(f"write instead: {joined(self.hint)}" if self.hint != "pass" else "leave this line out")
         return lines
 
     @property
@@ -155,7 +155,8 @@ class GradientReport:
     Attributes
     ----------
     ok : bool
-        Whether there are no findings. Notes do not count.
+        Whether there are no findings. Notes do not count. Where the layer has gradients and none
+        of them could be compared, it is False, too, and a note says why.
     errors : dict
         Name of each input and parameter to its largest relative error. Small elements count
         relative to the large ones in their array.
@@ -191,13 +192,15 @@ class GradientReport:
         self.kinks: dict[str, int] = {}
         self.precision = "float64"
         self.also: list[str] = []
+        self.is_empty = False
+        """Whether there are gradients, of which none was compared."""
         self.checked: tuple[Layer, tuple[Array, ...]]
         """The layer itself, and the inputs of the check."""
 
     @property
     def ok(self) -> bool:
-        """Whether there are no findings."""
-        return not self.findings
+        """Whether there are no findings, and something was compared where there was something."""
+        return not self.findings and not self.is_empty
 
     @property
     def mistakes(self) -> list[str]:
@@ -240,6 +243,8 @@ class GradientReport:
         red, green, bold, plain = (RED, GREEN, BOLD, PLAIN) if colour else ("", "", "", "")
         if self.ok:
             lines = [f"{green}gradients agree{plain}: {bold}{self.layer}{plain}"]
+        elif not self.findings:
+            lines = [f"{red}nothing was compared{plain}: {bold}{self.layer}{plain}"]
         else:
             n = len(self.findings)
             lines = [f"{red}gradients are wrong{plain}: {bold}{self.layer}{plain}, {n} mistake{'s' * (n > 1)}"]

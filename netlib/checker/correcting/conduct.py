@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 
+from ...inspection import deep_copy
 from ...layer import Layer
 from ..guards import UserCodeError
 from ..report import Finding, GradientReport
@@ -42,7 +42,7 @@ def _is_cured(layer: Layer, method: Method, edit: Edit, finding: Finding, before
         function = method.edited(edit)
     except (SyntaxError, ValueError):
         return False
-    edited = copy.deepcopy(layer)
+    edited = deep_copy(layer, "the check works on a copy")
     kind = type(edited)
     internals.set_class(edited, type(kind.__name__, (kind,), {method.name: function}))
     for how in ("none", "difference"):

@@ -149,14 +149,18 @@ def placed(method: Method, name: str, index: int, n: int) -> Iterator[tuple[Plac
             yield Place(node, "value", None), method.text(node.value)
 
 
-def added(method: Method, name: str, text: str, is_only: bool) -> Iterator[Edit]:
-    """Yield edits that add the statement of a gradient that is not there at all."""
+def added(method: Method, name: str, text: str, index: int) -> Iterator[Edit]:
+    """Yield edits that add a gradient that is not there at all, of input `index` or a parameter."""
     last = method.definition.body[-1]
     place = Place(method.definition, "body", len(method.definition.body) - 1)
-    if name.startswith("input "):
-        if is_only and not isinstance(last, ast.Return):
+    if not name.startswith("input "):
+        line = f"{method.arguments[0]}.{name}.grad += {text}"
+        both = (line, method.text(last)) if isinstance(last, ast.Return) else (method.text(last), line)
+        yield Edit(place, "\n".join(both), "missing-gradient")
+    elif not isinstance(last, ast.Return):
+        if index == 0:
             yield Edit(place, f"{method.text(last)}\nreturn {text}", "missing-gradient")
-    elif isinstance(last, ast.Return):
-        yield Edit(place, f"{method.arguments[0]}.{name}.grad += {text}\n{method.text(last)}", "missing-gradient")
-    else:
-        yield Edit(place, f"{method.text(last)}\n{method.arguments[0]}.{name}.grad += {text}", "missing-gradient")
+    elif last.value is not None:
+        n = len(last.value.elts) if isinstance(last.value, ast.Tuple) else 1
+        if index == n:
+            yield Edit(Place(last, "value", None), f"{method.text(last.value)}, {text}", "missing-gradient")

@@ -103,7 +103,7 @@ class Workshop:
                                 Edit(place, f"{now}{how}{written}" if how else written, "missing-term" if how else "wrong-formula"),
                             )
                         if not spots and not how and method.name == "backward":
-                            yield from ((method, edit) for edit in added(method, name, text, n == 1))
+                            yield from ((method, edit) for edit in added(method, name, text, index))
 
     def _values(self, factor: float) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the values of the methods' local names after backward, and how many lines ran."""

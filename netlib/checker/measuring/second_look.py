@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
+from ...inspection import deep_copy
 from ...layer import Layer
 from ..context import CheckContext
 
@@ -41,7 +41,7 @@ def blind_spots(context: CheckContext) -> list[tuple[str, str]]:
 
 def move_inputs(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator) -> tuple[Layer, tuple[Any, ...]]:
     """Return a copy with other weights, and inputs of both signs in a batch of at least 3."""
-    layer = copy.deepcopy(layer)
+    layer = deep_copy(layer, "the check works on a copy")
     for parameter in layer.parameters().values():
         value = parameter.value
         parameter.value = value + np.asarray(0.3 * _size(value) * rng.uniform(0.5, 1, value.shape) * rng.choice([-1, 1], value.shape))
@@ -59,7 +59,7 @@ def move_inputs(layer: Layer, inputs: tuple[Any, ...], rng: np.random.Generator)
 
 def step_parameters(layer: Layer, rng: np.random.Generator, fixed: set[str]) -> Layer:
     """Return a copy with slightly changed parameters in new memory, except the `fixed` ones."""
-    layer = copy.deepcopy(layer)
+    layer = deep_copy(layer, "the check works on a copy")
     for path, parameter in layer.parameters().items():
         if path not in fixed:
             parameter.value = parameter.value * np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)

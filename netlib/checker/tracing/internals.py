@@ -99,14 +99,15 @@ def line_at(site: Site) -> str:
     return linecache.getline(code.co_filename, numbers[0] or 0).strip()
 
 
-def raising_line(error: Exception) -> str:
-    """Return the last line of the layer's own code on the way to an error."""
-    found = ""
+def raising_line(error: Exception) -> tuple[str, str]:
+    """Return place and text of the last line of the layer's own code on the way to an error."""
+    found = "", ""
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "netlib/checker/" not in code.co_filename.replace("\\", "/"):
-            found = linecache.getline(code.co_filename, trace.tb_lineno).strip() or found
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in ("numpy", "scipy", "netlib"):
+            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+            found = f"{code.co_filename}:{trace.tb_lineno}", line
         trace = trace.tb_next
     return found
 

@@ -16,7 +16,7 @@ from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
 from .conduct.linearity import check_accumulation, check_linearity
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
-from .conduct.repetition import check_last_forward, check_repetition
+from .conduct.repetition import check_evaluation, check_last_forward, check_repetition
 from .conduct.results import check_results, note_bare_weights, note_nothing_compared
 from .conduct.rows import compare_rows
 from .context import CheckContext
@@ -180,6 +180,7 @@ def check_as_written(
     check_accumulation(twin, douts, plain, report, rng, tolerance)
     check_linearity(twin, douts, plain, report, rng, tolerance)
     check_last_forward(twin, report, rng, tolerance)
+    check_evaluation(twin, ys, douts, report, rng, tolerance)
     if method == "none":
         return report, None
     if not all(np.isfinite(y).all() for y in ys):
@@ -293,7 +294,13 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
 
 
 def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckContext) -> list[Correction]:
-    """Return edits of the layer's source that make wrong gradients right."""
+    """Return edits of the layer's source that make wrong gradients right.
+
+    None is sought where an earlier training forward is at fault, since it would be right in
+    evaluation alone.
+    """
+    if not layer.training and "stale-cache" in context.report.mistakes:
+        return []
 
     def search() -> list[Correction]:
         twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)

@@ -16,7 +16,7 @@ import netlib as nl
 MISTAKES = {
     "wrong-shape", "missing-transpose", "missing-batch-sum", "wrong-axis", "wrong-scale", "wrong-sign", "zero-gradient", "missing-gradient",
     "missing-mask", "inverted-mask", "ignores-upstream", "diagonal-only", "not-accumulated", "double-counted", "missing-term",
-    "swapped-inputs", "mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "stale-cache", "nondeterministic",
+    "swapped", "mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "stale-cache", "nondeterministic",
     "dtype-changed", "non-finite", "wrong-formula",
 }  # fmt: skip
 BY_EXPERIMENT_ALONE = set(EXPERIMENTS) - {"ignores-upstream"}

@@ -141,6 +141,11 @@ def _kept_again(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]
             yield method, Edit(place, body, "")
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute | ast.Name | ast.Subscript):
             yield method, Edit(place, f"{method.text(node.target)} = {method.text(node.value)}", "")
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add):
+            sides = {method.text(node.value.left): node.value.right, method.text(node.value.right): node.value.left}
+            target = method.text(node.targets[0])
+            if target in sides:
+                yield method, Edit(place, f"{target} = {method.text(sides[target])}", "")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("setdefault", "get"):
             yield method, Edit(place, method.text(node.args[-1]), "")
         if isinstance(node, ast.IfExp):

@@ -6,10 +6,10 @@ Each is a piece of source in place of another: a sign, a transpose, an axis, a n
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import permutations
 
-from .source import Edit, Method, Place, is_name
+from .source import ATOM, Edit, Method, Place, is_name, precedence
 
 SWAPPED_FUNCTIONS = {
     "sum": "mean", "mean": "sum", "max": "min", "min": "max", "sin": "cos", "cos": "sin", "maximum": "minimum", "minimum": "maximum",
@@ -82,12 +82,16 @@ def _operations(method: Method, place: Place, node: ast.BinOp) -> Iterator[Edit]
         yield Edit(place, f"{left} {SWAPPED_OPERATORS[operator]} {right}", MISTAKE_OF_OPERATOR.get(operator, "wrong-formula"))
     if operator is ast.Sub:
         yield Edit(place, f"{right} - {left}", "wrong-sign")
+        if isinstance(node.left, ast.Constant) and precedence(node.right) == ATOM:
+            yield Edit(place, f"{left} - {right}**2", "wrong-formula")
     if operator is ast.Div:
         yield Edit(place, f"{right} / {left}", "wrong-formula")
     what = "double-counted" if operator in (ast.Add, ast.Sub) else "wrong-formula"
     yield Edit(place, method.text(node.left), what)
     if operator is not ast.Pow:
-        yield Edit(place, f"-{right}" if operator is ast.Sub else method.text(node.right), what)
+        yield Edit(place, method.text(node.right), what)
+        if operator is ast.Sub:
+            yield Edit(place, f"-{right}", what)
 
 
 def _products(method: Method, place: Place, node: ast.BinOp) -> Iterator[Edit]:
@@ -200,14 +204,16 @@ def _dotted(node: ast.AST) -> str:
     return ""
 
 
-def exchanged_names(method: Method, names: list[str]) -> Iterator[Edit]:
-    """Yield edits that read another array or number."""
+def exchanged_names(method: Method, names: list[str], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Edit]:
+    """Yield edits that read another array or number of the same shape."""
     for place in method.places():
         if not isinstance(getattr(place.node, "ctx", None), ast.Load) or _dotted(place.node) not in names:
             continue
         is_part = isinstance(place.parent, ast.Attribute) and place.parent.attr not in ("T", "mT", "sum", "mean")
         if not is_part and place.field != "func":
-            yield from (Edit(place, other, "wrong-formula") for other in names if other != _dotted(place.node))
+            name = _dotted(place.node)
+            alike = (other for other in names if other != name and shapes.get(other) == shapes.get(name))
+            yield from (Edit(place, other, "wrong-formula") for other in alike)
 
 
 def completed_operands(method: Method, names: list[str], flags: set[str]) -> Iterator[Edit]:

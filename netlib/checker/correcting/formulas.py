@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from math import prod
 
 import numpy as np
 
@@ -47,16 +49,14 @@ def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> I
     for label, k in constant.items():
         for form, value in _forms(label, k):
             for text, d in linear.items():
-                if _is_broadcast(d.shape, value.shape):
+                if label not in text and _is_broadcast(d.shape, value.shape):
                     yield f"{text} {form}", d * value
 
 
 def _is_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    try:
-        whole = np.broadcast_shapes(a, b)
-    except ValueError:
-        return False
-    return int(np.prod(whole)) <= LARGEST
+    """Return whether arrays of two shapes have a product that is not too large."""
+    sizes = [max(m, n) for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1) if m == n or m == 1 or n == 1]
+    return len(sizes) == max(len(a), len(b)) and prod(sizes) <= LARGEST
 
 
 def _forms(label: str, v: Array) -> Iterator[tuple[str, Array]]:
@@ -96,7 +96,7 @@ def _fitted(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[s
     if value.shape == shape:
         yield text, value
     elif value.ndim > 0 and value.size > 1:
-        yield from ((label, total) for label, _, total in sums(f"({text})", value, shape))
+        yield from ((label, total) for label, _, total in sums(f"({text})" if " " in text else text, value, shape))
 
 
 def _spread(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,13 @@ from .edits import completed_operands, exchanged_names, names_used, structural_e
 from .formulas import Scope, added, formulas, placed
 from .source import Edit, Method, backward_methods
 
-SECONDS = 0.4
-"""Seconds for the trials of one check, as estimated from sizes."""
-TRIAL, LINE = 300e-6, 15e-6
+FEW = 2
+"""Wrong gradients up to which a formula is sought for each, and not only one slip for all."""
+MOST_FORMULAS = 4000
+"""Formulas that are compared with a gradient."""
+MOST_TRIALS, SECONDS = 800, 1.0
+"""Trials of edits in one check, and the seconds for them, as estimated from sizes."""
+TRIAL, LINE = 250e-6, 2e-6
 """Seconds of a trial, and of each line of the layer's code that it runs."""
 
 
@@ -41,8 +46,9 @@ def find_corrections(twin: Twin, context: CheckContext) -> list[Correction]:
                 return
 
     take(workshop.structural())
-    for name in sorted(wrong - known):
-        take(workshop.formulas_for(name))
+    if len(wrong) <= FEW:
+        for name in sorted(wrong - known):
+            take(workshop.formulas_for(name))
     take(workshop.completions())
     found.sort(key=lambda correction: -len(correction.names))
     return found
@@ -61,15 +67,16 @@ class Workshop:
             return
         values, n_lines = self._values(1.0)
         doubled, _ = self._values(2.0)
-        self.left = int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines))
+        self.left = min(MOST_TRIALS, int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines)))
         self.pools = [(m, *self._pool(m, values[m.name], doubled[m.name])) for m in self.methods if m.name in values and m.name in doubled]
 
     def structural(self) -> Iterator[tuple[Method, Edit]]:
         """Yield the most likely edits."""
         for method, *_ in self.pools:
             yield from ((method, edit) for edit in structural_edits(method))
-        for method, names, *_ in self.pools:
-            yield from ((method, edit) for edit in exchanged_names(method, names))
+        for method, names, _, scope in self.pools:
+            shapes = {name: a.shape for name, a in {**scope.linear, **scope.constant}.items()}
+            yield from ((method, edit) for edit in exchanged_names(method, names, shapes))
 
     def completions(self) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that complete an operand."""
@@ -91,8 +98,9 @@ class Workshop:
         for method, _, _, scope in self.pools:
             spots = list(placed(method, name, index, n))
             plain = {"(…)": mine} if " + " in targets and spots and mine is not None else {}
+            later: list[tuple[Method, Edit]] = []
             with np.errstate(all="ignore"):
-                for text, value in formulas(scope, right.shape, plain):
+                for text, value in islice(formulas(scope, right.shape, plain), MOST_FORMULAS):
                     for how, target in targets.items():
                         if not np.abs(value - target).max() <= allowed:
                             continue
@@ -104,6 +112,7 @@ class Workshop:
                             )
                         if not spots and not how and method.name == "backward":
                             yield from ((method, edit) for edit in added(method, name, text, index))
+            yield from later
 
     def _values(self, factor: float) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the values of the methods' local names after backward, and how many lines ran."""

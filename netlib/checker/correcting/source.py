@@ -126,7 +126,7 @@ class Method:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                code = compile(ast.fix_missing_locations(self._shell), "<an edited layer>", "exec")
+                code = compile(self._shell, "<an edited layer>", "exec")
         finally:
             edit.place.put(kept)
         return internals.with_code(self.function, code)
@@ -202,7 +202,7 @@ def parsed(edit: Edit) -> Any:
     """Return the node that an edit puts in its place."""
     if isinstance(edit.place.node, ast.stmt):
         body = ast.parse(edit.text).body
-        return body[0] if len(body) == 1 else ast.If(ast.Constant(True), body, [])
+        return body[0] if len(body) == 1 else ast.fix_missing_locations(ast.If(ast.Constant(True), body, []))
     return ast.parse(edit.text, mode="eval").body
 
 

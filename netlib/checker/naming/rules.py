@@ -19,8 +19,8 @@ from .mixed_rows import find_mixed_rows
 from .other_forwards import find_lost_repeat, find_variant
 from .outputs import find_one_output
 from .scale import find_scale, find_zero
-from .swaps import find_other_input
-from .transposes import find_reordering, find_transpose, find_transposed_weight
+from .swaps import find_exchanged_outputs, find_other_input
+from .transposes import find_reordering, find_reversed, find_transpose, find_transposed_weight
 
 PROVEN_BY_CONDUCT = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
@@ -50,7 +50,8 @@ def name_mistakes(context: CheckContext, wrong: dict[str, Array]) -> None:
 def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:
     """Report why the gradient of an array differs from the measured one."""
     for finding in context.report.findings:
-        if finding.where == name and finding.mistake in PROVEN_BY_CONDUCT:
+        is_of_training = finding.mistake == "stale-cache" and not context.twin.layer.training
+        if finding.where == name and (finding.mistake in PROVEN_BY_CONDUCT or is_of_training):
             finding.evidence = finding.evidence or context.evidence(name, wrong)
             if finding.mistake == "ignores-upstream":
                 _find_second_mistake(context, name)
@@ -121,6 +122,7 @@ RULES = (
     find_mask,
     find_wrong_axis,
     find_other_input,
+    find_exchanged_outputs,
     find_known_explanation,
     find_lost_repeat,
     find_coupling,
@@ -135,6 +137,7 @@ RULES = (
     find_path_of_one_run,
     find_transposed_weight,
     find_reordering,
+    find_reversed,
     find_mixed_rows,
     find_missing_choice,
     find_in_places,

@@ -50,7 +50,7 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
                 return
         for other in context.yours.returned:
             if other != name and other in context.slopes and context.is_gradient(g, other):
-                context.find("swapped-inputs", name, f"{came}: it is the gradient of {other}", line)
+                context.find("swapped", name, f"{came}: it is the gradient of {other}", line)
                 return
     if is_sum or (g.size == 1 and slot.size > 1) or (not np.isnan(known).any() and _is_sum_of(g, known)):
         cause = f"it is {explained[0]}" if is_sum and explained else "too much is summed"

@@ -33,7 +33,7 @@ from .measuring.elements import agrees_along, measure
 from .measuring.second_look import NOTHING_MOVES, blind_spots, move_inputs, step_parameters
 from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows
-from .naming.rules import name_mistakes
+from .naming.rules import PROVEN_BY_CONDUCT, name_mistakes
 from .report import Correction, Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin
@@ -271,6 +271,7 @@ def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[A
 
 def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
     """Compare backward with differences, element by element, and name the mistakes."""
+    of_conduct = [finding for finding in context.report.findings if finding.mistake not in PROVEN_BY_CONDUCT]
     twin = context.twin
     twin.forward()
     twin.settle()
@@ -289,7 +290,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     name_mistakes(context, wrong)
     for finding in context.report.findings:
         correction = context.correction(finding.where) if finding.where in context.slopes else None
-        if correction is not None:
+        if correction is not None and finding not in of_conduct:
             finding.correct(correction)
 
 
@@ -305,7 +306,7 @@ def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckCont
     def search() -> list[Correction]:
         twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
         twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
-        return find_corrections(twin, context)
+        return find_corrections(layer, inputs, twin, context)
 
     return attempt(context.report, "backward", search, [])
 

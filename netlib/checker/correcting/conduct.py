@@ -10,7 +10,7 @@ from ...layer import Layer
 from ..guards import UserCodeError
 from ..report import Finding, GradientReport
 from ..tracing import internals
-from .edits import structural_edits
+from .edits import finite_edits, structural_edits
 from .source import Edit, Method, Place, methods_of
 
 MOST_EDITS = 60
@@ -179,6 +179,12 @@ def _attributes_set(method: Method) -> list[str]:
     ]
 
 
+def _kept_finite(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
+    for name in ("forward", "backward"):
+        for method in methods_of(layer, name).values():
+            yield from ((method, edit) for edit in finite_edits(method))
+
+
 EDITS: dict[str, Callable[[Layer, Finding], Iterator[tuple[Method, Edit]]]] = {
     "mutates-upstream": _copied_dout,
     "mutates-input": _copied_input,
@@ -188,5 +194,6 @@ EDITS: dict[str, Callable[[Layer, Finding], Iterator[tuple[Method, Edit]]]] = {
     "double-counted": _added,
     "dtype-changed": _cast,
     "stale-cache": _kept_again,
+    "non-finite": _kept_finite,
     "nondeterministic": _drawn_in_forward,
 }

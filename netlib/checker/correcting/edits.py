@@ -94,6 +94,60 @@ def _operations(method: Method, place: Place, node: ast.BinOp) -> Iterator[Edit]
             yield Edit(place, f"-{right}", what)
 
 
+def diagonal_completions(method: Method) -> Iterator[Edit]:
+    """Yield edits that make of p * d, or p * (1 - p) * d, the gradient of a softmax."""
+    for place in method.places():
+        node = place.node
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+            continue
+        for p, d in _pairs(method, node):
+            for axis in ("-1", "1", "0"):
+                yield Edit(place, f"{p} * ({d} - ({d} * {p}).sum(axis={axis}, keepdims=True))", "diagonal-only")
+
+
+def _pairs(method: Method, node: ast.BinOp) -> Iterator[tuple[str, str]]:
+    """Yield a factor and the rest of a product, without (1 - the factor)."""
+    factors = [method.factor(each) for each in _factors_of(node)]
+    for p in dict.fromkeys(factors):
+        rest = [each for each in factors if each not in (p, f"(1 - {p})")]
+        if rest and not p.startswith("("):
+            yield p, " * ".join(rest)
+
+
+def _factors_of(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_factors_of(node.left), *_factors_of(node.right)]
+    return [node]
+
+
+def finite_edits(method: Method) -> Iterator[Edit]:
+    """Yield edits against overflow and division by zero."""
+    for place in method.places():
+        node = place.node
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            below = method.text(node.right)
+            yield Edit(place, f"{method.factor(node.left)} / np.where({below} == 0, 1, {below})", "non-finite")
+            yield Edit(place, f"{method.factor(node.left)} / np.maximum({below}, 1e-12)", "non-finite")
+        elif isinstance(node, ast.Call) and len(node.args) == 1 and method.text(node.func) in ("np.exp", "np.log", "np.sqrt"):
+            x = method.text(node.args[0])
+            a = method.atom(node.args[0])
+            if method.text(node.func) == "np.exp":
+                yield Edit(place, f"np.exp({x} - {a}.max(axis=-1, keepdims=True))", "non-finite")
+                yield Edit(place, f"np.exp(np.minimum({x}, 500))", "non-finite")
+            else:
+                yield Edit(place, f"{method.text(node.func)}(np.maximum({x}, 1e-12))", "non-finite")
+                yield Edit(place, f"{method.text(node.func)}({x} + 1e-12)", "non-finite")
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            yield Edit(place, f"np.maximum({method.text(node.left)}, 1e-12)**{method.atom(node.right)}", "non-finite")
+
+
+def scaled_operands(method: Method, factors: list[str]) -> Iterator[Edit]:
+    """Yield edits with a factor more."""
+    places = [place for place in method.places() if _is_operand(place)]
+    for factor in factors:
+        yield from (Edit(place, f"{method.factor(place.node)} {factor}", "wrong-scale") for place in places)
+
+
 def _products(method: Method, place: Place, node: ast.BinOp) -> Iterator[Edit]:
     a, b = method.atom(node.left), method.atom(node.right)
     for first, second in ((a, b), (b, a)):
@@ -216,8 +270,11 @@ def exchanged_names(method: Method, names: list[str], shapes: Mapping[str, tuple
             yield from (Edit(place, other, "wrong-formula") for other in alike)
 
 
-def completed_operands(method: Method, names: list[str], flags: set[str]) -> Iterator[Edit]:
-    """Yield edits that complete an operand by a sign, a transpose, a sum, a factor or a term."""
+def completed_operands(method: Method, names: list[str], flags: set[str], words: Mapping[str, bool]) -> Iterator[Edit]:
+    """Yield edits that complete an operand by a sign, a transpose, a sum, a factor or a term.
+
+    `words` are the expressions of forward, and whether each is a mask.
+    """
     places = [place for place in method.places() if _is_operand(place)]
     for place in places:
         text = method.atom(place.node)
@@ -238,6 +295,9 @@ def completed_operands(method: Method, names: list[str], flags: set[str]) -> Ite
         yield Edit(place, f"{text}[..., None]", "wrong-shape")
         yield Edit(place, f"{text}[:, None]", "wrong-shape")
         yield Edit(place, f"np.cumsum({method.text(place.node)}[::-1], axis=0)[::-1]", "missing-term")
+    for word, is_mask in words.items():
+        for place in places:
+            yield Edit(place, f"{method.factor(place.node)} * {word}", "missing-mask" if is_mask else "wrong-formula")
     for factor, mistake in _factors(names, flags):
         for place in places:
             yield Edit(place, f"{method.factor(place.node)} {factor}", mistake)

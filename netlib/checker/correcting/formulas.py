@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from math import prod
 
 import numpy as np
@@ -19,11 +19,12 @@ LARGEST = 20_000
 
 
 class Scope:
-    """The arrays that a method has at hand: those linear in dout, and the others."""
+    """The arrays that a method has at hand: those linear in dout, and the others; and shapes."""
 
-    def __init__(self, linear: Mapping[str, Array], constant: Mapping[str, Array]) -> None:
+    def __init__(self, linear: Mapping[str, Array], constant: Mapping[str, Array], shapes: Mapping[tuple[int, ...], str]) -> None:
         self.linear = linear
         self.constant = constant
+        self.shapes = shapes
 
 
 def formulas(scope: Scope, shape: tuple[int, ...], plain: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
@@ -34,7 +35,7 @@ def formulas(scope: Scope, shape: tuple[int, ...], plain: Mapping[str, Array]) -
     linear = {**plain, **scope.linear}
     yield from ((text, value) for text, _, value in products(scope.linear, scope.constant, shape))
     for text, value in linear.items():
-        yield from _spread(text, value, shape)
+        yield from _spread(text, value, shape, scope.shapes.get(shape, str(shape)))
     once = list(_multiplied(linear, scope.constant))
     for text, value in once:
         yield from _fitted(text, value, shape)
@@ -49,7 +50,7 @@ def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> I
     for label, k in constant.items():
         for form, value in _forms(label, k):
             for text, d in linear.items():
-                if label not in text and _is_broadcast(d.shape, value.shape):
+                if (label not in text or "<" in form or ">" in form) and _is_broadcast(d.shape, value.shape):
                     yield f"{text} {form}", d * value
 
 
@@ -99,15 +100,21 @@ def _fitted(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[s
         yield from ((label, total) for label, _, total in sums(f"({text})" if " " in text else text, value, shape))
 
 
-def _spread(text: str, value: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Yield copies along an axis, which undo a sum, and means."""
-    for axis in range(len(shape)):
-        short = shape[:axis] + shape[axis + 1 :]
-        if value.shape == short:
-            at = ", ".join([":"] * axis + ["None"] + [":"] * (len(short) - axis))
-            yield f"np.repeat({text}[{at}], {shape[axis]}, axis={axis})", np.repeat(np.expand_dims(value, axis), shape[axis], axis=axis)
-    if value.shape != shape and fits_into(value.shape, shape) and value.size < int(np.prod(shape)):
-        yield f"np.broadcast_to({text}, {shape}).copy()", np.broadcast_to(value, shape)
+def _spread(text: str, value: Array, shape: tuple[int, ...], written: str) -> Iterator[tuple[str, Array]]:
+    """Yield copies along axes, which undo a sum or a mean."""
+    for n in range(len(shape)):
+        for axes in combinations(range(len(shape)), n):
+            if value.ndim + n != len(shape) or tuple(size for axis, size in enumerate(shape) if axis not in axes) != value.shape:
+                continue
+            at = ", ".join("None" if axis in axes else ":" for axis in range(len(shape)))
+            spread = np.broadcast_to(np.expand_dims(value, axes), shape)
+            indexed = f"{text}[{at}]" if n and value.ndim else text
+            if n:
+                yield f"np.broadcast_to({indexed}, {written}).copy()", spread
+                times = prod(shape[axis] for axis in axes)
+                yield f"np.broadcast_to({indexed}, {written}) / {times}", spread / times
+    if value.ndim == len(shape) and value.shape != shape and fits_into(value.shape, shape):
+        yield f"np.broadcast_to({text}, {written}).copy()", np.broadcast_to(value, shape)
 
 
 def _projections(text: str, value: Array, constant: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import as_numbers, gradients
+from ...layer import Layer
+from ..analytic import Gradients, as_numbers, gradients
 from ..context import CheckContext
+from ..equality import is_close
+from ..guards import UserCodeError
+from ..measuring.elements import agrees_along
+from ..measuring.second_look import move_inputs
 from ..report import Correction
 from ..tracing import internals
 from ..twin import Twin
-from .edits import completed_operands, exchanged_names, names_used, structural_edits
+from .edits import (
+    completed_operands,
+    diagonal_completions,
+    exchanged_names,
+    finite_edits,
+    names_used,
+    scaled_operands,
+    structural_edits,
+)
 from .formulas import Scope, added, formulas, placed
-from .source import Edit, Method, backward_methods
+from .source import Edit, Method, backward_methods, methods_of
+from .vocabulary import expressions_of_forward
 
 FEW = 2
 """Wrong gradients up to which a formula is sought for each, and not only one slip for all."""
@@ -28,8 +43,11 @@ TRIAL, LINE = 250e-6, 2e-6
 """Seconds of a trial, and of each line of the layer's code that it runs."""
 
 
-def find_corrections(twin: Twin, context: CheckContext) -> list[Correction]:
-    """Return edits that make wrong gradients right and leave right ones right, the widest first."""
+def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context: CheckContext) -> list[Correction]:
+    """Return edits that make wrong gradients right and leave right ones right, the widest first.
+
+    An edit that is wrong with other numbers is right by chance, and does not count.
+    """
     workshop = Workshop(twin, context)
     wrong = context.wrong_names()
     right = set(context.slopes) - wrong
@@ -39,7 +57,8 @@ def find_corrections(twin: Twin, context: CheckContext) -> list[Correction]:
     def take(edits: Iterator[tuple[Method, Edit]]) -> None:
         for method, edit in edits:
             gained = workshop.right_names(method, edit, wrong | right)
-            if right <= gained and gained & wrong - known:
+            is_better = right <= gained and bool(gained & wrong - known) and workshop.adds_up(method, edit, gained)
+            if is_better and (not wrong <= gained or is_right_elsewhere(layer, inputs, method, edit, context.eps)):
                 found.append(method.correction(edit, frozenset(gained & wrong)))
                 known.update(gained)
             if wrong <= known or workshop.left < 0:
@@ -50,8 +69,19 @@ def find_corrections(twin: Twin, context: CheckContext) -> list[Correction]:
         for name in sorted(wrong - known):
             take(workshop.formulas_for(name))
     take(workshop.completions())
-    found.sort(key=lambda correction: -len(correction.names))
-    return found
+    return sorted(found, key=lambda correction: -len(correction.names))
+
+
+def is_right_elsewhere(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, eps: float) -> bool:
+    """Return whether an edited backward agrees with forward with other numbers, too."""
+    other, others = move_inputs(layer, inputs, np.random.default_rng(3))
+    kind = type(other)
+    internals.set_class(other, type(kind.__name__, (kind,), {method.name: method.edited(edit)}))
+    try:
+        twin = Twin(other, others, np.dtype(np.float64) if eps < 1e-12 else None)
+        return agrees_along(twin, eps, np.random.default_rng(4))
+    except UserCodeError:
+        return False
 
 
 class Workshop:
@@ -61,6 +91,7 @@ class Workshop:
         self.twin = twin
         self.context = context
         self.methods = backward_methods(twin.layer)
+        self.forward = list(methods_of(twin.layer, "forward").values())
         self.left = 0
         self.pools: list[tuple[Method, list[str], set[str], Scope]] = []
         if not self.methods:
@@ -68,7 +99,7 @@ class Workshop:
         values, n_lines = self._values(1.0)
         doubled, _ = self._values(2.0)
         self.left = min(MOST_TRIALS, int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines)))
-        self.pools = [(m, *self._pool(m, values[m.name], doubled[m.name])) for m in self.methods if m.name in values and m.name in doubled]
+        self.pools = [(m, *self._pool(m, values, doubled)) for m in self.methods if m.name in values and m.name in doubled]
 
     def structural(self) -> Iterator[tuple[Method, Edit]]:
         """Yield the most likely edits."""
@@ -80,8 +111,42 @@ class Workshop:
 
     def completions(self) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that complete an operand."""
-        for method, names, flags, _ in self.pools:
-            yield from ((method, edit) for edit in completed_operands(method, names, flags))
+        for method, *_ in self.pools:
+            yield from ((method, edit) for edit in diagonal_completions(method))
+            yield from ((method, edit) for edit in scaled_operands(method, self._factors()))
+            if any(not np.isfinite(g).all() for g in map(as_numbers, self.context.yours.by_name.values()) if g is not None):
+                yield from ((method, edit) for edit in finite_edits(method))
+        for method, names, flags, scope in self.pools:
+            words = {word: a.dtype == bool for word, a in scope.constant.items() if word not in names}
+            yield from ((method, edit) for edit in completed_operands(method, names, flags, words))
+
+    def _factors(self) -> list[str]:
+        """Return what makes a gradient right that is wrong by a factor, as it is written."""
+        found: dict[str, None] = {}
+        for name in sorted(self.context.wrong_names()):
+            g = self.context.yours.by_name.get(name)
+            numbers = None if g is None else as_numbers(g)
+            c = None if numbers is None else self.context.factor(numbers, name)
+            if c is not None:
+                found |= dict.fromkeys(self._written_factors(1 / c))
+        return list(found)
+
+    def _written_factors(self, c: float) -> Iterator[str]:
+        for _, names, _, scope in self.pools:
+            for name in names:
+                a = {**scope.linear, **scope.constant}.get(name)
+                if a is None:
+                    continue
+                sizes = {f"{name}.shape[{i}]": n for i, n in enumerate(a.shape)} | {f"{name}.size": a.size}
+                values = {text: float(n) for text, n in sizes.items()} if a.ndim else {name: float(a)}
+                for text, value in values.items():
+                    for written, factor in ((text, value), (f"np.sqrt({text})", np.sqrt(abs(value))), (f"(1 - {text})", 1 - value)):
+                        if factor not in (0.0, 1.0):
+                            yield from (f"{sign} {written}" for sign, f in (("*", factor), ("/", 1 / factor)) if abs(f / c - 1) < 1e-6)
+        ratio = Fraction(c).limit_denominator(1000)
+        if abs(float(ratio) / c - 1) < 1e-6:
+            yield f"* {ratio.numerator}" if ratio.denominator == 1 else f"/ {ratio.denominator}"
+            yield f"* {ratio.numerator} / {ratio.denominator}"
 
     def formulas_for(self, name: str) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that write another formula for a gradient, or add what is missing of it."""
@@ -116,30 +181,56 @@ class Workshop:
 
     def _values(self, factor: float) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the values of the methods' local names after backward, and how many lines ran."""
-        with internals.watching_frames(method.function for method in self.methods) as frames:
+        functions = [method.function for method in [*self.methods, *self.forward]]
+        with internals.watching_frames(functions) as frames:
             self.twin.forward()
             gradients(self.twin, [factor * d for d in self.context.douts])
         return frames.local, frames.n_lines
 
-    def _pool(self, method: Method, local: dict[str, Any], doubled: dict[str, Any]) -> tuple[list[str], set[str], Scope]:
+    def _pool(
+        self, method: Method, values: dict[str, dict[str, Any]], doubled: dict[str, dict[str, Any]]
+    ) -> tuple[list[str], set[str], Scope]:
         """Return the names of arrays and numbers for a method, those of masks, and the arrays."""
-        held, other = self._held(method, local), self._held(method, doubled)
+        local = values[method.name]
+        held, other = self._held(method, local), self._held(method, doubled[method.name])
         names = [name for name, value in held.items() if _is_number(value)]
         used = names_used(method)
         names.sort(key=lambda name: name not in used)
         arrays = {name: np.asarray(held[name]) for name in names}
         constant = {name: a for name, a in arrays.items() if np.array_equal(a, other.get(name, np.nan))}
+        for each in self.forward:
+            if each.name in values:
+                calls = _renaming(values[each.name], constant)
+                words = expressions_of_forward(each, local, calls)
+                constant |= {word: np.asarray(value) for word, value in words.items() if np.ndim(value) or np.isfinite(value)}
         linear = {
             name: np.asarray(a, float) for name, a in arrays.items() if a.dtype.kind == "f" and a.any() and _is_doubled(a, other.get(name))
         }
-        return names, {name for name, a in arrays.items() if a.dtype == bool}, Scope(linear, constant)
+        return names, {name for name, a in arrays.items() if a.dtype == bool}, Scope(linear, constant, _shapes(held))
 
     def _held(self, method: Method, local: dict[str, Any]) -> dict[str, Any]:
         me = method.arguments[0] if method.arguments else "self"
         layer = local.get(me, self.twin.layer)
-        held = {f"{me}.{key}": value for key, value in vars(layer).items()}
+        kinds = [kind for kind in reversed(type(layer).__mro__) if not kind.__module__.startswith(("netlib.", "builtins"))]
+        held: dict[str, Any] = {
+            f"{me}.{key}": value for kind in kinds for key, value in vars(kind).items() if isinstance(value, float | int)
+        }
+        held |= {f"{me}.{key}": value for key, value in vars(layer).items()}
         held |= {f"{me}.{path}.value": parameter.value for path, parameter in self.twin.parameters.items() if path.isidentifier()}
         return held | local
+
+    def adds_up(self, method: Method, edit: Edit, names: Iterable[str]) -> bool:
+        """Return whether an edited method adds to the gradients of parameters that are there."""
+        once, twice = (self._gradients(method, edit, start) for start in (0.0, 1.0))
+        paths = [path for path in self.twin.parameters if path in names]
+        return all(is_close(np.asarray(once.grads[path]) + 1, twice.grads[path], 1e-6) for path in paths if once.grads[path] is not None)
+
+    def _gradients(self, method: Method, edit: Edit, start: float) -> Gradients:
+        kind = type(self.twin.layer)
+        self.twin.forward()
+        prefilled = {path: np.full(p.shape, start, p.dtype) for path, p in self.twin.parameters.items()}
+        with internals.temporary_class(self.twin.layer, type(kind.__name__, (kind,), {method.name: method.edited(edit)})):
+            return gradients(self.twin, self.context.douts, prefilled)
 
     def right_names(self, method: Method, edit: Edit, names: Iterable[str]) -> set[str]:
         """Return which of these gradients are right after an edit of a method."""
@@ -156,6 +247,23 @@ class Workshop:
             return set()
         numbers = {name: as_numbers(g) for name in names if (g := found.by_name.get(name)) is not None}
         return {name for name, g in numbers.items() if g is not None and self.context.is_gradient(g, name)}
+
+
+def _renaming(local: dict[str, Any], constant: dict[str, Array]) -> dict[str, str]:
+    """Return how backward calls the arrays that are local in forward."""
+    found = {}
+    for name, value in local.items():
+        if isinstance(value, np.ndarray):
+            same = (other for other, a in constant.items() if a.shape == value.shape and np.array_equal(a, value))
+            found[name] = next(same, "")
+    return {name: other for name, other in found.items() if other and other != name}
+
+
+def _shapes(held: dict[str, Any]) -> dict[tuple[int, ...], str]:
+    """Return how shapes are written: an attribute that holds one, or the shape of an array."""
+    found = {value.shape: f"{name}.shape" for name, value in held.items() if isinstance(value, np.ndarray)}
+    tuples = {name: value for name, value in held.items() if isinstance(value, tuple) and value}
+    return found | {value: name for name, value in tuples.items() if all(type(n) is int for n in value)}
 
 
 def _is_doubled(a: Array, other: Any) -> bool:

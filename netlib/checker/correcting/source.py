@@ -163,9 +163,10 @@ class Method:
 
 
 def backward_methods(layer: Layer) -> list[Method]:
-    """Return backward and the methods that it alone calls, as far as they are the layer's own."""
+    """Return backward and the methods that it alone calls; those of a base class come last."""
     forward = methods_of(layer, "forward")
-    return [method for name, method in methods_of(layer, "backward").items() if name not in forward]
+    found = [method for name, method in methods_of(layer, "backward").items() if name not in forward]
+    return sorted(found, key=lambda method: method.name not in vars(type(layer)))
 
 
 def methods_of(layer: Layer, name: str) -> dict[str, Method]:

@@ -68,6 +68,11 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(each)
 
 
+def evaluate(text: str, function: FunctionType, local: dict[str, Any]) -> Any:
+    """Return the value of an expression among the global names of a function."""
+    return eval(compile(text, "<an expression>", "eval"), function.__globals__, local)
+
+
 def free_names(function: FunctionType) -> list[str]:
     """Return the names that a function takes from the functions around it."""
     return [name for name in function.__code__.co_freevars if name != "__class__"]

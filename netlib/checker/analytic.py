@@ -58,6 +58,22 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
     return Gradients(returned, grads, surplus, error)
 
 
+def left_out(twin: Twin, yours: Gradients) -> list[str]:
+    """Return the inputs that backward leaves out, as labels, masks and lengths stored as floats.
+
+    They come after the first input, are whole numbers and get zeros or None.
+    """
+    gs = {name: None if g is None else as_numbers(g) for name, g in yours.by_name.items()}
+    nothing = [name for name, g in gs.items() if yours.by_name[name] is None or (g is not None and not g.any())]
+    if len(nothing) == len(gs) or yours.surplus:
+        return []
+    return [f"input {i}" for i in twin.float_inputs if i and f"input {i}" in nothing and _is_whole(twin.inputs[i])]
+
+
+def _is_whole(x: Array) -> bool:
+    return bool(np.isfinite(x).all() and (x == np.round(x)).all())
+
+
 def as_numbers(g: Any) -> Array | None:
     """Return a gradient as a float array, or None where it holds no real numbers."""
     try:
@@ -96,6 +112,24 @@ def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Arra
         d = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) if is_used else np.ones(y.shape)
         douts.append(np.asarray(d, y.dtype if y.dtype.kind == "f" else float))
     return douts
+
+
+def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], plain: Gradients, eps: float) -> float:
+    """Return the size below which a gradient is rounding, as of terms that cancel.
+
+    Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
+    as soon as the last digits of dout change.
+    """
+    x, y, d = (max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
+    rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        other = gradients(twin, [np.asarray(d * (1 + 4 * eps * rng.uniform(-1, 1, d.shape)), d.dtype) for d in douts])
+        for name, g in plain.by_name.items():
+            a, b = (None if each is None else as_numbers(each) for each in (g, other.by_name.get(name)))
+            if a is not None and b is not None and a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all():
+                rounding = max(rounding, 64 * float(np.abs(a - b).max(initial=0.0)))
+    return min(rounding, 1e5 * eps * d)
 
 
 def backward_or_none(twin: Twin, douts: list[Array]) -> Any:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, as_count
 from ..errors import InvalidTypeError, InvalidValueError
-from ..inspection import holds_floats
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
-from .analytic import Gradients, random_douts
+from .analytic import Gradients, estimate_rounding, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
-from .conduct.linearity import check_accumulation, check_linearity
+from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
 from .conduct.repetition import check_evaluation, check_last_forward, check_repetition
 from .conduct.results import check_results, note_bare_weights, note_nothing_compared
@@ -22,24 +22,28 @@ from .conduct.rows import compare_rows
 from .context import CheckContext
 from .correcting.conduct import correct_conduct
 from .correcting.search import find_corrections
+from .domain import Draw, make_draw
+from .elsewhere import check_changed_parameters, check_domain, check_repeated_rows, note_other_inputs
 from .equality import is_same
 from .guards import UserCodeError, attempt
 from .inputs import as_inputs, non_finite, require_usable
 from .measuring.budget import SECONDS
-from .measuring.comparison import compare, is_choice_at_kinks
+from .measuring.comparison import approximation_error, compare, is_choice_at_kinks
 from .measuring.complex_steps import complex_slopes
 from .measuring.differences import epsilon
-from .measuring.elements import agrees_along, measure
-from .measuring.second_look import NOTHING_MOVES, blind_spots, move_inputs, step_parameters
+from .measuring.elements import measure
+from .measuring.matrices import matrix_kind
 from .naming.contract import read_contract
-from .naming.mixed_rows import check_rows
+from .naming.mixed_rows import check_rows, find_mixed_rows
 from .naming.rules import PROVEN_BY_CONDUCT, name_mistakes
 from .report import Correction, Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin
 
 
-def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed: int = 0) -> GradientReport:
+def check_gradients(
+    layer: Layer, *inputs: Any, method: str = "difference", seed: int = 0, domain: Callable[[np.random.Generator], Any] | None = None
+) -> GradientReport:
     """Compare a layer's backward with its forward, and name what is wrong.
 
     Works on any layer, container or loss. Integer inputs and the targets of losses are not
@@ -59,7 +63,12 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
         Differences of forward at nearby points, or complex steps (Squire and Trapp, 1998), which
         are exact to rounding but need an analytic forward.
     seed : int
-        Seed of the random dout, and of the choice of elements in a large layer.
+        Seed of all random numbers: dout, the choice of elements in a large layer, other inputs.
+    domain : callable, optional
+        ``domain(rng)`` draws inputs that the layer may be given: an array, or a tuple of them. A
+        mistake at some of these is a mistake. Without a domain the layer passes if its gradients
+        agree at the given inputs, and what differs at other ones is a note. With a domain, `inputs`
+        may be left out.
 
     Returns
     -------
@@ -69,9 +78,11 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
     Raises
     ------
     InvalidTypeError
-        For a layer that cannot be deep-copied.
+        For a layer that cannot be deep-copied, and for a domain that cannot be called.
     InvalidValueError
         For an unknown method, and for complex steps where forward is not analytic.
+    ShapeError
+        For a domain that draws another number of inputs than given.
 
     Examples
     --------
@@ -88,26 +99,38 @@ def check_gradients(layer: Layer, *inputs: Any, method: str = "difference", seed
     >>> report = check_gradients(Scale(), np.random.default_rng(0).normal(size=(5, 3)))
     >>> [(finding.mistake, finding.where) for finding in report.findings]
     [('wrong-scale', 'weight')]
+
+    The logarithm of numbers that are never below 1e-8:
+
+    >>> class Log(nl.Layer):
+    ...     def forward(self, x):
+    ...         self.x = np.maximum(x, 1e-8)
+    ...         return np.log(self.x)
+    ...     def backward(self, dout):
+    ...         return dout / self.x
+    >>> check_gradients(Log(), domain=lambda rng: rng.uniform(0.1, 2, (4, 3))).ok
+    True
     """
     layer = as_layer(layer, "check_gradients")
     if method not in ("difference", "complex"):
         raise InvalidValueError(f"method is {method!r}, wanted 'difference' or 'complex'", where="check_gradients")
     seed = as_count(seed, "seed", "check_gradients")
-    given = as_inputs(layer, inputs)
+    draw = None if domain is None else make_draw(domain, len(inputs), seed)
+    given = as_inputs(layer, draw() if draw is not None and not inputs else inputs)
     try:
         with preserve_random_state(layer), np.errstate(all="ignore"):
-            report = check(layer, given, method, seed)
+            report = check(layer, given, method, seed, draw)
     except UserCodeError as raised:
         raise raised.error from raised.error.__cause__
     report.checked = layer, given
     return report
 
 
-def check(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> GradientReport:
+def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw: Draw | None) -> GradientReport:
     """Return the report on a layer.
 
-    The layer is checked as it is, then after a step of an optimizer, and then with other inputs
-    where the first check could not see a mistake.
+    The layer is checked as it is, and then with other numbers, where the given ones could hide a
+    mistake.
     """
     report = GradientReport(repr(layer), method)
     check_results(layer, inputs, report)
@@ -115,13 +138,27 @@ def check(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) -> Grad
         return report
     require_usable(layer, inputs)
     report, context = check_tree(layer, inputs, method, seed)
-    if context is not None and context.slopes and report.ok:
-        if layer.parameters() and holds_floats(layer):
-            check_after_step(layer, inputs, context, seed)
-        if report.ok:
-            look_again(layer, inputs, context, seed)
-    if context is not None:
-        note_nothing_compared(context)
+
+    def check_again(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
+        return check_once(layer, inputs, method, seed)[0]
+
+    def check_briefly(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
+        return check_as_written(layer, inputs, method, seed, SECONDS / 10, is_trial=True)[0]
+
+    def check_tree_again(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
+        return check_tree(layer, inputs, method, seed)[0]
+
+    if context is None:
+        return report
+    if report.ok and context.slopes:
+        check_changed_parameters(layer, inputs, context, check_tree_again, seed)
+    if report.ok and context.slopes and draw is not None:
+        check_domain(layer, report, draw, check_tree_again)
+    if report.ok and context.slopes:
+        check_repeated_rows(layer, inputs, context, check_again)
+    if report.ok and context.slopes and draw is None:
+        note_other_inputs(layer, inputs, context, check_briefly, seed)
+    note_nothing_compared(context)
     return report
 
 
@@ -178,7 +215,9 @@ def check_as_written(
     note_bare_weights(layer, twin, report)
     note_cached_outputs(twin, douts, plain, report, rng)
     check_accumulation(twin, douts, plain, report, rng, tolerance)
-    check_linearity(twin, douts, plain, report, rng, tolerance)
+    nothing = estimate_rounding(twin, ys, douts, plain, eps)
+    check_linearity(twin, douts, plain, report, rng, tolerance, nothing)
+    check_magnitudes(twin, douts, plain, report, nothing)
     check_last_forward(twin, report, rng, tolerance)
     check_evaluation(twin, ys, douts, report, rng, tolerance)
     if method == "none":
@@ -194,59 +233,12 @@ def check_as_written(
         return attempt(report, "backward", lambda: record_additions(Twin(layer, inputs, dtype), douts), unlogged)
 
     rows = compare_rows(twin, ys, douts, tolerance)
-    context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, report)
+    context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
+    context.watching *= seconds / SECONDS
     if not is_trial:
         context.search = lambda: search_corrections(layer, inputs, context)
     compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
-
-
-def look_again(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, seed: int) -> None:
-    """Check again with other numbers or more samples where the given ones could hide a mistake."""
-    report, spots = context.report, blind_spots(context)
-    if not spots:
-        return
-    tried = None
-    if not context.is_sampled:
-        try:
-            other, others = move_inputs(layer, inputs, np.random.default_rng([seed, 1]))
-            second, tried = check_once(other, others, report.method, seed, SECONDS / 10)
-            if second.findings:
-                second, tried = check_once(other, others, report.method, seed)
-            report.take_failures(second)
-        except UserCodeError:
-            tried = None
-    if tried is None:
-        for name, why in spots:
-            report.note("vacuous", name, f"{why}; try other numbers")
-        return
-    how = "the same" if not tried.is_sampled else "all at once along random directions, and some elements alone,"
-    report.also.append(f"{how} with other numbers, since {spots[0][0]} could hide a mistake: {spots[0][1]}")
-    for finding in second.findings:
-        finding.cause += " (seen with other numbers; yours hide it)"
-        report.find(finding)
-    left = {name for name, why in blind_spots(tried) if why == NOTHING_MOVES}
-    for name, why in spots:
-        if name in left:
-            report.note("vacuous", name, why)
-
-
-def check_after_step(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, seed: int) -> None:
-    """Check again with changed parameters in new memory, as after a step of an optimizer."""
-    report, rng = context.report, np.random.default_rng([seed, 2])
-    try:
-        later = step_parameters(layer, rng, {name for name, _ in blind_spots(context)})
-        if agrees_along(Twin(later, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None), context.eps, rng):
-            return
-        found = check_tree(later, inputs, report.method, seed)[0]
-    except UserCodeError:
-        return
-    cause = "it is right with the parameters as they are and wrong after an optimizer step: the layer keeps something made from old values"
-    report.take_failures(found)
-    for finding in found.findings:
-        if finding.evidence is not None:
-            hint = "self.….value, read again in every forward and backward"
-            report.find(Finding("stale-cache", finding.where, cause, hint, finding.evidence, finding.layer))
 
 
 def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
@@ -276,6 +268,11 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     twin.forward()
     twin.settle()
     twin.is_stateful = depends_on_state(twin, context.ys)
+    for name in left_out(twin, context.yours):
+        twin.leave_out(name)
+        del context.yours.returned[name]
+        text = "backward leaves out these whole numbers, as for labels or a mask, and so does the check"
+        context.report.note("vacuous", name, f"{text}; n_nondifferentiable_inputs says this of the last inputs")
     if context.report.method == "complex":
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
@@ -283,10 +280,24 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     wrong = {}
     for name in read_contract(context):
         here = compare(context, name)
-        if here.any() and not is_choice_at_kinks(layer, inputs, context, name, here, rng):
-            wrong[name] = here
+        error = approximation_error(context, name, here) if here.any() else None
+        kind = matrix_kind(context, name) if here.any() else ""
+        if kind:
+            context.report.errors[name] = 0.0
+            text = f"yours is right as long as the matrix stays {kind}, and not for each element alone"
+            context.report.note("matrix-kind", name, text)
+        elif error is not None:
+            text = f"yours and forward's slope differ by at most {error:.0e} of the largest element"
+            why = "forward may be an approximation, or backward may leave out a tiny term"
+            context.report.note("approximation", name, f"{text}: {why}")
+        elif here.any() and not is_choice_at_kinks(layer, inputs, context, name, here, rng):
+            n, total = context.report.covered[name]
+            if n == total or not find_mixed_rows(context, name, context.numeric(name), here):
+                wrong[name] = here
         else:
             check_rows(context, name)
+        if name not in wrong:
+            context.accepted.add(name)
     name_mistakes(context, wrong)
     for finding in context.report.findings:
         correction = context.correction(finding.where) if finding.where in context.slopes else None

@@ -13,7 +13,7 @@ from .analytic import Gradients, as_numbers, gradients
 from .conduct.rows import Rows
 from .equality import equal
 from .measuring.budget import WATCHING
-from .measuring.differences import Slopes
+from .measuring.differences import Slopes, relative_error
 from .naming.expressions import letter, products, usual_slopes
 from .report import Correction, Evidence, Finding, GradientReport
 from .tracing.ledger import Logs
@@ -27,7 +27,7 @@ class CheckContext:
     """Your gradients, the measured ones, and the arrays that both are made of."""
 
     def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, record: Callable[[], tuple[Gradients, Logs]],
-                 rows: Rows | None, eps: float, report: GradientReport) -> None:  # fmt: skip
+                 rows: Rows | None, eps: float, nothing: float, report: GradientReport) -> None:  # fmt: skip
         self.twin = twin
         self.ys = ys
         self.douts = douts
@@ -37,15 +37,17 @@ class CheckContext:
         self.eps = eps
         self.report = report
         self.slopes: dict[str, Slopes] = {}
-        self.relative = min(0.2, max(1e-6, 100 * eps ** (2 / 3)))
-        self.nothing = 1e-3 * eps * max((float(np.abs(d).max(initial=0.0)) for d in douts), default=0.0)
-        """The size below which a number is rounding, relative to dout."""
+        self.relative = relative_error(eps)
+        self.nothing = nothing
+        """The size below which a gradient is rounding."""
         self.is_sampled = False
         """Whether only some elements were measured."""
         self.watching = WATCHING
         """Seconds left for experiments on forward."""
         self.explanations: list[Explanation] = []
         """The explanations that experiments have found so far."""
+        self.accepted: set[str] = set()
+        """The names whose gradient is right, or excused."""
         self.search: Callable[[], list[Correction]] = list
         """The search for `corrections`."""
         self._jacobians: dict[str, Array] | None = None
@@ -66,7 +68,7 @@ class CheckContext:
 
     def wrong_names(self) -> set[str]:
         """Return the names of the measured arrays whose gradient is not right."""
-        return {name for name in self.slopes if not self._is_right(name)}
+        return {name for name in self.slopes if name not in self.accepted and not self._is_right(name)}
 
     def _is_right(self, name: str) -> bool:
         yours = self.yours.by_name.get(name)

@@ -163,12 +163,16 @@ class GradientReport:
     findings : list of Finding
         The mistakes.
     notes : list of Note
-        Remarks: checks that prove nothing, outputs that share memory, names not found.
+        Remarks: what differs at other inputs, what your inputs hide, slopes that could not be
+        compared, approximations, outputs that share memory, names not found.
     covered : dict
         Name to (elements compared, all elements).
     directions : dict
-        Name to the number of random directions along which all elements were compared at once;
-        only for arrays too large to compare each element.
+        Name to the number of directions along which all elements were compared at once; only for
+        arrays too large to compare each element, and where forward refuses steps of one element.
+    chances : dict
+        Name to the chance that these directions do not show a single element which is twice its
+        gradient: the share of elements that are too small for the noise.
     kinks : dict
         Name to the number of elements at a kink whose gradient lies between the slopes on both
         sides.
@@ -189,6 +193,7 @@ class GradientReport:
         self.notes: list[Note] = []
         self.covered: dict[str, tuple[int, int]] = {}
         self.directions: dict[str, int] = {}
+        self.chances: dict[str, float] = {}
         self.kinks: dict[str, int] = {}
         self.precision = "float64"
         self.also: list[str] = []
@@ -237,6 +242,8 @@ class GradientReport:
     def _coverage(self, name: str, n: int, total: int) -> str:
         along = self.directions.get(name, 0)
         and_all = f" and all along {along} random direction{'s' * (along > 1)}" if along and n < total else ""
+        if and_all and self.chances.get(name):
+            and_all += f" (a single doubled element is missed with a chance of {self.chances[name]:.1%})"
         return f"{name} all {total}" if n == total else f"{name} {n} of {total}{and_all}"
 
     def _text(self, colour: bool) -> str:

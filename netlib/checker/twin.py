@@ -65,6 +65,11 @@ class Twin:
         self.takes_dout = takes_dout(self.layer)
         """Whether backward takes an argument: that of some losses takes none."""
 
+    def leave_out(self, name: str) -> None:
+        """Differentiate an input no longer."""
+        del self.slots[name]
+        self.float_inputs.remove(int(name.removeprefix("input ")))
+
     def rewind(self) -> None:
         """Restore the random generators, so that every forward draws the same numbers."""
         for generator, before in self._generators:

@@ -3,8 +3,8 @@
     python tests/checker/measure.py --seeds 1000
 
 prints, for each mistake, how many layers make it, how many are caught, and how many rightly named;
-which are missed; how many sound layers raise an alarm for some seed of their inputs; and the same
-for the layers of `holdout`.
+which are missed; how many sound layers raise an alarm for some seed of their inputs; the same for
+the layers of `holdout`; and alarms of the correct layers of `domains`.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from checker.broken import CASES, NESTED, ONE_MISTAKE, TWO_MISTAKES
+from checker.domains import MODULES
 from checker.holdout import SETS
 from checker.sound import ROWS
 
@@ -95,6 +96,36 @@ def _count_holdout(which, layers, seeds):
     return [f"{verdict:9} {name} seed {seed}" for (name, seed), verdict in verdicts.items() if verdict != "named"] + alarms
 
 
+def domain_alarms(which, name, seeds):
+    """Return lines about a layer of `domains` that raises an alarm for some seed."""
+    lines = []
+    for seed in seeds:
+        layer, inputs = MODULES[which].LAYERS[name](np.random.default_rng(seed))
+        findings = check_gradients(layer, *inputs, seed=seed).findings
+        if findings:
+            lines.append(f"ALARM     {which} {name} seed {seed}: {[(f.mistake, f.where) for f in findings]}")
+    return lines
+
+
+def _domain_alarms(job):
+    try:
+        return domain_alarms(*job)
+    except Exception as error:
+        return [f"CRASH     {job[0]} {job[1]}: {error!r}"]
+
+
+def _count_domains(seeds, jobs):
+    """Print how often a layer of `domains` raises an alarm; return the lines about those."""
+    names = [(which, name) for which, module in MODULES.items() for name in module.LAYERS]
+    lines = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for seed in range(seeds):
+            lines += [line for found in pool.map(_domain_alarms, [(*each, [seed]) for each in names], chunksize=20) for line in found]
+            print(f"{seed + 1} seeds of each layer with a domain, {len(lines)} alarms", file=sys.stderr, flush=True)
+    print(f"{len(names)} correct layers with domains, {seeds} seeds each: {len(lines)} alarms", flush=True)
+    return lines
+
+
 def _kind(case):
     """Return the line of the table that a case is counted in."""
     if case in NESTED:
@@ -161,6 +192,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1000, help="how many inputs for each sound layer (default: %(default)s)")
     parser.add_argument("--broken-seeds", type=int, default=1, help="how many inputs for each broken layer (default: %(default)s)")
+    parser.add_argument("--domain-seeds", type=int, default=200, help="how many inputs for each layer with a domain (default: %(default)s)")
+    parser.add_argument("--only-domains", action="store_true", help="count the layers with domains alone")
     parser.add_argument("--jobs", type=int, default=2, help="in how many processes (default: %(default)s)")
     parser.add_argument("--another-python", action="store_true", help="let all that depends on the interpreter fail: names get vaguer")
     args = parser.parse_args()
@@ -168,12 +201,16 @@ def main():
         for name in INTERNALS:
             setattr(internals, name, fail)
     started = time.perf_counter()
+    if args.only_domains:
+        print("\n".join(_count_domains(args.domain_seeds, args.jobs)))
+        return
     print(f"{len(ONE_MISTAKE)} layers with one mistake, {len(TWO_MISTAKES)} with two")
     missed = _count_broken(args.broken_seeds)
     print(flush=True)
     missed += _count_sound(args.seeds, args.jobs)
     for which, layers in SETS.items():
         missed += _count_holdout(which, layers, args.broken_seeds)
+    missed += _count_domains(args.domain_seeds, args.jobs)
     print("\n".join(missed))
     print(f"{time.perf_counter() - started:.0f} s")
 

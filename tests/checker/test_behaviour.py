@@ -529,12 +529,16 @@ class Scaled(nl.Layer):
 def test_a_forgotten_weight_shows_though_all_weights_are_one():
     report = check_gradients(Scaled(), normal(5, 3))
     assert [f.where for f in report.findings] == ["input 0"]
-    assert "other numbers" in report.findings[0].cause
+    assert "other values of gain" in report.findings[0].cause
 
 
-def test_a_missing_mask_shows_though_all_inputs_are_positive():
+def test_a_missing_mask_is_noted_and_no_mistake_where_all_inputs_are_positive():
     report = check_gradients(Function(lambda x: np.maximum(x, 0), lambda x: 1.0), np.ones((2, 3)))
-    assert report.mistakes == ["missing-mask"]
+    assert report.ok
+    (note,) = report.notes
+    assert (note.kind, note.where) == ("other-numbers", "input 0")
+    assert "missing-mask" in note.text
+    assert "can the layer be given such inputs?" in note.text
 
 
 class BatchMean(Scaled):

@@ -91,8 +91,7 @@ def test_what_cannot_be_traced_gets_a_vaguer_name_and_a_note(monkeypatch, place)
 @pytest.mark.parametrize("wrap", [lambda layer: layer, lambda layer: nl.Sequential(nl.Tanh(), layer)])
 def test_what_cannot_be_traced_in_a_second_look_or_inside_a_container_is_noted_too(wrap):
     report = check_gradients(wrap(Forgetful()), np.zeros((3, 4)))
-    assert not report.ok
-    assert "tracing-failed" in {note.kind for note in report.notes}
+    assert {"other-numbers", "tracing-failed"} <= {note.kind for note in report.notes}
 
 
 RULES_AND_STEPS = {
@@ -112,9 +111,9 @@ def test_a_fault_of_the_checker_itself_is_raised_and_does_not_read_as_nothing_fo
         check_gradients(layer, normal(7, 5))
 
 
-@pytest.mark.parametrize("step", ["move_inputs", "blind_spots"])
+@pytest.mark.parametrize("step", ["other_inputs", "find_moving"])
 def test_a_fault_in_the_second_look_is_raised_too(monkeypatch, step):
-    monkeypatch.setattr(f"netlib.checker.check.{step}", fail)
+    monkeypatch.setattr(f"netlib.checker.elsewhere.{step}", fail)
     with pytest.raises(RuntimeError, match="another Python"):
         check_gradients(Elementwise(), np.ones((3, 4)))
 

@@ -369,7 +369,7 @@ class Long(nl.Layer):
         return dx
 
 
-@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0, 1200), (0.2, 1200, 1350)])
+@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0, 1320), (0.2, 1320, 1470)])
 def test_the_experiments_on_a_long_forward_come_to_an_end(monkeypatch, seconds, least, most):
     monkeypatch.setattr("netlib.checker.context.WATCHING", seconds)
     Long.calls = 0

@@ -13,6 +13,13 @@ from ..report import Finding, GradientReport
 from ..twin import Twin
 from .repetition import nondeterministic_names, unrepeated_names
 
+SOLVED = 1e-7
+"""A relative error that a backward may have which solves an equation."""
+LARGE, SMALL = 40, -10
+"""Exponents of 2 by which dout grows and shrinks."""
+OFF = 1e-4
+"""The relative error that counts where dout has another size, and a solution fewer digits."""
+
 
 def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
     """Report a backward that does not add to the gradients that are there already."""
@@ -42,8 +49,11 @@ def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, rep
             report.find(Finding("double-counted", path, cause, f"self.{path}.grad += …, with the new gradient alone on the right"))
 
 
-def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
+def check_linearity(
+    twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float, rounding: float
+) -> None:
     """Report gradients without backward(d1 + 2 d2) = backward(d1) + 2 backward(d2)."""
+    tolerance = max(tolerance, SOLVED)
     if not twin.takes_dout:
         return
     others = random_douts(douts, rng)
@@ -57,7 +67,6 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
         scale = max((float(np.abs(g).max()) for g in (a, b, both) if g.size), default=0.0)
-        rounding = 1e-3 * np.finfo(both.dtype).eps * max(float(np.abs(d).max(initial=0)) for d in douts)
         if not both.size or float(np.abs(a + 2 * b - both).max()) <= tolerance * scale + rounding:
             continue
         if is_close(a, b, tolerance):
@@ -79,6 +88,39 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
         else:
             cause = "the gradient is not linear in dout: twice the dout must give twice the gradient"
             report.find(Finding("wrong-formula", name, cause, "use dout once, as a plain factor"))
+
+
+def check_magnitudes(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rounding: float) -> None:
+    """Report gradients that do not grow and shrink as dout does."""
+    if not twin.takes_dout or plain.error is not None:
+        return
+    wrong = {finding.where for finding in report.findings}
+    if any(finding.mistake.startswith("mutates") for finding in report.findings):
+        return  # what was changed on the way shows here, too
+    for exponent in (LARGE, SMALL):
+        times = 2.0 ** max(-_reach(douts), min(exponent, _reach(douts)))
+        there = gradients_at(twin, [np.asarray(d * times, d.dtype) for d in douts])
+        for name in plain.by_name:
+            a, b = (None if g.by_name.get(name) is None else as_numbers(g.by_name[name]) for g in (plain, there))
+            if name in wrong or a is None or b is None or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+                continue
+            scale = float(np.abs(a).max(initial=0.0))
+            if float(np.abs(b / times - a).max(initial=0.0)) <= OFF * scale + rounding:
+                continue
+            wrong.add(name)
+            largest = float(np.abs(b).max())
+            if times > 1 and (np.abs(b) == largest).sum() > 1:
+                cause = f"with a dout {times:.0e} times larger no element exceeds {largest:g}: backward clips the gradient"
+                hint = "leave np.clip out of backward, and clip after it: nl.clip_grad_norm(model, …)"
+            else:
+                cause = f"with a dout {times:.0e} times as large the gradient is not {times:.0e} times as large"
+                hint = "use dout once, as a plain factor"
+            report.find(Finding("wrong-formula", name, cause, hint))
+
+
+def _reach(douts: Sequence[Array]) -> float:
+    """Return the exponent of 2 by which dout may grow or shrink in its floating type."""
+    return min((np.finfo(d.dtype).maxexp / 4 for d in douts), default=0.0)
 
 
 def gradients_at(twin: Twin, douts: Sequence[Array]) -> Gradients:

@@ -71,7 +71,7 @@ def note_bare_weights(layer: Layer, twin: Twin, report: GradientReport) -> None:
 def note_nothing_compared(context: CheckContext) -> None:
     """Note why no gradient was compared, where there are some; then the report is not ok."""
     report, twin = context.report, context.twin
-    if report.findings or any(n for n, _ in report.covered.values()):
+    if report.findings or report.directions or any(n for n, _ in report.covered.values()):
         return
     if twin.slots:
         name, array = next(iter(twin.slots.items()))

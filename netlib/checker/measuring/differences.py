@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ..guards import UserCodeError
 from ..twin import Twin
 
 SHRINK = 8.0
+VAGUE, UNKNOWN = 1e-3, 0.3
+"""Noise relative to the terms of a slope: where a longer step is better, and where all is noise."""
+FAR = 0.04
+"""The longest step of an extrapolation, relative to an element or 1."""
 LONG_STEP = 1000.0
 """Times the usual step, to see whether an output depends on an element at all."""
 
@@ -21,12 +26,18 @@ class Slopes:
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
         self.noise = np.zeros(size)
+        self.size = np.zeros(size)
+        """Of the terms that add up to the slope, the sum of the absolute values."""
         self.low = np.full(size, np.nan)
         self.high = np.full(size, np.nan)
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
         """∂y/∂(element), a row for each element; None where too large."""
+
+    def is_vague(self, limit: float) -> Array:
+        """Return which slopes have noise above this share of the terms that they are made of."""
+        return np.asarray(self.noise > limit * self.size)
 
 
 class Differences:
@@ -49,11 +60,23 @@ class Differences:
         self.dout = np.concatenate([np.asarray(d, float).ravel() for d in douts])
         self.eps = eps
         self.step = 2 * eps ** (1 / 3)
+        self.relative = relative_error(eps)
+        self.refusal = ""
+        """What forward last raised at moved inputs."""
         self.y = self.outputs() if ys is None else np.concatenate([np.asarray(y, float).ravel() for y in ys])
 
+    @property
+    def least_slope(self) -> float:
+        """The size of a slope that no step shows, since it is less than the spacing of outputs."""
+        return float(self.eps * (np.abs(self.dout) @ np.abs(self.y)) / (LONG_STEP * self.step))
+
     def outputs(self) -> Array:
-        """Return all outputs of a forward in one flat array."""
-        ys = self.twin.forward(keep_parameters=True)
+        """Return all outputs of a forward in one flat array; NaN where forward raises."""
+        try:
+            ys = self.twin.forward(keep_parameters=True)
+        except UserCodeError as raised:
+            self.refusal = str(raised)
+            return np.full(self.dout.size, np.nan)
         if self.twin.writes_parameters:
             self.twin.restore_parameters()
         if len(ys) == 1:
@@ -101,6 +124,7 @@ class Differences:
                 into.noise[part] = self.rounding_noise(above, below, (up + down) / 2)
                 bend = np.abs((above / up[:, None] + below / down[:, None]) * self.dout).sum(axis=1)
                 size = np.abs(above / up[:, None] * self.dout).sum(axis=1) + np.abs(below / down[:, None] * self.dout).sum(axis=1)
+                into.size[part] = size / 2
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
             if into.jacobian is not None:
                 into.jacobian[part] = rows
@@ -121,7 +145,8 @@ class Differences:
         kinks = 0
         into.is_kink[i] = False
         first = first_scale = np.nan
-        scales = [SHRINK**-k for k in (range(8) if self.eps < 1e-12 else range(-1, 3))]
+        is_vague = into.noise[i] > VAGUE * into.size[i]
+        scales = [SHRINK**-k for k in (range(-4, 1) if is_vague else range(8) if self.eps < 1e-12 else range(-1, 3))]
         moved = _has_moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
             above, below, up, down = self.around(flat, one, scale)
@@ -132,6 +157,7 @@ class Differences:
             bend = np.abs(right - left) * np.abs(self.dout)
             if not np.isfinite(slope):
                 slope, right, left, row = _one_sided(right, left, self.dout)
+                noise = float(self.rounding_noise((row * up)[None], (row * up)[None], up, moved)[0])
                 bend = np.zeros_like(right)
             scale_of_slopes = float((np.abs(right) + np.abs(left)) @ np.abs(self.dout))
             first, first_scale = (slope, scale_of_slopes) if np.isnan(first) else (first, first_scale)
@@ -140,7 +166,7 @@ class Differences:
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
                     best, rounding = error, noise + old_noise
-                    into.slope[i], into.noise[i] = slope, error
+                    into.slope[i], into.noise[i], into.size[i] = slope, error, scale_of_slopes / 2
                     if into.jacobian is not None:
                         into.jacobian[i] = row
                 total, old_total = float(bend.sum()), float(old_bend.sum())
@@ -163,21 +189,40 @@ class Differences:
         if has_none:
             into.slope[i], into.is_kink[i] = np.nan, False
 
-    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float]:
-        """Return the slope of Σ dout · y along a direction of the whole array, and its noise."""
+    def far_slopes(self, name: str, elements: Array) -> tuple[Array, Array]:
+        """Return slopes from long steps, and their errors: what forward is like, not in detail.
+
+        Three steps are extrapolated to none (Romberg).
+        """
+        flat = self.twin.slots[name].reshape(-1)
+        slopes = []
+        for times in (1, 2, 4):
+            above, below, up, down = self.around(flat, elements, FAR / self.step / times)
+            slopes.append((above - below) @ self.dout / (up + down))
+        first, second = (4 * slopes[1] - slopes[0]) / 3, (4 * slopes[2] - slopes[1]) / 3
+        best = (16 * second - first) / 15
+        return best, np.abs(best - second)
+
+    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float, Array]:
+        """Return the slope of Σ dout · y along a direction of the whole array, and its noise.
+
+        The third result is the direction as it was after rounding.
+        """
         array = self.twin.slots[name]
         kept = array.copy()
-        h = self.step * scale
+        h = self.step * scale * max(1.0, float(np.linalg.norm(kept)) / max(1, kept.size) ** 0.5)
         try:
             array[...] = kept + h * direction
+            rounded = array - kept
             above = self.outputs() - self.y
             array[...] = kept - h * direction
+            rounded += kept - array
             below = self.outputs() - self.y
         finally:
             array[...] = kept
         slope = float((above - below) @ self.dout) / (2 * h)
         noise = float(self.rounding_noise(above[None], below[None], np.array([h]))[0])
-        return slope, noise
+        return slope, noise, rounded / (2 * h)
 
 
 def _has_moved(above: Array, below: Array) -> Array:
@@ -188,6 +233,11 @@ def _one_sided(right: Array, left: Array, dout: Array) -> tuple[float, Array, Ar
     """Return the slope from the side on which forward is defined."""
     side = right if np.isfinite(right @ dout) else left
     return float(side @ dout), side, side, side
+
+
+def relative_error(eps: float) -> float:
+    """Return the relative error that a difference may have in numbers of this spacing."""
+    return float(min(0.2, max(1e-6, 100 * eps ** (2 / 3))))
 
 
 def epsilon(arrays: Sequence[Any]) -> float:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import as_numbers, gradients, random_douts
+from ..analytic import as_numbers, gradients, left_out, random_douts
 from ..context import CheckContext
+from ..equality import is_same
 from ..report import Finding
 from ..twin import Twin
-from .differences import Differences, Slopes
+from .differences import UNKNOWN, VAGUE, Differences, Slopes
+from .matrices import is_symmetric, symmetric_part
 
 LEAST_ELEMENTS = 16
 """Elements to measure where the gradient is wrong along a random direction."""
 FEWEST_ELEMENTS = 2
 """Elements to measure where it is right along all directions, however slow forward is."""
+
+KEEPING_DIRECTIONS = 3
+"""Directions to try where single elements cannot be moved."""
+LEAST_SHARE = 0.5
+"""The least share of an element in a random direction."""
 
 SLOW = 5e-3
 """Seconds of a forward above which one random direction is enough."""
@@ -34,22 +43,45 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
         mine = as_numbers(context.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
-        off = None
+        agrees = True
         if context.is_sampled and is_comparable:
             context.report.directions[name] = n_directions = 1 if context.twin.seconds > SLOW else 2
-            off = find_disagreement(differences, name, flat, n_directions, rng)
+            tries = [compare_along(differences, name, flat, random_direction(array, rng)) for _ in range(n_directions)]
+            agrees = all(each.agrees or np.isnan(each.slope) for each in tries)
+            context.report.chances[name] = chance_of_a_miss(flat, min(each.bound for each in tries))
         count = affordable[name]
         if context.is_sampled:
-            count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and not off else max(count, LEAST_ELEMENTS)
+            count = max(count // 3, FEWEST_ELEMENTS) if is_comparable and agrees else max(count, LEAST_ELEMENTS)
         elements = choose_elements(context, name, min(array.size, count), rng)
-        differences.measure(name, elements, slopes)
-        doubtful = np.flatnonzero(slopes.is_measured & (slopes.is_kink | ~context.agrees(flat, slopes)))
-        if doubtful.size > 64:
-            doubtful = rng.permutation(doubtful)
-        refine_doubtful(context, differences, name, doubtful, flat, seconds)
+        measure_elements(context, differences, name, elements, flat, rng, seconds)
         known = ~np.isnan(slopes.slope)
-        if off and not known.all() and context.agrees(flat, slopes)[known].all():
-            _report_direction(context, name, *off)
+        if not agrees and not known.all() and context.agrees(flat, slopes)[known].all():
+            wrong = locate(differences, name, flat, random_direction(array, rng))
+            measure_elements(context, differences, name, np.array([wrong]), flat, rng, seconds)
+        if is_comparable and differences.refusal and np.isnan(slopes.slope[elements]).any():
+            compare_within_kind(context, differences, name, flat, rng)
+
+
+def measure_elements(
+    context: CheckContext, differences: Differences, name: str, elements: Array, yours: Array, rng: np.random.Generator, seconds: float
+) -> None:
+    """Measure some elements of an array, and look closer at the doubtful ones."""
+    slopes = context.slopes[name]
+    differences.measure(name, elements, slopes)
+    doubtful = elements[(slopes.is_kink | slopes.is_vague(VAGUE) | ~context.agrees(yours, slopes))[elements]]
+    if doubtful.size > 64:
+        doubtful = rng.permutation(doubtful)
+    refine_doubtful(context, differences, name, doubtful, yours, seconds)
+    is_hidden = (slopes.size == 0) & (np.abs(yours) <= differences.least_slope) & ~context.agrees(yours, slopes)
+    vague = elements[((slopes.is_vague(UNKNOWN) | is_hidden) & ~slopes.is_kink & ~np.isnan(slopes.slope))[elements]]
+    n_refused = int(np.isnan(slopes.slope[elements]).sum())
+    if n_refused and differences.refusal:
+        text = f"{n_refused} of {elements.size} elements could not be compared: forward refuses numbers a step away"
+        context.report.note("vacuous", name, f"{text}, {differences.refusal}")
+    if vague.size:
+        slopes.slope[vague] = np.nan
+        text = f"{vague.size} of {elements.size} elements could not be compared: their slopes drown in the rounding of the output"
+        context.report.note("vacuous", name, f"{text}; check the layer without the large constant, or at other numbers")
 
 
 def share_out(sizes: dict[str, int], affordable: int) -> dict[str, int]:
@@ -78,43 +110,116 @@ def refine_doubtful(context: CheckContext, differences: Differences, name: str, 
     slopes.slope[rest[done:]], slopes.is_kink[rest[done:]] = np.nan, False
 
 
-def find_disagreement(differences: Differences, name: str, yours: Array, n: int, rng: np.random.Generator) -> tuple[float, float] | None:
-    """Return your slope and forward's along a random direction where they differ, or None."""
-    shape = differences.twin.slots[name].shape
-    scale = float(np.sqrt(yours @ yours))
-    for _ in range(n):
-        direction = rng.uniform(-1.5, 1.5, shape)
-        mine = float(yours @ direction.ravel())
-        for step in (1e-1, 1e-2, 1e-3, 1e-4):
-            slope, noise = differences.along(name, direction, step)
-            if not abs(slope - mine) > 8 * noise + 1e-4 * scale:
-                break
+class Along(NamedTuple):
+    """A comparison along a direction, with all elements at once."""
+
+    agrees: bool
+    bound: float
+    """The error of a single element from which a random direction disagrees for certain."""
+    mine: float
+    slope: float
+
+
+def random_direction(array: Array, rng: np.random.Generator) -> Array:
+    """Return a direction in which every element has a part."""
+    return np.asarray(rng.uniform(LEAST_SHARE, 1.5, array.shape) * rng.choice([-1.0, 1.0], array.shape))
+
+
+def compare_along(differences: Differences, name: str, yours: Array, direction: Array) -> Along:
+    """Compare your gradient with forward along a direction."""
+    before = np.inf
+    scale = float(np.linalg.norm(yours[direction.ravel() != 0]))
+    for step in (1e-1, 1e-2, 1e-3, 1e-4):
+        slope, noise, rounded = differences.along(name, direction, step)
+        mine = float(yours @ rounded.ravel())
+        allowed = 8 * noise + differences.relative * scale
+        apart = slope - mine
+        if abs(apart) <= allowed:
+            return Along(True, allowed / LEAST_SHARE, mine, slope)
+        if abs(apart - before) < 0.1 * abs(apart):  # kinks in between give less at a shorter step
+            break
+        before = apart
+    return Along(False, 0.0, mine, slope)
+
+
+def locate(differences: Differences, name: str, yours: Array, direction: Array) -> int:
+    """Return an element whose gradient is wrong, found by halving the array."""
+    start, stop = 0, yours.size
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        half = np.zeros(yours.size)
+        half[start:middle] = direction.ravel()[start:middle]
+        if compare_along(differences, name, yours, half.reshape(direction.shape)).agrees:
+            start = middle
         else:
-            return mine, slope
-    return None
+            stop = middle
+    return start
 
 
-def agrees_along(twin: Twin, eps: float, rng: np.random.Generator) -> bool:
-    """Return whether backward and forward agree along a random direction through each array."""
+def compare_within_kind(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
+    """Compare along directions that keep what an input has, for a forward that refuses others.
+
+    A symmetric matrix stays symmetric. From row to row, rows keep what they have in common with
+    their averages, such as a sum of 1.
+    """
+    array = differences.twin.slots[name]
+    if not name.startswith("input") or array.ndim < 2 or len(array) < 2:
+        return
+    n_directions = 0
+    for _ in range(KEEPING_DIRECTIONS):
+        if is_symmetric(array):
+            direction = symmetric_part(random_direction(array, rng))
+        else:
+            direction = array[rng.permutation(len(array))] - array
+        along = compare_along(differences, name, yours, direction)
+        if np.isnan(along.slope):
+            continue
+        n_directions += 1
+        if not along.agrees:
+            cause = f"along a direction that forward takes your gradient gives {along.mine:.6g}, forward {along.slope:.6g}"
+            context.report.find(Finding("wrong-formula", name, f"{cause}; it refuses steps of single elements"))
+            return
+    if n_directions:
+        context.report.directions[name] = n_directions
+
+
+def chance_of_a_miss(yours: Array, bound: float) -> float:
+    """Return the share of elements that could be doubled or zero without being seen."""
+    nonzero = np.abs(yours[yours != 0])
+    return float((nonzero < bound).mean()) if nonzero.size else 0.0
+
+
+def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | None:
+    """Return the names of gradients that are not zero, where backward and forward agree.
+
+    They are compared along a random direction through each array. Returns None where they disagree,
+    or where a pass writes into an input.
+    """
+    given = [np.array(x) for x in twin.inputs]
     ys = [np.array(y) for y in twin.forward()]
+    if not all(np.isfinite(y).all() for y in ys):
+        return set()
     douts = random_douts(ys, rng, twin.takes_dout)
-    given = gradients(twin, douts)
-    if given.error is not None:
-        return False
-    yours = given.by_name
+    yours = gradients(twin, douts)
+    if yours.error is not None or not all(map(is_same, given, twin.inputs)):
+        return None
     differences = Differences(twin, douts, eps, ys)
+    moving = set()
+    ignored = left_out(twin, yours)
     for name, array in twin.slots.items():
-        g = np.zeros(array.shape) if yours[name] is None else as_numbers(yours[name])
-        if g is None or g.shape != array.shape or find_disagreement(differences, name, g.ravel(), 1, rng):
-            return False
-    return True
-
-
-def _report_direction(context: CheckContext, name: str, mine: float, slope: float) -> None:
-    n = int(np.isnan(context.slopes[name].slope).sum())
-    gives = f"along a random direction your gradient gives {mine:.6g}, forward {slope:.6g}"
-    cause = f"{gives}: some of the {n} elements not looked at one by one are wrong"
-    context.report.find(Finding("wrong-formula", name, cause, "check a smaller layer of the same kind: then every element is compared"))
+        if name in ignored:
+            continue
+        g = yours.by_name[name]
+        flat = np.zeros(array.shape) if g is None else as_numbers(g)
+        if (
+            flat is None
+            or flat.shape != array.shape
+            or not compare_along(differences, name, flat.ravel(), random_direction(array, rng)).agrees
+        ):
+            return None
+        if flat.any():
+            moving.add(name)
+    return moving
 
 
 def choose_elements(context: CheckContext, name: str, count: int, rng: np.random.Generator) -> Array:

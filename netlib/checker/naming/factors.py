@@ -20,7 +20,7 @@ def written(c: float) -> str:
     for mark, value in (("", abs(c)), ("√", c * c)):
         fraction = Fraction(value).limit_denominator(10_000)
         n, d = fraction.numerator, fraction.denominator
-        if not n or n > 10_000 or min(n, d) > 12 or abs(float(fraction) / value - 1) > 1e-6:
+        if not n or (min(n, d) > 1 and max(n, d) > 12) or abs(float(fraction) / value - 1) > 1e-6:
             continue
         sign = "-" if c < 0 else ""
         if not mark:

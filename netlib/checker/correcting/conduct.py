@@ -28,32 +28,34 @@ def correct_conduct(layer: Layer, report: GradientReport, check: Check) -> None:
         for n, (method, edit) in enumerate(EDITS[finding.mistake](layer, finding)):
             if n == MOST_EDITS:
                 break
-            if _is_cured(layer, method, edit, finding, before, check):
-                cured = method.correction(edit, frozenset())
+            cured = _cured(layer, method, edit, before, check)
+            if (finding.mistake, finding.where) in cured:
+                correction = method.correction(edit, frozenset())
                 for each in report.findings:
-                    if each.mistake == finding.mistake and each.correction is None:
-                        each.correct(cured)
+                    if (each.mistake, each.where) in cured and each.correction is None:
+                        each.correct(correction)
                 break
 
 
-def _is_cured(layer: Layer, method: Method, edit: Edit, finding: Finding, before: set[tuple[str, str]], check: Check) -> bool:
-    """Return whether an edit removes all findings of a mistake, and brings no new one."""
+def _cured(layer: Layer, method: Method, edit: Edit, before: set[tuple[str, str]], check: Check) -> set[tuple[str, str]]:
+    """Return the findings that an edit removes; none if it brings a new one."""
     try:
         function = method.edited(edit)
     except (SyntaxError, ValueError):
-        return False
+        return set()
     edited = deep_copy(layer, "the check works on a copy")
     kind = type(edited)
     internals.set_class(edited, type(kind.__name__, (kind,), {method.name: function}))
+    left: set[tuple[str, str]] = set()
     for how in ("none", "difference"):
         try:
             report = check(edited, how)
         except UserCodeError:
-            return False
+            return set()
         left = {(each.mistake, each.where) for each in report.findings}
-        if finding.mistake in report.mistakes or not left <= before:
-            return False
-    return True
+        if not left <= before or len(left) == len(before):
+            return set()
+    return before - left
 
 
 def _copied_argument(layer: Layer, name: str, index: int) -> Iterator[tuple[Method, Edit]]:
@@ -127,18 +129,26 @@ def _cast(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
                     for argument in arguments:
                         yield method, Edit(place, f"{method.atom(place.node)}.astype({argument}.dtype)", "")
             for place in method.places():
-                if isinstance(place.parent, ast.Call) and "float64" in method.text(place.node):
-                    for argument in arguments:
-                        yield method, Edit(place, f"{argument}.dtype", "")
+                text = method.text(place.node)
+                if isinstance(place.parent, ast.Call | ast.keyword) and text in ("np.float64", "np.float32", "float"):
+                    yield from ((method, Edit(place, f"{argument}.dtype", "")) for argument in arguments)
+                if text.startswith(("np.eye(", "np.zeros(", "np.ones(", "np.full(", "np.arange(")) and isinstance(place.node, ast.Call):
+                    yield from ((method, Edit(place, f"{text[:-1]}, dtype={argument}.dtype)", "")) for argument in arguments)
 
 
 def _kept_again(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
     """Yield edits that keep what backward needs in every forward, and change nothing kept."""
+    for method in methods_of(layer, "forward").values():
+        first = next(place for place in method.places() if isinstance(place.node, ast.stmt))
+        for target in _lists_appended_to(method):
+            yield method, Edit(first, f"{target} = []\n{method.text(first.node)}", "")
+            yield method, Edit(first, f"{target} = {target}[:1]\n{method.text(first.node)}", "")
     for method, place in _statements(layer):
         node = place.node
         if isinstance(node, ast.If):
             body = "\n".join(method.text(each) for each in node.body)
             yield method, Edit(place, body, "")
+            yield method, Edit(place, "pass", "")
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute | ast.Name | ast.Subscript):
             yield method, Edit(place, f"{method.text(node.target)} = {method.text(node.value)}", "")
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add):
@@ -159,6 +169,16 @@ def _kept_again(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]
                 operator = method.text(node)[len(method.text(node.target)) :].split("=")[0].strip()
                 target = method.text(node.target)
                 yield method, Edit(place, f"{target} = {target} {operator} {method.text(node.value)}", "")
+
+
+def _lists_appended_to(method: Method) -> set[str]:
+    """Return the attributes that a method appends to."""
+    called = (node.func for node in ast.walk(method.definition) if isinstance(node, ast.Call))
+    return {
+        method.text(each.value)
+        for each in called
+        if isinstance(each, ast.Attribute) and each.attr == "append" and isinstance(each.value, ast.Attribute)
+    }
 
 
 def _drawn_in_forward(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:

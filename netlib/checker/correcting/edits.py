@@ -67,6 +67,38 @@ def _statements(method: Method, place: Place, node: ast.stmt) -> Iterator[Edit]:
             yield Edit(place, f"np.add.at({base}, {_index(index)}, {value})", "not-accumulated")
     if isinstance(node, ast.AugAssign | ast.Expr | ast.Assign):
         yield Edit(place, "pass", "double-counted")
+    if isinstance(node, ast.AugAssign | ast.Assign | ast.Return):
+        yield from _along_another_axis(method, place, node)
+
+
+def _along_another_axis(method: Method, place: Place, node: ast.stmt) -> Iterator[Edit]:
+    """Yield edits of all axes in a statement at once."""
+    text = method.text(node)
+    for axis in ("0", "1", "-1", "2"):
+        if f"axis={axis}" in text:
+            for other in ("0", "1", "-1", "2"):
+                if other != axis:
+                    moved = text.replace(f"axis={axis}", f"axis={other}")
+                    yield Edit(place, moved, "wrong-axis")
+                    if "[::-1]" in text:
+                        yield Edit(place, moved.replace("[::-1]", "[:, ::-1]"), "wrong-axis")
+                    if "[:, ::-1]" in text:
+                        yield Edit(place, moved.replace("[:, ::-1]", "[::-1]"), "wrong-axis")
+
+
+def fitted_results(method: Method, came: tuple[int, ...], shape: tuple[int, ...], written: str) -> Iterator[Edit]:
+    """Yield edits that give a returned gradient its shape."""
+    for place in method.places():
+        if isinstance(place.node, ast.Tuple) or not isinstance(place.parent, ast.Return | ast.Tuple):
+            continue
+        text = method.atom(place.node)
+        yield Edit(place, f"{text}.reshape({written})", "wrong-shape")
+        if len(came) == len(shape):
+            for start in (0, 1, 2):
+                ends = [(m - n - start, m - n) for m, n in zip(came, shape, strict=True)]
+                cut = [":" if not more else f"{start or ''}:{-end if end > 0 else ''}" for end, more in ends]
+                if all(end >= 0 or not more for end, more in ends):
+                    yield Edit(place, f"{text}[{', '.join(cut)}]", "wrong-shape")
 
 
 def _index(text: str) -> str:
@@ -311,6 +343,8 @@ def completed_operands(method: Method, names: list[str], flags: set[str], words:
 def _factors(names: list[str], flags: set[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         yield f"* {name}", "missing-mask" if name in flags else "wrong-formula"
+    for index in ("[:, None]", "[..., None]", "[:, None, None]"):
+        yield f"* {names[0]}{index}", "ignores-upstream"
     for number in ("2", "3", "0.5"):
         yield f"* {number}", "wrong-scale"
     for name in names:

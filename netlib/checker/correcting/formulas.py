@@ -140,6 +140,32 @@ def _projections(text: str, value: Array, constant: Mapping[str, Array]) -> Iter
                     yield f"{text} - {mean} - {label} * ({text} * {label}).mean({kept})", less - k * along
 
 
+def shared_terms(linear: Mapping[str, Array], constant: Mapping[str, Array], gap: Array, allowed: float) -> Iterator[str]:
+    """Yield terms through a sum that all share, as k * (dout * x).sum(axis=1, keepdims=True)."""
+    outer = [("", np.ones(1)), *((f" * {label}", a.astype(float)) for label, a in constant.items() if a.size > 1)]
+    outer += [(f" / {label}", 1 / a.astype(float)) for label, a in constant.items() if a.size > 1]
+    outer = [(text, a) for text, a in outer if fits_into(a.shape, gap.shape)]
+    axes = [*range(gap.ndim), *([tuple(range(1, gap.ndim))] if gap.ndim > 2 else []), tuple(range(gap.ndim))]
+    at = int(np.argmax(np.abs(gap)))
+    for text, d in linear.items():
+        for label, k in [("", np.ones(1)), *((f" * {name}", a) for name, a in constant.items() if a.dtype != bool)]:
+            if not _is_broadcast(d.shape, k.shape) or (d * k).ndim != gap.ndim:
+                continue
+            product = d * k
+            for axis in axes:
+                total = product.sum(axis=axis, keepdims=True)
+                if not fits_into(total.shape, gap.shape):
+                    continue
+                for factor, a in outer:
+                    value = np.broadcast_to(total * a, gap.shape)
+                    c = gap.flat[at] / value.flat[at]
+                    sizes = prod(product.shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
+                    for how, number in (("", 1.0), (" / 2", 0.5), (" * 2", 2.0), (f" / {sizes}", 1 / sizes)):
+                        if abs(abs(c) - number) < 1e-5 * number and np.abs(gap - c * value).max() <= allowed:
+                            sign = "+" if c > 0 else "-"
+                            yield f" {sign} ({text}{label}).sum(axis={axis}, keepdims=True){factor}{how}"
+
+
 def placed(method: Method, name: str, index: int, n: int) -> Iterator[tuple[Place, str]]:
     """Yield the places of a gradient in a method, with what stands there.
 

@@ -25,11 +25,12 @@ from .edits import (
     diagonal_completions,
     exchanged_names,
     finite_edits,
+    fitted_results,
     names_used,
     scaled_operands,
     structural_edits,
 )
-from .formulas import Scope, added, formulas, placed
+from .formulas import Scope, added, formulas, placed, shared_terms
 from .source import Edit, Method, backward_methods, methods_of
 from .vocabulary import expressions_of_forward
 
@@ -128,14 +129,22 @@ class Workshop:
 
     def completions(self) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that complete an operand."""
-        for method, *_ in self.pools:
+        for method, _, _, scope in self.pools:
             yield from ((method, edit) for edit in diagonal_completions(method))
             yield from ((method, edit) for edit in scaled_operands(method, self._factors()))
+            yield from ((method, edit) for edit in self._fitted(method, scope))
             if any(not np.isfinite(g).all() for g in map(as_numbers, self.context.yours.by_name.values()) if g is not None):
                 yield from ((method, edit) for edit in finite_edits(method))
         for method, names, flags, scope in self.pools:
             words = {word: a.dtype == bool for word, a in scope.constant.items() if word not in names}
             yield from ((method, edit) for edit in completed_operands(method, names, flags, words))
+
+    def _fitted(self, method: Method, scope: Scope) -> Iterator[Edit]:
+        """Yield edits that give a result its shape, where it has another."""
+        for name in sorted(self.context.wrong_names()):
+            came, shape = np.asarray(self.context.yours.by_name.get(name)).shape, self.twin.slots[name].shape
+            if name.startswith("input") and came != shape:
+                yield from fitted_results(method, came, shape, scope.shapes.get(shape, str(shape)))
 
     def _factors(self) -> list[str]:
         """Return what makes a gradient right that is wrong by a factor, as it is written."""
@@ -173,7 +182,7 @@ class Workshop:
         allowed = 1e-5 * float(np.abs(right).max(initial=0.0)) + 8 * float(self.context.slopes[name].noise.max(initial=0.0))
         if np.isnan(right).any() or not right.any():
             return
-        targets = {"": right}
+        targets: dict[str, Array] = {"": right}
         if mine is not None and mine.shape == right.shape and np.isfinite(mine).all() and mine.any():
             targets |= {" + ": right - mine, " - ": mine - right}
         index, n = (int(name[6:]) if name.startswith("input ") else 0), self.twin.n_given
@@ -195,6 +204,11 @@ class Workshop:
                         if not spots and not how and method.name == "backward":
                             yield from ((method, edit) for edit in added(method, name, text, index))
             yield from later
+            if " + " in targets and spots:
+                with np.errstate(all="ignore"):
+                    for text in shared_terms({**scope.linear, **plain}, scope.constant, targets[" + "], allowed):
+                        for place, now in spots:
+                            yield method, Edit(place, f"{now}{text.replace('(…)', f'({now})')}", "missing-term")
 
     def _values(self, factor: float) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the values of the methods' local names after backward, and how many lines ran."""
@@ -212,7 +226,7 @@ class Workshop:
         held, other = self._held(method, local), self._held(method, doubled[method.name])
         names = [name for name, value in held.items() if _is_number(value)]
         used = names_used(method)
-        names.sort(key=lambda name: name not in used)
+        names.sort(key=lambda name: (name not in method.arguments, name not in used))
         arrays = {name: np.asarray(held[name]) for name in names}
         constant = {name: a for name, a in arrays.items() if np.array_equal(a, other.get(name, np.nan))}
         for each in self.forward:

@@ -16,7 +16,7 @@ HARMLESS = (
     ast.Name, ast.Attribute, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.Load, ast.Tuple,
     ast.Call, ast.keyword, ast.BoolOp, ast.boolop,
 )  # fmt: skip
-LONGEST = 40
+LONGEST = 50
 
 
 def expressions_of_forward(method: Method, scope: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -46,6 +46,10 @@ def _with_masks(method: Method, node: ast.AST, names: dict[str, str]) -> Iterato
     if not isinstance(node, ast.BinOp | ast.Compare | ast.Call) or not all(isinstance(each, HARMLESS) for each in ast.walk(node)):
         return
     if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("max", "min"):
+            whole = _renamed(node, names)
+            x = _renamed(node.args[0] if is_name(node.func.value, "np") else node.func.value, names)
+            yield f"({x} == {whole if 'keepdims' in whole else whole[:-1] + ', keepdims=True)'})"
         if not (isinstance(node.func, ast.Attribute) and is_name(node.func.value, "np")):
             return
         arguments = [_renamed(each, names) for each in node.args]

@@ -726,7 +726,7 @@ class DepthwiseBiasOverChannels(Depthwise):
         return self.spread(dout, self.weight.value)
 
 
-@broken("wrong-formula")
+@broken("wrong-formula", "wrong-axis")
 class DepthwiseFlipped(Depthwise):
     def backward(self, dout):
         self.weight.grad += np.einsum("bcl,bclk->ck", dout, self.windows)

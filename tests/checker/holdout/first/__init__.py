@@ -421,7 +421,7 @@ BROKEN: list[tuple[str, tuple[str, ...], Make]] = [
     broken(Conv1dBiasNotSummed, "missing-batch-sum"),
     broken(Conv1dAccumulatesTwice, "double-counted", "wrong-formula"),
     broken(Conv1dDefaultDtype, "dtype-changed"),
-    broken(Conv2dNotFlipped, "wrong-formula", "missing-transpose"),
+    broken(Conv2dNotFlipped, "wrong-formula", "missing-transpose", "wrong-axis"),
     broken(Conv2dAssigns, "not-accumulated"),
     broken(Conv2dKeepsFirstWindows, "stale-cache"),
     broken(Conv2dKernelFromTheStart, "stale-cache"),

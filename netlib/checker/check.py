@@ -113,7 +113,7 @@ def check_gradients(
     """
     layer = as_layer(layer, "check_gradients")
     if method not in ("difference", "complex"):
-        raise InvalidValueError(f"method is {method!r}, wanted 'difference' or 'complex'", where="check_gradients")
+        raise InvalidValueError(f"method is {method!r}, expected 'difference' or 'complex'", where="check_gradients")
     seed = as_count(seed, "seed", "check_gradients")
     draw = None if domain is None else make_draw(domain, len(inputs), seed)
     given = as_inputs(layer, draw() if draw is not None and not inputs else inputs)

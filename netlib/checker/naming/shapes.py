@@ -15,11 +15,11 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
     """Report a gradient with the wrong shape."""
     context.report.errors[name] = np.inf
     slot = context.twin.slots[name]
-    came = f"the gradient has shape {g.shape}, wanted {slot.shape}"
+    came = f"the gradient has shape {g.shape}, expected {slot.shape}"
     line = context.line(name)
     if g.dtype.kind not in "fiub":
         mistake = "dtype-changed" if g.dtype.kind == "c" else "wrong-shape"
-        context.find(mistake, name, f"the gradient is an array of {g.dtype}, wanted real numbers", line)
+        context.find(mistake, name, f"the gradient is an array of {g.dtype}, expected real numbers", line)
         return
     g = np.asarray(g, float)
     if (

@@ -132,7 +132,7 @@ def is_float(x: Any) -> bool:
 
 
 def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Layer:
-    """Return a deep copy of `layer`.
+    """Return a deep copy of `layer`; a module that it holds, as in ``self.xp = np``, is shared.
 
     Parameters
     ----------
@@ -147,8 +147,9 @@ def deep_copy(layer: Layer, why: str, memo: dict[int, Any] | None = None) -> Lay
     InvalidTypeError
         If the layer cannot be deep-copied.
     """
+    modules = {id(thing): thing for thing in held_objects(layer) if isinstance(thing, ModuleType)}
     try:
-        return copy.deepcopy(layer, memo)
+        return copy.deepcopy(layer, modules | (memo or {}))
     except Exception as error:
         hint = "Keep files, locks and the like out of the layer, or give it a __deepcopy__."
         raise InvalidTypeError(f"cannot be deep-copied, and {why}: {error}", where=_name(layer), hint=hint) from error

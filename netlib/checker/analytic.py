@@ -89,11 +89,13 @@ def as_numbers(g: Any) -> Array | None:
 
 def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
     """Return what backward returned by input, and a complaint if the number is wrong."""
+    if not isinstance(dx, tuple | list | np.ndarray | np.number | float | int | None):
+        return {}, f"backward returned a {type(dx).__name__}, expected the gradient, or a tuple of them in the order of the inputs"
     given = list(dx) if isinstance(dx, tuple | list) else [dx]
     wanted = twin.float_inputs
     surplus = ""
     if isinstance(dx, list) and len(wanted) > 1:
-        surplus = "backward returned a list, wanted a tuple"
+        surplus = "backward returned a list, expected a tuple"
     if len(given) == len(wanted) and len(wanted) != twin.n_given:
         return {f"input {i}": g for i, g in zip(wanted, given, strict=True)}, surplus
     if len(given) > twin.n_given and any(g is not None for g in given[twin.n_given :]):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..inspection import deep_copy
 from ..layer import Layer
 from ..recording import record_calls
 from .guards import UserCodeError, attempt, call_user_code
@@ -25,7 +26,7 @@ def check_parts(
 
     A composite is checked with its wrong parts repaired.
     """
-    before, running = copy.deepcopy(layer), copy.deepcopy(layer)
+    before, running = deep_copy(layer, "the check works on a copy"), deep_copy(layer, "the check works on a copy")
     by_path = dict(before.walk())
     with record_calls(running) as calls:
         call_user_code(running.forward, *(copy.deepcopy(x) for x in inputs))

@@ -16,13 +16,17 @@ from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes
 from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
-from .conduct.repetition import check_last_forward, check_repetition
+from .conduct.repetition import check_evaluation, check_last_forward, check_repetition
+from .conduct.results import check_results, note_bare_weights, note_nothing_compared
 from .conduct.rows import compare_rows
 from .context import CheckContext
+from .correcting.conduct import correct_conduct
+from .correcting.search import find_corrections
 from .domain import Draw, make_draw
 from .elsewhere import check_changed_parameters, check_domain, check_repeated_rows, note_other_inputs
 from .equality import is_same
 from .guards import UserCodeError, attempt
+from .inputs import as_inputs, non_finite, require_usable
 from .measuring.budget import SECONDS
 from .measuring.comparison import approximation_error, compare, is_choice_at_kinks
 from .measuring.complex_steps import complex_slopes
@@ -31,8 +35,8 @@ from .measuring.elements import measure
 from .measuring.matrices import matrix_kind
 from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows, find_mixed_rows
-from .naming.rules import name_mistakes
-from .report import Finding, GradientReport
+from .naming.rules import PROVEN_BY_CONDUCT, name_mistakes
+from .report import Correction, Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin
 
@@ -109,10 +113,10 @@ def check_gradients(
     """
     layer = as_layer(layer, "check_gradients")
     if method not in ("difference", "complex"):
-        raise InvalidValueError(f"method is {method!r}, wanted 'difference' or 'complex'", where="check_gradients")
+        raise InvalidValueError(f"method is {method!r}, expected 'difference' or 'complex'", where="check_gradients")
     seed = as_count(seed, "seed", "check_gradients")
     draw = None if domain is None else make_draw(domain, len(inputs), seed)
-    given = draw() if draw is not None and not inputs else tuple(np.array(x) for x in inputs)
+    given = as_inputs(layer, draw() if draw is not None and not inputs else inputs)
     try:
         with preserve_random_state(layer), np.errstate(all="ignore"):
             report = check(layer, given, method, seed, draw)
@@ -128,27 +132,33 @@ def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw:
     The layer is checked as it is, and then with other numbers, where the given ones could hide a
     mistake.
     """
+    report = GradientReport(repr(layer), method)
+    check_results(layer, inputs, report)
+    if report.findings:
+        return report
+    require_usable(layer, inputs)
     report, context = check_tree(layer, inputs, method, seed)
 
     def check_again(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
         return check_once(layer, inputs, method, seed)[0]
 
     def check_briefly(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
-        return check_once(layer, inputs, method, seed, SECONDS / 10)[0]
+        return check_trial(layer, inputs, method, seed, SECONDS / 10)
 
     def check_tree_again(layer: Layer, inputs: tuple[Any, ...]) -> GradientReport:
         return check_tree(layer, inputs, method, seed)[0]
 
-    if context is None or not context.slopes:
+    if context is None:
         return report
-    if report.ok:
+    if report.ok and context.slopes:
         check_changed_parameters(layer, inputs, context, check_tree_again, seed)
-    if report.ok and draw is not None:
+    if report.ok and context.slopes and draw is not None:
         check_domain(layer, report, draw, check_tree_again)
-    if report.ok:
+    if report.ok and context.slopes:
         check_repeated_rows(layer, inputs, context, check_again)
-    if report.ok and draw is None:
+    if report.ok and context.slopes and draw is None:
         note_other_inputs(layer, inputs, context, check_briefly, seed)
+    note_nothing_compared(context)
     return report
 
 
@@ -168,8 +178,7 @@ def check_tree(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) ->
         if inner:
             merge(report, inner, check_own_code(layer, inputs, inner, blamed, check_part, report))
             return report, context
-    if context is not None:
-        name_mistakes(context)
+    name_and_correct(layer, inputs, report, context, seed, SECONDS)
     return report, context
 
 
@@ -178,15 +187,17 @@ def check_once(
 ) -> tuple[GradientReport, CheckContext | None]:
     """Return the report on a layer at these inputs; the method "none" checks conduct only."""
     report, context = compare_once(layer, inputs, method, seed, seconds)
-    if context is not None:
-        name_mistakes(context)
+    name_and_correct(layer, inputs, report, context, seed, seconds)
     return report, context
 
 
 def compare_once(
-    layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS
+    layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS, is_trial: bool = False
 ) -> tuple[GradientReport, CheckContext | None]:
-    """Return the report without names: those of inner layers may make them unnecessary."""
+    """Return the report without names: those of inner layers may make them unnecessary.
+
+    No line to write is sought in a trial.
+    """
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
     report = GradientReport(repr(own.layer), method)
@@ -202,16 +213,19 @@ def compare_once(
     plain = check_repetition(twin, douts, report)
     if plain is None:
         return report, None
+    note_bare_weights(layer, twin, report)
     note_cached_outputs(twin, douts, plain, report, rng)
     check_accumulation(twin, douts, plain, report, rng, tolerance)
     nothing = estimate_rounding(twin, ys, douts, plain, eps)
     check_linearity(twin, douts, plain, report, rng, tolerance, nothing)
     check_magnitudes(twin, douts, plain, report, nothing)
     check_last_forward(twin, report, rng, tolerance)
+    check_evaluation(twin, ys, douts, report, rng, tolerance)
     if method == "none":
         return report, None
     if not all(np.isfinite(y).all() for y in ys):
-        report.find(Finding("non-finite", "forward", "the output has infinities or NaN, so there is nothing to compare"))
+        if not non_finite(inputs):
+            report.find(Finding("non-finite", "forward", "the output has infinities or NaN, so there is nothing to compare"))
         return report, None
 
     def record() -> tuple[Gradients, Logs]:
@@ -222,6 +236,8 @@ def compare_once(
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
     context.watching *= seconds / SECONDS
+    if not is_trial:
+        context.search = lambda: search_corrections(layer, inputs, context)
     compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
 
@@ -248,6 +264,7 @@ def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[A
 
 def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
     """Compare backward with differences, element by element."""
+    context.of_conduct = [finding for finding in context.report.findings if finding.mistake not in PROVEN_BY_CONDUCT]
     twin = context.twin
     twin.forward()
     twin.settle()
@@ -261,11 +278,11 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
         measure(context, rng, seconds)
-    comparable = read_contract(context)
-    for name in comparable:
-        wrong = compare(context, name)
-        error = approximation_error(context, name, wrong) if wrong.any() else None
-        kind = matrix_kind(context, name) if wrong.any() else ""
+    wrong = {}
+    for name in read_contract(context):
+        here = compare(context, name)
+        error = approximation_error(context, name, here) if here.any() else None
+        kind = matrix_kind(context, name) if here.any() else ""
         if kind:
             context.report.errors[name] = 0.0
             text = f"yours is right as long as the matrix stays {kind}, and not for each element alone"
@@ -274,12 +291,57 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
             text = f"yours and forward's slope differ by at most {error:.0e} of the largest element"
             why = "forward may be an approximation, or backward may leave out a tiny term"
             context.report.note("approximation", name, f"{text}: {why}")
-        elif wrong.any() and not is_choice_at_kinks(layer, inputs, context, name, wrong, rng):
+        elif here.any() and not is_choice_at_kinks(layer, inputs, context, name, here, rng):
             n, total = context.report.covered[name]
-            if n == total or not find_mixed_rows(context, name, context.numeric(name), wrong):
-                context.wrong[name] = wrong
+            if n == total or not find_mixed_rows(context, name, context.numeric(name), here):
+                context.wrong[name] = here
         else:
             check_rows(context, name)
+        if name not in context.wrong:
+            context.accepted.add(name)
+
+
+def name_and_correct(
+    layer: Layer, inputs: tuple[Any, ...], report: GradientReport, context: CheckContext | None, seed: int, seconds: float
+) -> None:
+    """Name the mistakes, and find the lines to write instead."""
+    if context is not None:
+        name_mistakes(context)
+        for finding in report.findings:
+            correction = context.correction(finding.where) if finding.where in context.slopes else None
+            if correction is not None and finding not in context.of_conduct:
+                finding.correct(correction)
+    if report.method != "none":
+
+        def check_edited(edited: Layer, how: str) -> GradientReport:
+            return check_trial(edited, inputs, how, seed, seconds)
+
+        attempt(report, "backward", lambda: correct_conduct(layer, report, check_edited), None)
+
+
+def check_trial(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float) -> GradientReport:
+    """Return the report on an edited layer, without lines to write."""
+    report, context = compare_once(layer, inputs, method, seed, seconds, is_trial=True)
+    if context is not None:
+        name_mistakes(context)
+    return report
+
+
+def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckContext) -> list[Correction]:
+    """Return edits of the layer's source that make wrong gradients right.
+
+    None is sought where an earlier training forward is at fault, since it would be right in
+    evaluation alone.
+    """
+    if not layer.training and "stale-cache" in context.report.mistakes:
+        return []
+
+    def search() -> list[Correction]:
+        twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
+        twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
+        return find_corrections(layer, inputs, twin, context)
+
+    return attempt(context.report, "backward", search, [])
 
 
 def depends_on_state(twin: Twin, ys: list[Array]) -> bool:

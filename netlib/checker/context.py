@@ -15,7 +15,7 @@ from .equality import equal
 from .measuring.budget import WATCHING
 from .measuring.differences import Slopes, relative_error
 from .naming.expressions import letter, products, usual_slopes
-from .report import Evidence, Finding, GradientReport
+from .report import Correction, Evidence, Finding, GradientReport
 from .tracing.ledger import Logs
 from .twin import Twin
 
@@ -49,12 +49,38 @@ class CheckContext:
         self.experiments: dict[str, Experiment] = {}
         self.explanations: list[Explanation] = []
         """The explanations that experiments have found so far."""
+        self.of_conduct: list[Finding] = []
+        """The findings that no difference has shown."""
+        self.accepted: set[str] = set()
+        """The names whose gradient is right, or excused."""
+        self.search: Callable[[], list[Correction]] = list
+        """The search for `corrections`."""
         self._jacobians: dict[str, Array] | None = None
 
     @cached_property
     def logs(self) -> Logs:
         """The additions of one more backward to each parameter's gradient, in order."""
         return self.record()[1]
+
+    @cached_property
+    def corrections(self) -> list[Correction]:
+        """Edits of the layer's source with which wrong gradients are right, the widest first."""
+        return self.search()
+
+    def correction(self, name: str) -> Correction | None:
+        """Return the edit with which the gradient of an array is right, if one is known."""
+        return next((each for each in self.corrections if name in each.names), None)
+
+    def wrong_names(self) -> set[str]:
+        """Return the names of the measured arrays whose gradient is not right."""
+        return {name for name in self.slopes if name not in self.accepted and not self._is_right(name)}
+
+    def _is_right(self, name: str) -> bool:
+        yours = self.yours.by_name.get(name)
+        numbers = None if yours is None else as_numbers(yours)
+        if numbers is None:
+            return yours is None and self.yours.error is None and self.is_gradient(np.zeros(self.twin.slots[name].shape), name)
+        return self.is_gradient(numbers, name)
 
     def additions(self, name: str) -> list[tuple[str, Array]]:
         """Return the additions to a parameter's gradient after backward last replaced it."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..inspection import deep_copy
 from ..layer import Layer
 from ..random_state import generators
 from .guards import UserCodeError
@@ -25,7 +26,7 @@ def repair_parts(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) ->
 
     None where one of them draws random numbers, or has a large Jacobian.
     """
-    layer = copy.deepcopy(layer)
+    layer = deep_copy(layer, "the check works on a copy")
     inside = dict(layer.walk())
     for path in paths:
         if generators(inside[path]):

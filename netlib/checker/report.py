@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
@@ -44,6 +45,26 @@ class Evidence(NamedTuple):
         return f"worst at {at}: yours {self.yours[i]:.6g}, measured {measured}; {int(self.wrong.sum())} of {n_compared} elements are wrong"
 
 
+class Correction(NamedTuple):
+    """What to write in place of some lines of a layer's source.
+
+    It was tried: with it, the gradients of these names are right.
+    """
+
+    mistake: str
+    names: frozenset[str]
+    file: str
+    first: int
+    last: int
+    old: str
+    new: str
+
+    @property
+    def place(self) -> str:
+        """The file and the number of the first line, as in an error message."""
+        return f"{self.file}:{self.first}"
+
+
 class Finding:
     """One mistake.
 
@@ -62,6 +83,11 @@ class Finding:
         The layer that makes the mistake.
     evidence : Evidence or None
         The numbers that show it, where there are any.
+    correction : Correction or None
+        The lines to replace, and what to write instead, where an edit of the source was found
+        with which the check passes.
+    consequences : list of str
+        The other inputs and parameters whose gradients are wrong for the same reason.
     """
 
     def __init__(self, mistake: str, where: str, cause: str, hint: str = "", evidence: Evidence | None = None, layer: str = "") -> None:
@@ -71,19 +97,39 @@ class Finding:
         self.hint = hint
         self.evidence = evidence
         self.layer = layer
+        self.correction: Correction | None = None
+        self.consequences: list[str] = []
+
+    def correct(self, correction: Correction) -> None:
+        """Take a correction, and its line as the hint."""
+        self.correction = correction
+        self.hint = dedent(correction.new)
+
+    @property
+    def details(self) -> list[str]:
+        """The evidence, the line that is wrong and the one to write, as far as they are known."""
+        lines = [self.evidence.text(self.where)] if self.evidence is not None else []
+        if self.consequences:
+            lines.append(f"the same slip spoils {', '.join(self.consequences)}")
+        if self.correction is not None:
+            lines.append(f"at {self.correction.place}: {joined(self.correction.old)}")
+        if self.hint:
+            lines.append(f"write instead: {joined(self.hint)}" if self.hint != "pass" else "leave this line out")
+        return lines
 
     @property
     def message(self) -> str:
         """The finding in a few lines."""
-        lines = [f"{self.mistake} in {self.where} of {self.layer}: {self.cause}"]
-        if self.evidence is not None:
-            lines.append(self.evidence.text(self.where))
-        if self.hint:
-            lines.append(f"write instead: {self.hint}")
+        lines = [f"{self.mistake} in {self.where} of {self.layer}: {self.cause}", *self.details]
         return "\n    ".join(lines)
 
     def __repr__(self) -> str:
         return f"Finding({self.mistake!r}, {self.where!r}, {self.cause!r})"
+
+
+def joined(code: str) -> str:
+    """Return lines of code in one line."""
+    return "; ".join(line.strip() for line in code.strip().splitlines())
 
 
 class Note:
@@ -109,7 +155,8 @@ class GradientReport:
     Attributes
     ----------
     ok : bool
-        Whether there are no findings. Notes do not count.
+        Whether there are no findings. Notes do not count. Where the layer has gradients and none
+        of them could be compared, it is False, too, and a note says why.
     errors : dict
         Name of each input and parameter to its largest relative error. Small elements count
         relative to the large ones in their array.
@@ -150,13 +197,15 @@ class GradientReport:
         self.kinks: dict[str, int] = {}
         self.precision = "float64"
         self.also: list[str] = []
+        self.is_empty = False
+        """Whether there are gradients, of which none was compared."""
         self.checked: tuple[Layer, tuple[Array, ...]]
         """The layer itself, and the inputs of the check."""
 
     @property
     def ok(self) -> bool:
-        """Whether there are no findings."""
-        return not self.findings
+        """Whether there are no findings, and something was compared where there was something."""
+        return not self.findings and not self.is_empty
 
     @property
     def mistakes(self) -> list[str]:
@@ -201,6 +250,8 @@ class GradientReport:
         red, green, bold, plain = (RED, GREEN, BOLD, PLAIN) if colour else ("", "", "", "")
         if self.ok:
             lines = [f"{green}gradients agree{plain}: {bold}{self.layer}{plain}"]
+        elif not self.findings:
+            lines = [f"{red}nothing was compared{plain}: {bold}{self.layer}{plain}"]
         else:
             n = len(self.findings)
             lines = [f"{red}gradients are wrong{plain}: {bold}{self.layer}{plain}, {n} mistake{'s' * (n > 1)}"]
@@ -208,10 +259,10 @@ class GradientReport:
             lines.append(f"\n{i}. {red}{finding.mistake}{plain} in {bold}{finding.where}{plain}"
                          + (f" of {finding.layer}" if finding.layer != self.layer else ""))  # fmt: skip
             lines.append(f"   {finding.cause}")
-            if finding.evidence is not None:
-                lines.append(f"   {finding.evidence.text(finding.where)}")
-            if finding.hint:
-                lines.append(f"   write instead: {bold}{finding.hint}{plain}")
+            for line in finding.details:
+                said, _, code = line.partition(": ")
+                is_code = said.startswith(("at ", "write"))
+                lines.append(f"   {said}: {bold}{code}{plain}" if is_code else f"   {line}")
         if self.findings:
             lines.append("")
         lines.append(self.compared())

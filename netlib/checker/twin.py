@@ -118,10 +118,14 @@ class Twin:
             self.restore_parameters()
         return self.forward_on()
 
+    def result(self) -> Any:
+        """Return what forward returns, from the current state."""
+        inputs = [copy.copy(x) for x in self.inputs] if self.copies_inputs else self.inputs
+        return call_user_code(self.layer.forward, *inputs)
+
     def forward_on(self) -> list[Any]:
         """Return the outputs of one more forward, from the current state."""
-        inputs = [copy.copy(x) for x in self.inputs] if self.copies_inputs else self.inputs
-        y = call_user_code(self.layer.forward, *inputs)
+        y = self.result()
         self.returns_tuple = isinstance(y, tuple | list)
         if self.returns_tuple:
             return list(y)

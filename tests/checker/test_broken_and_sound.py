@@ -9,6 +9,7 @@ import pytest
 from checker.broken import CASES, NESTED, ONE_MISTAKE, TWO_MISTAKES
 from checker.measure import false_alarms, is_named, report
 from checker.proofs import EXPERIMENTS, differentiable, is_wrong_at, raises
+from checker.repairs import is_cured
 from checker.sound import ROWS
 
 import netlib as nl
@@ -16,7 +17,7 @@ import netlib as nl
 MISTAKES = {
     "wrong-shape", "missing-transpose", "missing-batch-sum", "wrong-axis", "wrong-scale", "wrong-sign", "zero-gradient", "missing-gradient",
     "missing-mask", "inverted-mask", "ignores-upstream", "diagonal-only", "not-accumulated", "double-counted", "missing-term",
-    "swapped-inputs", "mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "stale-cache", "nondeterministic",
+    "swapped", "mutates-input", "mutates-upstream", "mutates-parameters", "aliases-output", "stale-cache", "nondeterministic",
     "dtype-changed", "non-finite", "wrong-formula",
 }  # fmt: skip
 BY_EXPERIMENT_ALONE = set(EXPERIMENTS) - {"ignores-upstream"}
@@ -118,3 +119,13 @@ def test_in_a_container_the_mistake_and_the_layer_that_makes_it_are_named(case):
 @pytest.mark.parametrize("exercise", [pytest.param(exercise, id=exercise.layer.__name__) for exercise in EXERCISES])
 def test_a_layer_of_the_exercises_is_caught(exercise):
     assert not nl.check_gradients(exercise.layer(), *exercise.arrays(0)).ok
+
+
+def test_80_in_100_findings_carry_the_line_to_write():
+    findings = [finding for case in CASES + NESTED for finding in report(case).findings]
+    assert sum(finding.correction is not None for finding in findings) >= 0.8 * len(findings)
+
+
+@pytest.mark.parametrize("case", named(CASES + NESTED))
+def test_the_line_to_write_makes_the_check_pass(case):
+    assert is_cured(case.make, lambda layer: nl.check_gradients(layer, *case.inputs()), report(case))

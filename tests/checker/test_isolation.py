@@ -82,7 +82,8 @@ def test_what_cannot_be_traced_gets_a_vaguer_name_and_a_note(monkeypatch, place)
     monkeypatch.setattr(*place, fail)
     report = check_gradients(Forgetful(), normal(3, 4))
     assert report.mistakes == ["wrong-formula"]
-    assert [(note.kind, note.where) for note in report.notes] == [("tracing-failed", "input 0")]
+    assert {note.kind for note in report.notes} == {"tracing-failed"}
+    assert "input 0" in {note.where for note in report.notes}
     assert "another Python" in str(report)
 
 

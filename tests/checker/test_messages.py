@@ -27,15 +27,15 @@ def test_a_message_has_both_numbers_with_the_noise_how_many_are_wrong_the_cause_
     assert "wrong-scale in bias" in text
     assert f"worst at bias[{i}]: yours {yours[i]:.6g}, measured {measured[i]:.6g} (noise " in text
     assert "3 of 3 elements are wrong" in text
-    assert "0.142857 = 1/N, the batch size" in text
+    assert "only 1/7 of what it should be everywhere, factor 1/7 = 1/N, the batch size" in text
     assert "write instead: self.bias.grad += dout.sum(axis=0)" in text
     assert "compared with central differences in float64: input 0 all 35; weight all 15; bias all 3" in text
     assert finding.message.splitlines()[0].startswith("wrong-scale in bias of DenseChanged(): ")
 
 
 LINES = {
-    "dx = dout @ self.weight.value.T": changed(Square, dx=lambda s, d: d @ s.weight.value),
-    "self.weight.grad += x.T @ dout": changed(Square, dw=lambda s, d: d.T @ s.x),
+    "return dout @ self.weight.value.T": changed(Square, dx=lambda s, d: d @ s.weight.value),
+    "self.weight.grad += self.x.T @ dout": changed(Square, dw=lambda s, d: d.T @ s.x),
     "self.bias.grad += dout.sum(axis=0)": changed(Square, db=lambda s, d: d),
     "dx = dout * (1 - y**2)": elementwise(lambda s, d: d * (1 - s.x**2)),
 }
@@ -71,7 +71,7 @@ class Shrunk(nl.Layer):
         (lambda d: d.shape[1], "= C, the number of classes or features"),
         (np.size, "= N·C, the number of elements"),
         (lambda d: 2, "factor 2"),
-        (lambda d: 0.5, "= 1/2"),
+        (lambda d: 0.5, "factor 1/2"),
         (lambda d: 11.3, "factor 11.3"),
     ],
 )

@@ -242,7 +242,7 @@ CASES = {
     "softmax without its sum": (elementwise(lambda s, d: d * s.y, softmax), [S], {("diagonal-only", "input 0")}),
     "softmax along the other axis": (
         elementwise(lambda s, d: s.y * (d - (d * s.y).sum(axis=0)), softmax), [S], {("wrong-axis", "input 0")}),
-    "product exchanged": (type("Broken", (Product,), {"backward": lambda s, d: (d * s.a, d * s.b)}), [S, S], {("swapped-inputs", "input 0"), ("swapped-inputs", "input 1")}),  # noqa: E501
+    "product exchanged": (type("Broken", (Product,), {"backward": lambda s, d: (d * s.a, d * s.b)}), [S, S], {("swapped", "input 0"), ("swapped", "input 1")}),  # noqa: E501
     "product returns one": (type("Broken", (Product,), {"backward": lambda s, d: d * s.b}), [S, S], {("missing-gradient", "input 1")}),
     "product of broadcast": (type("Broken", (Product,), {"backward": lambda s, d: (d * s.b, d * s.a)}), [S, (4,)], {("missing-batch-sum", "input 1")}),  # noqa: E501
     "dropout without its scale": (dropout(lambda s, d: d * s.mask), [(7, 9)], {("wrong-scale", "input 0")}),

@@ -34,7 +34,7 @@ SHAPES = {
     "not summed, and negative": (lambda dk: -dk, [("missing-batch-sum", "g.sum(axis=1)"), ("wrong-sign", "minus your gradient is right")]),
     "summed over all": (lambda dk: dk.sum(), [("wrong-shape", "too much is summed")]),
     "summed over the samples, too": (lambda dk: dk.sum(axis=(0, 1)), [("wrong-shape", "too much is summed")]),
-    "summed over other axes": (lambda dk: dk.sum(axis=2), [("wrong-shape", "the gradient has shape (2, 3), wanted (2, 5)")]),
+    "summed over other axes": (lambda dk: dk.sum(axis=2), [("wrong-shape", "the gradient has shape (2, 3), expected (2, 5)")]),
     "right": (lambda dk: dk.sum(axis=1), []),
 }
 

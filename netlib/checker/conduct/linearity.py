@@ -12,7 +12,7 @@ from ..blocks import blocks, largest
 from ..equality import is_close
 from ..report import Finding, GradientReport
 from ..twin import Twin
-from .repetition import nondeterministic_names
+from .repetition import nondeterministic_names, unrepeated_names
 
 SOLVED = 1e-7
 """A relative error that a backward may have which solves an equation."""
@@ -66,13 +66,7 @@ def check_linearity(
         return
     for name in at[0].by_name:
         a, b, both = (None if g.by_name[name] is None else as_numbers(g.by_name[name]) for g in at)
-        if (
-            name in nondeterministic_names(report)
-            or a is None
-            or b is None
-            or both is None
-            or not np.shape(a) == np.shape(b) == np.shape(both)
-        ):
+        if name in unrepeated_names(report) or a is None or b is None or both is None or not np.shape(a) == np.shape(b) == np.shape(both):
             continue
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue

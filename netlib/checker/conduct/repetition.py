@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arrays import Array
 from ...random_state import global_generator, same_state, state
-from ..analytic import Gradients, Rng, backward_or_none, gradients, random_douts
+from ..analytic import Gradients, Rng, as_numbers, backward_or_none, gradients, random_douts
 from ..equality import is_close, is_same
 from ..guards import UserCodeError, describe
 from ..report import Finding, GradientReport
@@ -46,7 +46,10 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
             report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
         return once
     for name in once.by_name:
-        if not is_same(once.by_name[name], again.by_name[name]):
+        if _keeps_adding(*(g.by_name[name] for g in (once, again, repeated))):
+            cause = "every backward adds to what the one before it left: a buffer is never cleared"
+            report.find(Finding("stale-cache", name, cause, "a new array in every backward, = in place of +="))
+        elif not is_same(once.by_name[name], again.by_name[name]):
             cause = "the same forward and the same dout give a different gradient each time: backward draws new random numbers"
             report.find(Finding("nondeterministic", name, cause, "keep what forward drew (self.mask = …), and use that in backward"))
         elif not twin.writes_parameters and not is_same(again.by_name[name], repeated.by_name[name]):
@@ -59,6 +62,17 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
     return once
+
+
+def _keeps_adding(once: Any, again: Any, repeated: Any) -> bool:
+    """Return whether a backward returns its gradient and those of earlier backward passes."""
+    first, second, third = (
+        np.array(np.nan) if g is None or as_numbers(g) is None else np.asarray(g, float) for g in (once, again, repeated)
+    )
+    if not first.shape == second.shape == third.shape or not np.isfinite(first + second + third).all():
+        return False
+    is_buffer = is_close(first, second, 1e-12) and is_close(2 * second, third, 1e-12)  # cleared before forward
+    return bool((third != second).any()) and (is_buffer or is_close(third - second, second - first, 1e-6))
 
 
 def _draws_in_backward(twin: Twin, douts: Sequence[Array]) -> bool:
@@ -84,6 +98,37 @@ def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: 
         _check_second_forward(twin, moved, report, rng, tolerance)
     if fewer is not None and not any(finding.mistake == "stale-cache" for finding in report.findings):
         _check_second_forward(twin, fewer, report, rng, tolerance)
+
+
+def check_evaluation(twin: Twin, ys: Sequence[Any], douts: Sequence[Array], report: GradientReport, rng: Rng, tolerance: float) -> None:
+    """Report a backward that, in evaluation, uses what a forward in training kept."""
+    if twin.layer.training:
+        return
+    inputs, buffers = twin.inputs, {path: buffer.value.copy() for path, buffer in twin.layer.buffers().items()}
+    found = []
+    twin.reset()
+    try:
+        for _ in range(2):
+            twin.inputs = [_others(x, rng) if i in twin.float_inputs else x for i, x in enumerate(inputs)]
+            twin.layer.train()
+            twin.forward_on()
+            twin.layer.eval()
+            for path, buffer in twin.layer.buffers().items():
+                buffer.value[...] = buffers[path]
+            twin.inputs = inputs
+            if not all(map(is_same, ys, twin.forward_on())):
+                return
+            found.append(gradients(twin, douts))
+    except UserCodeError:
+        return
+    finally:
+        twin.inputs = inputs
+        twin.reset()
+        twin.layer.eval()
+    for name, g in found[0].by_name.items():
+        if found[0].error is None and found[1].error is None and not is_close(g, found[1].by_name[name], tolerance):
+            cause = "in evaluation backward still uses what a forward in training kept"
+            report.find(Finding("stale-cache", name, cause, "keep it in every forward, in evaluation, too: self.mask = np.ones(x.shape)"))
 
 
 def _check_second_forward(twin: Twin, elsewhere: list[Any], report: GradientReport, rng: Rng, tolerance: float) -> bool:
@@ -153,3 +198,8 @@ def _arrays(dx: Any) -> list[Array]:
 def nondeterministic_names(report: GradientReport) -> set[str]:
     """Return the names whose gradients are random."""
     return {finding.where for finding in report.findings if finding.mistake == "nondeterministic"}
+
+
+def unrepeated_names(report: GradientReport) -> set[str]:
+    """Return the names whose gradients differ from one backward to the next."""
+    return {finding.where for finding in report.findings if finding.mistake in ("nondeterministic", "stale-cache")}

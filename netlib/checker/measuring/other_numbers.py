@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from ...arrays import Array
+from ...inspection import deep_copy
 from ...layer import Layer
 from ..analytic import Rng
 from .matrices import is_symmetric
@@ -44,7 +45,7 @@ class OtherInputs(NamedTuple):
 
 def step_parameters(layer: Layer, gradients: Mapping[str, Array], sign: int) -> Layer:
     """Return a copy in new memory whose parameters have moved along these gradients, or against."""
-    layer = copy.deepcopy(layer)
+    layer = deep_copy(layer, "the check works on a copy")
     for path, parameter in layer.parameters().items():
         if path in gradients:
             value, g = parameter.value, gradients[path]

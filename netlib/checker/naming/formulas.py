@@ -7,6 +7,7 @@ import numpy as np
 from ...arrays import Array
 from ..context import CheckContext
 from ..equality import fits_into
+from .factors import written
 
 
 def find_in_places(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
@@ -16,10 +17,10 @@ def find_in_places(context: CheckContext, name: str, yours: Array, wrong: Array)
     if wrong.all() or values.size < 2 or not np.isfinite(values).all() or np.ptp(values) > 1e-5 * max(1.0, float(np.abs(values).max())):
         return False
     factor, where = float(values[0]), _where(wrong)
-    if abs(factor + 1) > 1e-5 and slab(wrong) is None:
+    if abs(factor + 1) > 1e-5 and slab(wrong) is None and not _triangle(wrong):
         return False
     mistake = "wrong-sign" if factor < 0 else "missing-term" if abs(factor) < 1e-5 else "wrong-scale"
-    context.find(mistake, name, f"it is {factor:.6g} times the right one at {where}, and right elsewhere", context.line(name))
+    context.find(mistake, name, f"it is {written(factor)} times the right one at {where}, and right elsewhere", context.line(name))
     return True
 
 
@@ -67,8 +68,25 @@ def _where(wrong: Array) -> str:
     """Return in words where the gradient is wrong."""
     if wrong.all():
         return "all elements"
+    if _triangle(wrong):
+        return _triangle(wrong)
     index, axis = slab(wrong) or (0, None)
     return f"{int(wrong.sum())} of {wrong.size} elements" if axis is None else f"index {index} of axis {axis}"
+
+
+def _triangle(wrong: Array) -> str:
+    """Return in words which part of a matrix is wrong, as its diagonal; "" for another."""
+    if wrong.ndim != 2 or wrong.shape[-1] != wrong.shape[-2] or wrong.shape[-1] < 2:
+        return ""
+    full = np.ones(wrong.shape, bool)
+    diagonal = np.eye(wrong.shape[-1], dtype=bool)
+    parts = {
+        "the elements off the diagonal": ~diagonal,
+        "the diagonal": diagonal,
+        "the elements below the diagonal": np.tril(full, -1),
+        "the elements above the diagonal": np.triu(full, 1),
+    }
+    return next((text for text, part in parts.items() if (wrong == part).all()), "")
 
 
 def slab(wrong: Array) -> tuple[int, int] | None:

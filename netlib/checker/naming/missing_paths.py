@@ -12,6 +12,7 @@ from ..context import CheckContext
 from ..tracing.experiment import N_DIRECTIONS, Experiment, Explanation
 from ..tracing.paths import Path, paths, paths_of_one_run
 from .explanations import by_experiment
+from .factors import written
 from .formulas import slab
 
 ADD_UP = "the gradients of all paths add up"
@@ -93,4 +94,4 @@ def _scales(experiment: Experiment, found: list[Path]) -> Iterator[Explanation]:
         for text, along in ((path.text, path.along), (f"all but {path.text}", path.along_others)):
             c = 1 + off[0] / along(0)
             if all(abs((c - 1) * along(i) - off[i]) <= experiment.allowed for i in range(N_DIRECTIONS)):
-                yield Explanation("wrong-scale", f"the path through {text} is {c:.6g} times what it should be")
+                yield Explanation("wrong-scale", f"the path through {text} is {written(c)} times what it should be")

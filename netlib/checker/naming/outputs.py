@@ -6,6 +6,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
+from .factors import written
 from .formulas import slab
 
 
@@ -25,7 +26,7 @@ def find_one_output(context: CheckContext, name: str, yours: Array, wrong: Array
     if c == 0 or np.abs(a - c * b).max() > allowed * max(1.0, abs(c)):
         return False
     mistake = "wrong-sign" if c < 0 else "wrong-scale"
-    context.find(mistake, name, f"its part from dout of {where} is {c:.6g} times what it should be", context.line(name))
+    context.find(mistake, name, f"its part from dout of {where} is {written(c)} times what it should be", context.line(name))
     return True
 
 

@@ -19,23 +19,39 @@ from .mixed_rows import find_mixed_rows
 from .other_forwards import find_lost_repeat, find_variant
 from .outputs import find_one_output
 from .scale import find_scale, find_zero
-from .swaps import find_other_input
-from .transposes import find_reordering, find_transpose, find_transposed_weight
+from .swaps import find_exchanged_outputs, find_other_input
+from .transposes import find_reordering, find_reversed, find_transpose, find_transposed_weight
 
 PROVEN_BY_CONDUCT = {"ignores-upstream", "missing-mask", "wrong-formula", "nondeterministic"}
 CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
 
 
 def name_mistakes(context: CheckContext) -> None:
-    """Report why gradients differ from the measured ones."""
-    for name, wrong in context.wrong.items():
-        name_mistake(context, name, wrong)
+    """Report why gradients differ from the measured ones.
+
+    Of those that one edit of backward makes right, only the first is reported.
+    """
+    left = dict(context.wrong)
+    while left:
+        name = next(iter(left))
+        correction = context.correction(name)
+        n = len(context.report.findings)
+        name_mistake(context, name, left.pop(name))
+        follow = [] if correction is None else [other for other in left if other in correction.names]
+        for finding in context.report.findings[n:]:
+            if correction is not None and follow and finding.mistake == "wrong-formula":
+                finding.mistake = correction.mistake
+            if follow:
+                finding.consequences = follow
+        for other in follow:
+            del left[other]
 
 
 def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:
     """Report why the gradient of an array differs from the measured one."""
     for finding in context.report.findings:
-        if finding.where == name and finding.mistake in PROVEN_BY_CONDUCT:
+        is_of_training = finding.mistake == "stale-cache" and not context.twin.layer.training
+        if finding.where == name and (finding.mistake in PROVEN_BY_CONDUCT or is_of_training):
             finding.evidence = finding.evidence or context.evidence(name, wrong)
             if finding.mistake == "ignores-upstream":
                 _find_second_mistake(context, name)
@@ -106,6 +122,7 @@ RULES = (
     find_mask,
     find_wrong_axis,
     find_other_input,
+    find_exchanged_outputs,
     find_known_explanation,
     find_lost_repeat,
     find_coupling,
@@ -120,6 +137,7 @@ RULES = (
     find_path_of_one_run,
     find_transposed_weight,
     find_reordering,
+    find_reversed,
     find_mixed_rows,
     find_missing_choice,
     find_in_places,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..context import CheckContext
+from .factors import factor_name, written
 
 
 def find_zero(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
@@ -24,7 +25,7 @@ def find_scale(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
     c = context.factor(yours, name)
     if c is None or abs(c - 1) < 1e-5:
         return False
-    if yours.size == 1 and sum(y.size for y in context.ys) > 1 and not _factor_name(context, name, c) and abs(c + 1) > 1e-5:
+    if yours.size == 1 and sum(y.size for y in context.ys) > 1 and not factor_name(context, name, c) and abs(c + 1) > 1e-5:
         return False  # one number is proportional to any other
     counted = additions_counted_twice(context, name)
     if counted:
@@ -63,51 +64,16 @@ def name_factor(context: CheckContext, name: str, c: float, line: str) -> None:
     """Report a factor: its sign, its size, and what that is."""
     if c < 0:
         context.find("wrong-sign", name, "the sign is wrong everywhere: minus your gradient is right" if abs(c + 1) < 1e-5
-                  else f"the sign is wrong everywhere, and the size by a factor of {-c:.6g}", line)  # fmt: skip
+                  else f"the sign is wrong everywhere, and the size by a factor of {written(-c)}", line)  # fmt: skip
         c = -c
     if abs(c - 1) < 1e-5:
         return
-    known_as = _factor_name(context, name, c)
-    is_what = f" = {known_as}" if known_as not in ("", f"{c:g}") else ""
-    much = f"{c:.6g} times too large" if c > 1 else f"only {c:.6g} of what it should be"
+    known_as = factor_name(context, name, c)
+    is_what = f" = {known_as}" if known_as not in ("", written(c)) else ""
+    much = f"{written(c)} times too large" if c > 1 else f"only {written(c)} of what it should be"
     hint = line
     if not hint and known_as.startswith("1/N"):
         hint = "a sum over the samples in place of a mean: the loss alone divides by N"
     elif not hint:
-        hint = f"divide by {known_as.split(',')[0]}" if known_as else f"divide by {c:.6g}"
-    context.find("wrong-scale", name, f"the gradient is {much} everywhere, factor {c:.6g}{is_what}", hint)
-
-
-def _factor_name(context: CheckContext, name: str, c: float) -> str:
-    """Return the name of a factor in terms of sizes and numbers of the layer."""
-    names: dict[str, float] = {}
-    is_independent = context.rows is not None and name not in context.rows.unlike  # a row gives the same in any batch, so N is not in it
-    arrays = [*(x for x in context.twin.inputs if isinstance(x, np.ndarray)), *context.ys]
-    for a in arrays:
-        if a.ndim >= 1 and not is_independent:
-            names.setdefault("N, the batch size", a.shape[0])
-        if a.ndim >= 2:
-            names.setdefault("C, the number of classes or features", a.shape[-1])
-            names.setdefault("N·C, the number of elements", a.size)
-    names |= {"2": 2.0, "3": 3.0, "4": 4.0}
-    for a in [*arrays, *context.twin.slots.values()]:
-        for n in a.shape:
-            names.setdefault(f"{n}, the length of an axis", n)
-        names.setdefault(f"{a.size}, the number of elements", a.size)
-    found: list[tuple[str, float]] = []
-    for key, value in context.numbers_held.items():
-        if value not in (0.0, 1.0):
-            found += [(f"{key}", value), (f"1 − {key}", 1 - value), (f"{key}²", value**2), (f"(1 − {key})²", (1 - value) ** 2)]
-    for label, value in [*names.items(), *found]:
-        if value in (0.0, 1.0):
-            continue
-        if abs(c / value - 1) < 2e-5:
-            return label
-        if abs(c * value - 1) < 2e-5:
-            short, _, rest = label.partition(",")
-            return f"1/({short})" if " " in short else f"1/{short}" + (f", {rest.strip()}" if rest else "")
-        if value > 0 and abs(c * c / value - 1) < 2e-5:
-            return f"√({label.split(',')[0]})"
-        if value > 0 and abs(c * c * value - 1) < 2e-5:
-            return f"1/√({label.split(',')[0]})"
-    return ""
+        hint = f"divide by {known_as.split(',')[0]}" if known_as else f"divide by {written(c)}"
+    context.find("wrong-scale", name, f"the gradient is {much} everywhere, factor {written(c)}{is_what}", hint)

@@ -15,11 +15,11 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
     """Report a gradient with the wrong shape."""
     context.report.errors[name] = np.inf
     slot = context.twin.slots[name]
-    came = f"the gradient has shape {g.shape}, wanted {slot.shape}"
+    came = f"the gradient has shape {g.shape}, expected {slot.shape}"
     line = context.line(name)
     if g.dtype.kind not in "fiub":
         mistake = "dtype-changed" if g.dtype.kind == "c" else "wrong-shape"
-        context.find(mistake, name, f"the gradient is an array of {g.dtype}, wanted real numbers", line)
+        context.find(mistake, name, f"the gradient is an array of {g.dtype}, expected real numbers", line)
         return
     g = np.asarray(g, float)
     if (
@@ -50,7 +50,7 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
                 return
         for other in context.yours.returned:
             if other != name and other in context.slopes and context.is_gradient(g, other):
-                context.find("swapped-inputs", name, f"{came}: it is the gradient of {other}", line)
+                context.find("swapped", name, f"{came}: it is the gradient of {other}", line)
                 return
     if is_sum or (g.size == 1 and slot.size > 1) or (not np.isnan(known).any() and _is_sum_of(g, known)):
         cause = f"it is {explained[0]}" if is_sum and explained else "too much is summed"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import gradients
+from ..analytic import as_numbers, gradients
 from ..context import CheckContext
 from ..equality import equal
 from ..guards import attempt
@@ -43,9 +44,13 @@ def find_reordering(context: CheckContext, name: str, yours: Array, wrong: Array
         return False
     mine, dout = yours.ravel(), np.asarray(context.douts[0], float).ravel()
     exchanged = (yours.swapaxes(i, j) for i, j in combinations(range(yours.ndim), 2))
+    is_shuffled = equal(np.sort(mine), np.sort(np.asarray(context.numeric(name), float).ravel()))
     is_onwards = jacobian is not None and equal(mine, dout @ np.round(jacobian))
     if not (is_onwards or equal(mine, dout) or any(context.is_gradient(each, name) for each in exchanged)):
-        return False
+        if is_shuffled:
+            cause = "its numbers are right but in another order: axes, or the factors of an axis, are exchanged"
+            context.find("wrong-axis", name, cause, context.line(name) or "the inverse of forward's reordering")
+        return is_shuffled
     cause = "its numbers are right but in another order: what forward does to the order, backward must undo"
     hint = context.line(name) or "np.transpose(dout, np.argsort(axes)), or the inverse of forward's reordering"
     context.find("missing-transpose", name, cause, hint)
@@ -79,3 +84,38 @@ def _path_to_transpose(context: CheckContext, name: str) -> str:
         if g is not None and np.shape(g) == context.twin.slots[name].shape and context.is_gradient(np.asarray(g, float), name):
             return path
     return ""
+
+
+def find_reversed(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
+    """Report a gradient that is reversed, or right with a parameter reversed in backward."""
+    for axes in _axes_to_flip(yours.shape):
+        if context.is_gradient(np.flip(yours, axes), name):
+            context.find("wrong-axis", name, f"it is reversed along {_along(axes)}", context.line(name) or f"np.flip(…, {axes})")
+            return True
+    return attempt(context.report, name, lambda: _find_reversed_parameter(context, name), False)
+
+
+def _find_reversed_parameter(context: CheckContext, name: str) -> bool:
+    for path, parameter in context.twin.parameters.items():
+        for axes in _axes_to_flip(parameter.shape):
+            context.twin.forward()
+            with reading(parameter, lambda value, axes=axes: np.flip(value, axes).copy()):  # type: ignore[misc]
+                g = gradients(context.twin, context.douts).by_name.get(name)
+            numbers = None if g is None else as_numbers(g)
+            if numbers is not None and context.is_gradient(numbers, name):
+                cause = f"with self.{path}.value reversed along {_along(axes)} in backward it is right"
+                context.find("wrong-axis", name, cause, f"np.flip(self.{path}.value, {axes})")
+                return True
+    return False
+
+
+def _axes_to_flip(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield single axes, and the last two of a kernel."""
+    long = [axis for axis, n in enumerate(shape) if n > 1]
+    yield from ((axis,) for axis in long)
+    if len(long) > 1:
+        yield tuple(long[-2:])
+
+
+def _along(axes: tuple[int, ...]) -> str:
+    return f"axis {axes[0]}" if len(axes) == 1 else "axes " + " and ".join(map(str, axes))

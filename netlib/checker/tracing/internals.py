@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from types import CodeType, FrameType, FunctionType
@@ -51,6 +51,38 @@ def with_globals(function: FunctionType, known: dict[str, Any]) -> FunctionType:
     return other
 
 
+def with_code(function: FunctionType, module: CodeType) -> FunctionType:
+    """Return a copy of a function with the code of its name in a compiled module."""
+    code = next(each for each in _codes(module) if each.co_name == function.__name__)
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    closure = tuple(cells[name] for name in code.co_freevars)
+    other = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure)
+    other.__kwdefaults__ = function.__kwdefaults__
+    return other
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _codes(each)
+
+
+def evaluate(text: str, function: FunctionType, local: dict[str, Any]) -> Any:
+    """Return the value of an expression among the global names of a function."""
+    return eval(compile(text, "<an expression>", "eval"), function.__globals__, local)
+
+
+def free_names(function: FunctionType) -> list[str]:
+    """Return the names that a function takes from the functions around it."""
+    return [name for name in function.__code__.co_freevars if name != "__class__"]
+
+
+def place_of(function: FunctionType) -> tuple[str, int]:
+    """Return the file of a function, and the number of its first line."""
+    return function.__code__.co_filename, function.__code__.co_firstlineno
+
+
 def site_in_the_layer() -> Site:
     """Return where the layer's own code calls the operation that is being recorded."""
     frame: FrameType | None = sys._getframe(1)
@@ -72,13 +104,42 @@ def line_at(site: Site) -> str:
     return linecache.getline(code.co_filename, numbers[0] or 0).strip()
 
 
-def raising_line(error: Exception) -> str:
-    """Return the last line of the layer's own code on the way to an error."""
-    found = ""
+def raising_line(error: Exception) -> tuple[str, str]:
+    """Return place and text of the last line of the layer's own code on the way to an error."""
+    found = "", ""
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "netlib/checker/" not in code.co_filename.replace("\\", "/"):
-            found = linecache.getline(code.co_filename, trace.tb_lineno).strip() or found
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in ("numpy", "scipy", "netlib"):
+            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+            found = f"{code.co_filename}:{trace.tb_lineno}", line
         trace = trace.tb_next
     return found
+
+
+class Frames:
+    """What was seen of functions that ran: lines, and local names on return."""
+
+    def __init__(self) -> None:
+        self.n_lines = 0
+        self.local: dict[str, dict[str, Any]] = {}
+
+
+@contextmanager
+def watching_frames(functions: Iterable[FunctionType]) -> Iterator[Frames]:
+    """Count the lines that run, and keep the local names of some functions when they return."""
+    found = Frames()
+    codes = {function.__code__: function.__name__ for function in functions}
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        found.n_lines += event == "line"
+        if event == "return" and frame.f_code in codes:
+            found.local[codes[frame.f_code]] = dict(frame.f_locals)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield found
+    finally:
+        sys.settrace(before)

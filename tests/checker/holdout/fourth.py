@@ -393,7 +393,7 @@ class CrossNetwork(nl.Layer):
         return dout * self.s[:, None], np.outer(ds, self.weight.value) + dout
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class CrossNetworkOrder(CrossNetwork):
     def backward(self, dout):
         ds = (dout * self.x0).sum(axis=1)
@@ -1075,7 +1075,7 @@ class CrossCorrelate(nl.Layer):
         return da, db
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class CrossCorrelateKernelFirst(CrossCorrelate):
     def backward(self, dout):
         da, db = super().backward(dout)
@@ -1294,7 +1294,7 @@ class SigmoidAttentionValuesUnturned(SigmoidAttention):
         return ds @ self.k, ds.swapaxes(1, 2) @ self.q, self.p @ dout
 
 
-@broken("swapped-inputs", inputs=normal((2, 5, 4), (2, 5, 4), (2, 5, 3)))
+@broken("swapped", inputs=normal((2, 5, 4), (2, 5, 4), (2, 5, 3)))
 class SigmoidAttentionKeysFirst(SigmoidAttention):
     def backward(self, dout):
         ds = 0.5 * dout @ self.v.swapaxes(1, 2) * self.p * (1 - self.p)
@@ -1479,7 +1479,7 @@ class ForgetPool(nl.Layer):
         return dz, df
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class ForgetPoolGateFirst(ForgetPool):
     def backward(self, dout):
         dz, df = super().backward(dout)
@@ -1949,7 +1949,7 @@ class PreferenceLoss(nl.Layer):
         return -d, d
 
 
-@broken("swapped-inputs", "wrong-sign")
+@broken("swapped", "wrong-sign")
 class PreferenceLossRejectedFirst(PreferenceLoss):
     def backward(self, dout):
         d = dout * self.beta * self.s / len(self.s)
@@ -2035,7 +2035,7 @@ class StudentTNLLMeanAway(StudentTNLL):
         return dout * dz * self.inverse, dout * (1 - dz * self.z)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class StudentTNLLScaleFirst(StudentTNLL):
     def backward(self, dout):
         dz = 4 * self.z / (3 + self.z**2)
@@ -2085,7 +2085,7 @@ class NegativeSamplingPositiveOnly(NegativeSampling):
         return g[:, None] * self.v, g[:, None] * self.u, b[..., None] * self.u[:, None]
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class NegativeSamplingContextFirst(NegativeSampling):
     def backward(self, dout):
         du, dv, dn = super().backward(dout)
@@ -2357,7 +2357,7 @@ class PeriodicKernel(nl.Layer):
         return dd.sum(axis=1), -dd.sum(axis=0)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class PeriodicKernelOtherFirst(PeriodicKernel):
     def backward(self, dout):
         dd = -2 * dout * self.k * np.sin(2 * self.d)
@@ -2983,7 +2983,7 @@ class TripleProductOtherHand(TripleProduct):
         return d * np.cross(self.b, self.c), d * np.cross(self.a, self.c), d * np.cross(self.a, self.b)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class TripleProductFactorsExchanged(TripleProduct):
     def backward(self, dout):
         d = dout[:, None]
@@ -3031,7 +3031,7 @@ class ReflectRay(nl.Layer):
         return dout - 2 * along * self.n, -2 * (along * self.d + self.dot * dout)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class ReflectRayNormalFirst(ReflectRay):
     def backward(self, dout):
         along = (dout * self.n).sum(axis=1, keepdims=True)
@@ -3151,7 +3151,7 @@ class QuaternionTurn(nl.Layer):
         return np.hstack([dw, du]), dout + np.cross(dc, self.u)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class QuaternionTurnVectorFirst(QuaternionTurn):
     def backward(self, dout):
         dq, dv = super().backward(dout)
@@ -3234,7 +3234,7 @@ class ComplexDenseRealOutput(ComplexDense):
         return super().backward((dr, np.zeros_like(dr)))
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class ComplexDenseImaginaryFirst(ComplexDense):
     def backward(self, dout):
         da, db = super().backward(dout)
@@ -3326,7 +3326,7 @@ class PolynomialProduct(nl.Layer):
         return np.einsum("nki,nk->ni", windows, self.b), np.einsum("nki,ni->nk", windows, self.a)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class PolynomialProductSecondFirst(PolynomialProduct):
     def backward(self, dout):
         da, db = super().backward(dout)
@@ -3378,7 +3378,7 @@ class ArrheniusColdIsFast(Arrhenius):
         return dout * self.e, -d / self.t, -d * self.energy / self.t**2
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class ArrheniusTemperatureBeforeEnergy(Arrhenius):
     def backward(self, dout):
         d = dout * self.a * self.e
@@ -3519,7 +3519,7 @@ class EpidemicStep(nl.Layer):
         return ds + caught * self.beta.value * self.i, di + caught * self.beta.value * self.s + healed * self.gamma.value, dr.copy()
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class EpidemicStepInfectedFirst(EpidemicStep):
     def backward(self, dout):
         ds, di, dr = super().backward(dout)
@@ -3596,7 +3596,7 @@ class BayesUpdateOwnHypothesis(BayesUpdate):
         return d * self.likelihood, d * self.prior
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class BayesUpdateOrder(BayesUpdate):
     def backward(self, dout):
         d = (dout - (dout * self.y).sum(axis=1, keepdims=True)) / self.evidence
@@ -3898,7 +3898,7 @@ class SchurComplementNoInverse(SchurComplement):
         return dout.copy(), -dout @ self.right.T, -self.left.T @ dout, None
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class SchurComplementBorders(SchurComplement):
     def backward(self, dout):
         da, db, dc, dd = super().backward(dout)
@@ -4068,7 +4068,7 @@ class ZoneoutBothGetAll(Zoneout):
         return dout.copy(), dout.copy()
 
 
-@broken("inverted-mask", "swapped-inputs")
+@broken("inverted-mask", "swapped")
 class ZoneoutExchanged(Zoneout):
     def backward(self, dout):
         return dout * (1 - self.keep), dout * self.keep

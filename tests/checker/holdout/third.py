@@ -385,7 +385,7 @@ class FactorBilinear(nl.Layer):
         return (dout * self.yv) @ self.u.value.T, (dout * self.xu) @ self.v.value.T
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class FactorBilinearOrder(FactorBilinear):
     def backward(self, dout):
         return super().backward(dout)[::-1]
@@ -405,7 +405,7 @@ class TripleScore(nl.Layer):
         return d * r * t, d * h * t, d * h * r
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class TripleScoreTailFirst(TripleScore):
     def backward(self, dout):
         dh, dr, dt = super().backward(dout)
@@ -1391,7 +1391,7 @@ class CausalAttentionUnscaledQueries(CausalAttention):
         return dq * self.root, dk, dv
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class CausalAttentionValuesBeforeKeys(CausalAttention):
     def backward(self, dout):
         dq, dk, dv = super().backward(dout)
@@ -1722,7 +1722,7 @@ class LinearScan(nl.Layer):
         return db * self.h[:, :-1], db
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class LinearScanDriveFirst(LinearScan):
     def backward(self, dout):
         da, db = super().backward(dout)
@@ -1770,7 +1770,7 @@ class MinimalGatedCell(nl.Layer):
         return dnew + dz, dout * (1 - self.f) + dgated * self.f + dz @ self.u.value.T
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class MinimalGatedCellStateFirst(MinimalGatedCell):
     def backward(self, dout):
         dx, dh = super().backward(dout)
@@ -2359,7 +2359,7 @@ class InfoNCEKeysDetached(InfoNCE):
         return dout * self.d @ self.k, np.zeros_like(self.k)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class InfoNCEKeysFirst(InfoNCE):
     def backward(self, dout):
         dq, dk = super().backward(dout)
@@ -2487,7 +2487,7 @@ class JensenShannonWhole(JensenShannon):
         return dout[:, None] * self.p, dout[:, None] * self.q
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class JensenShannonOrder(JensenShannon):
     def backward(self, dout):
         return dout[:, None] * self.q / 2, dout[:, None] * self.p / 2
@@ -2601,7 +2601,7 @@ class GaussianNLLNoLogTerm(GaussianNLL):
         return d * self.e * self.precision, -d * 0.5 * self.e**2 * self.precision
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class GaussianNLLVarianceFirst(GaussianNLL):
     def backward(self, dout):
         return super().backward(dout)[::-1]
@@ -2850,7 +2850,7 @@ class GreatCircle(nl.Layer):
         return da, -turn, db, turn
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class GreatCircleLatitudesFirst(GreatCircle):
     def backward(self, dout):
         da, du, db, dv = super().backward(dout)
@@ -2923,7 +2923,7 @@ class HermiteCurve(nl.Layer):
         return tuple(w * dout for w in self.weights)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class HermiteCurvePointsFirst(HermiteCurve):
     def backward(self, dout):
         p0, m0, p1, m1 = super().backward(dout)
@@ -3142,7 +3142,7 @@ class PendulumStepOldSpeed(PendulumStep):
         return dx, dspeed.copy()
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class PendulumStepSpeedFirst(PendulumStep):
     def backward(self, dout):
         dangle, dspeed = super().backward(dout)
@@ -3209,7 +3209,7 @@ class GasPressureVolumePerRow(GasPressure):
         return dout * self.t / self.v, dout * self.n / self.v, self.to_v(dout)
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class GasPressureTemperatureFirst(GasPressure):
     def backward(self, dout):
         dn, dt, dv = super().backward(dout)
@@ -3594,7 +3594,7 @@ class ShakeBranches(nl.Layer):
         return self.a * dout, (1 - self.a) * dout
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class ShakeBranchesOrder(ShakeBranches):
     def backward(self, dout):
         return (1 - self.a) * dout, self.a * dout
@@ -3660,7 +3660,7 @@ class Polar(nl.Layer):
         return dr * self.x / self.r - da * self.y / self.r**2, dr * self.y / self.r + da * self.x / self.r**2
 
 
-@broken("swapped-inputs")
+@broken("swapped")
 class PolarOrder(Polar):
     def backward(self, dout):
         return super().backward(dout)[::-1]

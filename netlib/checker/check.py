@@ -278,7 +278,6 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
         context.slopes = complex_slopes(twin, Twin(layer, inputs, np.dtype(np.float64)), context.douts)
     else:
         measure(context, rng, seconds)
-    wrong = {}
     for name in read_contract(context):
         here = compare(context, name)
         error = approximation_error(context, name, here) if here.any() else None

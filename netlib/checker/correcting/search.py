@@ -57,16 +57,16 @@ def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context:
 
     def take(edits: Iterator[tuple[Method, Edit]]) -> None:
         for method, edit in edits:
+            if wrong <= known or workshop.left <= 0:
+                return
             gained = workshop.right_names(method, edit, wrong | right)
             is_better = right <= gained and bool(gained & wrong - known) and workshop.adds_up(method, edit, gained)
             if is_better and (not wrong <= gained or is_right_elsewhere(layer, inputs, method, edit, context.eps)):
                 found.append(method.correction(edit, frozenset(gained & wrong)))
                 known.update(gained)
-            if wrong <= known or workshop.left < 0:
-                return
 
     take(workshop.structural())
-    if len(wrong) <= FEW:
+    if len(wrong) <= FEW and workshop.left > 0:
         for name in sorted(wrong - known):
             take(workshop.formulas_for(name))
     take(workshop.completions())

@@ -171,8 +171,8 @@ class Workshop:
                             yield from (f"{sign} {written}" for sign, f in (("*", factor), ("/", 1 / factor)) if abs(f / c - 1) < 1e-6)
         ratio = Fraction(c).limit_denominator(1000)
         if abs(float(ratio) / c - 1) < 1e-6:
-            yield f"* {ratio.numerator}" if ratio.denominator == 1 else f"/ {ratio.denominator}"
-            yield f"* {ratio.numerator} / {ratio.denominator}"
+            above, below = ratio.numerator, ratio.denominator
+            yield f"* {above}" if below == 1 else f"/ {below}" if above == 1 else f"* {above} / {below}"
 
     def formulas_for(self, name: str) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that write another formula for a gradient, or add what is missing of it."""
@@ -197,10 +197,10 @@ class Workshop:
                             continue
                         for place, now in spots:
                             written = text.replace("(…)", f"({now})" if " " in now else now)
-                            yield (
-                                method,
-                                Edit(place, f"{now}{how}{written}" if how else written, "missing-term" if how else "wrong-formula"),
-                            )
+                            if how:
+                                later.append((method, Edit(place, f"{now}{how}{written}", "missing-term")))
+                            else:
+                                yield method, Edit(place, written, "wrong-formula")
                         if not spots and not how and method.name == "backward":
                             yield from ((method, edit) for edit in added(method, name, text, index))
             yield from later

@@ -14,9 +14,10 @@ from ...inspection import deep_copy
 from ...layer import Layer
 from ..analytic import Gradients, as_numbers, gradients
 from ..context import CheckContext
-from ..equality import is_close
+from ..equality import is_close, is_same
 from ..guards import UserCodeError
 from ..measuring.elements import find_moving
+from ..measuring.other_numbers import repeat_rows
 from ..report import Correction
 from ..tracing import internals
 from ..twin import Twin
@@ -91,6 +92,7 @@ def _agrees(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, e
     other = deep_copy(layer, "the check works on a copy")
     for parameter in other.parameters().values():
         parameter.value = np.asarray(move(parameter.value), parameter.dtype)
+    inputs = repeat_rows(inputs) or inputs  # one row alone would hide a wrong sum over rows
     n_given = len(inputs) - layer.n_nondifferentiable_inputs
     others = tuple(np.asarray(move(x), x.dtype) if i < n_given and x.dtype.kind == "f" else x for i, x in enumerate(inputs))
     kind = type(other)
@@ -253,8 +255,18 @@ class Workshop:
     def adds_up(self, method: Method, edit: Edit, names: Iterable[str]) -> bool:
         """Return whether an edited method adds to the gradients of parameters that are there."""
         once, twice = (self._gradients(method, edit, start) for start in (0.0, 1.0))
+        if self._writes_dout(method, edit):
+            return False
         paths = [path for path in self.twin.parameters if path in names]
         return all(is_close(np.asarray(once.grads[path]) + 1, twice.grads[path], 1e-6) for path in paths if once.grads[path] is not None)
+
+    def _writes_dout(self, method: Method, edit: Edit) -> bool:
+        kind = type(self.twin.layer)
+        self.twin.forward()
+        given = [np.array(d) for d in self.context.douts]
+        with internals.temporary_class(self.twin.layer, type(kind.__name__, (kind,), {method.name: method.edited(edit)})):
+            self.twin.backward(given)
+        return not all(map(is_same, given, self.context.douts))
 
     def _gradients(self, method: Method, edit: Edit, start: float) -> Gradients:
         kind = type(self.twin.layer)

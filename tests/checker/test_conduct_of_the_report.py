@@ -70,11 +70,7 @@ def test_too_few_gradients_are_one_mistake_with_the_line_that_has_all():
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (
-            np.zeros(3, [("a", float), ("b", int)]),
-            nl.NetlibError,
-            "input 0 is an array of [('a', '<f8'), ('b', '<i8')], expected real numbers",
-        ),
+        (np.zeros(3, [("a", float)]), "input 0 is an array of [('a', '<f8')], expected real numbers"),
         (normal(3, 4) + 1j, "input 0 is an array of complex128, expected real numbers"),
         (np.array([None, 1]), "input 0 is an array of object, expected real numbers"),
         (np.array([[1, np.nan], [2, 3]]), "input 0 has NaN in 1 of 4 elements, which reach the output"),
@@ -223,7 +219,7 @@ class Length(nl.Layer):
 @pytest.mark.parametrize(
     ("kind", "x", "line"),
     [
-        (PReLU, normal(5, 4), "self.slope.grad += (dout * self.x).sum(axis=0) - (dout * self.x * (self.x > 0)).sum(axis=0)"),
+        (PReLU, normal(5, 4), "self.slope.grad += (dout * self.x * (self.x < 0)).sum(axis=0)"),
         (Contraction, normal(5, 4), "return np.einsum('nj,ij->ni', dout, self.w.value)"),
         (Length, np.vstack([normal(3, 4), np.zeros((1, 4))]), "return dout * self.x / np.where(self.n == 0, 1, self.n)"),
     ],

@@ -370,7 +370,7 @@ class Long(nl.Layer):
         return dx
 
 
-@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0, 1320), (0.14, 1320, 1470)])
+@pytest.mark.parametrize(("seconds", "least", "most"), [(0.0, 0, 1330), (0.14, 1330, 1480)])
 def test_the_experiments_on_a_long_forward_come_to_an_end(monkeypatch, seconds, least, most):
     monkeypatch.setattr("netlib.checker.context.WATCHING", seconds)
     monkeypatch.setattr("netlib.checker.correcting.search.MOST_TRIALS", 0)

@@ -22,7 +22,7 @@ KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.def
 def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
     """Return the gradients; report passes that differ from the same random state.
 
-    None where forward itself does not repeat.
+    None where forward itself does not repeat, or earlier backward passes spoil the gradients.
     """
     shared = global_generator()
     twin.rewind()
@@ -45,10 +45,12 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
             cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
             report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
         return once
+    is_spoiled = False
     for name in once.by_name:
         if _keeps_adding(*(g.by_name[name] for g in (once, again, repeated))):
             cause = "every backward adds to what the one before it left: a buffer is never cleared"
             report.find(Finding("stale-cache", name, cause, "a new array in every backward, = in place of +="))
+            is_spoiled |= not is_same(once.by_name[name], again.by_name[name])
         elif not is_same(once.by_name[name], again.by_name[name]):
             cause = "the same forward and the same dout give a different gradient each time: backward draws new random numbers"
             report.find(Finding("nondeterministic", name, cause, "keep what forward drew (self.mask = …), and use that in backward"))
@@ -61,7 +63,7 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
             else:
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
-    return once
+    return None if is_spoiled else once
 
 
 def _keeps_adding(once: Any, again: Any, repeated: Any) -> bool:

@@ -14,9 +14,10 @@ from ...inspection import deep_copy
 from ...layer import Layer
 from ..analytic import Gradients, as_numbers, gradients
 from ..context import CheckContext
-from ..equality import is_close
+from ..equality import is_close, is_same
 from ..guards import UserCodeError
 from ..measuring.elements import find_moving
+from ..measuring.other_numbers import repeat_rows
 from ..report import Correction
 from ..tracing import internals
 from ..twin import Twin
@@ -57,16 +58,16 @@ def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context:
 
     def take(edits: Iterator[tuple[Method, Edit]]) -> None:
         for method, edit in edits:
+            if wrong <= known or workshop.left <= 0:
+                return
             gained = workshop.right_names(method, edit, wrong | right)
             is_better = right <= gained and bool(gained & wrong - known) and workshop.adds_up(method, edit, gained)
             if is_better and (not wrong <= gained or is_right_elsewhere(layer, inputs, method, edit, context.eps)):
                 found.append(method.correction(edit, frozenset(gained & wrong)))
                 known.update(gained)
-            if wrong <= known or workshop.left < 0:
-                return
 
     take(workshop.structural())
-    if len(wrong) <= FEW:
+    if len(wrong) <= FEW and workshop.left > 0:
         for name in sorted(wrong - known):
             take(workshop.formulas_for(name))
     take(workshop.completions())
@@ -91,6 +92,7 @@ def _agrees(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, e
     other = deep_copy(layer, "the check works on a copy")
     for parameter in other.parameters().values():
         parameter.value = np.asarray(move(parameter.value), parameter.dtype)
+    inputs = repeat_rows(inputs) or inputs  # one row alone would hide a wrong sum over rows
     n_given = len(inputs) - layer.n_nondifferentiable_inputs
     others = tuple(np.asarray(move(x), x.dtype) if i < n_given and x.dtype.kind == "f" else x for i, x in enumerate(inputs))
     kind = type(other)
@@ -171,8 +173,8 @@ class Workshop:
                             yield from (f"{sign} {written}" for sign, f in (("*", factor), ("/", 1 / factor)) if abs(f / c - 1) < 1e-6)
         ratio = Fraction(c).limit_denominator(1000)
         if abs(float(ratio) / c - 1) < 1e-6:
-            yield f"* {ratio.numerator}" if ratio.denominator == 1 else f"/ {ratio.denominator}"
-            yield f"* {ratio.numerator} / {ratio.denominator}"
+            above, below = ratio.numerator, ratio.denominator
+            yield f"* {above}" if below == 1 else f"/ {below}" if above == 1 else f"* {above} / {below}"
 
     def formulas_for(self, name: str) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that write another formula for a gradient, or add what is missing of it."""
@@ -197,10 +199,10 @@ class Workshop:
                             continue
                         for place, now in spots:
                             written = text.replace("(…)", f"({now})" if " " in now else now)
-                            yield (
-                                method,
-                                Edit(place, f"{now}{how}{written}" if how else written, "missing-term" if how else "wrong-formula"),
-                            )
+                            if how:
+                                later.append((method, Edit(place, f"{now}{how}{written}", "missing-term")))
+                            else:
+                                yield method, Edit(place, written, "wrong-formula")
                         if not spots and not how and method.name == "backward":
                             yield from ((method, edit) for edit in added(method, name, text, index))
             yield from later
@@ -253,8 +255,18 @@ class Workshop:
     def adds_up(self, method: Method, edit: Edit, names: Iterable[str]) -> bool:
         """Return whether an edited method adds to the gradients of parameters that are there."""
         once, twice = (self._gradients(method, edit, start) for start in (0.0, 1.0))
+        if self._writes_dout(method, edit):
+            return False
         paths = [path for path in self.twin.parameters if path in names]
         return all(is_close(np.asarray(once.grads[path]) + 1, twice.grads[path], 1e-6) for path in paths if once.grads[path] is not None)
+
+    def _writes_dout(self, method: Method, edit: Edit) -> bool:
+        kind = type(self.twin.layer)
+        self.twin.forward()
+        given = [np.array(d) for d in self.context.douts]
+        with internals.temporary_class(self.twin.layer, type(kind.__name__, (kind,), {method.name: method.edited(edit)})):
+            self.twin.backward(given)
+        return not all(map(is_same, given, self.context.douts))
 
     def _gradients(self, method: Method, edit: Edit, start: float) -> Gradients:
         kind = type(self.twin.layer)

@@ -19,7 +19,7 @@ HINTS = {
     "double-counted": "each path once",
     "missing-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
     "inverted-mask": "keep in forward which elements pass (self.mask = …), and multiply by it in backward",
-    "missing-transpose": "… @ W.T for the derivative of x @ W by x, x.T @ … for that by W",
+    "missing-transpose": "the other order of the axes of one factor: .T in a product, exchanged letters in einsum",
     "wrong-axis": "the axes that forward sums or broadcasts along",
     "diagonal-only": "for softmax: y * (dout - (dout * y).sum(axis, keepdims=True))",
 }

@@ -93,12 +93,18 @@ def find_non_finite(context: CheckContext, name: str, yours: Array, wrong: Array
     cause = f"{n} of {yours.size} elements {'is' if n == 1 else 'are'} infinite or NaN"
     if np.isfinite(context.numeric(name)[here]).any():
         cause += ", where the slope is a plain number"
-        hint = "a form that neither overflows nor divides by zero: subtract the largest before exp, work with logarithms"
+        is_large = any(np.abs(a).max(initial=0.0) > OVERFLOWING for a in context.operands.values())
+        hint = "a form without overflow: subtract the largest before exp, or work with logarithms" if is_large else NO_DIVISION
     else:
         cause += ": forward has no finite slope there, which spoils every gradient before it, too"
         hint = "keep forward away from that point, as np.sqrt(x + 1e-8) does at 0, or return a finite number there"
     context.find("non-finite", name, cause, hint)
     return True
+
+
+OVERFLOWING = 80.0
+"""Beyond it, exp leaves float32."""
+NO_DIVISION = "a form that does not divide by zero: / np.where(n == 0, 1, n) in place of / n"
 
 
 def find_overwritten(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:

@@ -185,13 +185,18 @@ class LeCun(VarianceScaling):
 Xavier = Glorot
 
 
-def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
-    """Return an array of `shape` and `dtype` from `init`, or raise if it is not an initializer."""
+def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object, out_axis: int = -1) -> Array:
+    """Return an array of `shape` and `dtype` from `init`, or raise if it is not an initializer.
+
+    `out_axis` is the fan-out, and all other axes are the fan-in.
+    """
     if not isinstance(init, Initializer):
         hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
         raise InvalidTypeError(f"init is {init!r}, expected an initializer", where=where, hint=hint)
     dtype = as_dtype(dtype, where)
-    return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+    drawn_shape = (*shape[:out_axis], *shape[out_axis + 1 :], shape[out_axis]) if out_axis >= 0 else shape
+    drawn = init(drawn_shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+    return np.ascontiguousarray(np.moveaxis(drawn, -1, out_axis))
 
 
 def _normal(std: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:

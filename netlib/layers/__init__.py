@@ -3,6 +3,12 @@
 from .add import Add as Add
 from .affine import Affine as Affine
 from .concatenate import Concatenate as Concatenate
+from .convolution import Conv1d as Conv1d
+from .convolution import Conv2d as Conv2d
+from .convolution import Conv3d as Conv3d
+from .convolution import ConvTranspose1d as ConvTranspose1d
+from .convolution import ConvTranspose2d as ConvTranspose2d
+from .convolution import ConvTranspose3d as ConvTranspose3d
 from .divide import Divide as Divide
 from .dropout import Dropout as Dropout
 from .elu import ELU as ELU

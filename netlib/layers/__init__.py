@@ -2,6 +2,7 @@
 
 from .add import Add as Add
 from .affine import Affine as Affine
+from .batch_norm import BatchNorm as BatchNorm
 from .concatenate import Concatenate as Concatenate
 from .convolution import Conv1d as Conv1d
 from .convolution import Conv2d as Conv2d
@@ -14,7 +15,10 @@ from .dropout import Dropout as Dropout
 from .elu import ELU as ELU
 from .flatten import Flatten as Flatten
 from .gelu import GELU as GELU
+from .group_norm import GroupNorm as GroupNorm
+from .group_norm import InstanceNorm as InstanceNorm
 from .identity import Identity as Identity
+from .layer_norm import LayerNorm as LayerNorm
 from .leaky_relu import LeakyReLU as LeakyReLU
 from .log_softmax import LogSoftmax as LogSoftmax
 from .matmul import Dot as Dot
@@ -23,6 +27,7 @@ from .mean import Mean as Mean
 from .multiply import Multiply as Multiply
 from .relu import ReLU as ReLU
 from .reshape import Reshape as Reshape
+from .rms_norm import RMSNorm as RMSNorm
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU
 from .softmax import Softmax as Softmax

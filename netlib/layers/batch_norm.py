@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
+from ..errors import ShapeError
+from ..parameter import Buffer
+from .normalization import Normalization, as_channeled, standardize, standardize_backward
+
+
+class BatchNorm(Normalization):
+    """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of each channel.
+
+    x is (N, channels) or (N, channels, …). In training mode, μ and the variance are those of the
+    batch. They also move the buffers, which evaluation mode uses in their place (Ioffe and Szegedy,
+    2015)::
+
+        running_mean ← (1 − momentum) running_mean + momentum μ
+        running_var  ← (1 − momentum) running_var  + momentum variance · n / (n − 1)
+
+    In training, x reaches y directly, through μ and through σ. With d = ∂L/∂y * weight and
+    x̂ = (x − μ) / σ: ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ; `standardize_backward` derives it. In
+    evaluation, μ and σ are constants, so ∂L/∂x = d / σ.
+
+    >>> norm = BatchNorm(1, eps=0.0)
+    >>> norm.forward([[1.0], [3.0]]).tolist(), norm.backward([[1.0], [0.0]]).tolist()
+    ([[-1.0], [1.0]], [[0.0], [0.0]])
+    >>> norm.running_mean.value, norm.running_var.value  # of 2 and 2, with a weight of 0.1
+    (array([0.2], dtype=float32), array([1.1], dtype=float32))
+    """
+
+    kernel_name = "batch_norm"
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
+                 dtype: DTypeLike = np.float32) -> None:  # fmt: skip
+        self.channels = as_count(channels, "channels", "BatchNorm", least=1)
+        self.momentum = as_number(momentum, "momentum", "BatchNorm", least=0)
+        self.affine = affine
+        super().__init__((self.channels,), eps, affine, dtype)
+        self.running_mean = Buffer(np.zeros(self.channels, self.dtype))
+        self.running_var = Buffer(np.ones(self.channels, self.dtype))
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape. In training mode, update the buffers."""
+        x = as_channeled(x, self.channels, self.dtype, self)
+        axes, shape = _per_channel(x)
+        if not self.training or not x.size:
+            inverse = 1 / np.sqrt(self.running_var.value + x.dtype.type(self.eps)).reshape(shape)
+            standardized = (x - self.running_mean.value.reshape(shape)) * inverse
+            return self.remember(self.scale(standardized, shape), standardized, inverse, False)
+        n = x.size // self.channels
+        if n == 1:
+            hint = "Use batches of several samples, or evaluation mode: layer.eval()."
+            raise ShapeError(f"got x of shape {x.shape}, with one value per channel, which has no variance", where=self, hint=hint)
+        standardized, inverse = standardize(x, axes, self.eps)
+        self._update(x.mean(axis=axes), x.var(axis=axes), n)
+        return self.remember(self.scale(standardized, shape), standardized, inverse, True)
+
+    def _update(self, mean: Array, variance: Array, n: int) -> None:
+        """Move the buffers towards the mean and the unbiased variance of a batch."""
+        for buffer, new in [(self.running_mean, mean), (self.running_var, variance * (n / (n - 1)))]:
+            buffer.value = (1 - self.momentum) * buffer.value + self.momentum * new
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Add to the gradients of weight and bias, and return ∂L/∂x."""
+        dout, standardized, inverse, of_batch = self.recall(dout)
+        axes, shape = _per_channel(dout)
+        d = self.scale_backward(dout, standardized, axes, shape)
+        return standardize_backward(d, standardized, inverse, axes) if of_batch else d * inverse
+
+
+def _per_channel(x: Array) -> tuple[Shape, Shape]:
+    """Return the axes besides the channels, and the shape of one number per channel."""
+    return (0, *range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)

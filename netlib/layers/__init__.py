@@ -1,5 +1,11 @@
 """The layers, one per file: forward is the equation, backward its derivation."""
 
+from .adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from .adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from .adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from .adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from .adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from .adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .add import Add as Add
 from .affine import Affine as Affine
 from .batch_norm import BatchNorm as BatchNorm
@@ -15,6 +21,8 @@ from .dropout import Dropout as Dropout
 from .elu import ELU as ELU
 from .flatten import Flatten as Flatten
 from .gelu import GELU as GELU
+from .global_pooling import GlobalAvgPool as GlobalAvgPool
+from .global_pooling import GlobalMaxPool as GlobalMaxPool
 from .group_norm import GroupNorm as GroupNorm
 from .group_norm import InstanceNorm as InstanceNorm
 from .identity import Identity as Identity
@@ -25,6 +33,14 @@ from .matmul import Dot as Dot
 from .matmul import MatMul as MatMul
 from .mean import Mean as Mean
 from .multiply import Multiply as Multiply
+from .pad import Pad as Pad
+from .pixel_shuffle import PixelShuffle as PixelShuffle
+from .pooling import AvgPool1d as AvgPool1d
+from .pooling import AvgPool2d as AvgPool2d
+from .pooling import AvgPool3d as AvgPool3d
+from .pooling import MaxPool1d as MaxPool1d
+from .pooling import MaxPool2d as MaxPool2d
+from .pooling import MaxPool3d as MaxPool3d
 from .relu import ReLU as ReLU
 from .reshape import Reshape as Reshape
 from .rms_norm import RMSNorm as RMSNorm
@@ -36,3 +52,4 @@ from .subtract import Subtract as Subtract
 from .sum import Sum as Sum
 from .tanh import Tanh as Tanh
 from .transpose import Transpose as Transpose
+from .upsample import Upsample as Upsample

@@ -12,7 +12,6 @@ from ..errors import InvalidValueError, ShapeError
 from ..initializers import He, Initializer, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
-from .rules import Shapes
 from .windows import Windows, as_image, as_padding, as_per_axis, channels_first, kernel_windows, transposed_windows
 
 

@@ -7,7 +7,7 @@ goes to each patch that covers it, so putting patches back is the sum at a fan-o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 from math import ceil
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Shape, as_count, as_floats
-from ..errors import InvalidTypeError, InvalidValueError, ShapeError
+from ..errors import InvalidValueError, ShapeError
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -38,8 +38,7 @@ class Windows:
         self.pads, self.positions = pads, positions
         reach = zip(positions, kernel, stride, dilation, strict=True)
         self._padded = tuple(
-            max(sum(pad) + n, (p - 1) * s + d * (k - 1) + 1 if p else 0)
-            for n, pad, (p, k, s, d) in zip(lengths, pads, reach, strict=True)
+            max(sum(pad) + n, (p - 1) * s + d * (k - 1) + 1 if p else 0) for n, pad, (p, k, s, d) in zip(lengths, pads, reach, strict=True)
         )
 
     def gather(self, x: Array, border: float = 0) -> Array:
@@ -57,6 +56,16 @@ class Windows:
         for offset, pixels in self._offsets():
             padded[pixels] += patches[(..., *offset, slice(None))]
         return padded[self._inside()]
+
+    def counts(self, with_border: bool) -> Array:
+        """Return how many pixels each window covers, of the image or also of its border."""
+        counts = np.ones((1,) * len(self.kernel), int)
+        for axis, (n, (before, after), k, s) in enumerate(zip(self.lengths, self.pads, self.kernel, self.stride, strict=True)):
+            first = np.arange(self.positions[axis]) * s - before
+            low, high = (-before, n + after) if with_border else (0, n)
+            covered = np.clip(first + k, low, high) - np.clip(first, low, high)
+            counts = counts * covered.reshape(np.roll((-1,) + (1,) * (len(self.kernel) - 1), axis))
+        return counts
 
     def _offsets(self) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
         """Yield each place in the kernel, and the pixels under it at all positions."""
@@ -121,7 +130,7 @@ def as_image(x: ArrayLike, channels: int, axes: int, dtype: np.dtype[Any] | None
     It is a view, in the memory of `x` where its type is right.
     """
     x = as_floats(x, dtype, where)
-    expected = f"(N, {channels}, {', '.join(('L',) if axes == 1 else ('D', 'H', 'W')[-axes:])})"
+    expected = f"(N, {channels}, {_lengths(axes)})"
     if x.ndim != axes + 2 or x.shape[1] != channels:
         hint = ""
         if x.ndim == axes + 2 and x.shape[-1] == channels:
@@ -139,11 +148,27 @@ def channels_first(image: Array) -> Array:
     return np.moveaxis(image, -1, 1)
 
 
-def kernel_windows(lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pads | None, where: object) -> Windows:
+def as_pixels(x: ArrayLike, axes: int, where: object) -> Array:
+    """Return `x`, (N, C, \\*lengths) with any number of channels, as an image with its channels last."""
+    x = as_floats(x, where=where)
+    if x.ndim != axes + 2:
+        hint = "Add the axis of the batch: x[None]." if x.ndim == axes + 1 else ""
+        raise ShapeError(f"got x of shape {x.shape}, expected (N, C, {_lengths(axes)})", where=where, hint=hint)
+    return np.moveaxis(x, 1, -1)
+
+
+def _lengths(axes: int) -> str:
+    return "L" if axes == 1 else ", ".join(("D", "H", "W")[-axes:])
+
+
+def kernel_windows(
+    lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pads | None, where: object, ceil_mode: bool = False
+) -> Windows:
     """Return the windows of a convolution, or raise if the kernel is larger than the image.
 
     There are ⌊(n + before + after − d·(k − 1) − 1) / s⌋ + 1 positions along an axis of length n;
-    for "same", ⌈n / s⌉.
+    for "same", ⌈n / s⌉. With `ceil_mode` the quotient is rounded up, unless the last window would
+    begin in the border after the image.
     """
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     if pads is None:
@@ -154,6 +179,9 @@ def kernel_windows(lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape
         image, window = _times(n + sum(pad) for n, pad in zip(lengths, pads, strict=True)), _times(spans)
         raise ShapeError(f"the kernel covers {window}, more than the image with its border, {image}", where=where)
     positions = tuple(max(left // s + 1, 0) for left, s in zip(room, stride, strict=True))
+    if ceil_mode:
+        axes = zip(positions, lengths, pads, stride, room, strict=True)
+        positions = tuple(p + 1 if left % s and p * s < n + before else p for p, n, (before, _), s, left in axes)
     return Windows(lengths, kernel, stride, dilation, pads, positions)
 
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_count, as_floats
+from ..errors import ShapeError
+from ..layer import Layer
+
+
+class PixelShuffle(Layer):
+    """Enlarge an image by `factor` r: channels become pixels, (N, C r², H, W) to (N, C, H r, W r).
+
+    y[n, c, h r + i, w r + j] = x[n, c r² + i r + j, h, w] (Shi et al., 2016). Every element is moved
+    unchanged, so ∂L/∂x is ∂L/∂y moved back.
+
+    >>> shuffle = PixelShuffle(2)
+    >>> shuffle.forward(np.arange(4.0).reshape(1, 4, 1, 1))
+    array([[[[0., 1.],
+             [2., 3.]]]])
+    >>> shuffle.backward([[[[5.0, 6.0], [7.0, 8.0]]]]).ravel()
+    array([5., 6., 7., 8.])
+    """
+
+    kernel_name = "pixel_shuffle"
+
+    def __init__(self, factor: int) -> None:
+        self.factor = as_count(factor, "factor", "PixelShuffle", least=1)
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of shape (N, C, H r, W r)."""
+        x, r = as_floats(x, where=self), self.factor
+        if x.ndim != 4 or x.shape[1] % r**2:
+            raise ShapeError(f"got x of shape {x.shape}, expected (N, C·{r**2}, H, W)", where=self)
+        n, channels, h, w = x.shape
+        y = x.reshape(n, channels // r**2, r, r, h, w).transpose(0, 1, 4, 2, 5, 3)
+        return self.remember(y.reshape(n, channels // r**2, h * r, w * r).copy(), x.shape)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return ∂L/∂x."""
+        (dout, shape), r = self.recall(dout), self.factor
+        n, channels, h, w = shape
+        return np.array(dout.reshape(n, channels // r**2, h, r, w, r).transpose(0, 1, 3, 5, 2, 4)).reshape(shape)

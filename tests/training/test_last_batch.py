@@ -45,6 +45,6 @@ def test_a_single_sample_is_refused_with_a_hint_and_nothing_is_trained():
     before = model.state_dict()
     trainer = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.1), seed=0)
     for n, batch_size in [(1, 4), (6, 1)]:
-        with pytest.raises(nl.ShapeError, match="one number per channel.*Use batches of several samples"):
+        with pytest.raises(nl.ShapeError, match=r"one number per channel.*Use batches of several samples"):
             trainer.fit(np.ones((n, 2)), np.ones((n, 2)), batch_size=batch_size, progress=False)
     assert all(np.array_equal(model.state_dict()[path], value) for path, value in before.items())

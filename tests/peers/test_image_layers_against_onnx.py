@@ -112,9 +112,7 @@ def resize(node):
     if (
         mode == "cubic"
         or not node.attributes.keys() <= known
-        or (len(node.inputs) > 2
-        and node.inputs[1] is not None
-        and node.inputs[1].size)
+        or (len(node.inputs) > 2 and node.inputs[1] is not None and node.inputs[1].size)
     ):
         return None  # cubic, antialiasing, aspect ratios, and regions
     if node.get("coordinate_transformation_mode", b"half_pixel") != b"half_pixel" or node.get("nearest_mode") is not None:

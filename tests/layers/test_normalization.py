@@ -185,6 +185,36 @@ def test_without_eps_a_larger_x_gives_the_same_y_so_the_gradient_along_x_vanishe
 
 
 @pytest.mark.parametrize(
+    ("kind", "shape", "options"),
+    [
+        (nl.BatchNorm, (2,), {"momentum": 0.5}),
+        (nl.GroupNorm, (2,), {"groups": 2}),
+        (nl.InstanceNorm, (2,), {"eps": 0.1}),
+        (nl.LayerNorm, (2, 4), {"eps": 0.1}),
+    ],
+)
+def test_from_arrays_copies_and_keeps_the_dtype(kind, shape, options):
+    weight, bias = np.full(shape, 2.0), np.full(shape, 3.0)
+    norm = kind.from_arrays(weight, bias, **options)
+    weight[...] = bias[...] = 7
+    assert norm.weight.dtype == np.float64
+    plain = kind.from_arrays(np.ones(shape), **options)
+    assert not plain.bias.value.any()
+    assert np.allclose(norm.forward(X), 2 * plain.forward(X) + 3, rtol=1e-14)
+    assert {name: getattr(norm, name) for name in options} == options
+
+
+def test_from_arrays_of_an_rms_norm_has_no_bias():
+    assert nl.RMSNorm.from_arrays([2.0, 4.0], eps=0.0).forward([[3.0, 3.0]]).tolist() == [[2.0, 4.0]]
+    with pytest.raises(nl.InvalidTypeError, match=r"RMSNorm.from_arrays: got a bias, which the layer does not have"):
+        nl.RMSNorm.from_arrays([2.0, 4.0], [1.0, 1.0])
+    with pytest.raises(nl.ShapeError, match="expected a weight with axes"):
+        nl.LayerNorm.from_arrays(2.0)
+    with pytest.raises(nl.ShapeError, match=r"BatchNorm.from_arrays, bias: got an array of shape \(3,\), expected \(2,\)"):
+        nl.BatchNorm.from_arrays([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: nl.BatchNorm(0), "BatchNorm: channels is 0, expected at least 1"),

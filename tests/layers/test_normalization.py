@@ -86,18 +86,19 @@ def test_a_prediction_and_checks_do_not_move_the_statistics():
     assert not np.allclose(norm.forward(X), y)
 
 
-def test_recomputation_moves_the_statistics_once_and_gives_the_same_bits():
+def test_recomputation_moves_the_statistics_once_and_gives_the_same_numbers():
     def network():
         return nl.Sequential(nl.Conv1d(2, 3, 2, rng=0, dtype="float64"), nl.BatchNorm(3, dtype="float64"), nl.ReLU())
 
     plain, recomputed = network(), nl.Recompute(network())
     for _ in range(3):
         y, z = plain.forward(X), recomputed.forward(X)
-        assert np.array_equal(y, z)
-        assert np.array_equal(plain.backward(y), recomputed.backward(y))
-    assert statistics(plain) == {path.removeprefix("layer."): value for path, value in statistics(recomputed).items()}
+        assert np.allclose(y, z, rtol=1e-12, atol=1e-14)
+        assert np.allclose(plain.backward(y), recomputed.backward(y), rtol=1e-12, atol=1e-13)
+    for path, values in statistics(plain).items():
+        assert np.allclose(values, statistics(recomputed)[f"layer.{path}"], rtol=1e-13)
     for path, parameter in plain.parameters().items():
-        assert np.array_equal(parameter.grad, recomputed.parameters()[f"layer.{path}"].grad)
+        assert np.allclose(parameter.grad, recomputed.parameters()[f"layer.{path}"].grad, rtol=1e-12, atol=1e-12)
 
 
 def test_freezing_parameters_and_freezing_statistics_are_two_things():

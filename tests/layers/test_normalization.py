@@ -86,6 +86,11 @@ def test_a_prediction_and_checks_do_not_move_the_statistics():
     assert not np.allclose(norm.forward(X), y)
 
 
+def test_a_bias_before_a_batch_norm_has_a_gradient_of_rounding_errors_which_the_checker_takes_for_zero():
+    model = nl.Sequential(nl.Conv1d(2, 3, 2, rng=0), nl.BatchNorm(3), nl.ReLU(), nl.Conv1d(3, 2, 2, rng=1), nl.BatchNorm(2))
+    assert nl.check_gradients(model, X).ok
+
+
 def test_recomputation_moves_the_statistics_once_and_gives_the_same_numbers():
     def network():
         return nl.Sequential(nl.Conv1d(2, 3, 2, rng=0, dtype="float64"), nl.BatchNorm(3, dtype="float64"), nl.ReLU())

@@ -28,6 +28,12 @@ def test_running_statistics_move_by_the_momentum_and_the_variance_is_unbiased():
     assert statistics(norm) == {"running_mean": [0.75 * 0.75 + 0.25 * 9], "running_var": [0.75 * 2.5 + 0.25 * 2]}
 
 
+def test_by_default_a_batch_has_a_tenth_of_the_weight():
+    norm = nl.BatchNorm(1, dtype="float64")
+    norm.forward([[1.0], [3.0]])
+    assert np.allclose([norm.running_mean.value, norm.running_var.value], [[0.2], [0.9 + 0.2]], rtol=1e-15)
+
+
 def test_a_momentum_of_1_keeps_the_last_batch_alone_and_0_keeps_what_was():
     for momentum, mean in [(1.0, [2.0]), (0.0, [0.0])]:
         norm = nl.BatchNorm(1, momentum=momentum)

@@ -69,6 +69,11 @@ def test_an_image_of_one_pixel_is_large_enough():
     assert nl.ConvTranspose1d.from_arrays([[[2.0]]]).forward([[[3.0]]]).tolist() == [[[6.0]]]
 
 
+def test_output_padding_adds_pixels_after_the_image_which_get_the_bias_alone():
+    layer = nl.ConvTranspose1d.from_arrays([[[1.0, 2.0]]], bias=[10.0], stride=3, output_padding=2)
+    assert layer.forward([[[1.0, 5.0]]]).tolist() == [[[11.0, 12.0, 10.0, 15.0, 20.0, 10.0, 10.0]]]
+
+
 def test_a_depthwise_convolution_keeps_its_channels_apart():
     layer = nl.Conv1d.from_arrays([[[1.0]], [[10.0]], [[100.0]], [[1000.0]]], groups=2)
     assert layer.forward([[[1.0, 2.0], [3.0, 4.0]]]).tolist() == [[[1.0, 2.0], [10.0, 20.0], [300.0, 400.0], [3000.0, 4000.0]]]

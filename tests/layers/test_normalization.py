@@ -226,6 +226,10 @@ def test_from_arrays_copies_and_keeps_the_dtype(kind, shape, options):
     assert {name: getattr(norm, name) for name in options} == options
 
 
+def test_an_axis_of_length_1_is_normalized_to_0():
+    assert nl.LayerNorm(1).forward([[3.0], [5.0]]).tolist() == [[0.0], [0.0]]
+
+
 def test_from_arrays_of_an_rms_norm_has_no_bias():
     assert nl.RMSNorm.from_arrays([2.0, 4.0], eps=0.0).forward([[3.0, 3.0]]).tolist() == [[2.0, 4.0]]
     with pytest.raises(nl.InvalidTypeError, match=r"RMSNorm.from_arrays: got a bias, which the layer does not have"):

@@ -29,6 +29,10 @@ from .errors import NetlibError as NetlibError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import OrderError as OrderError
 from .errors import ShapeError as ShapeError
+from .files import load as load
+from .files import load_state as load_state
+from .files import save as save
+from .files import save_state as save_state
 from .initializers import Glorot as Glorot
 from .initializers import He as He
 from .initializers import Initializer as Initializer
@@ -55,6 +59,7 @@ from .optimizers import schedules as schedules
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .training import Callback as Callback
+from .training import Checkpoint as Checkpoint
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 from weakref import WeakSet
@@ -20,6 +21,7 @@ Array: TypeAlias = NDArray[Any]
 RNG: TypeAlias = "np.random.Generator | int | None"
 Shape: TypeAlias = tuple[int, ...]
 
+DTYPE_NAME = re.compile(r"[<>=|]?[A-Za-z]\w*", re.ASCII)
 LARGEST_EXACT = 2**24
 """Up to here float32 holds every whole number."""
 
@@ -281,9 +283,11 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
     dtype('float64')
     """
     try:
+        if isinstance(dtype, list | tuple | dict) or (isinstance(dtype, str) and not DTYPE_NAME.fullmatch(dtype)):
+            raise TypeError  # NumPy would evaluate parts of such a text
         result = np.dtype(np.dtype(dtype).type)  # NumPy's one object for this native dtype
     except TypeError:
-        raise InvalidTypeError(f"dtype is {dtype!r}, which NumPy does not know", where=where) from None
+        raise InvalidTypeError(f"dtype is {dtype!r}, which is not the type of a number", where=where) from None
     if result.kind != "f":
         hint = "Use float32 or float64."
         raise InvalidTypeError(f"dtype is {result}, expected a floating-point type", where=where, hint=hint)

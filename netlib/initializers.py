@@ -8,12 +8,15 @@ al., "Exact solutions to the nonlinear dynamics of learning in deep linear neura
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .arrays import RNG, Array, DTypeLike, Shape, as_dtype, as_number, as_rng
-from .errors import InvalidTypeError
+from .errors import InvalidTypeError, InvalidValueError
 from .representation import call_text
 
 
@@ -54,6 +57,20 @@ class Zeros(Initializer):
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
         """Return zeros of `shape`."""
         return np.zeros(shape, dtype)
+
+
+class Ones(Initializer):
+    """All ones.
+
+    Examples
+    --------
+    >>> Ones()((2,), np.random.default_rng(0))
+    array([1., 1.])
+    """
+
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+        """Return ones of `shape`."""
+        return np.ones(shape, dtype)
 
 
 class Normal(Initializer):
@@ -194,9 +211,77 @@ def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where:
         hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
         raise InvalidTypeError(f"init is {init!r}, expected an initializer", where=where, hint=hint)
     dtype = as_dtype(dtype, where)
+    if _limits.placeholders is not None:
+        return _placeholder(shape, dtype, where)
+    if _limits.bytes is not None:
+        _limits.bytes -= math.prod(shape) * dtype.itemsize
+        if _limits.bytes < 0:
+            raise InvalidValueError(f"needs too much memory for an array of shape {shape}", where=where)
     drawn_shape = (*shape[:out_axis], *shape[out_axis + 1 :], shape[out_axis]) if out_axis >= 0 else shape
     drawn = init(drawn_shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
     return np.ascontiguousarray(np.moveaxis(drawn, -1, out_axis))
+
+
+class _Limits(threading.local):
+    """What new parameters of this thread may need, or None where there is no limit."""
+
+    placeholders: int | None = None
+    bytes: int | None = None
+
+
+_limits = _Limits()
+
+
+@contextmanager
+def placeholders(n: int) -> Iterator[None]:
+    """Give new parameters of this thread no memory, and allow only `n` of them.
+
+    They are read-only zeros of the right shape and dtype. So a model can be built, and its shapes
+    compared with those in a file, before a number in the file costs any memory.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> with placeholders(2):
+    ...     affine = nl.Affine(1_000_000, 1_000_000)
+    >>> affine.weight.shape
+    (1000000, 1000000)
+    """
+    before, _limits.placeholders = _limits.placeholders, n
+    try:
+        yield
+    finally:
+        _limits.placeholders = before
+
+
+@contextmanager
+def limited_memory(n_bytes: int) -> Iterator[None]:
+    """Give new parameters of this thread initial values as usual, but no more than `n_bytes`.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> with limited_memory(1000):
+    ...     affine = nl.Affine(500, 500)
+    Traceback (most recent call last):
+    netlib.errors.InvalidValueError: Affine: needs too much memory for an array of shape (500, 500)
+    """
+    before = _limits.placeholders, _limits.bytes
+    _limits.placeholders, _limits.bytes = None, n_bytes
+    try:
+        yield
+    finally:
+        _limits.placeholders, _limits.bytes = before
+
+
+def _placeholder(shape: Shape, dtype: np.dtype[Any], where: object) -> Array:
+    if not _limits.placeholders:
+        raise InvalidValueError("needs more arrays than there are", where=where)
+    _limits.placeholders -= 1
+    try:
+        return np.broadcast_to(np.zeros((), dtype), shape)
+    except ValueError as error:
+        raise InvalidValueError(f"cannot have an array of shape {shape}: {error}", where=where) from None
 
 
 def _normal(std: float, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:

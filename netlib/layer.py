@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from .arrays import Array, ArrayLike, Shape, as_array, as_floats
-from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, NetlibError, no_forward
+from .arrays import Array, ArrayLike, Shape, as_floats
+from .errors import GradientShapeError, InvalidTypeError, InvalidValueError, no_forward
 from .execution import execution
 from .inference import predict
 from .parameter import Buffer, Parameter
 from .representation import call_text
+from .state import list_problems, state_problems
 from .structure import METHODS, renew_stamp
 from .summary import Summary, summarize
 from .symbol import Symbol
@@ -101,7 +102,7 @@ class Layer:
             hint = "Choose another name: parameters, buffers and layers are found in any attribute."
             message = f"{name} is a method of every layer, and cannot be assigned"
             raise InvalidTypeError(message, where=type(self).__name__, hint=hint)
-        if name in METHODS or _holds_members(value) or _holds_members(self.__dict__.get(name)):
+        if name in METHODS or has_members(value) or has_members(self.__dict__.get(name)):
             renew_stamp()
             self._require_parameter(name, value)
         object.__setattr__(self, name, value)
@@ -240,26 +241,12 @@ class Layer:
         if not isinstance(state, Mapping):
             raise InvalidTypeError(f"got {got}, expected a dict made by state_dict()", where=where)
         held = self._state()
-        problems = {path: "is missing" for path in held if path not in state}
-        fitting: list[tuple[Parameter | Buffer, Array]] = []
-        for path, given in state.items():
-            if path not in held:
-                problems[path] = "is unexpected"
-                continue
-            try:
-                array = as_array(given, path)
-            except NetlibError as error:
-                problems[path] = error.message
-                continue
-            if array.shape == held[path].shape:
-                fitting.append((held[path], array))
-            else:
-                problems[path] = f"has shape {array.shape}, expected {held[path].shape}"
+        problems = state_problems(held, state)
         if problems and strict:
-            listed = "; ".join(f"{path!r} {problem}" for path, problem in problems.items())
-            raise InvalidValueError(f"the state does not fit: {listed}", where=where)
-        for target, array in fitting:
-            target.value = array
+            raise InvalidValueError(f"the state does not fit: {list_problems(problems, state)}", where=where)
+        for path, array in state.items():
+            if path not in problems:
+                held[path].value = array
         return problems
 
     def _state(self) -> dict[str, Parameter | Buffer]:
@@ -520,7 +507,7 @@ def _copy_value(value: Any) -> Any:
     return value
 
 
-def _holds_members(value: Any) -> bool:
+def has_members(value: Any) -> bool:
     """Return whether `value` is a layer, parameter or buffer, or a collection that holds one."""
     if isinstance(value, MEMBERS):
         return True
@@ -530,7 +517,7 @@ def _holds_members(value: Any) -> bool:
     elif kind is not list and kind is not tuple:
         return False
     for each in value:  # noqa: SIM110 - runs at every assignment; a generator takes twice as long
-        if isinstance(each, MEMBERS) or (type(each) in COLLECTIONS and _holds_members(each)):
+        if isinstance(each, MEMBERS) or (type(each) in COLLECTIONS and has_members(each)):
             return True
     return False
 

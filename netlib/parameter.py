@@ -42,7 +42,8 @@ class Parameter:
     def wrap(cls, value: Array) -> Self:
         """Return a parameter over `value` itself, without a copy.
 
-        `value` is a floating-point array in C order to which there are no other references.
+        `value` is a floating-point array in C order to which there are no other references. If it
+        is read-only, as a placeholder is, the gradient has no memory either.
         """
         parameter = cls.__new__(cls)
         parameter._initialize(value, True)
@@ -50,7 +51,7 @@ class Parameter:
 
     def _initialize(self, value: Array, trainable: bool) -> None:
         self._value = value
-        self._grad = np.zeros(value.shape, value.dtype)
+        self._grad = np.zeros(value.shape, value.dtype) if value.flags.writeable else value
         self.trainable = trainable
         self._is_frozen = False  # not trainable because of Layer.freeze
         self._grad_is_stale = False  # the gradient is zero, but old numbers are still in its memory
@@ -149,6 +150,13 @@ class Parameter:
             self._grad += total
         self._grad_is_stale = False
 
+    def adopt(self, value: Array) -> None:
+        """Use `value` itself from now on, without a copy, and a gradient of zeros.
+
+        `value` has the shape and dtype of the parameter, as `wrap` takes it.
+        """
+        self._initialize(value, self.trainable)
+
     def move_to(self, value: Array, grad: Array) -> None:
         """Copy value and gradient into these arrays, and use them from now on."""
         value[...] = self._value
@@ -191,6 +199,16 @@ class Buffer:
 
     def __init__(self, value: ArrayLike) -> None:
         self._value = np.array(as_array(value, "Buffer"), order="C")
+
+    @classmethod
+    def wrap(cls, value: Array) -> Self:
+        """Return a buffer over `value` itself, without a copy.
+
+        `value` is an array in C order to which there are no other references.
+        """
+        buffer = cls.__new__(cls)
+        buffer._value = value
+        return buffer
 
     @property
     def value(self) -> Array:

@@ -15,14 +15,23 @@ from .layer import Layer
 
 def generators(layer: Layer) -> list[Any]:
     """Return the random generators that the layer, those inside it, and their classes hold."""
-    found = {id(each): each for each in held_objects(layer) if _is_generator(each)}
-    for _, each in layer.walk():
-        for kind in type(each).__mro__:
-            found |= {id(value): value for value in vars(kind).values() if _is_generator(value)}
+    found = {id(each): each for each in [*held_generators(layer), *class_generators(layer)]}
     return list(found.values())
 
 
-def _is_generator(thing: Any) -> bool:
+def held_generators(layer: Layer) -> list[Any]:
+    """Return the random generators that the layer and those inside it hold, each once."""
+    return list({id(each): each for each in held_objects(layer) if is_generator(each)}.values())
+
+
+def class_generators(layer: Layer) -> list[Any]:
+    """Return the random generators in class attributes of the layer and those inside it."""
+    kinds = {kind: None for _, each in layer.walk() for kind in type(each).__mro__}
+    return list({id(each): each for kind in kinds for each in vars(kind).values() if is_generator(each)}.values())
+
+
+def is_generator(thing: Any) -> bool:
+    """Return whether `thing` is a random generator of NumPy, new or legacy."""
     if isinstance(thing, type):
         return False
     return hasattr(thing, "bit_generator") or type(thing).__name__ == "RandomState"
@@ -44,7 +53,7 @@ def same_state(a: Any, b: Any) -> bool:
 
 def state(generator: Any) -> Any:
     """Return the state of a random generator."""
-    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
+    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state(legacy=False)
 
 
 def set_state(generator: Any, before: Any) -> None:

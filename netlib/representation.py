@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import inspect
+
+MISSING = object()
+"""Stands for an argument that was not kept in an attribute."""
 
 
 def call_text(thing: object) -> str:
@@ -18,31 +28,53 @@ def call_text(thing: object) -> str:
     >>> nl.Affine(2, 3, bias=False)
     Affine(2, 3, bias=False)
     """
-    import inspect
-
     parts = []
-    _, *parameters = inspect.signature(type(thing).__init__).parameters.items()  # the first is self
-    for name, parameter in parameters:
-        if parameter.kind is parameter.VAR_KEYWORD:
-            continue
-        value = getattr(thing, name, thing)
-        if value is thing or getattr(value, "__self__", None) is thing:  # no attribute, or a method
-            is_required = parameter.default is parameter.empty
-            if is_required and parameter.kind is not parameter.VAR_POSITIONAL:
+    for parameter, value in arguments_of(thing):
+        if value is MISSING:
+            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL:
                 parts.append("…")
+        elif hasattr(value, "bit_generator"):
             continue
-        if hasattr(value, "bit_generator"):
-            continue
-        if isinstance(parameter.default, bool):
-            value = value is not None and value is not False  # an optional part, such as a bias
-        if parameter.kind is parameter.VAR_POSITIONAL:
+        elif parameter.kind is parameter.VAR_POSITIONAL:
             values = value if isinstance(value, list | tuple) else [value]
             parts += map(_value_text, values)
         elif parameter.default is parameter.empty:
             parts.append(_value_text(value))
         elif not _is_equal(value, parameter.default):
-            parts.append(f"{name}={_value_text(value)}")
+            parts.append(f"{parameter.name}={_value_text(value)}")
     return f"{type(thing).__name__}({', '.join(parts)})"
+
+
+def arguments_of(thing: object) -> Iterator[tuple[inspect.Parameter, Any]]:
+    """Yield the parameters of the constructor of `thing`, each with its argument.
+
+    The argument is the attribute of the same name, perhaps with an underscore in front, or
+    `MISSING` if there is none. Where the default is True or False, it is whether there is such a
+    part, such as a bias.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> [(parameter.name, value) for parameter, value in arguments_of(nl.ELU(0.5))]
+    [('alpha', 0.5)]
+    """
+    for parameter in constructor_parameters(type(thing)):  # type: ignore[arg-type]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        value = getattr(thing, parameter.name, getattr(thing, f"_{parameter.name}", MISSING))
+        if getattr(value, "__self__", None) is thing:  # a method
+            value = MISSING
+        if isinstance(parameter.default, bool) and value is not MISSING and not hasattr(value, "bit_generator"):
+            value = value is not None and value is not False
+        yield parameter, value
+
+
+@cache
+def constructor_parameters(kind: type) -> tuple[inspect.Parameter, ...]:
+    """Return the parameters of the constructor of a class, without self."""
+    import inspect
+
+    return tuple(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
 
 
 def _value_text(value: object) -> str:
@@ -54,4 +86,7 @@ def _is_equal(value: object, default: object) -> bool:
         return bool(value == default)
     if isinstance(value, np.ndarray):
         return np.array_equal(value, default)  # type: ignore[arg-type]
-    return type(value) is type(default) and bool(value == default)
+    try:
+        return type(value) is type(default) and bool(value == default)
+    except ValueError:  # an array in a tuple, say
+        return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,9 +33,9 @@ import netlib as nl
 x, labels = np.ones((6, 3)), np.array([0, 1, 2, 0, 1, 2])
 
 
-def trainer(loss, outputs=3, *last, metrics=None):
+def trainer(loss, outputs=3, *last, metrics=None, callbacks=()):
     model = nl.Sequential(nl.Affine(3, outputs, rng=0), *last)
-    return nl.Trainer(model, loss, nl.SGD(model, lr=0.1), metrics, seed=0)
+    return nl.Trainer(model, loss, nl.SGD(model, lr=0.1), metrics, callbacks=callbacks, seed=0)
 ```
 """
 
@@ -107,6 +108,23 @@ ROWS = {
             "nl.Trainer(m := nl.Affine(3, 3), nl.MeanSquaredError(), nl.SGD(m, lr=1e30)).fit(x, x, epochs=9, progress=False)",
         ),
     ],
+    "Files": [
+        Row("The name of a file has no known suffix.", 'nl.save(nl.Affine(3, 2), "model.pt")'),
+        Row(
+            "The folder of a checkpoint does not exist.",
+            'trainer(nl.SoftmaxCrossEntropy(), callbacks=[nl.Checkpoint("runs/first.npz")]).fit(x, labels)',
+        ),
+        Row(
+            "Training is resumed with another batch size.",
+            'saving = [nl.Checkpoint("run.npz")]\n'
+            "trainer(nl.SoftmaxCrossEntropy(), callbacks=saving).fit(x, labels, batch_size=2, progress=False)\n"
+            'trainer(nl.SoftmaxCrossEntropy()).fit(x, labels, epochs=5, batch_size=3, progress=False, resume="run.npz")',
+        ),
+        Row(
+            "A saved model is not a checkpoint.",
+            'nl.save(nl.Affine(3, 3), "model.npz")\ntrainer(nl.SoftmaxCrossEntropy()).fit(x, labels, resume="model.npz")',
+        ),
+    ],
 }
 
 
@@ -119,7 +137,8 @@ def namespace() -> dict[str, Any]:
 
 def message(row: Row) -> str:
     """Return what netlib says, with the class of the error or warning."""
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), \
+         tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # fmt: skip
         warnings.simplefilter("always")
         try:
             exec(row.code, namespace())

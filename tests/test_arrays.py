@@ -236,3 +236,9 @@ def test_forked_processes_draw_apart_unless_there_is_a_seed():
     drawn.append(masks())
     assert len({each[:64] for each in drawn}) == 3
     assert len({each[64:] for each in drawn}) == 1
+
+
+def test_no_text_is_evaluated_to_find_a_dtype():
+    for text in ("f8,f8", "2f8", "(2,)f8", [("a", "2f8")], {"names": ["a"], "formats": ["2f8"]}):
+        with pytest.raises(TypeError, match=r"^here: dtype is .*, which is not the type of a number"):
+            arrays.as_dtype(text, "here")

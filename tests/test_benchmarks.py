@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 import pytest
 
-from benchmarks import checking_and_drawing, experiments, report, targets
+from benchmarks import checking_and_drawing, experiments, files, report, targets
 from benchmarks.case import CASES, Case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure
@@ -164,3 +164,16 @@ def test_a_bound_is_met_where_its_median_is_below_the_bound(figures, verdict):
         "< 1 s",
         verdict,
     ]
+
+
+def test_each_write_and_each_read_is_measured(tmp_path):
+    rows = list(files.rows(100, 3, str(tmp_path)))
+    assert len({row.text for row in rows}) == len(rows) == 14
+    for row in rows:
+        assert all(isfinite(seconds) and seconds > 0 for seconds in row.ours + row.numpy)
+        assert (len(row.ours), len(row.numpy)) == ((20, 0) if "digits" in row.text else (3, 3))
+
+
+@pytest.mark.parametrize(("ours", "speed", "verdict"), [([2.0, 1.0, 9.0], "0.90", "met"), ([2.0, 2.5, 3.0], "0.72", "NOT met")])
+def test_the_speed_of_files_is_a_share_of_numpy_s(ours, speed, verdict):
+    assert files._line(files.Row("load", ours, [1.8, 1.8, 7.0])) == ["load", f"{sorted(ours)[1]:g} s", "1.8 s", speed, "≥ 0.8", verdict]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ..arrays import Array, ArrayLike, as_floats
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import Layer, Member
@@ -50,6 +52,14 @@ class Weight(Node):
     def __init__(self, name: str, value: ArrayLike) -> None:
         self.parameter = Parameter(value)
         super().__init__(Call(_WeightLayer(self.parameter), (), as_name(name)), name)
+
+    @classmethod
+    def over(cls, name: str, parameter: Parameter) -> Weight:
+        """Return a node whose value is `parameter` itself, which other layers may use, too."""
+        node = cls(name, np.empty(0))
+        node.parameter = parameter
+        node.call = Call(_WeightLayer(parameter), (), as_name(name))
+        return node
 
 
 class Constant(Node):

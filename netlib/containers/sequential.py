@@ -98,7 +98,7 @@ class Sequential(Container):
         name = str(number)
         if isinstance(layer, tuple) and len(layer) == 2:
             name, layer = layer
-            if not isinstance(name, str) or not name or "." in name or name.isdigit():
+            if not isinstance(name, str) or not name or "." in name or (name.isdigit() and name != str(number)):
                 where, hint = self._label(number), "Use a word without dots."
                 raise InvalidValueError(f"{name!r} cannot name a layer", where=where, hint=hint)
         return name, as_layer(layer, self._label(number))

@@ -42,7 +42,7 @@ class Affine(Layer):
         shape = as_counts("Affine", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = shape
         self.weight = Parameter.wrap(initial_value(init, shape, dtype, rng, "Affine"))
-        self.bias = Parameter(np.zeros(shape[1], self.weight.dtype)) if bias else None
+        self.bias = Parameter.wrap(initial_value(Zeros(), shape[1:], dtype, rng, "Affine")) if bias else None
         self.dtype = self.weight.dtype
 
     @classmethod

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
 from ..errors import InvalidValueError, ShapeError
+from ..initializers import Ones, Zeros, initial_value
 from ..parameter import Buffer
 from .images import as_images
 from .normalization import Normalization, standardize_backward
@@ -42,8 +43,8 @@ class BatchNorm(Normalization):
             raise InvalidValueError(f"momentum is {momentum}, expected at most 1", where="BatchNorm", hint=hint)
         self.affine = affine
         super().__init__((self.channels,), eps, affine, dtype)
-        self.running_mean = Buffer(np.zeros(self.channels, self.dtype))
-        self.running_var = Buffer(np.ones(self.channels, self.dtype))
+        self.running_mean = Buffer.wrap(initial_value(Zeros(), (self.channels,), dtype, None, "BatchNorm"))
+        self.running_var = Buffer.wrap(initial_value(Ones(), (self.channels,), dtype, None, "BatchNorm"))
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""

@@ -53,7 +53,7 @@ class Convolution(Layer):
         self._pads = as_pads(padding, self.axes, where)
         maps, images = (in_channels, out_channels) if self.is_transposed else (out_channels, in_channels)
         self.weight = Parameter.wrap(initial_value(init, (maps, images // groups, *self._kernel), dtype, rng, where, out_axis=0))
-        self.bias = Parameter(np.zeros(out_channels, self.weight.dtype)) if bias else None
+        self.bias = Parameter.wrap(initial_value(Zeros(), (out_channels,), dtype, rng, where)) if bias else None
         self.dtype = self.weight.dtype
 
     @classmethod

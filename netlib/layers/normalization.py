@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_dtype, as_floats, as_number, as_shaped
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
+from ..initializers import Ones, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
 
@@ -53,8 +54,8 @@ class Normalization(Layer):
         self.eps = as_number(eps, "eps", where, least=0)
         self.dtype = as_dtype(dtype, where)
         self._compute_dtype = self.dtype if affine else None  # None: the one of x
-        self.weight = Parameter(np.ones(shape, self.dtype)) if affine else None
-        self.bias = Parameter(np.zeros(shape, self.dtype)) if affine and bias else None
+        self.weight = Parameter.wrap(initial_value(Ones(), shape, dtype, None, where)) if affine else None
+        self.bias = Parameter.wrap(initial_value(Zeros(), shape, dtype, None, where)) if affine and bias else None
 
     @classmethod
     def from_arrays(cls, weight: ArrayLike, bias: ArrayLike | None = None, **options: Any) -> Self:

@@ -125,6 +125,11 @@ class Optimizer:
         self._rate_of(checked)
         self._lr = checked
 
+    @property
+    def schedule(self) -> Rate | None:
+        """The schedule of the learning rate, or None if it is a number."""
+        return None if isinstance(self._lr, float) else self._lr
+
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter by its path, or by ``"0"``, ``"1"``, … if it has none."""
         self._sync()
@@ -164,7 +169,7 @@ class Optimizer:
             "type": type(self).__name__,
             "steps": self.steps,
             "lr": self._lr if isinstance(self._lr, float) else None,
-            **self._settings(),
+            **self.settings(),
             "parameters": {
                 path: {"steps": flat.steps[i], **{name: slot.copy() for name, slot in flat.state(i).items()}}
                 for path, flat, i in self._places()
@@ -204,7 +209,7 @@ class Optimizer:
             message = f"got the state of {state.get('type')!r}, expected one of {name!r}"
             raise InvalidValueError(message, where=where)
         problems: list[str] = []
-        expected = ["type", "steps", "lr", "parameters", *self._settings()]
+        expected = ["type", "steps", "lr", "parameters", *self.settings()]
         settings = _select(state, expected, "", problems)
         entries = settings.pop("parameters", {})
         loads = self._check_entries(entries, problems)
@@ -274,7 +279,8 @@ class Optimizer:
         places = {id(p): (flat, i) for flat in self._flats for i, p in enumerate(flat.parameters)}
         return [(path, *places[id(p)]) for path, p in self._parameters.items()]
 
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return the hyperparameters besides the learning rate, by name."""
         import inspect
 
         names = inspect.signature(type(self).__init__).parameters
@@ -282,7 +288,7 @@ class Optimizer:
         return {name: getattr(self, name) for name in names if name not in others}
 
     def __repr__(self) -> str:
-        settings = "".join(f", {name}={value!r}" for name, value in self._settings().items())
+        settings = "".join(f", {name}={value!r}" for name, value in self.settings().items())
         return f"{type(self).__name__}(…, lr={self._lr!r}{settings})"
 
 

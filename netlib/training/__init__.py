@@ -2,6 +2,7 @@
 
 from .callbacks import Callback as Callback
 from .callbacks import EarlyStopping as EarlyStopping
+from .checkpoint import Checkpoint as Checkpoint
 from .history import History as History
 from .layer_statistics import LayerStatistics as LayerStatistics
 from .metrics import accuracy as accuracy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..arrays import Array, as_count, as_number
 from ..errors import InvalidValueError, MissingError
@@ -39,6 +39,12 @@ class Callback:
     True
     """
 
+    needed_to_resume = True
+    """Whether the results of a resumed training depend on the callback.
+
+    Callbacks for which it is False run after all others, and may come and go.
+    """
+
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Run before the first batch."""
 
@@ -57,6 +63,21 @@ class Callback:
 
     def on_fit_error(self, trainer: Trainer) -> None:
         """Before an error leaves `fit`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a `Checkpoint` must keep of the callback: plain values and arrays."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, after `on_fit_begin` of a resumed training."""
+
+    def __repr__(self) -> str:
+        return call_text(self)
+
+
+STATE_OF_EARLY_STOPPING = (
+    "best", "best_epoch", "_best_state", "_lowest", "_reference", "_epochs_without_improvement", "_has_warned",
+)  # fmt: skip
 
 
 class EarlyStopping(Callback):
@@ -119,6 +140,9 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_epoch = 0
         self._best_state: dict[str, Array] = {}
+        self._lowest = self._reference = float("inf")
+        self._epochs_without_improvement = 0
+        self._has_warned = False
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Reset all attributes, or raise if the history has no such column."""
@@ -162,5 +186,11 @@ class EarlyStopping(Callback):
         """Copy the best weights and buffers back."""
         self.on_fit_end(trainer)
 
-    def __repr__(self) -> str:
-        return call_text(self)
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights, and since when nothing has improved."""
+        return {name: getattr(self, name) for name in STATE_OF_EARLY_STOPPING}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        for name in STATE_OF_EARLY_STOPPING:
+            setattr(self, name, state[name])

@@ -12,7 +12,6 @@ from ..arrays import Array, as_count
 from ..errors import MissingError
 from ..layer import Layer
 from ..recording import Call, watch_calls
-from ..representation import call_text
 from .callbacks import Callback
 from .trainer import Trainer
 
@@ -95,6 +94,20 @@ class Track:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the table as plain values and arrays."""
+        columns = {column: self[column] for column in ("batch", *Statistics._fields)}
+        return {"kind": self.kind, **columns}
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> Track:
+        """Return the table that `state_dict` was made of."""
+        track = cls(state["kind"])
+        numbers = [state[column].tolist() for column in Statistics._fields if column != "histogram"]
+        for batch, *row, histogram in zip(state["batch"].tolist(), *numbers, state["histogram"], strict=True):
+            track.append(batch, Statistics._make([*row, histogram]))
+        return track
+
 
 class LayerStatistics(Callback):
     """Record statistics of every layer's output and of dL/d(output) during training.
@@ -143,6 +156,8 @@ class LayerStatistics(Callback):
     True
     """
 
+    needed_to_resume = False
+
     def __init__(self, every: int = 10) -> None:
         self.every = as_count(every, "every", "LayerStatistics", least=1)
         self.activations: dict[str, Track] = {}
@@ -159,6 +174,18 @@ class LayerStatistics(Callback):
         is_due = self._batch % self.every == 0
         self._batch += 1
         return self._record_batch(trainer.model) if is_due else nullcontext()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records so far."""
+        tracks = {"activations": self.activations, "gradients": self.gradients}
+        tables = {name: {path: track.state_dict() for path, track in by_path.items()} for name, by_path in tracks.items()}
+        return {"batch": self._batch, **tables}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._batch = state["batch"]
+        self.activations = {path: Track.from_state_dict(each) for path, each in state["activations"].items()}
+        self.gradients = {path: Track.from_state_dict(each) for path, each in state["gradients"].items()}
 
     @contextmanager
     def _record_batch(self, model: Layer) -> Iterator[None]:
@@ -181,6 +208,3 @@ class LayerStatistics(Callback):
                 for path, kind in kinds.items():  # in the order of forward
                     if path in rows:
                         tracks.setdefault(path, Track(kind)).append(self._batch, rows[path])
-
-    def __repr__(self) -> str:
-        return call_text(self)

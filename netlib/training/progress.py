@@ -40,6 +40,13 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    def resume(self, file: str, epoch: int, batch: int, batches: int) -> None:
+        """Say where training is resumed, and count the batches of earlier processes."""
+        self.say(f"resumed from {file}: epoch {epoch}/{self._epochs}, batch {batch}/{batches}")
+        if self._bar is not None:
+            self._done = self._bar.n = self._bar.initial = (epoch - 1) * batches + batch
+            self._bar.refresh()
+
     def batch_done(self, loss: float) -> None:
         """Count a batch, and update the bar if the last update was long enough ago."""
         if self._bar is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from math import isfinite
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..arrays import RNG, Array, as_count, as_number, as_rng
 from ..data.batches import row_batches
+from ..data.path import Path
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer, as_layer
 from ..optimizers import Optimizer, clip_grad_norm, grad_norm
@@ -19,10 +19,12 @@ from ..restoring import preserve_modes
 from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
 from .checks import as_metric_of, check_before_training
+from .epoch import EpochProgress
 from .history import History
 from .interruption import Interruption
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
+from .resuming import facts_of, read_checkpoint
 from .samples import as_inputs, as_samples, concatenate, with_validation
 
 
@@ -86,7 +88,8 @@ class Trainer:
         self.loss = as_layer(loss, f"{where}, loss")
         self.optimizer = as_optimizer_of(model, optimizer, where)
         self.metrics = as_metrics(metrics, where)
-        self.callbacks = as_callbacks(callbacks, where)
+        # checkpoints last: they keep what the others have done
+        self.callbacks = sorted(as_callbacks(callbacks, where), key=lambda each: not each.needed_to_resume)
         self.clip_norm = clip_norm
         if clip_norm is not None:
             self.clip_norm = as_number(clip_norm, "clip_norm", where, least=0)
@@ -100,14 +103,16 @@ class Trainer:
             message = f"{loss!r} returns an array, but training needs a number"
             raise InvalidValueError(message, where=where, hint=hint)
         self.rng = as_rng(seed if rng is None else rng, where)
-        self._split_seed = int(self.rng.integers(2**63))
+        self.split_seed = int(self.rng.integers(2**63))
         self.epochs = self.epoch = self.batch = 0
         self.batch_loss = float("nan")
         self.history = History(self._columns(validated=False))
         self.stop = False
+        self.epoch_progress: EpochProgress | None = None
+        self.facts: dict[str, str] = {}
 
     def fit(self, x: Any, t: Any, epochs: int = 1, batch_size: int = 32, validation: Any = None,
-            shuffle: bool = True, progress: bool = True) -> History:  # fmt: skip
+            shuffle: bool = True, progress: bool = True, resume: Path | None = None) -> History:  # fmt: skip
         """Train, and return the training history.
 
         Ctrl-C ends training after the current batch. A second Ctrl-C ends it at once.
@@ -130,6 +135,11 @@ class Trainer:
             Whether to shuffle the samples in every epoch.
         progress : bool
             Whether to print a line for each epoch, and to show a progress bar on a terminal.
+        resume : str or path, optional
+            A file of `Checkpoint`. Training goes on where it was written, to `epochs` in all, with
+            the same results, bit for bit, as if it had never stopped, given the same samples. If
+            there is no such file, training begins from the start. The states of all random
+            generators come from the file, including that of NumPy's global one.
 
         Returns
         -------
@@ -139,7 +149,10 @@ class Trainer:
         Raises
         ------
         ShapeError, InvalidValueError, InvalidTypeError
-            If the samples or numbers are invalid. No step has been made then.
+            If the samples or numbers are invalid, or differ from those of the checkpoint. No step
+            has been made then.
+        FormatError
+            If the file to resume from is damaged, or is no checkpoint.
         NonFiniteError
             If the loss or the gradient of a batch is not finite. The parameters are as before that
             batch.
@@ -148,7 +161,11 @@ class Trainer:
         epochs = as_count(epochs, "epochs", where)
         batch_size = as_count(batch_size, "batch_size", where, least=1)
         samples = as_samples(x, t, where)
-        samples, held_out = with_validation(samples, validation, self._split_seed, where)
+        saved = read_checkpoint(resume, f"{where}, resume") if resume is not None else None
+        samples, held_out = with_validation(samples, validation, saved.split_seed if saved else self.split_seed, where)
+        facts = facts_of(self, samples, held_out, batch_size, shuffle)
+        if saved:
+            saved.require_same(self.model, facts, epochs)
         n_batches = -(-max(len(samples[-1]) + 1 - self._least_samples, 1) // batch_size)
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
@@ -156,13 +173,19 @@ class Trainer:
             if held_out is not None:  # raise errors of validation now, not after an epoch
                 check_before_training(self.model, self.loss, self.metrics, held_out, "validation ")
                 self._evaluate([a[:batch_size] for a in held_out], batch_size)
+            self.facts = facts
             self.epochs, self.epoch, self.batch, self.stop = epochs, 0, 0, False
+            self.epoch_progress = None
             self.history = History(self._columns(validated=held_out is not None))
             self._discard_gradients()
             try:
                 self._run_callbacks("on_fit_begin")
-                while self.epoch < epochs and not (self.stop or ctrl_c.requested):
-                    self.epoch += 1
+                if saved:
+                    saved.restore(self)
+                    shown.resume(saved.name, self.epoch, self.batch, n_batches)
+                elif resume is not None:
+                    shown.say(f"there is no file {resume} yet, so training begins from the start")
+                while len(self.history) < epochs and not (self.stop or ctrl_c.requested):
                     self._run_epoch(samples, held_out, batch_size, shuffle, ctrl_c, shown)
             except KeyboardInterrupt:
                 if ctrl_c.requested:
@@ -216,52 +239,55 @@ class Trainer:
 
     def _run_epoch(self, samples: Sequence[Array], held_out: Sequence[Array] | None, batch_size: int, shuffle: bool,
                    ctrl_c: Interruption, shown: Progress) -> None:  # fmt: skip
-        """Train for one epoch and append its row to the history, unless training stops before."""
-        start, rate = perf_counter(), self.optimizer.lr
+        """Train to the end of the epoch and append its row, unless training stops before."""
+        if self.epoch_progress is None:
+            self.epoch += 1
+            self.epoch_progress = EpochProgress(self.rng, self.optimizer.lr)
+        done = self.epoch_progress
         self.model.train()
-        measured = self._train(samples, batch_size, shuffle, ctrl_c, shown)
+        measured = self._train(done, samples, batch_size, shuffle, ctrl_c, shown)
         if measured is None:
             return
         if held_out is not None:
             evaluated = self._evaluate(held_out, batch_size)
             measured |= {f"val_{name}": value for name, value in evaluated.items()}
-        row = {"epoch": self.epoch, **measured, "lr": rate, "seconds": perf_counter() - start}
+        row = {"epoch": self.epoch, **measured, "lr": done.lr, "seconds": done.seconds}
         self.history.append(row)
+        self.epoch_progress = None
         shown.epoch_done(row)
         self._run_callbacks("on_epoch_end")
 
-    def _train(self, samples: Sequence[Array], batch_size: int, shuffle: bool,
+    def _train(self, epoch: EpochProgress, samples: Sequence[Array], batch_size: int, shuffle: bool,
                ctrl_c: Interruption, shown: Progress) -> dict[str, float] | None:  # fmt: skip
-        """Train on all samples once; return loss and metrics, or None if training stops before."""
+        """Train on the samples that are left; return loss and metrics, or None on a stop."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
-        n, done, group, least = len(samples[-1]), 0, 0, self._least_samples
-        order = self.rng.permutation(n) if shuffle else None
-        total = 0.0
-        outputs = []
+        n, group, least = len(samples[-1]), self.accumulate * batch_size, self._least_samples
+        order = epoch.shuffle(n) if shuffle else None
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for self.batch, (*inputs, t) in enumerate(row_batches(samples, batch_size, order, least), start=1):
-            if done == group:
-                group = done + self.accumulate * batch_size
-                group = n if n - group < least else group
-                group_size = group - done
+        for *inputs, t in row_batches(samples, batch_size, order, epoch.done, least):
+            self.batch = epoch.batch = epoch.batch + 1
+            if epoch.is_between_steps:
+                left = n - epoch.done
+                group_size = left if left - group < least else group
+                epoch.step_at += group_size
             with around_batch():
                 y = model.forward(*inputs)
                 value = self.batch_loss = float(loss.forward(y, t))
                 if not isfinite(value):
                     raise nonfinite_loss(model, inputs, t, value, self._location)
                 model.backward_parameters(loss.backward(len(t) / group_size if is_mean else 1.0))
-            done += len(t)
-            total += value * len(t) if is_mean else value
+            epoch.done += len(t)
+            epoch.total += value * len(t) if is_mean else value
             if self.metrics:
-                outputs.append(y)
-            if done == group:
+                epoch.outputs.append(y)
+            if epoch.is_between_steps:
                 self._step()
             shown.batch_done(value)
             self._run_callbacks("on_batch_end")
-            if (self.stop or ctrl_c.requested) and done < n:
+            if (self.stop or ctrl_c.requested) and epoch.done < n:
                 return None
         targets = samples[-1] if order is None else samples[-1].take(order, axis=0)
-        return self._measure(total, outputs, targets, len(samples) - 1)
+        return self._measure(epoch.total, epoch.outputs, targets, len(samples) - 1)
 
     @property
     def _least_samples(self) -> int:

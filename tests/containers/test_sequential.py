@@ -161,7 +161,7 @@ def test_an_object_that_gets_in_twice_through_an_inner_container_is_refused_at_t
         ((("a", nl.ReLU()), ("a", nl.Tanh())), nl.InvalidValueError, "two layers are named 'a'"),
         ((("a.b", nl.ReLU()),), nl.InvalidValueError, "'a.b' cannot name a layer"),
         ((("", nl.ReLU()),), nl.InvalidValueError, "'' cannot name a layer"),
-        ((("0", nl.ReLU()),), nl.InvalidValueError, "'0' cannot name a layer"),
+        ((("1", nl.ReLU()),), nl.InvalidValueError, "'1' cannot name a layer"),
         (((1, nl.ReLU()),), nl.InvalidValueError, "1 cannot name a layer"),
     ],
 )

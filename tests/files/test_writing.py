@@ -1,6 +1,7 @@
 """A file that cannot be written leaves the old one as it was, and nothing beside it."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.files import write_file, writing
+from netlib.files import npz, write_file, writing
 
 OLD = b"what was there before"
 
@@ -26,7 +27,15 @@ def draw(path):
     nl.draw(nl.Affine(2, 2, rng=0), np.ones((3, 2))).save(path)
 
 
+def state(n):
+    return {"x": np.ones(n), "y": np.zeros(3)}
+
+
 WRITERS = {
+    "save, npz": (lambda path: nl.save(nl.Affine(2, 2, rng=0), path), "model.npz"),
+    "save, safetensors": (lambda path: nl.save(nl.Affine(2, 2, rng=0), path), "model.safetensors"),
+    "save_state, npz": (lambda path: nl.save_state(state(500_000), path), "state.npz"),
+    "save_state, safetensors": (lambda path: nl.save_state(state(500_000), path), "state.safetensors"),
     "History.to_csv": (to_csv, "history.csv"),
     "Drawing.save": (draw, "net.dot"),
     "write_file": (lambda path: write_file(path, b"new"), "file"),
@@ -65,25 +74,31 @@ def test_a_failure_in_the_middle_leaves_the_old_file(writer, monkeypatch, error,
 CHILD = """
 import os, resource, signal, sys
 sys.path[:0] = {path!r}
+import numpy as np
+import netlib as nl
 from netlib.files import write_file
 {before}
-write_file({file!r}, b"x" * 100_000)
+{write}
 """
 
 
-def run_child(before, file):
-    code = CHILD.format(path=[str(Path(nl.__file__).parents[1])], before=before, file=str(file))
+def run_child(before, file, write="write_file({file!r}, b'x' * 100_000)"):
+    code = CHILD.format(path=[str(Path(nl.__file__).parents[1])], before=before, write=write.format(file=str(file)))
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
-def test_a_full_disk_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
+@pytest.mark.parametrize("name", ["file", "state.npz", "state.safetensors"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, name):
+    path = tmp_path / name
     path.write_bytes(OLD)
-    done = run_child("signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))", path)
+    before = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))"
+    write = "write_file({file!r}, b'x' * 100_000)" if name == "file" else "nl.save_state({{'x': np.ones(100_000)}}, {file!r})"
+    done = run_child(before, path, write)
     assert "OSError" in done.stderr
+    assert "File too large" in done.stderr
     assert path.read_bytes() == OLD
-    assert os.listdir(tmp_path) == ["file"]
+    assert os.listdir(tmp_path) == [name]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="users of a process are POSIX")
@@ -132,6 +147,131 @@ def test_permissions_are_those_of_the_old_file_or_of_any_new_one(tmp_path):
     write_file(tmp_path / "new", b"new")
     (tmp_path / "reference").touch()
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "reference").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_both_formats_keep_links_and_permissions(tmp_path, suffix):
+    target, link = tmp_path / f"target{suffix}", tmp_path / f"link{suffix}"
+    target.write_bytes(OLD)
+    target.chmod(0o640)
+    link.symlink_to(target)
+    nl.save_state(state(2), link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert nl.load_state(target)["x"].tolist() == [1.0, 1.0]
+    nl.save_state(state(2), tmp_path / f"new{suffix}")
+    (tmp_path / "reference").touch()
+    assert (tmp_path / f"new{suffix}").stat().st_mode == (tmp_path / "reference").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_what_is_replaced_was_flushed_to_the_disk(tmp_path, suffix, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(writing.os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), fsync(descriptor)))
+    nl.save_state(state(2), tmp_path / f"state{suffix}")
+    assert (tmp_path / f"state{suffix}").stat().st_ino in synced
+    assert synced[-1] == tmp_path.stat().st_ino
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users of a process are POSIX")
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    path.chmod(0o444)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o777)
+    done = run_child("import netlib.files.writing; os.getuid() or os.setuid(65534)", path)
+    assert "PermissionError" in done.stderr
+    assert path.read_bytes() == OLD
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "🙂" * 63, "a" * 251 + ".npz"])
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path, name):
+    write_file(tmp_path / name, b"new")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_a_killed_writer_left_is_removed_later_and_nothing_else(tmp_path):
+    temporary = f".file.{'0a' * 16}.tmp"
+    names = [temporary, ".file.backup.tmp", f".other.{'0a' * 16}.tmp", f"file.{'0a' * 16}.tmp", f".file.{'0a' * 16}.tmp.old"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (0, 0))
+    fresh = f".file.{'1b' * 16}.tmp"
+    (tmp_path / fresh).write_bytes(b"of a writer that has just begun")
+    write_file(tmp_path / "file", b"new")
+    assert set(os.listdir(tmp_path)) == {"file", fresh, *names[1:]}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove open files anyway")
+def test_a_slow_writer_is_not_taken_for_a_killed_one(tmp_path):
+    with writing.open_replacement(tmp_path / "file") as slow:
+        slow.write(b"slow")
+        slow.flush()
+        os.utime(slow.name, (0, 0))
+        write_file(tmp_path / "file", b"fast")
+        assert (tmp_path / "file").read_bytes() == b"fast"
+    assert (tmp_path / "file").read_bytes() == b"slow"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_vanishes_is_an_error_of_the_system(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(FileNotFoundError), writing.open_replacement(folder / "file") as file:  # noqa: PT012
+        file.write(b"new")
+        shutil.rmtree(folder)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device"), MemoryError()], ids=repr)
+def test_an_interrupt_in_the_middle_of_the_numbers_leaves_the_old_file(tmp_path, suffix, error, monkeypatch):
+    path = tmp_path / f"state{suffix}"
+    nl.save_state(state(2), path)
+    before = path.read_bytes()
+
+    def fail(*arguments, **options):
+        raise error
+
+    if suffix == ".npz":
+        monkeypatch.setattr(npz, "_write_member", fail)
+    else:
+        monkeypatch.setattr("safetensors.serialize_file", fail)
+    with pytest.raises(type(error)):
+        nl.save_state(state(500_000), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
+
+
+WRITER = """
+import sys
+sys.path[:0] = {path!r}
+import numpy as np
+import netlib as nl
+for i in range({n}):
+    nl.save_state({{"x": np.full(200_000, {number}), "y": np.full(50_000, {number})}}, {file!r})
+"""
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_two_writers_never_mix_and_readers_never_see_half_a_file(tmp_path, suffix):
+    path = tmp_path / f"state{suffix}"
+    nl.save_state({"x": np.full(200_000, 0.0), "y": np.full(50_000, 0.0)}, path)
+    root = [str(Path(nl.__file__).parents[1])]
+    codes = [WRITER.format(path=root, n=15, number=number, file=str(path)) for number in (1.0, 2.0)]
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        loaded = nl.load_state(path)
+        values = {float(value) for array in loaded.values() for value in (array.min(), array.max())}
+        assert len(values) == 1
+        seen |= values
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert len(seen) > 1
+    assert os.listdir(tmp_path) == [path.name]
 
 
 def test_what_is_no_regular_file_is_written_to(tmp_path):

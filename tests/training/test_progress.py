@@ -15,9 +15,10 @@ from netlib.training.progress import number_text
 X = np.linspace(-1, 1, 20)[:, None]
 
 
-def fit(epochs=2, progress=True, **options):
+def fit(epochs=2, progress=True, callbacks=(), **options):
     model = nl.Sequential(nl.Affine(1, 1, rng=0))
-    trained = Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.1), metrics={"r2": nl.r2_score}, seed=0)
+    optimizer = nl.SGD(model, lr=0.1)
+    trained = Trainer(model, nl.MeanSquaredError(), optimizer, metrics={"r2": nl.r2_score}, callbacks=callbacks, seed=0)
     return trained.fit(X, 2 * X, epochs=epochs, batch_size=5, progress=progress, **options)
 
 
@@ -49,6 +50,18 @@ def test_a_terminal_shows_one_bar_over_all_batches_with_the_loss(capsys, monkeyp
     assert "/12 [" in terminal.getvalue()
     assert re.search(r"batch/s, loss \d\.\d{4}\]", terminal.getvalue())
     assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+
+
+def test_a_resumed_training_says_where_it_begins_and_its_bar_begins_there(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    path = tmp_path / "run.npz"
+    fit(epochs=2, callbacks=[nl.Checkpoint(path)], resume=path)
+    fit(epochs=3, resume=path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"there is no file {path} yet, so training begins from the start"
+    assert lines[3] == f"resumed from {path}: epoch 2/3, batch 4/4"
+    assert [line.split("  ")[0] for line in lines[4:]] == ["epoch 3/3"]
+    assert "| 8/12 [" in terminal.getvalue()
 
 
 def test_without_a_stderr_training_runs_all_the_same(capsys, monkeypatch):

@@ -1,0 +1,207 @@
+"""Writing the state of a training to a file, so that it can be resumed after a crash."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..arrays import as_count
+from ..data.path import Path
+from ..errors import InvalidTypeError, InvalidValueError, MissingError
+from ..files.formats import format_of, write_contents
+from ..files.writing import open_replacement
+from .callbacks import Callback
+from .resuming import checkpoint_contents
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+
+Label = tuple[int, int]
+"""The epoch of a checkpoint, and the batch, or 0 at the end of the epoch."""
+
+
+class Checkpoint(Callback):
+    """Write the model and the whole state of the training to a file, again and again.
+
+    ``trainer.fit(…, resume=path)`` goes on from the file, bit for bit as if training had never
+    stopped. `netlib.load` reads the model in it. A write is whole or absent: whenever the process
+    is killed, the file is the last complete one.
+
+    The file holds the model, the optimizer's state, the position in the epoch, the random
+    generators, the history, and the state of the other callbacks, such as `EarlyStopping`. A
+    checkpoint is written after all other callbacks have run, and after the last epoch in any case.
+    It is not written at Ctrl-C: `resume` then repeats what came after the last one.
+
+    Parameters
+    ----------
+    path : str or path
+        The file, ``.npz`` or ``.safetensors``.
+    every : int or str
+        The number of epochs from one write to the next, or a number of batches: ``"100 batches"``.
+        With gradient accumulation, a write waits for the next optimizer step.
+    keep : int
+        How many checkpoints to keep. The last is always `path`. If there are more than one, each
+        also has a name of its own, such as ``run-epoch-3.npz`` for ``run.npz``.
+    best : str, optional
+        A column of the history, such as ``"val_loss"``. The checkpoint of its best epoch is kept,
+        too: ``run-best.npz`` for ``run.npz``.
+    mode : "min" or "max"
+        Whether lower or higher values of that column are better.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        At the start of training, if the model cannot be saved, or no file can be made in the
+        folder.
+    MissingError
+        At the start of training, if there is no column `best`.
+    OSError
+        If the file cannot be written. The earlier one is as it was.
+
+    Examples
+    --------
+    >>> import netlib as nl, os, tempfile
+    >>> x, t = nl.data.xor(64, rng=0)
+    >>> def train(epochs, path):
+    ...     model = nl.Sequential(nl.Affine(2, 8, rng=0), nl.Tanh(), nl.Affine(8, 2, rng=1))
+    ...     loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model)
+    ...     trainer = nl.Trainer(model, loss, optimizer, callbacks=[nl.Checkpoint(path)], seed=0)
+    ...     return trainer.fit(x, t, epochs=epochs, progress=False, resume=path)["loss"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "run.npz")
+    ...     first, resumed = train(2, path), train(5, path)
+    ...     first == resumed[:2], resumed == train(5, os.path.join(folder, "other.npz"))
+    (True, True)
+    """
+
+    needed_to_resume = False
+
+    def __init__(
+        self,
+        path: Path,
+        every: int | str = 1,
+        keep: int = 1,
+        best: str | None = None,
+        mode: Literal["min", "max"] = "min",
+    ) -> None:
+        where = "Checkpoint"
+        self.path, _, _ = format_of(path, where)
+        self.every = every
+        self._n, self._unit = _as_interval(every, where)
+        self.keep = as_count(keep, "keep", where, least=1)
+        if mode not in ("min", "max"):
+            raise InvalidValueError(f"mode is {mode!r}, expected 'min' or 'max'", where=where)
+        self.best, self.mode = best, mode
+        self._begin()
+
+    def _begin(self) -> None:
+        self._batches = 0
+        self._best_value: float | None = None
+        self._kept: list[Label] = []
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Raise now if a checkpoint could not be written later."""
+        self._begin()
+        if self.best is not None and self.best not in trainer.history:
+            hint = "Pass validation to fit." if self.best.startswith("val_") else ""
+            columns = ", ".join(trainer.history.columns)
+            raise MissingError(f"there is no column {self.best!r}, only: {columns}", where=self, hint=hint)
+        folder = os.path.dirname(self.path) or os.curdir
+        if not os.path.isdir(folder):
+            message, hint = f"there is no folder {folder!r}", f"Make it: os.makedirs({folder!r})."
+            raise InvalidValueError(message, where=self, hint=hint)
+        if not os.access(folder, os.W_OK):
+            raise InvalidValueError(f"the folder {folder!r} is read-only", where=self)
+        checkpoint_contents(trainer)
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        """Write a checkpoint if enough batches have passed."""
+        self._batches += 1
+        progress = trainer.epoch_progress
+        if self._unit == "batches" and self._batches >= self._n and progress is not None and progress.is_between_steps:
+            self._batches = 0
+            self._write(trainer, (trainer.epoch, trainer.batch))
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write a checkpoint if enough epochs have passed or this is the last, or the best."""
+        if self.best is not None and self._is_best(trainer.history[self.best][-1]):
+            write_contents(_with_ending(self.path, "best"), checkpoint_contents(trainer), "Checkpoint")
+        is_last = trainer.stop or trainer.epoch >= trainer.epochs
+        if is_last or (self._unit == "epochs" and trainer.epoch % self._n == 0):
+            self._write(trainer, (trainer.epoch, 0))
+
+    def _is_best(self, value: float) -> bool:
+        """Return whether `value` is better than all before, and remember it."""
+        before = self._best_value
+        if math.isnan(value) or (before is not None and (value >= before if self.mode == "min" else value <= before)):
+            return False
+        self._best_value = value
+        return True
+
+    def _write(self, trainer: Trainer, label: Label) -> None:
+        """Write the checkpoint, and keep it under its own name, too, if `keep` says so."""
+        if self.keep > 1:
+            self._kept.append(label)
+        write_contents(self.path, checkpoint_contents(trainer), "Checkpoint")
+        if self.keep > 1:
+            _link(self.path, self._name_of(label))
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        while len(self._kept) > self.keep:
+            with suppress(FileNotFoundError):
+                os.unlink(self._name_of(self._kept.pop(0)))
+
+    def _name_of(self, label: Label) -> str:
+        epoch, batch = label
+        return _with_ending(self.path, f"epoch-{epoch}-batch-{batch}" if batch else f"epoch-{epoch}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, and which checkpoints are kept."""
+        names = ("best", "mode", "_best_value", "_batches", "_kept")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, the best value only if it is of the same column."""
+        self._batches = int(state["_batches"])
+        self._kept = [(int(epoch), int(batch)) for epoch, batch in state["_kept"]]
+        if (state["best"], state["mode"]) == (self.best, self.mode):
+            self._best_value = state["_best_value"]
+        self._remove_oldest()
+
+
+def _as_interval(every: object, where: str) -> tuple[int, str]:
+    """Return the number and its unit, "epochs" or "batches"."""
+    if not isinstance(every, str):
+        return as_count(every, "every", where, least=1), "epochs"
+    match every.split():
+        case [number, "epoch" | "epochs"] if number.isdecimal():
+            return as_count(int(number), "every", where, least=1), "epochs"
+        case [number, "batch" | "batches"] if number.isdecimal():
+            return as_count(int(number), "every", where, least=1), "batches"
+    raise InvalidTypeError(f"every is {every!r}, expected a number of epochs or a text like '100 batches'", where=where)
+
+
+def _with_ending(path: str, ending: str) -> str:
+    """Return the name of another file beside `path`.
+
+    >>> _with_ending("run.npz", "best")
+    'run-best.npz'
+    """
+    stem, suffix = os.path.splitext(path)
+    return f"{stem}-{ending}{suffix}"
+
+
+def _link(path: str, name: str) -> None:
+    """Give the file at `path` the further name `name`, or copy it where links are not possible."""
+    with suppress(FileNotFoundError):
+        os.unlink(name)
+    try:
+        os.link(path, name)
+    except OSError:
+        with open(path, "rb") as source, open_replacement(name) as copy:
+            shutil.copyfileobj(source, copy)

@@ -1,0 +1,19 @@
+"""Damaged files are refused: a short run of `tests/files/fuzz.py`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+def test_no_damaged_file_leads_to_anything_but_a_refusal():
+    script = Path(__file__).with_name("fuzz.py")
+    command = [sys.executable, str(script), "--files", "20000", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=script.parents[2], env=ENVIRONMENT)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "20,000 files, 0 wrong" in done.stdout

@@ -20,7 +20,7 @@ MOST_NUMBERS = 1000
 """The page has only the range and a heat map of an array with more numbers."""
 MOST_INSIDE = 400
 """How many nodes inside folded containers the page has; `draw` shows others by `within`."""
-SOURCES = ("arrays.js", "rules.js", "laboratory.js", "numbers.js", "page.js")
+SOURCES = ("arrays.js", "images.js", "rules.js", "laboratory.js", "numbers.js", "page.js")
 
 
 def to_html(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequence[str] = ()) -> str:

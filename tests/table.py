@@ -255,7 +255,7 @@ def _norms():
             (nl.LayerNorm, (4,), {"affine": False}, (3, 4), (0,)),
             (nl.RMSNorm, (4,), {}, (3, 4), (0,)),
             (nl.RMSNorm, ((3, 2),), {"affine": False, "eps": 0.1}, (2, 3, 2), (0,)),
-            (nl.GroupNorm, (2, 4), {}, (3, 4), (0,)),
+            (nl.GroupNorm, (2, 4), {}, (3, 4, 3), (0,)),
             (nl.GroupNorm, (1, 2), {"eps": 0.1}, (2, 2, 3), (0,)),
             (nl.InstanceNorm, (2,), {}, (2, 2, 3), (0,)),
             (nl.InstanceNorm, (2,), {"affine": True}, (1, 2, 2, 2), (0,)),

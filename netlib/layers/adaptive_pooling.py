@@ -72,10 +72,11 @@ class _AdaptiveMaxPool(AdaptivePooling):
         winners = np.empty(y.shape, np.intp)
         numbers = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:])
         for position, pixels in self._windows(x.shape[2:]):
-            candidates = x[pixels].reshape(*x.shape[:2], -1)
+            under = numbers[pixels].ravel()
+            candidates = x[pixels].reshape(*x.shape[:2], under.size)
             place = candidates.argmax(axis=2, keepdims=True)
             y[position] = np.take_along_axis(candidates, place, axis=2)[..., 0]
-            winners[position] = numbers[pixels].ravel()[place[..., 0]]
+            winners[position] = under[place[..., 0]]
         return self.remember(y, winners, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:

@@ -32,6 +32,7 @@ class BatchNorm(Normalization):
     """
 
     kernel_name = "batch_norm"
+    needs_several_samples = True
 
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
                  dtype: DTypeLike = np.float32) -> None:  # fmt: skip
@@ -44,7 +45,7 @@ class BatchNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""
-        x = as_images(x, self, channels=self.channels, dtype=self.dtype)
+        x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
         if not self.training or not x.size:
             return self._normalize(x, self.running_mean.value, self.running_var.value, of_batch=False)
         n, (axes, _) = x.size // self.channels, _per_channel(x.shape)
@@ -58,8 +59,8 @@ class BatchNorm(Normalization):
 
     def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
         _, shape = _per_channel(x.shape)
-        inverse = 1 / np.sqrt(variance + x.dtype.type(self.eps)).reshape(shape)
-        mean = mean.reshape(shape).copy()
+        inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)
+        mean = mean.astype(x.dtype).reshape(shape)
         return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
 
     def update(self, mean: Array, variance: Array, n: int) -> None:

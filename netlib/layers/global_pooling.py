@@ -27,7 +27,7 @@ class GlobalAvgPool(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C)."""
         x = as_images(x, self)
-        return self.remember(x.reshape(*x.shape[:2], -1).mean(axis=2), x.shape)
+        return self.remember(x.mean(axis=tuple(range(2, x.ndim))), x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
@@ -57,7 +57,7 @@ class GlobalMaxPool(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C)."""
         x = as_images(x, self)
-        numbers = x.reshape(*x.shape[:2], -1)
+        numbers = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
         winners = numbers.argmax(axis=2)[..., None]
         return self.remember(np.take_along_axis(numbers, winners, axis=2)[..., 0], winners, x.shape)
 

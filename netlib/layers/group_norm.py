@@ -40,7 +40,7 @@ class GroupNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
-        x = as_images(x, self, channels=self.channels, dtype=self.dtype)
+        x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
         grouped, inverse = standardize(x.reshape(len(x), self.groups, math.prod(x.shape[1:]) // self.groups), (2,), self.eps)
         y = self.scale(grouped.reshape(x.shape), (-1,) + (1,) * (x.ndim - 2))
         return self.remember(y, grouped, inverse)

@@ -54,6 +54,7 @@ class Normalization(Layer):
         where = type(self).__name__
         self.eps = as_number(eps, "eps", where, least=0)
         self.dtype = as_dtype(dtype, where)
+        self._compute_dtype = self.dtype if affine else None  # None: the one of x
         self.weight = Parameter.wrap(initial_value(Ones(), shape, dtype, None, where)) if affine else None
         self.bias = Parameter.wrap(initial_value(Zeros(), shape, dtype, None, where)) if affine and bias else None
 
@@ -134,7 +135,7 @@ def as_tail(shape: Any, where: str) -> Shape:
     return lengths
 
 
-def as_tailed(x: ArrayLike, tail: Shape, dtype: np.dtype[Any], where: object) -> Array:
+def as_tailed(x: ArrayLike, tail: Shape, dtype: np.dtype[Any] | None, where: object) -> Array:
     """Return `x` as an array whose last axes have the lengths `tail`, or raise."""
     x = as_floats(x, dtype, where)
     if x.shape[max(x.ndim - len(tail), 0) :] != tail:

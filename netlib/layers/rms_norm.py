@@ -30,7 +30,7 @@ class RMSNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
-        x = as_tailed(x, self.shape, self.dtype, self)
+        x = as_tailed(x, self.shape, self._compute_dtype, self)
         inverse = 1 / np.sqrt(np.mean(x * x, axis=self._axes, keepdims=True) + x.dtype.type(self.eps))
         standardized = x * inverse
         return self.remember(self.scale(standardized), standardized, inverse)

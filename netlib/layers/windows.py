@@ -138,7 +138,8 @@ def add_at_winners(dout: Array, winners: Array, shape: Shape) -> Array:
     """
     dx = np.zeros((*shape[:2], math.prod(shape[2:])), dout.dtype)
     n, c, _ = np.ogrid[: shape[0], : shape[1], :1]
-    np.add.at(dx, (n, c, winners.reshape(*shape[:2], -1)), dout.reshape(*shape[:2], -1))
+    flat = (*shape[:2], math.prod(dout.shape[2:]))
+    np.add.at(dx, (n, c, winners.reshape(flat)), dout.reshape(flat))
     return dx.reshape(shape)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -163,20 +164,26 @@ def _node_data(picture: Picture, node: Node) -> dict[str, Any]:
         "symbol": node.symbol,
         "path": node.path,
         "folds": node.folds,
-        "forward": _line_data(picture, node.forward),
-        "backward": _line_data(picture, node.backward),
+        "forward": [_line_data(picture, node, line) for line in node.forward],
+        "backward": [_line_data(picture, node, line) for line in node.backward],
     }
 
 
-def _line_data(picture: Picture, lines: Sequence[Line]) -> list[dict[str, Any]]:
-    return [
-        {
-            "result": None if line.result is None else _reference_data(line.result),
-            "parts": [part if isinstance(part, str) else _reference_data(part) for part in line.parts],
-            "fit": fit_of_shapes(picture, line),
-        }
-        for line in lines
-    ]
+def _line_data(picture: Picture, node: Node, line: Line) -> dict[str, Any]:
+    return {
+        "result": None if line.result is None else _reference_data(line.result),
+        "parts": [part if isinstance(part, str) else _reference_data(part) for part in line.parts],
+        "fit": fit_of_shapes(picture, line),
+        "buffers": _buffers_in(node, line),
+    }
+
+
+def _buffers_in(node: Node, line: Line) -> dict[str, dict[str, Any]]:
+    """Return the buffers of the layer that a line names, such as a running mean."""
+    words = re.findall(r"\w+", " ".join(part for part in line.parts if isinstance(part, str)))
+    buffers = node.layer.buffers() if node.layer is not None else {}
+    named = {name: buffer.value for name, buffer in buffers.items() if name in words}
+    return {name: _array_data(array) for name, array in named.items() if array.size <= MOST_NUMBERS}
 
 
 def _reference_data(reference: Reference) -> dict[str, Any]:

@@ -249,6 +249,12 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     "x, 2 x, x, side by side along axis 0": lambda x, v, n: np.concatenate([x, 2 * x, x]),
     "x, piece 0:2 along axis -1, reshaped to 4": lambda x, v, n: x[:, :2].ravel(),
     "v, for 0 < v < 9": lambda x, v, n: v,
+    "var[axis=1](x) + var(v)": lambda x, v, n: x.var(axis=1, keepdims=True) + v.var(),
+    "v[:, None] + v[:]": lambda x, v, n: v[:, None] + v,
+    "xᵀ + v[:, None]": lambda x, v, n: x.T + v[:, None],
+    "(x, reshaped to 3×2) + (v, its axes in the order 0)[:, None]": lambda x, v, n: x.reshape(3, 2) + v[:, None],
+    "2 m − s, where m = mean(v) / s, s = sum(v)": lambda x, v, n: [2 * v.mean() / v.sum() - v.sum()],
+    "(x, reshaped to 1×2×3), its axes in the order (2, 0, 1), reshaped to 6": lambda x, v, n: x.T.ravel(),
     "exp(1000 v) / sum(exp(1000 v))": lambda x, v, n: [0, 0, 1],
     "log(1 + exp(1000 x))": lambda x, v, n: np.maximum(1000 * x, 0) + np.log1p(np.exp(-abs(1000 * x))),
     "log(exp(1000 v) + exp(1000 v)) / 1000": lambda x, v, n: v + np.log(2) / 1000,
@@ -256,6 +262,39 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     "exp(1000 x) ⊙ [x < 0] + log(x − 1) ⊙ [x > 1]": lambda x, v, n: np.where(x > 1, np.log(np.maximum(x - 1, 1e-9)), 0),
 }
 X_V_N = {"x": np.array([[1.0, -2, 3], [4, 5, -6]]), "v": np.array([2.0, 3, 4]), "n": np.array(2.0)}
+
+
+IMAGES = {  # of a = [1, -2, 3] and [4, 5, -6], two images with one channel; of b, without their last pixel; and of k = [2, 3, 4]
+    "conv(a, k)": [[[8]], [[-1]]],
+    "conv[border=1](a, k)": [[[-5, 8, 5]], [[32, -1, -8]]],
+    "conv[stride=2, border=1](a, k)": [[[-5, 5]], [[32, -8]]],
+    "conv[border=0:1](a, k)": [[[8, 5]], [[-1, -8]]],
+    "conv[dilation=2, border=2:1](a, k)": [[[15, -6]], [[-12, 15]]],
+    "conv_transpose[to=3, border=1](a, k)": [[[-1, 4, 1]], [[22, 19, 2]]],
+    "conv_weight[kernel=2](a, b)": [[[46, -18]]],
+    "maxpool[kernel=2](a)": [[[1, 3]], [[5, 5]]],
+    "to_winners[kernel=2](b, a)": [[[1, 0, -2]], [[0, 9, 0]]],
+    "to_winners[windows=1](b, 0 a), where b = (n, spread to 2×1×1)": [[[2, 0, 0]], [[2, 0, 0]]],
+    "maxpool[windows=2](a)": [[[1, 3]], [[5, 5]]],
+    "avgpool[kernel=2, border=1](a)": [[[0.5, -0.5, 0.5, 1.5]], [[2, 4.5, -0.5, -3]]],
+    "avgpool[kernel=2, outside=1](a)": [[[1, -0.5, 0.5, 3]], [[4, 4.5, -0.5, -6]]],
+    "avgpool_transpose[windows=2, to=3](b)": [[[0.5, -0.5, -1]], [[2, 4.5, 2.5]]],
+    "upsample[scale=2](k)": [[[2, 2, 3, 3, 4, 4]]],
+    "upsample[scale=2, mode=linear](k)": [[[2, 2.25, 2.75, 3.25, 3.75, 4]]],
+    "upsample_transpose[scale=1.5, to=2](k)": [[[5, 4]]],
+    "pad[widths=1:2, mode=reflect](k)": [[[3, 2, 3, 4, 3, 2]]],
+    "pad[widths=1:2, mode=edge](k)": [[[2, 2, 3, 4, 4, 4]]],
+    "pad[widths=1:2, mode=wrap](k)": [[[4, 2, 3, 4, 2, 3]]],
+    "pad[widths=0×1:0, value=-1](k)": [[[-1, 2, 3, 4]]],
+    "pad_transpose[widths=1, mode=edge, to=1](k)": [[[9]]],
+}
+DEFINITIONS = ", where k = row(row(v)), a = (x, reshaped to 2×1×3), b = (x, piece 0:2 along axis 1, reshaped to 2×1×2)"
+
+
+@pytest.mark.parametrize("formula", IMAGES)
+def test_a_word_for_images_gives_what_one_computes_by_hand(laboratory, formula):
+    definitions = DEFINITIONS.rpartition(", b =")[0].replace(", where", ",") if ", where" in formula else DEFINITIONS
+    np.testing.assert_allclose(value_of(laboratory, formula + definitions), IMAGES[formula], rtol=0, atol=1e-13)
 
 
 def parts_of(formula):
@@ -316,6 +355,16 @@ def test_a_formula_means_what_it_means_in_numpy(laboratory, formula):
         ("constructor(x)", "“constructor” in its rule is neither"),
         ("x, piece 0:1", "wanted along axis"),
         ("#", "“#” in its rule is neither"),
+        ("a + x, where b = 2", "“a” in its rule is neither"),
+        ("x, where a 2", "wanted ="),
+        ("sum[over=1](x)", "“over” is no option"),
+        ("pad[widths=x](x)", "wanted a number"),
+        ("pad[mode=edge](x)", r"needs \[widths=…\]"),
+        ("avgpool_transpose[windows=2](x)", r"needs \[to=…\]"),
+        ("v[:, 0]", "wanted ]"),
+        ("conv(x, v)", "do not fit"),
+        ("conv_transpose[to=9](a, a), where a = (x, reshaped to 2×1×3)", "does not come"),
+        ("maxpool[kernel=4]((x, reshaped to 2×1×3))", "larger than the image"),
     ],
 )
 def test_a_formula_that_cannot_be_read_says_why(laboratory, formula, told):

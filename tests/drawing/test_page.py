@@ -105,7 +105,7 @@ def test_the_page_of_a_net_for_digits_is_light():
 
 def test_the_page_without_its_data_is_small():
     sources = [file.read_bytes() for file in (files("netlib.drawing") / "web").iterdir()]
-    assert len(sources) == 7
+    assert len(sources) == 8
     assert sum(map(len, sources)) < 80_000
 
 

@@ -8,6 +8,12 @@ const ofAxis = (list, axis) => list[list.length > 1 ? axis : 0];
 /** The widths before and after an axis, from a pair or from one number for both. */
 const widthsOf = (list, axis) => { const [before, after = before] = [ofAxis(list, axis)].flat(); return [before, after]; };
 
+/** An option that a word cannot do without. */
+function needed(options, name) {
+  if (!options[name]) throw new Error(`its rule needs [${name}=…]`);
+  return options[name];
+}
+
 const listed = (n, at) => Array.from({ length: n }, (_, i) => at(i));
 
 const zeros = shape => filled(shape, () => 0);
@@ -21,13 +27,14 @@ const lengthsOf = x => x.shape.slice(2);
  */
 
 /** For each window along an axis of n pixels, those under it, each with its share; what lies outside of the border does not count. */
-function windowsAlong(n, axis, { windows, kernel, stride = [1], dilation = [1], border = [0], outside = [0] }) {
+function windowsAlong(n, axis, options) {
+  const { windows, stride = [1], dilation = [1], border = [0], outside = [0] } = options;
   const shared = pixels => pixels.map(pixel => [pixel, 1 / pixels.length]);
   if (windows) {
     const m = ofAxis(windows, axis), first = i => Math.floor(i * n / m), end = i => Math.ceil((i + 1) * n / m);
     return listed(m, i => shared(listed(end(i) - first(i), j => first(i) + j)));
   }
-  const [k, step, gap] = [kernel, stride, dilation].map(list => ofAxis(list, axis));
+  const [k, step, gap] = [needed(options, "kernel"), stride, dilation].map(list => ofAxis(list, axis));
   const [before, after] = widthsOf(border, axis), [start, end] = widthsOf(outside, axis);
   const room = start + before + n + after + end - ((k - 1) * gap + 1);
   if (room < 0) throw new Error(`a kernel of ${k} is larger than the image`);
@@ -38,10 +45,10 @@ function windowsAlong(n, axis, { windows, kernel, stride = [1], dilation = [1], 
 }
 
 /** For each number along an enlarged axis, the one or two of n pixels that it is made of. */
-function enlargedAlong(n, axis, { scale, mode }) {
-  const factor = ofAxis(scale, axis);
+function enlargedAlong(n, axis, options) {
+  const factor = ofAxis(needed(options, "scale"), axis);
   return listed(Math.floor(n * factor), i => {
-    if (mode !== "linear") return [[Math.min(Math.floor(i / factor), n - 1), 1]];
+    if (options.mode !== "linear") return [[Math.min(Math.floor(i / factor), n - 1), 1]];
     const place = Math.min(Math.max((i + 0.5) / factor - 0.5, 0), n - 1), left = Math.floor(place);
     return [[left, 1 - (place - left)], [Math.min(left + 1, n - 1), place - left]];
   });
@@ -91,8 +98,8 @@ function weighted(along, axesOf) {
       return y;
     },
     ([dy], _, options) => {
-      const outer = dy.shape.slice(0, dy.shape.length - options.to.length), dx = zeros([...outer, ...options.to]);
-      eachSource(crossed(options.to, along, options), sizeOf(outer), sizeOf(options.to), (i, j, weight) => { dx.data[j] += weight * dy.data[i]; });
+      const to = needed(options, "to"), outer = dy.shape.slice(0, dy.shape.length - to.length), dx = zeros([...outer, ...to]);
+      eachSource(crossed(to, along, options), sizeOf(outer), sizeOf(to), (i, j, weight) => { dx.data[j] += weight * dy.data[i]; });
       return dx;
     },
   ];
@@ -102,7 +109,7 @@ const afterChannels = x => x.shape.length - 2;
 
 const [avgpool, avgpoolTransposed] = weighted(windowsAlong, afterChannels);
 const [upsample, upsampleTransposed] = weighted(enlargedAlong, afterChannels);
-const [pad, padTransposed] = weighted(paddedAlong, (_, { widths }) => widths.length);
+const [pad, padTransposed] = weighted(paddedAlong, (_, options) => needed(options, "widths").length);
 
 /** For each window, where its largest number is in `x`, the first of equals; NaN counts as the largest. */
 function winnersIn(x, options) {
@@ -154,7 +161,7 @@ function conv([x, weight], _, options) {
 }
 
 function convTransposed([y, weight], _, options) {
-  const { groups: [groups] = [1], to } = options, x = zeros([y.shape[0], weight.shape[1] * groups, ...to]);
+  const { groups: [groups] = [1] } = options, x = zeros([y.shape[0], weight.shape[1] * groups, ...needed(options, "to")]);
   const { shape, eachProduct } = convolution(x.shape, weight.shape, options);
   if (sized(shape) !== sized(y.shape)) throw new Error(`${sized(y.shape)} does not come of ${sized(x.shape)}`);
   eachProduct((i, j, k) => { x.data[j] += y.data[i] * weight.data[k]; });
@@ -162,8 +169,8 @@ function convTransposed([y, weight], _, options) {
 }
 
 function convWeight([x, y], _, options) {
-  const { groups: [groups] = [1], kernel } = options, axes = afterChannels(x);
-  const weight = zeros([y.shape[1], x.shape[1] / groups, ...listed(axes, axis => ofAxis(kernel, axis))]);
+  const { groups: [groups] = [1] } = options, kernel = listed(afterChannels(x), axis => ofAxis(needed(options, "kernel"), axis));
+  const weight = zeros([y.shape[1], x.shape[1] / groups, ...kernel]);
   const { shape, eachProduct } = convolution(x.shape, weight.shape, options);
   if (sized(shape) !== sized(y.shape)) throw new Error(`${sized(y.shape)} does not come of ${sized(x.shape)}`);
   eachProduct((i, j, k) => { weight.data[k] += x.data[j] * y.data[i]; });

@@ -77,10 +77,11 @@ const applied = (f, ...formulas) => read => f(...formulas.map(formula => formula
 
 /** Reads one line, by recursive descent: each method reads what it is called after, from the next token on. */
 class Reader {
-  constructor(parts, wires) {
+  constructor(parts, wires, buffers = {}) {
     this.text = parts.map(part => part.wire === undefined ? part : wires[part.wire].name).join("");
     this.tokens = tokensOf(parts);
     this.place = 0;
+    this.buffers = buffers;
     this.locals = {};
     this.tokens.forEach(({ text }, i) => { if (this.tokens[i + 1]?.text === "=" && [",", "where"].includes(this.tokens[i - 1]?.text)) this.locals[text] = null; });
   }
@@ -232,6 +233,7 @@ class Reader {
     if (number !== undefined) return () => constant(number);
     if (array) return read => (array.turned ? turned(read(array)) : read(array));
     if (Object.hasOwn(this.locals, text)) return read => this.locals[text](read);
+    if (Object.hasOwn(this.buffers, text) && !Object.hasOwn(FUNCTIONS, text)) return () => decoded(this.buffers[text]);
     if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `“${text}” in its rule is neither a function nor an array here` : "a formula ends too early");
     const { axis = null, ...options } = this.takes("[") ? this.closed(this.options(), "]") : {}, all = [];
     this.wants("(");
@@ -303,7 +305,7 @@ class Reader {
 const lengths = shape => shape.filter(n => n !== 1).join("×");
 
 /** What a line of a rule computes, as a function of `read`. */
-const compiled = (line, wires) => { line.compute ??= new Reader(line.parts, wires).line(); return line.compute; };
+const compiled = (line, wires) => { line.compute ??= new Reader(line.parts, wires, line.buffers).line(); return line.compute; };
 
 /** What a line of a rule comes to, in `shape`. */
 function resultOf(line, wires, read, shape) {

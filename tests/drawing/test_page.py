@@ -106,7 +106,7 @@ def test_the_page_of_a_net_for_digits_is_light():
 def test_the_page_without_its_data_is_small():
     sources = [file.read_bytes() for file in (files("netlib.drawing") / "web").iterdir()]
     assert len(sources) == 8
-    assert sum(map(len, sources)) < 80_000
+    assert sum(map(len, sources)) < 100_000
 
 
 HOSTILE = ["</script><b>", "<!--<script>", "\"'><img src=x onerror=alert(1)>", "${evil}$evil", "]]>", "a" * 500, "&lt;", "\u2028", "\ud800"]

@@ -140,6 +140,8 @@ def _array_data(array: Array) -> dict[str, Any]:
     is_known = n_nonfinite < array.size
     limits = np.array(numbers.range_of(array) if is_known else [np.nan] * 3)
     data |= dict(zip(("min", "mean", "max"), _json_numbers(limits), strict=True))
+    if numbers.is_images(array):
+        data["grey"] = numbers.grey_image(array)
     return data | {"lost": n_nonfinite, "heat": numbers.heat_image(array)}
 
 

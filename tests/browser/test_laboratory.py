@@ -611,6 +611,36 @@ def test_changes_stay_when_the_detail_changes_where_it_can_be_computed(visit):
     assert_agrees(page, Picture(Flow(model, [X])))
 
 
+def test_a_convolution_follows_a_change_of_its_kernel_and_shows_images(visit, screenshot):
+    x = np.random.default_rng(0).normal(size=(1, 1, 4, 4))
+    model = nl.Sequential(
+        nl.Conv2d(1, 2, 3, padding=1, rng=0, dtype="float64"), nl.BatchNorm(2, dtype="float64"), nl.ReLU(), nl.MaxPool2d(2)
+    )
+    page = visit(model, x)
+    images = page.locator(".label image")
+    before = [image.get_attribute("href") for image in images.all()]
+    choose(page, "W1").first.fill("-3")
+    changed = copy.deepcopy(model)
+    changed[0].weight.value = np.concatenate([[-3.0], model[0].weight.value.ravel()[1:]]).reshape(2, 1, 3, 3)
+    assert_agrees(page, Picture(Flow(changed, [x])))
+    after = [image.get_attribute("href") for image in images.all()]
+    assert len(after) == 2 * 6  # value and gradient of X, W1, and four maps
+    assert sum(a != b for a, b in zip(before, after, strict=True)) >= 9
+    page.evaluate("chooseNode(view.picture.nodes.findIndex(node => node.title.startsWith('MaxPool2d')))")
+    assert page.locator("#step .summary img").count() == 2
+    screenshot(page, "convolution")
+
+
+def test_a_batch_norm_in_evaluation_mode_computes_with_its_running_statistics(visit):
+    x = np.random.default_rng(0).normal(1.0, 2.0, (4, 3))
+    norm = nl.BatchNorm(3, dtype="float64")
+    norm.forward(x)
+    page = visit(nl.Sequential(norm.eval()), x)
+    choose(page, "X").first.fill("7")
+    x[0, 0] = 7
+    assert_agrees(page, Picture(Flow(norm, [x])))
+
+
 def test_a_middling_array_that_was_changed_tells_its_new_range(visit):
     x = np.random.default_rng(0).standard_normal((9, 8))
     page = visit(nl.Sequential(nl.Tanh()), x)
@@ -638,6 +668,29 @@ def test_panel_and_picture_write_the_same_digits(visit, array):
     stored = {"shape": array.shape, "dtype": array.dtype.name, "data": [str(x) for x in array.ravel()]}
     data = [x.replace("nan", "NaN").replace("inf", "Infinity") for x in stored["data"]]
     assert page.evaluate("stored => rowsOf(decoded(stored))", stored | {"data": data}) == numbers.rows(array)
+
+
+PIXELS = """([stored, urls]) => Promise.all([heatOf(stored, false), heatOf(stored, true), ...urls].map(async url => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = make("canvas", { width: image.width, height: image.height }), pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  return [image.height, image.width, [...pen.getImageData(0, 0, image.width, image.height).data]];
+}))"""
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 3, 4, 5), (5, 1, 3, 3), (1, 2, 33, 70), (30, 1, 1, 2), (2, 16, 3, 3), (9, 7)])
+def test_panel_and_picture_draw_the_same_images(laboratory, shape):
+    array = np.random.default_rng(0).normal(size=shape)
+    array[..., 0, 0] = 0
+    stored = {"shape": shape, "dtype": "float64", "data": array.ravel().tolist()}
+    value = numbers.grey_image(array) if len(shape) == 4 else numbers.heat_image(array)
+    of_value, of_gradient, *drawn = laboratory.evaluate(PIXELS, [stored, [value, numbers.heat_image(array)]])
+    for ours, theirs in zip(drawn, (of_value, of_gradient), strict=True):
+        assert ours[:2] == theirs[:2]
+        np.testing.assert_allclose(ours[2], theirs[2], rtol=0, atol=1)
+    assert laboratory.evaluate("rangeOf", stored) == numbers.summary(array)
 
 
 def test_the_error_function_is_netlibs_everywhere(visit):

@@ -56,20 +56,6 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype)
 
 
-class Ones(Initializer):
-    """All ones.
-
-    Examples
-    --------
-    >>> Ones()((2,), np.random.default_rng(0))
-    array([1., 1.])
-    """
-
-    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
-        """Return ones of `shape`."""
-        return np.ones(shape, dtype)
-
-
 class Normal(Initializer):
     """Normal with mean zero and standard deviation `std`.
 

@@ -359,7 +359,8 @@ class Layer:
         Parameters
         ----------
         input_shape : int, tuple of int, or list of tuples
-            The shape of the input, with or without the batch axis; a list for several inputs.
+            The shape of the input, with or without the batch axis, which layers on images need; a
+            list for several inputs.
 
         Examples
         --------

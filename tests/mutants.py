@@ -56,7 +56,20 @@ CONCERNED = {  # which tests come first
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
 }
 THE_TABLE = "tests/layers/test_table.py"
-SHARED = {"axes": "softmax|sum|mean|transpose|concatenate|flatten", "broadcasting": "add|subtract|multiply|divide|concatenate"}
+SHARED = {
+    "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "broadcasting": "add|subtract|multiply|divide|concatenate",
+    "windows": "conv|maxpool|avgpool|testpooling",
+    "images": "conv|pool|norm|upsample|pixelshuffle",
+    "convolution": "conv",
+    "pooling": "maxpool|avgpool|testpooling",
+    "adaptive_pooling": "adaptive|testpooling",
+    "global_pooling": "global|testpooling",
+    "normalization": "norm",
+    "upsample": "upsampl|resizing",
+    "pixel_shuffle": "pixelshuffle|resizing",
+    "pad": "pad|resizing",
+}
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
-from ..errors import ShapeError
+from ..errors import InvalidValueError, ShapeError
 from ..parameter import Buffer
 from .images import as_images
 from .normalization import Normalization, standardization_rule, standardize_backward
@@ -38,6 +38,9 @@ class BatchNorm(Normalization):
                  dtype: DTypeLike = np.float32) -> None:  # fmt: skip
         self.channels = as_count(channels, "channels", "BatchNorm", least=1)
         self.momentum = as_number(momentum, "momentum", "BatchNorm", least=0)
+        if self.momentum > 1:
+            hint = "It is the weight of the batch, as in PyTorch, not that of the old value, as in Keras."
+            raise InvalidValueError(f"momentum is {momentum}, expected at most 1", where="BatchNorm", hint=hint)
         self.affine = affine
         super().__init__((self.channels,), eps, affine, dtype)
         self.running_mean = Buffer(np.zeros(self.channels, self.dtype))

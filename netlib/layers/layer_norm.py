@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape
@@ -30,6 +32,10 @@ class LayerNorm(Normalization):
         self.shape = as_tail(shape, "LayerNorm")
         self.affine = affine
         super().__init__(self.shape, eps, affine, dtype, bias)
+
+    @staticmethod
+    def _size_of(shape: Shape) -> dict[str, Any]:
+        return {"shape": shape}
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_dtype, as_floats, as_number
-from ..errors import InvalidValueError, ShapeError
-from ..initializers import Ones, Zeros, initial_value
+from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_dtype, as_floats, as_number, as_shaped
+from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..layer import Layer
 from ..parameter import Parameter
 from .rules import format_axes, format_number, format_shape, lift
@@ -55,8 +54,32 @@ class Normalization(Layer):
         self.eps = as_number(eps, "eps", where, least=0)
         self.dtype = as_dtype(dtype, where)
         self._compute_dtype = self.dtype if affine else None  # None: the one of x
-        self.weight = Parameter.wrap(initial_value(Ones(), shape, dtype, None, where)) if affine else None
-        self.bias = Parameter.wrap(initial_value(Zeros(), shape, dtype, None, where)) if affine and bias else None
+        self.weight = Parameter(np.ones(shape, self.dtype)) if affine else None
+        self.bias = Parameter(np.zeros(shape, self.dtype)) if affine and bias else None
+
+    @classmethod
+    def from_arrays(cls, weight: ArrayLike, bias: ArrayLike | None = None, **options: Any) -> Self:
+        """Return a layer with copies of `weight` and `bias`, by default zeros, in weight's dtype.
+
+        `options` are those of the class, such as ``eps=1e-3``.
+        """
+        where = f"{cls.__name__}.from_arrays"
+        weight = as_floats(weight, where=where)
+        if weight.ndim == 0:
+            raise ShapeError("got a single number, expected a weight with axes", where=where)
+        layer = cls(**cls._size_of(weight.shape), affine=True, dtype=weight.dtype, **options)
+        for name, array in [("weight", weight), ("bias", bias)]:
+            if array is not None:
+                parameter = getattr(layer, name)
+                if parameter is None:
+                    raise InvalidTypeError("got a bias, which the layer does not have", where=where)
+                parameter.value = as_shaped(array, parameter.shape, f"{where}, {name}")
+        return layer
+
+    @staticmethod
+    def _size_of(shape: Shape) -> dict[str, Any]:
+        """Return the size that the constructor takes, for parameters of this shape."""
+        return {"channels": shape[0]}
 
     def scale(self, standardized: Array, shape: Shape = ()) -> Array:
         """Return ``standardized * weight + bias``, both in this `shape` if it is given."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_dtype
@@ -27,6 +29,10 @@ class RMSNorm(Normalization):
         self.shape = as_tail(shape, "RMSNorm")
         self.affine = affine
         super().__init__(self.shape, float(np.finfo(as_dtype(dtype, "RMSNorm")).eps) if eps is None else eps, affine, dtype, bias=False)
+
+    @staticmethod
+    def _size_of(shape: Shape) -> dict[str, Any]:
+        return {"shape": shape}
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""

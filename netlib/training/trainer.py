@@ -120,7 +120,8 @@ class Trainer:
             The targets.
         epochs, batch_size : int
             The number of passes over all samples, and the number of samples per batch. The last
-            batch may be smaller.
+            batch may be smaller. If the model has a layer such as `BatchNorm`, which needs several
+            samples, a last batch of one sample is added to the batch before it.
         validation : float or (x, t), optional
             Samples to evaluate after each epoch: the share of `x` and `t` to hold out, or separate
             samples. The held-out samples depend on the seed of the trainer and are the same in
@@ -148,7 +149,7 @@ class Trainer:
         batch_size = as_count(batch_size, "batch_size", where, least=1)
         samples = as_samples(x, t, where)
         samples, held_out = with_validation(samples, validation, self._split_seed, where)
-        n_batches = -(-len(samples[-1]) // batch_size)
+        n_batches = -(-max(len(samples[-1]) + 1 - self._least_samples, 1) // batch_size)
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
             check_before_training(self.model, self.loss, self.metrics, samples)
@@ -233,14 +234,15 @@ class Trainer:
                ctrl_c: Interruption, shown: Progress) -> dict[str, float] | None:  # fmt: skip
         """Train on all samples once; return loss and metrics, or None if training stops before."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
-        n, done, group = len(samples[-1]), 0, 0
+        n, done, group, least = len(samples[-1]), 0, 0, self._least_samples
         order = self.rng.permutation(n) if shuffle else None
         total = 0.0
         outputs = []
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for self.batch, (*inputs, t) in enumerate(row_batches(samples, batch_size, order), start=1):
+        for self.batch, (*inputs, t) in enumerate(row_batches(samples, batch_size, order, least), start=1):
             if done == group:
-                group = min(n, done + self.accumulate * batch_size)
+                group = done + self.accumulate * batch_size
+                group = n if n - group < least else group
                 group_size = group - done
             with around_batch():
                 y = model.forward(*inputs)
@@ -260,6 +262,11 @@ class Trainer:
                 return None
         targets = samples[-1] if order is None else samples[-1].take(order, axis=0)
         return self._measure(total, outputs, targets, len(samples) - 1)
+
+    @property
+    def _least_samples(self) -> int:
+        """The least number of samples in a batch. A smaller last batch joins the one before."""
+        return 2 if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
     def _step(self) -> None:
         """Check and clip the gradients, and make an optimizer step."""

@@ -283,6 +283,7 @@ IMAGES = {  # of a = [1, -2, 3] and [4, 5, -6], two images with one channel; of 
     "upsample[scale=2, mode=linear](k)": [[[2, 2.25, 2.75, 3.25, 3.75, 4]]],
     "upsample_transpose[scale=1.5, to=2](k)": [[[5, 4]]],
     "pad[widths=1:2, mode=reflect](k)": [[[3, 2, 3, 4, 3, 2]]],
+    "pad[widths=2:1, mode=reflect](s), where s = (n, reshaped to 1×1×1)": [[[2, 2, 2, 2]]],
     "pad[widths=1:2, mode=edge](k)": [[[2, 2, 3, 4, 4, 4]]],
     "pad[widths=1:2, mode=wrap](k)": [[[4, 2, 3, 4, 2, 3]]],
     "pad[widths=0×1:0, value=-1](k)": [[[-1, 2, 3, 4]]],

@@ -92,20 +92,24 @@ def _to_json(data: object) -> str:
 
 
 class ArrayTable:
-    """The arrays of a page, each stored once, however many wires have it."""
+    """The arrays of a page, each stored once, however many wires have it.
+
+    Large images are stored once as a value and once as a gradient, since these look different.
+    """
 
     def __init__(self) -> None:
         self.stored: list[dict[str, Any]] = []
         self._numbers: dict[tuple[object, ...], int] = {}
 
-    def number_of(self, array: Array | None) -> int | None:
+    def number_of(self, array: Array | None, is_grad: bool = False) -> int | None:
         """Return the number of an array, after storing it if it is new."""
         if array is None:
             return None
-        key = array.shape, array.dtype.str, array.tobytes()
+        is_grey = numbers.is_images(array) and not is_grad
+        key = array.shape, array.dtype.str, array.tobytes(), is_grey
         if key not in self._numbers:
             self._numbers[key] = len(self.stored)
-            self.stored.append(_array_data(array))
+            self.stored.append(_array_data(array, is_grey))
         return self._numbers[key]
 
 
@@ -124,7 +128,7 @@ def _picture_data(picture: Picture, arrays: ArrayTable) -> dict[str, Any]:
             "source": wire.source,
             "target": wire.target,
             "value": arrays.number_of(wire.value),
-            "grad": arrays.number_of(wire.grad),
+            "grad": arrays.number_of(wire.grad, is_grad=True),
         }
         for wire in picture.wires
     ]
@@ -132,7 +136,7 @@ def _picture_data(picture: Picture, arrays: ArrayTable) -> dict[str, Any]:
     return {"nodes": nodes, "wires": wires, "moments": [list(each) for each in picture.moments]}
 
 
-def _array_data(array: Array) -> dict[str, Any]:
+def _array_data(array: Array, is_grey: bool = False) -> dict[str, Any]:
     data: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
     if array.size <= MOST_NUMBERS:
         return data | {"data": _json_numbers(array.reshape(-1))}
@@ -140,9 +144,8 @@ def _array_data(array: Array) -> dict[str, Any]:
     is_known = n_nonfinite < array.size
     limits = np.array(numbers.range_of(array) if is_known else [np.nan] * 3)
     data |= dict(zip(("min", "mean", "max"), _json_numbers(limits), strict=True))
-    if numbers.is_images(array):
-        data["grey"] = numbers.grey_image(array)
-    return data | {"lost": n_nonfinite, "heat": numbers.heat_image(array)}
+    image = numbers.grey_image(array) if is_grey else numbers.heat_image(array)
+    return data | {"lost": n_nonfinite, "image": image}
 
 
 def _json_numbers(array: Array) -> list[int | float | str]:

@@ -671,7 +671,7 @@ def test_panel_and_picture_write_the_same_digits(visit, array):
     assert page.evaluate("stored => rowsOf(decoded(stored))", stored | {"data": data}) == numbers.rows(array)
 
 
-PIXELS = """([stored, urls]) => Promise.all([heatOf(stored, false), heatOf(stored, true), ...urls].map(async url => {
+PIXELS = """([stored, urls]) => Promise.all([imageOf(stored, false), imageOf(stored, true), ...urls].map(async url => {
   const image = new Image();
   image.src = url;
   await image.decode();

@@ -88,7 +88,7 @@ def test_a_large_array_is_there_by_its_range_and_a_heat_map():
     assert stored["shape"] == [1, MOST_NUMBERS + 1]
     assert (stored["min"], stored["max"], stored["lost"]) == (-1, 3, 0)
     assert stored["mean"] == pytest.approx(1)
-    assert stored["heat"].startswith("data:image/png;base64,")
+    assert stored["image"].startswith("data:image/png;base64,")
 
 
 def test_a_large_array_without_one_finite_number_has_no_range():

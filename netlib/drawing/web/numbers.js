@@ -117,9 +117,9 @@ function mosaicOf({ shape: [n, c, h, w], data }) {
  * A picture of the array: blue is positive, orange negative, zero see-through. Images of values are grey: from black, the smallest number or
  * 0, to white.
  */
-function heatOf(array, isGradient) {
+function imageOf(array, isGradient) {
+  if (array.image) return array.image;
   const isGrey = hasImages(array) && !isGradient;
-  if (array.heat) return isGrey ? array.grey : array.heat;
   const { rows, columns } = asMatrix(array);
   const { height, width, data } = hasImages(array) ? mosaicOf(array) : meansOf(array.data.map(x => (Number.isFinite(x) ? x : 0)), rows, columns, 24);
   const known = data.filter(x => !Number.isNaN(x)), low = Math.min(0, ...known), high = Math.max(0, ...known);
@@ -187,7 +187,7 @@ const read = input => (input.value.trim() ? Number(input.value.trim().replace("â
 
 function summary(array, name, grad) {
   const kind = grad ? "of-gradient" : "of-value", size = hasImages(array) ? {} : { width: 72, height: 72 };
-  const image = sizeOf(array.shape) ? make("img", { src: heatOf(array, grad), alt: "", ...size }) : null;
+  const image = sizeOf(array.shape) ? make("img", { src: imageOf(array, grad), alt: "", ...size }) : null;
   const lines = [sized(array.shape), ...rangeOf(array)].map(line => make("span", {}, line));
   return make("span", { class: `summary ${kind}`, role: "img", "aria-label": `${name}: ${lines.map(line => line.textContent).join(", ")}` },
     image, make("span", { class: "lines" }, lines));

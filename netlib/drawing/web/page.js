@@ -101,7 +101,7 @@ function rewrite({ rows, image, brackets, centre, room, ends, isGradient }, arra
   if (!rows.length) return;
   const lines = image ? rangeOf(array) : rowsOf(array, Math.floor((room - (brackets.length ? 14 : 0)) / LETTER));
   rows.forEach((row, i) => { row.textContent = lines[i] || ""; });
-  if (image) image.setAttribute("href", heatOf(array, isGradient));
+  if (image) image.setAttribute("href", imageOf(array, isGradient));
   if (image) return;
   const width = Math.max(...lines.map(line => line.length)) * LETTER + (brackets.length ? 14 : 0), left = centre - width / 2;
   rows.forEach(row => row.setAttribute("x", left + (brackets.length ? 7 : 0)));

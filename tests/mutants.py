@@ -41,7 +41,7 @@ FILES = [
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
-    "netlib/parameter.py": ("tests/optimizers/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/parameter.py": ("tests/optimizers/", "tests/kernels/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
     "netlib/containers/": (
         "tests/containers/",
         "tests/kernels/",
@@ -69,6 +69,8 @@ SHARED = {
     "upsample": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",
+    "memory": "workarrays",
+    "planning": "plan",
 }
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
@@ -84,6 +86,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
         "netlib/layers/elu.py  …turn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
+        "netlib/losses/sigmoid_cross_entropy.py  … = product_or_zero(np.where(y ⟦< → <=⟧ 0, t, 1 - t), size) + np.log1…",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
     ],
     "Beyond 40 everything is 0 or 1 in every floating type": [
@@ -95,9 +98,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
-        "netlib/optimizers/clipping.py  …k * sqrt(sum((float(np.square(⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧).sum()) for grad in grads)))",  # noqa: E501
-        "netlib/optimizers/schedules.py  … _between(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
-        "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(way, 1) → -(pi * min(way, 1))⟧)) / 2",
+        "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
+        "netlib/optimizers/flat.py  if ⟦t % FLUSH_EVERY → -(t % FLUSH_EVERY)⟧ == 0:",
+        "netlib/optimizers/schedules.py  …terpolate(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
+        "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
@@ -129,17 +133,15 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/total.py  if terms.size ⟦< → >=⟧ 100:",
         "netlib/kernels/total.py  if terms.size < ⟦100 → 101⟧:",
         "netlib/layers/broadcasting.py  if all((x.shape ⟦== → !=⟧ first for x in xs)):",
+        "netlib/containers/program.py  if len(sources) ⟦== → !=⟧ 1:",
         "netlib/optimizers/clipping.py  _LEAST = ⟦1e-30 → 1.0⟧",
         "netlib/optimizers/clipping.py  total ⟦+ → -⟧= float(np.dot(flat, flat))",
         "netlib/optimizers/clipping.py  total ⟦+= → *=⟧ float(np.dot(flat, flat))",
         "netlib/optimizers/clipping.py  total += float(⟦ → -⟧np.dot(flat, flat))",
         "netlib/optimizers/flat.py  BLOCK = ⟦65536 → 65537⟧",
+        "netlib/parameter.py  if trainable ⟦and → or⟧ self._grad_is_stale:",
         "netlib/optimizers/flat.py  self._scratch = [np.empty(⟦min → max⟧(size, BLOCK), work_dtype) for…",
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
-        "netlib/containers/memory.py  …slot < self._program.n_inputs ⟦or → and⟧ self.is_fused(slot)",
-        "netlib/containers/memory.py  return slot ⟦< → <=⟧ self._program.n_inputs or sel…",
-        "netlib/kernels/fused/add.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, sends_dout_on=True)",
-        "netlib/containers/memory.py  if readers[-1][⟦0 → 1⟧] == i and (not any((each.keep…",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
@@ -148,22 +150,27 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  …rad in grads if grad.size] or ⟦0.0 → 1.0⟧))",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦np.zeros → np.ones⟧(size, dtype))",
         "netlib/optimizers/optimizer.py  …s_count(settings.pop('steps', ⟦0 → 1⟧), 'steps')",
-        "netlib/optimizers/optimizer.py  …= as_count(taken.pop('steps', ⟦0 → 1⟧), f'{path}: steps')",
+        "netlib/optimizers/optimizer.py  …s_count(selected.pop('steps', ⟦0 → 1⟧), f'{path}: steps')",
         "netlib/optimizers/optimizer.py  twin = type(self)(Parameter(⟦0.0 → 1.0⟧), lr=self._lr if lr is None e…",
-        "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧)",
+        "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
-        "netlib/containers/memory.py  if fusion is ⟦not  → ⟧None and self._lends_value(slo…",
-        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)))",
+        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
+        "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
+        "netlib/containers/planning.py  …ckward(dout), to_copy, strict=⟦True → False⟧)",
+        "netlib/containers/planning.py  …tes, program.outputs), strict=⟦True → False⟧):",
+        "netlib/containers/program.py  …lf.steps, other.steps, strict=⟦True → False⟧)",
+        "netlib/containers/program.py  …writes, self.outputs), strict=⟦True → False⟧)]",
+        "netlib/containers/program.py  …te(zip(arrays, shapes, strict=⟦True → False⟧)):",
         "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
         "netlib/kernels/fused/add.py  return (xs[0].shape, xs[⟦0 → 1⟧].dtype)",
         "netlib/kernels/fused/add.py  …dtype is xs[1].dtype) and (xs[⟦0 → 1⟧].dtype.kind == 'f')",
         "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
-        "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧)",
+        "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧):",
         "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
         "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
-        "netlib/optimizers/flat.py  …arameters, self.steps, strict=⟦True → False⟧))):",
+        "netlib/optimizers/flat.py  …rainable), self.steps, strict=⟦True → False⟧)):",
     ],
 }
 """The survivors that are no gap: why, and which."""

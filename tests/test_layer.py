@@ -190,6 +190,25 @@ def test_moving_changes_the_memory_and_no_number():
         assert parameter.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
+@pytest.mark.parametrize("grad", [[0.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
+@pytest.mark.parametrize("memory", [[0.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
+def test_moving_takes_the_gradient_along_whatever_the_new_memory_held(grad, memory):
+    parameter, new = nl.Parameter([1.0, 2.0]), np.array(memory)
+    parameter.grad = grad
+    parameter.move_to(np.empty(2), new)
+    assert new.tolist() == grad
+
+
+def test_zero_grad_writes_no_zeros_into_an_array_that_no_caller_has_seen():
+    moved = fresh()
+    moved.move_to(np.empty((2, 2)), np.zeros((2, 2)))
+    for parameter in (fresh(), moved):
+        parameter.add_grad(np.ones((2, 2)))
+        parameter.zero_grad()
+        assert (parameter._grad == 1).all()
+        assert not parameter.grad.any()
+
+
 @EMPTY_HANDED
 @pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
 def test_a_copy_has_the_numbers_and_its_own_memory(make, twin_of):

@@ -172,6 +172,55 @@ def test_whoever_writes_into_what_went_in_or_came_out_changes_no_gradient(place,
         assert parameter.grad.tolist() == twin.parameters()[path].grad.tolist()
 
 
+class WavesOfOutputs(nl.Layer):
+    """Waves, with a backward that reads the outputs."""
+
+    n_outputs = 2
+
+    def forward(self, x):
+        waves = np.sin(x), np.cos(x)
+        return self.remember(waves, *waves)
+
+    def backward(self, dout):
+        (ds, dc), s, c = self.recall(dout)
+        return ds * c - dc * s
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_whoever_writes_into_one_of_several_outputs_changes_no_gradient(written):
+    model = nl.Sequential(nl.Tanh(), WavesOfOutputs())
+    for _ in range(3):
+        model.forward(X)[written][...] = 99
+        dx = model.backward((DOUT, 2 * DOUT))
+        y = np.tanh(X)
+        np.testing.assert_allclose(dx, DOUT * (np.cos(y) - 2 * np.sin(y)) * (1 - y * y), rtol=1e-12)
+
+
+def test_whoever_writes_into_the_only_output_that_leaves_the_model_changes_no_gradient():
+    x = nl.Input("x")
+    sine, cosine = WavesOfOutputs()(nl.Tanh()(x))
+    model = nl.Graph([x], [sine, nl.Tanh()(cosine)])
+    for _ in range(3):
+        model.forward(X)[0][...] = 99
+        dx = model.backward((0 * DOUT, DOUT))
+        y = np.tanh(X)
+        dcosine = DOUT * (1 - np.tanh(np.cos(y)) ** 2)
+        np.testing.assert_allclose(dx, -dcosine * np.sin(y) * (1 - y * y), rtol=1e-12)
+
+
+def test_whoever_writes_into_one_of_several_inputs_changes_no_gradient():
+    x = nl.Input("x")
+    model = nl.Graph([x], [nl.Tanh()(Product()(x, nl.Tanh()(x)))])
+    given, other = X.copy(), X.copy()
+    for _ in range(3):
+        model.forward(given)
+        given[...] = 99
+        dx = model.backward(DOUT)
+        given[...] = X
+        model.forward(other)
+        assert dx.tolist() == model.backward(DOUT).tolist()
+
+
 def test_a_writer_gives_the_derivative_of_what_it_computes():
     # y = 2 · tanh(x) and dy/dx = 2 · (1 - tanh²(x)); y = 4 · exp(x) is its own derivative
     for model in (Doubles(nl.Tanh()), nl.Sequential(Doubles(nl.Tanh()))):

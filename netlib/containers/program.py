@@ -59,8 +59,6 @@ class Step:
         self.n_outputs = layer.n_outputs
         is_replaced = any(name in layer.__dict__ for name in METHODS)
         self.kernel = "" if is_replaced else type(layer).kernel_name
-        self.is_source_only = self.is_output = self.reads_exposed = False
-        self.is_inner = True
 
     def set_flags(self, n_inputs: int, outputs: Slots, exposed: set[int]) -> None:
         """Set the flags that depend on the rest of the program."""

@@ -40,7 +40,8 @@ class Pooling(Layer):
     def windows(self, lengths: Shape) -> Windows:
         """Return the windows on images of these lengths."""
         windows = kernel_windows(lengths, self._kernel, self._strides, self._dilations, self._pads, self, self.ceil_mode)
-        if not windows.counts(with_border=False).all():
+        has_gaps = max(self._dilations) > 1  # else a window, which is wider than the border, covers a pixel
+        if has_gaps and not windows.counts(with_border=False).all():
             message = f"a window of {self.kernel_size!r} with dilation {self.dilation!r} covers no pixel of {lengths}"
             raise ShapeError(message, where=self, hint="Reduce the dilation or the padding.")
         return windows

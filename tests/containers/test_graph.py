@@ -552,3 +552,11 @@ def test_a_layer_of_several_outputs_must_return_as_many():
     model = graph(lambda x: Liar()(x)[0], "x")
     with pytest.raises(nl.InvalidTypeError, match=r"Graph\['Liar_1'\] Liar\(\): forward returned ndarray, expected a tuple of 2 arrays"):
         model.forward(np.ones(2))
+
+
+def test_the_wrong_one_of_several_douts_is_named():
+    x = nl.Input("x")
+    model = nl.Graph([x], [nl.Tanh()(x), nl.Sigmoid()(x)])
+    model.forward(np.ones((2, 3)))
+    with pytest.raises(nl.ShapeError, match=r"dout of output 1 has shape \(3,\), expected that of the output, \(2, 3\)"):
+        model.backward((np.ones((2, 3)), np.ones(3)))

@@ -8,6 +8,8 @@ from own_layers import Noop, Scale, affine, by_hand, grads
 
 import netlib as nl
 from netlib.containers import planning
+from netlib.containers.plan import Spec, SpecMismatch, spec_of
+from netlib.containers.program import Program
 
 ONE_INPUT = {
     "none": None,
@@ -257,6 +259,17 @@ def test_a_layer_that_writes_into_its_dout_disturbs_no_other_operand_of_a_sum(is
         np.testing.assert_allclose(model.backward(dout.copy()), dout * (1 - np.tanh(x) ** 2) + 2 * dout, rtol=1e-12)
 
 
+def test_a_copy_of_an_inner_value_and_one_of_the_input_are_made_side_by_side():
+    x = nl.Input("x")
+    scale, left, right = Scale([1.0, 2.0, 3.0]), affine(3, 2, 0), affine(3, 2, 1)
+    model = nl.Graph([x], [left(scale(x)) + right(x)])
+    weight, bias = np.diag([1.0, 2.0, 3.0]) @ left.weight.value + right.weight.value, left.bias.value + right.bias.value
+    for seed in range(3):
+        x, dout = np.random.default_rng(seed).normal(size=(4, 3)), np.ones((4, 2))
+        np.testing.assert_allclose(model.forward(x), x @ weight + bias, rtol=1e-12)
+        np.testing.assert_allclose(model.backward(dout), dout @ weight.T, rtol=1e-12)
+
+
 def test_results_have_the_type_of_the_input_at_every_step():
     model = nl.Sequential(nl.Residual(nl.Tanh()), nl.Residual(nl.Sigmoid()))
     for dtype in ["f8"] * 3 + ["f4"] * 3 + ["f8", "f2", "f4"]:
@@ -279,3 +292,129 @@ def test_a_plan_is_made_once_for_inputs_of_one_shape_and_type(n_inputs, way, mon
     if n_inputs == 2:
         model.forward(np.ones((4, 3)), np.ones((4, 3), np.float32))
         assert len(made) == (3 if way == "by plan" else 0)
+        for _ in range(2):
+            model.forward(np.ones((4, 3)), np.ones((4, 3)).view(np.recarray))
+        assert len(made) == (3 if way == "by plan" else 0)
+
+
+# What a plan consists of --------------------------------------------------------------------------
+
+
+def plan_of(model, x):
+    """Return the program of a model and its plans for such an input: without fused operations, and with."""
+    program, specs = Program(model, 1), {0: spec_of(x)}
+    unfused = planning.make_unfused_plan(program)
+    unfused.forward([x], specs)
+    return unfused, planning.make_plan(program, (spec_of(x),), specs, unfused)
+
+
+def test_a_value_is_freed_after_its_last_reader_unless_it_is_in_a_work_array():
+    x = nl.Input("x")  # slot 0
+    left, right = nl.Tanh()(x), nl.Sigmoid()(x)  # 1 and 2
+    total = left + right  # 3, which fused operations write and read
+    wide = affine(3, 4, 0)(total)  # 4
+    model = nl.Graph([x], [nl.Softmax()(wide)])
+    unfused, plan = plan_of(model, np.ones((2, 3)))
+    assert [op.frees for op in unfused.ops] == [(), (), (1, 2), (3,), (4,)]
+    assert [op.frees for op in plan.ops] == [(), (), (1, 2), (), (4,)]
+
+
+def test_a_plan_is_a_chain_if_each_operation_is_fused_and_reads_only_the_one_before():
+    chain, branches = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)), nl.Residual(affine(3, 3, 2))
+    models = chain, branches, nl.Sequential(affine(3, 3, 3), Noop())
+    assert [plan_of(model, np.ones((2, 3)))[1]._is_chain for model in models] == [True, False, False]
+
+
+def test_only_an_input_or_a_repeated_output_is_returned_as_a_copy():
+    x = nl.Input("x")
+    y = nl.Tanh()(x)
+    for outputs, n_steps in [([y], 1), ([y, y], 2), ([x, y], 2), ([x, y, y], 3)]:
+        assert len(Program(nl.Graph([x], outputs), 1).steps) == n_steps
+
+
+def test_an_input_is_copied_only_for_a_kernel_whose_backward_reads_it():
+    x = np.ones((2, 3))
+    assert [slot for slot, _ in plan_of(nl.Sequential(affine(3, 3, 0)), x)[1].copies] == [0]
+    assert plan_of(nl.Residual(nl.Tanh()), x)[1].copies == []
+
+
+def test_only_what_comes_from_or_goes_to_a_users_layer_is_checked_converted_or_copied():
+    x = nl.Input("x")
+    first, second = Scale([1.0, 2.0, 3.0]), Scale([4.0, 5.0, 6.0])
+    model = nl.Graph([x], [second(affine(3, 3, 0)(first(x) + x))])
+    plain = "forward", "backward"
+    checked, converted = ("checked_forward", "copying_backward"), ("forward", "converting_backward")
+    _, plan = plan_of(model, np.ones((2, 3)))
+    assert [(op.forward.__name__, op.backward.__name__) for op in plan.ops] == [plain, checked, converted, plain]
+    _, plan = plan_of(nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)), np.ones((2, 3)))
+    assert [(op.forward.__name__, op.backward.__name__) for op in plan.ops] == [plain, plain]
+
+
+SPEC = Spec((2, 3), np.dtype("f4"))
+MISFITS = {
+    "a list": np.ones((2, 3), "f4").tolist(),
+    "a subclass": np.ones((2, 3), "f4").view(np.recarray),
+    "another shape": np.ones((1, 3), "f4"),
+    "another type": np.ones((2, 3)),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_a_value_of_another_kind_than_planned_is_noticed(misfit):
+    copy_op = planning._copy_op(Program(nl.Sequential(nl.Tanh()), 1).steps[0], 0, 1, np.zeros(*SPEC))
+    check = planning._check_inputs(lambda *xs: xs, [1], [Spec((5,), np.dtype("f8")), SPEC])
+    x = np.full(SPEC.shape, 7, SPEC.dtype)
+    assert copy_op.forward(x).tolist() == x.tolist()
+    assert check(MISFITS[misfit], x) == (MISFITS[misfit], x)
+    with pytest.raises(SpecMismatch):
+        copy_op.forward(MISFITS[misfit])
+    with pytest.raises(SpecMismatch):
+        check(x, MISFITS[misfit])
+
+
+class Sends(nl.Layer):
+    """y = x. Its backward returns dL/dx in a form of its own."""
+
+    def __init__(self, convert):
+        self.convert = convert
+
+    def forward(self, x):
+        return x + 0
+
+    def backward(self, dout):
+        return self.convert(dout)
+
+
+FORMS = {
+    "float32": lambda d: d.astype("f4"),
+    "columns first": np.asfortranarray,
+    "every second": lambda d: np.repeat(d, 2, axis=1)[:, ::2],
+    "a list": np.ndarray.tolist,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dout_is_converted_to_the_type_of_y_and_to_rows(form):
+    layer, dout = nl.Tanh(), np.arange(6.0).reshape(2, 3)
+    layer.forward(np.zeros((2, 3)))
+    backward = planning._convert_dout(lambda d: d, Program(nl.Sequential(layer), 1).steps[0], Spec((2, 3), np.dtype("f8")))
+    assert backward(dout) is dout
+    converted = backward(FORMS[form](dout))
+    assert (converted.dtype, converted.flags.carray) == ("f8", True)
+    assert converted.tolist() == dout.tolist()
+    with pytest.raises(nl.ShapeError):
+        backward(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_gradient_of_any_type_and_layout_from_a_users_layer_reaches_those_before(form):
+    model = nl.Sequential(affine(3, 3, 0), nl.ReLU(), Sends(FORMS[form]), affine(3, 3, 1))
+    plain = nl.Sequential(*copy.deepcopy([model[0], model[1], model[3]]))
+    x, dout = np.random.default_rng(0).normal(size=(2, 4, 3))
+    for _ in range(3):
+        for each in (model, plain):
+            each.zero_grad()
+            each.forward(x)
+        np.testing.assert_allclose(model.backward(dout), plain.backward(dout), rtol=1e-6)
+        for got, expected in zip(grads(model).values(), grads(plain).values(), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6)

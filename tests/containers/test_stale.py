@@ -6,6 +6,7 @@ from own_layers import Halves, Scale, affine, grads
 from stateful_layers import Doubles, Square
 
 import netlib as nl
+from netlib.containers.program import Program
 
 X, OTHER = np.random.default_rng(0).normal(size=(2, 4, 3))
 DOUT = np.random.default_rng(1).normal(size=(4, 3))
@@ -182,3 +183,21 @@ def test_a_backward_after_a_layer_has_forgotten_its_forward_is_refused_by_path(i
         model.forward(X)
         model[i].forget()
         assert_refused(model, rf"^Sequential\[{i}\]")
+
+
+def test_programs_are_wired_alike_if_the_same_layers_read_the_same_values():
+    a, b = nl.Tanh(), nl.Sigmoid()
+
+    def wired(*layers):
+        return Program(nl.Sequential(*layers), 1)
+
+    def branched(after):
+        x = nl.Input("x")
+        h = a(x)
+        return Program(nl.Graph([x], [h, b(h if after else x)]), 1)
+
+    assert wired(a, b).is_wired_as(wired(a, b))
+    assert branched(after=True).is_wired_as(branched(after=True))
+    for other in (wired(b, a), wired(a), wired(a, nl.Sigmoid()), wired(a, b, nl.Tanh())):
+        assert not wired(a, b).is_wired_as(other)
+    assert not branched(after=True).is_wired_as(branched(after=False))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
+from netlib.containers import planning
 from netlib.kernels import fused
 from netlib.kernels.fused.fusion import Fusion, Operation
 
@@ -143,6 +144,56 @@ def test_a_row_fits_by_shape_and_else_the_layers_run_one_by_one(row):
     assert row.ran == []
 
 
+def test_plans_are_kept_for_the_four_shapes_that_came_last(row, monkeypatch):
+    made, make_plan = [], planning.make_plan
+    monkeypatch.setattr(planning, "make_plan", lambda *parts: made.append(parts[1][0].shape[0]) or make_plan(*parts))
+    model = nl.Sequential(nl.Tanh(), nl.Tanh())
+    for rows, all_made in [
+        ((1, 2, 3, 4), []),
+        ((1, 2, 3, 4, 1, 2, 3, 4), [1, 2, 3, 4]),
+        ((5,), [1, 2, 3, 4]),
+        ((5, 2, 3, 4, 5), [1, 2, 3, 4, 5]),
+        ((1,), [1, 2, 3, 4, 5]),
+        ((1, 3, 4, 5), [1, 2, 3, 4, 5, 1]),
+    ]:
+        for n in rows:
+            model.forward(np.ones((n, 3)))
+        assert made == all_made
+
+
+def test_a_graph_that_returns_its_input_too_runs_by_plan(row):
+    x = nl.Input("x")
+    model = nl.Graph([x], [x, x, nl.Tanh()(nl.Tanh()(x))])
+    for _ in range(3):
+        assert [y.tolist() for y in model.forward(X)] == [X.tolist(), X.tolist(), np.tanh(np.tanh(X)).tolist()]
+    assert row.ran == ["forward", "forward"]
+
+
+def test_an_error_in_the_second_layer_of_a_group_names_that_layer(monkeypatch):
+    added = TanhTwice()
+    monkeypatch.setitem(fused.TABLE, ("tanh", "affine"), added.fusion()._replace(fits=lambda *_: False))
+    model = nl.Sequential(nl.Tanh(), nl.Affine(2, 2))
+    for run in (model.predict, model.forward):
+        with pytest.raises(nl.ShapeError, match=r"^Sequential\[1\] Affine\(2, 2"):
+            run(X)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dtype"),
+    [
+        (np.ones((2, 3), int), np.ones((2, 3), int), "f4"),
+        (np.ones((2, 3)), np.ones((2, 3), "f4"), "f8"),
+        (np.ones((2, 3)), np.ones((2, 3)).view(np.recarray), "f8"),
+        (np.ones((2, 3)).view(np.recarray), np.ones((2, 3)), "f8"),
+    ],
+)
+def test_a_sum_of_what_its_row_does_not_take_is_predicted_as_the_layer_computes_it(a, b, dtype):
+    nodes = [nl.Input("a"), nl.Input("b")]
+    y = nl.Graph(nodes, [nodes[0] + nodes[1]]).predict(a, b)
+    assert (type(y), y.dtype) == (np.ndarray, dtype)
+    assert y.tolist() == [[2.0] * 3] * 2
+
+
 class Stretches(nl.Layer):
     """Gives more rows in some steps than in others, which no plan can know."""
 
@@ -203,6 +254,20 @@ def test_the_rows_of_affine_take_matrices_of_its_width_and_type(row):
     assert not fused.TABLE[row].fits(layers, SINGLES)
     layers[0].bias = None
     assert fused.TABLE[row].fits(layers, FLOATS) == (row == ("affine",))
+
+
+@pytest.mark.parametrize("row", [("affine",), ("affine", "relu")], ids="-".join)
+@pytest.mark.parametrize("shape", [(4, 3), (2, 2, 3)])
+def test_the_rows_of_affine_predict_its_equation(row, shape):
+    weight, bias, x = np.arange(6.0).reshape(3, 2), np.array([10.0, -20.0]), X.reshape(shape)
+    layers = [nl.Affine.from_arrays(weight, bias), nl.ReLU()][: len(row)]
+    y = x @ weight + bias
+    np.testing.assert_allclose(fused.TABLE[row].infer(layers, x), y if row == ("affine",) else np.maximum(y, 0), rtol=1e-12)
+
+
+def test_the_row_of_affine_predicts_without_a_bias():
+    layer = nl.Affine.from_arrays(np.arange(6.0).reshape(3, 2))
+    np.testing.assert_allclose(fused.TABLE["affine",].infer([layer], X), X @ layer.weight.value, rtol=1e-12)
 
 
 def test_a_sum_that_broadcasts_in_a_graph_has_the_gradients_of_add():

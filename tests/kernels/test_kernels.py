@@ -14,6 +14,7 @@ from netlib.kernels.bias_relu import add_bias, add_bias_relu, rectify, relu_back
 from netlib.kernels.kernel import Kernel, Loops
 from netlib.kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from netlib.kernels.total import total
+from netlib.parameter import Parameter
 
 from .versions import VERSIONS, use
 
@@ -255,3 +256,14 @@ def test_half_and_extended_precision_use_numpy(version, kernel, dtype):
     if np.dtype(dtype) != np.float64:
         assert kernel.of(np.dtype(dtype)) is kernel.numpy
         kernel(*CASES[kernel].arguments(matrix((5, 3), dtype)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_parameter_adds_the_sum_of_rows_of_any_layout(version, monkeypatch):
+    use(version, monkeypatch)
+    parameter, d = Parameter([0.0, 0.0]), np.array([[1.0, 2.0], [30.0, 40.0]])
+    for layout in (d, np.asfortranarray(d), np.repeat(d, 2, axis=1)[:, ::2], d.reshape(2, 1, 2)):
+        parameter.add_grad_sum(layout)
+        parameter.add_grad_sum(layout)
+        assert parameter.grad.tolist() == [62.0, 84.0]
+        parameter.zero_grad()

@@ -184,6 +184,16 @@ def test_without_eps_a_larger_x_gives_the_same_y_so_the_gradient_along_x_vanishe
     assert np.abs(along).max() < 1e-12
 
 
+@every_norm
+def test_by_default_every_norm_but_instance_norm_scales_and_shifts_by_parameters_that_change_nothing(kind, arguments):
+    norm = kind(*arguments)
+    names = {nl.InstanceNorm: [], nl.RMSNorm: ["weight"]}.get(kind, ["weight", "bias"])
+    assert [*norm.parameters()] == names
+    assert all((p.value == (path == "weight")).all() for path, p in norm.parameters().items())
+    assert norm.eps == (np.finfo(np.float32).eps if kind is nl.RMSNorm else 1e-5)
+    assert kind(*arguments, affine=False).parameters() == {}
+
+
 @pytest.mark.parametrize(
     ("kind", "shape", "options"),
     [

@@ -45,6 +45,8 @@ def test_a_border_of_a_max_pool_loses_against_negative_numbers():
 def test_ceil_mode_adds_a_last_window_unless_it_begins_in_the_border(make):
     lengths = {n: make(2, stride=3, padding=1, ceil_mode=True).forward(np.ones((1, 1, n))).shape[2] for n in range(1, 8)}
     assert lengths == {1: 1, 2: 1, 3: 2, 4: 2, 5: 2, 6: 3, 7: 3}  # at n = 2 and 5 the next would begin after the image
+    lengths = {n: make(3, stride=2, ceil_mode=True).forward(np.ones((1, 1, n))).shape[2] for n in range(3, 8)}
+    assert lengths == {3: 1, 4: 2, 5: 2, 6: 3, 7: 3}
 
 
 def test_means_count_the_border_but_not_what_lies_beyond_it():

@@ -227,6 +227,13 @@ def test_targets_of_another_shape_are_refused_by_the_name_of_the_loss(kind):
 def test_the_hint_for_as_many_targets_in_another_shape_is_the_reshape():
     with pytest.raises(nl.ShapeError, match=r"t\.reshape\(\(4, 1\)\)"):
         nl.MeanSquaredError().forward(np.ones((4, 1)), np.ones(4))
+    with pytest.raises(nl.ShapeError, match=r"t\.reshape\(\(4,\)\)"):
+        nl.MeanSquaredError().forward(np.ones(4), np.ones((4, 1)))
+
+
+def test_the_hint_for_a_number_in_place_of_a_batch_of_one_is_to_squeeze_one_axis_only():
+    with pytest.raises(nl.ShapeError, match="squeeze one axis only"):
+        nl.MeanSquaredError().forward(np.float64(1), np.ones(1))
 
 
 @every_loss

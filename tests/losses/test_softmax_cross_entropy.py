@@ -61,10 +61,12 @@ def test_a_label_as_large_as_the_number_of_classes_is_refused_and_named(dtype):
         nl.SoftmaxCrossEntropy().forward(np.ones((2, 3)), np.array([0, 3], dtype))
 
 
-@pytest.mark.parametrize(("labels", "named"), [([0, -1], "-1"), ([-1, 0], "-1"), ([-100, 2], "-100"), ([7, -1], "7")])
+@pytest.mark.parametrize(("labels", "named"), [([0, -1], "-1"), ([-1, 0], "-1"), ([-100, 2], "-100"), ([7, -1], "7"), ([3, -1], "3")])
 def test_a_negative_label_is_refused_and_named(labels, named):
     with pytest.raises(nl.InvalidValueError, match=f"label {named},"):
         nl.SoftmaxCrossEntropy().forward(np.ones((2, 3)), labels)
+    with pytest.raises(nl.InvalidValueError, match=f"label {named},"):
+        nl.SoftmaxCrossEntropy().forward(np.ones((2, 1, 3)), np.array(labels)[:, None])
 
 
 @pytest.mark.parametrize("label", [2**31, 2**63 - 1, 2**63, 2**64 - 1])

@@ -11,7 +11,7 @@ import pytest
 import netlib as nl
 from netlib.layer import Layer, Parameter
 from netlib.optimizers import SGD, Adam
-from netlib.optimizers.flat import Flat
+from netlib.optimizers.flat import FLUSH_EVERY, Flat
 
 
 def chain(*widths, seed=0, dtype="float64"):
@@ -268,12 +268,21 @@ def test_freezing_between_steps_is_seen_at_once():
 def test_an_optimizer_over_frozen_parameters_waits_for_them():
     weight = Parameter([1.0], trainable=False)
     optimizer = SGD(weight, lr=1.0)
-    with pytest.warns(UserWarning, match="every parameter is frozen"):
+    with pytest.warns(UserWarning, match="every parameter is frozen") as caught:
         optimizer.step()
+    assert [each.filename for each in caught] == [__file__]
     weight.trainable = True
     weight.grad += 1
     optimizer.step()
     assert weight.value == 0
+
+
+def test_freezing_all_parameters_of_one_type_is_no_reason_to_warn():
+    single, double = Parameter(np.ones(1, np.float32), trainable=False), Parameter([1.0])
+    optimizer = SGD([single, double], lr=1.0)
+    double.grad += 1
+    optimizer.step()
+    assert (single.value, double.value) == (1, 0)
 
 
 def test_parameters_in_any_memory_layout_move_without_a_change():
@@ -290,6 +299,30 @@ def test_the_flat_arrays_hold_the_parameters_in_order():
     assert flat.values.tolist() == [1, 2, 3, 4]
     assert [(first, last) for first, last, _ in flat.runs] == [(0, 1), (2, 3)]
     assert [g.size for g in flat.gradients()] == [2, 1]
+
+
+def test_the_flat_arrays_are_arranged_anew_only_when_a_parameter_has_changed():
+    weight = Parameter([1.0])
+    flat = Flat([weight], [])
+    flat.sync()
+    runs = flat.runs
+    flat.sync()
+    assert flat.runs is runs
+    weight.trainable = False
+    flat.sync()
+    assert flat.runs == []
+
+
+def test_only_subnormal_state_is_flushed_and_only_at_every_64th_step():
+    least = np.finfo(np.float64).smallest_normal
+    flat = Flat([Parameter(np.zeros(5))], ["mean"])
+    mean = flat.slots["mean"]
+    flat.load(0, FLUSH_EVERY - 2, {"mean": np.array([least / 2, -least / 2, least, -least, -1.0])})
+    before = mean.tolist()
+    for expected in (before, [0, 0, *before[2:]]):
+        flat.sync()
+        flat.advance(lambda *_: None, 1.0)
+        assert mean.tolist() == expected
 
 
 def test_a_step_allocates_nothing_that_grows_with_the_model():

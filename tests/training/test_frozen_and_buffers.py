@@ -62,6 +62,15 @@ def test_freeze_and_unfreeze_return_the_layer():
     assert layer.unfreeze() is layer
 
 
+def test_unfreezing_leaves_alone_what_was_never_frozen():
+    layer = affine(3, 1, 0)
+    layer.weight = nl.Parameter(layer.weight.value, trainable=False)
+    layer.unfreeze()
+    assert flags(layer) == [False, True]
+    layer.freeze().unfreeze()
+    assert flags(layer) == [False, True]
+
+
 def test_a_frozen_part_is_in_evaluation_mode_and_stays_there_while_the_rest_trains():
     part = body()
     model = nl.Sequential(part, nl.Dropout(0.5, rng=1), affine(3, 1, 2))

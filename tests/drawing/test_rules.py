@@ -247,6 +247,36 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
 
 
+def test_a_convolution_says_what_it_is_and_only_the_options_that_it_has():
+    assert lines_of(nl.Conv2d(1, 2, 3, rng=0), (1, 1, 4, 5)) == [
+        "y = conv(x, weight) + bias[:, None, None]",
+        "dx = conv_transpose[to=4×5](dy, weight)",
+        "dweight = conv_weight[kernel=3](x, dy)",
+        "dbias = sum[axis=(0, 2, 3)](dy)",
+    ]
+    conv = nl.Conv1d(2, 2, 2, stride=2, padding=((0, 1),), dilation=3, groups=2, bias=False, rng=0)
+    assert lines_of(conv, (1, 2, 6))[0] == "y = conv[stride=2, border=0:1, dilation=3, groups=2](x, weight)"
+    assert lines_of(nl.ConvTranspose1d(1, 1, 3, bias=False, rng=0), (1, 1, 4)) == [
+        "y = conv_transpose[to=6](x, weight)",
+        "dx = conv(dy, weight)",
+        "dweight = conv_weight[kernel=3](dy, x)",
+    ]
+
+
+def test_pooling_sends_the_gradient_to_the_winners_or_to_all_alike():
+    assert lines_of(nl.MaxPool2d(2), (1, 1, 4, 4)) == ["y = maxpool[kernel=2, stride=2](x)", "dx = to_winners[kernel=2, stride=2](dy, x)"]
+    assert lines_of(nl.AvgPool1d(3, stride=1), (1, 1, 4)) == ["y = avgpool[kernel=3](x)", "dx = avgpool_transpose[kernel=3, to=4](dy)"]
+
+
+def test_a_norm_without_parameters_needs_no_name_but_that_of_its_divisor():
+    assert lines_of(nl.LayerNorm(3, affine=False), (2, 3)) == [
+        "y = (x − mean[axis=-1](x)) / s, where s = sqrt(var[axis=-1](x) + 1e-05)",
+        "dx = (dy − mean[axis=-1](dy) − y ⊙ mean[axis=-1](dy ⊙ y)) / s, where s = sqrt(var[axis=-1](x) + 1e-05)",
+    ]
+    (y, *_) = lines_of(nl.LayerNorm(3), (2, 3))
+    assert y == "y = z ⊙ weight + bias, where z = (x − mean[axis=-1](x)) / s, s = sqrt(var[axis=-1](x) + 1e-05)"
+
+
 def test_a_users_layer_states_its_rule_in_one_attribute():
     class Gain(Scale):
         rule = "y = x ⊙ weight; dx = dy ⊙ weight\n dweight = sum[axis=0](dy ⊙ x)"

@@ -63,12 +63,16 @@ class Half:
         """Width and height of the array."""
         if not self.rows:
             return 0.0, 0.0
-        width, height = max(Text("", row).width for row in self.rows), len(self.rows) * LINE
+        width, height = self._text_width, len(self.rows) * LINE
         if self.is_mosaic:
             return max(width, self.image_size[0]), self.image_size[1] + height + 4.0
         if self.image:
             return width + HEAT + 8, max(HEAT, height) + 4.0
         return width + (14 if self.is_bracketed else 0), height + 2.0
+
+    @property
+    def _text_width(self) -> float:
+        return max(Text("", row).width for row in self.rows)
 
     @property
     def size(self) -> Point:
@@ -86,15 +90,16 @@ class Half:
         left, top = x - width / 2, y
         if self.image:
             image_width, image_height = self.image_size
-            middle = y + height / 2
-            at = (x - image_width / 2, y + 2) if self.is_mosaic else (left, middle - image_height / 2)
-            size = f'width="{image_width:.0f}" height="{image_height:.0f}"'
-            yield f'<image x="{at[0]:.1f}" y="{at[1]:.1f}" {size} preserveAspectRatio="none" '
-            yield f'style="image-rendering:pixelated" href="{self.image}"/>'
-            if self.is_mosaic:
-                left, top = x - max(Text("", row).width for row in self.rows) / 2, y + 2 + image_height
+            if self.is_mosaic:  # the text below it
+                corner = x - image_width / 2, y + 2
+                left, top = x - self._text_width / 2, y + 2 + image_height
             else:
+                middle = y + height / 2
+                corner = left, middle - image_height / 2
                 left, top = left + image_width + 8, middle - len(self.rows) * LINE / 2
+            size = f'width="{image_width:.0f}" height="{image_height:.0f}"'
+            yield f'<image x="{corner[0]:.1f}" y="{corner[1]:.1f}" {size} preserveAspectRatio="none" '
+            yield f'style="image-rendering:pixelated" href="{self.image}"/>'
         if self.is_bracketed:
             top_of_bracket, bottom = y + 1, y + height - 1
             for edge, inwards in ((left, 4), (left + width, -4)):

@@ -64,6 +64,11 @@ def test_with_gaps_between_windows_the_pixels_in_the_gaps_get_no_gradient():
     assert layer.backward([[[1.0, 1.0]]]).tolist() == [[[2.0, 0.0, 0.0, 2.0]]]
 
 
+def test_an_image_of_one_pixel_is_large_enough():
+    assert nl.Conv1d.from_arrays([[[2.0]]]).forward([[[3.0]]]).tolist() == [[[6.0]]]
+    assert nl.ConvTranspose1d.from_arrays([[[2.0]]]).forward([[[3.0]]]).tolist() == [[[6.0]]]
+
+
 def test_a_depthwise_convolution_keeps_its_channels_apart():
     layer = nl.Conv1d.from_arrays([[[1.0]], [[10.0]], [[100.0]], [[1000.0]]], groups=2)
     assert layer.forward([[[1.0, 2.0], [3.0, 4.0]]]).tolist() == [[[1.0, 2.0], [10.0, 20.0], [300.0, 400.0], [3000.0, 4000.0]]]
@@ -147,6 +152,7 @@ def test_settings_that_do_not_fit_are_refused(make, message):
         (nl.Conv2d(1, 4, 3), (7, 28, 28, 1), r"got x of shape \(7, 28, 28, 1\), expected \(N, 1, H, W\). Axis 1 must hold the channels"),
         (nl.Conv2d(3, 4, 3), (7, 1, 28, 28), r"expected \(N, 3, H, W\). Give the layer 1 channels"),
         (nl.Conv2d(1, 4, 3), (7, 28, 28), r"For images with one channel, write x\[:, None\]"),
+        (nl.Conv2d(2, 4, 3), (2, 28, 28), r"For one image, write x\[None\]"),
         (nl.Conv2d(3, 4, 3), (3, 28, 28), r"For one image, write x\[None\]"),
         (nl.Conv1d(3, 4, 3), (28,), r"expected \(N, 3, L\)"),
         (nl.Conv3d(3, 4, 1), (1, 3, 2, 0, 2), r"expected \(N, 3, D, H, W\). An image needs at least one pixel"),

@@ -37,6 +37,13 @@ def test_the_border_never_wins_even_against_minus_infinity(pool):
     assert dx[0, 0, 0] >= 1
 
 
+def test_of_windows_of_minus_infinity_the_first_pixel_inside_the_image_wins():
+    pool = nl.MaxPool2d(2, padding=1)
+    y = pool.forward(np.full((1, 1, 3, 3), -np.inf))
+    assert y.shape == (1, 1, 2, 2)
+    assert pool.backward([[[[1.0, 2.0], [3.0, 4.0]]]]).tolist() == [[[[1.0, 2.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, 0.0]]]]
+
+
 def test_a_border_of_a_max_pool_loses_against_negative_numbers():
     assert nl.MaxPool1d(2, padding=1).forward([[[-3.0, -2.0]]]).tolist() == [[[-3.0, -2.0]]]
 

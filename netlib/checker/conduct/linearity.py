@@ -50,6 +50,9 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
     at = [plain, *(gradients_at(twin, d) for d in (others, [a + 2 * b for a, b in zip(douts, others, strict=True)]))]
     if any(g.error is not None for g in at):
         return
+    numbers = map(as_numbers, (*douts, *at[0].by_name.values()))
+    largest = max(float(np.abs(g[np.isfinite(g)]).max(initial=0)) for g in numbers if g is not None)
+    terms = sum(d.size for d in douts)
     for name in at[0].by_name:
         a, b, both = (None if g.by_name[name] is None else as_numbers(g.by_name[name]) for g in at)
         if (
@@ -63,7 +66,7 @@ def check_linearity(twin: Twin, douts: Sequence[Array], plain: Gradients, report
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
         scale = max((float(np.abs(g).max()) for g in (a, b, both) if g.size), default=0.0)
-        rounding = np.finfo(both.dtype).eps * sum(float(np.abs(d).sum()) for d in douts)  # of a sum that cancels
+        rounding = np.finfo(both.dtype).eps * terms * largest  # of a sum that cancels
         if not both.size or float(np.abs(a + 2 * b - both).max()) <= tolerance * scale + rounding:
             continue
         if is_close(a, b, tolerance):

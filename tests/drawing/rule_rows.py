@@ -29,6 +29,7 @@ MORE = [
     Row(lambda dtype: nl.ConvTranspose2d(1, 2, 2, dilation=3, output_padding=(2, 1), rng=0, dtype=dtype), ((1, 1, 2, 2),), ()),
     Row(lambda dtype: nl.Conv1d(1, 1, 1, stride=3, rng=0, dtype=dtype), ((2, 1, 6),), ()),
     fixed(lambda: nl.AvgPool1d(3, stride=2, padding=1, ceil_mode=True), (1, 2, 6)),
+    fixed(lambda: nl.MaxPool1d(2, ceil_mode=True), (1, 2, 5)),
     fixed(lambda: nl.AvgPool2d(2, padding=((0, 1), (1, 1)), ceil_mode=True, count_include_pad=False), (1, 1, 4, 3)),
     fixed(nl.GlobalMaxPool, (2, 3)),
     fixed(lambda: nl.Pad(0), (2, 3)),

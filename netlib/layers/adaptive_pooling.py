@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape
 from ..layer import Layer
 from .images import as_images
+from .rules import Shapes, format_per_axis, format_shape
 from .windows import add_at_winners, as_per_axis
 
 
@@ -57,6 +58,11 @@ class _AdaptiveAvgPool(AdaptivePooling):
             under += np.expand_dims(dout[position], self._within) / dout.dtype.type(math.prod(under.shape[2:]))
         return dx
 
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the means, and their transpose."""
+        windows, to = format_per_axis(self._sizes), format_shape(inputs[0][2:])
+        return f"y = avgpool[windows={windows}](x); dx = avgpool_transpose[windows={windows}, to={to}](dy)"
+
 
 class _AdaptiveMaxPool(AdaptivePooling):
     def forward(self, x: ArrayLike) -> Array:
@@ -77,6 +83,11 @@ class _AdaptiveMaxPool(AdaptivePooling):
         """Return ∂L/∂x."""
         dout, winners, shape = self.recall(dout)
         return add_at_winners(dout, winners, shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the largest numbers; dy goes to where they were."""
+        windows = format_per_axis(self._sizes)
+        return f"y = maxpool[windows={windows}](x); dx = to_winners[windows={windows}](dy, x)"
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):

@@ -7,7 +7,8 @@ from ..errors import InvalidValueError, ShapeError
 from ..initializers import Ones, Zeros, initial_value
 from ..parameter import Buffer
 from .images import as_images
-from .normalization import Normalization, standardize_backward
+from .normalization import Normalization, standardization_rule, standardize_backward
+from .rules import Shapes, format_number, lift
 
 
 class BatchNorm(Normalization):
@@ -51,7 +52,7 @@ class BatchNorm(Normalization):
         x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
         if not self.training or not x.size:
             return self._normalize(x, self.running_mean.value, self.running_var.value, of_batch=False)
-        n, (axes, _) = x.size // self.channels, _per_channel(x)
+        n, (axes, _) = x.size // self.channels, _per_channel(x.shape)
         if n == 1:
             message = f"got x of shape {x.shape}, with one number per channel, which has no variance"
             hint = "Use batches of several samples, or evaluation mode: layer.eval()."
@@ -61,7 +62,7 @@ class BatchNorm(Normalization):
         return self._normalize(x, mean, variance, of_batch=True)
 
     def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
-        _, shape = _per_channel(x)
+        _, shape = _per_channel(x.shape)
         inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)
         mean = mean.astype(x.dtype).reshape(shape)
         return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
@@ -74,12 +75,20 @@ class BatchNorm(Normalization):
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of weight and bias, and return ∂L/∂x."""
         dout, x, mean, inverse, of_batch = self.recall(dout)
-        axes, shape = _per_channel(dout)
+        axes, shape = _per_channel(dout.shape)
         standardized = (x - mean) * inverse
         d = self.scale_backward(dout, standardized, axes, shape)
         return standardize_backward(d, standardized, inverse, axes) if of_batch else d * inverse
 
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the norm, in evaluation mode with the running statistics."""
+        (per, _), axes = _per_channel(output), len(output) - 2
+        if self.training:
+            return self.norm_rule(*standardization_rule("x", per, self.eps), per=per, axes=axes)
+        s = f"sqrt({lift('running_var', axes)} + {format_number(self.eps)})"
+        return self.norm_rule(f"(x − {lift('running_mean', axes)}) / s", s, "{d} / s", per, axes)
 
-def _per_channel(x: Array) -> tuple[Shape, Shape]:
+
+def _per_channel(shape: Shape) -> tuple[Shape, Shape]:
     """Return the axes besides the channels, and the shape of one number per channel."""
-    return (0, *range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)
+    return (0, *range(2, len(shape))), (-1,) + (1,) * (len(shape) - 2)

@@ -13,6 +13,7 @@ from ..initializers import He, Initializer, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
 from .images import as_images
+from .rules import Shapes, format_axes, format_options, format_per_axis, format_shape, format_widths, lift
 from .windows import Windows, as_pads, as_per_axis, kernel_windows, spans_of
 
 
@@ -116,6 +117,25 @@ class Convolution(Layer):
         if self.bias is not None:
             self.bias.add_grad(dout.sum(axis=(0, *range(2, dout.ndim))))
 
+    def _words(self, lengths: Shape) -> tuple[str, str, str]:
+        """Return the functions of rules: convolution, its transpose, the gradient of weight."""
+        windows = self.windows(lengths)
+        axes = zip(windows.lengths, windows.pads, windows.spans, windows.positions, self._strides, strict=True)
+        # The border ends before a window that only an output_padding has room for.
+        pads = [(a, b - (a + n + b - span - (p - 1) * s) // s * s) for n, (a, b), span, p, s in axes]
+        options = {"stride": format_per_axis(self._strides), "border": format_widths(pads), "dilation": format_per_axis(self._dilations)}
+        options["groups"] = str(self.groups)
+        to, kernel = format_shape(windows.lengths), format_per_axis(self._kernel)
+        forward, transposed = format_options(**options), format_options(**options, to=to)
+        return f"conv{forward}", f"conv_transpose{transposed}", f"conv_weight{format_options(kernel=kernel, **options)}"
+
+    def _rule(self, y: str, dx: str, dweight: str) -> str:
+        """Return the rule of these formulas, with the bias."""
+        if self.bias is None:
+            return f"y = {y}; dx = {dx}; dweight = {dweight}"
+        axes = format_axes((0, *range(2, self.axes + 2)))
+        return f"y = {y} + {lift('bias', self.axes)}; dx = {dx}; dweight = {dweight}; dbias = sum[axis={axes}](dy)"
+
 
 class _Conv(Convolution):
     def forward(self, x: ArrayLike) -> Array:
@@ -135,6 +155,11 @@ class _Conv(Convolution):
         """Add to the gradients of weight and bias."""
         dout, x = self.recall(dout)
         self._add_gradients(dout, self._patches(x, self.windows(x.shape[2:])), dout)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return a convolution and its gradients."""
+        conv, transposed, of_weight = self._words(inputs[0][2:])
+        return self._rule(f"{conv}(x, weight)", f"{transposed}(dy, weight)", f"{of_weight}(x, dy)")
 
 
 class _ConvTranspose(Convolution):
@@ -188,6 +213,11 @@ class _ConvTranspose(Convolution):
         """Add to the gradients of weight and bias."""
         dout, x = self.recall(dout)
         self._add_gradients(x, self._patches(dout, self.windows(x.shape[2:])), dout)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return a transposed convolution and its gradients."""
+        conv, transposed, of_weight = self._words(inputs[0][2:])
+        return self._rule(f"{transposed}(x, weight)", f"{conv}(dy, weight)", f"{of_weight}(dy, x)")
 
 
 class Conv1d(_Conv):

@@ -67,3 +67,7 @@ class GlobalMaxPool(Layer):
         dx = np.zeros((*shape[:2], math.prod(shape[2:])), dout.dtype)
         np.put_along_axis(dx, winners, dout[..., None], axis=2)
         return dx.reshape(shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the largest numbers; dy goes to where they were."""
+        return f"y = max[axis={format_axes(range(2, len(inputs[0])))}](x); dx = to_winners[windows=1](dy, x)"

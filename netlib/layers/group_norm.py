@@ -7,7 +7,8 @@ import numpy as np
 from ..arrays import Array, ArrayLike, DTypeLike, as_count
 from ..errors import InvalidValueError
 from .images import as_images
-from .normalization import Normalization, standardize, standardize_backward
+from .normalization import Normalization, standardization_rule, standardize, standardize_backward
+from .rules import Shape, Shapes
 
 
 class GroupNorm(Normalization):
@@ -50,6 +51,15 @@ class GroupNorm(Normalization):
         per_channel = (0, *range(2, dout.ndim))
         d = self.scale_backward(dout, grouped.reshape(dout.shape), per_channel, (-1,) + (1,) * (dout.ndim - 2))
         return standardize_backward(d.reshape(grouped.shape), grouped, inverse, (2,)).reshape(dout.shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the norm with its weight and bias, and their gradients."""
+        per, axes = (0, *range(2, len(output))), len(output) - 2
+        if self.groups in (1, self.channels):
+            along = tuple(range(1 if self.groups == 1 else 2, len(output)))
+            return self.norm_rule(*standardization_rule("x", along, self.eps), per=per, axes=axes)
+        grouped = (output[0], self.groups, math.prod(output[1:]) // self.groups)
+        return self.norm_rule(*standardization_rule("g", (2,), self.eps), per=per, axes=axes, shape=output, grouped=grouped)
 
 
 class InstanceNorm(GroupNorm):

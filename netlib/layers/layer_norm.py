@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape
-from .normalization import Normalization, as_tail, as_tailed, standardize, standardize_backward
+from .normalization import Normalization, as_tail, as_tailed, standardization_rule, standardize, standardize_backward
+from .rules import Shapes
 
 
 class LayerNorm(Normalization):
@@ -51,3 +52,8 @@ class LayerNorm(Normalization):
     @property
     def _axes(self) -> Shape:
         return tuple(range(-len(self.shape), 0))
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the norm with its weight and bias, and their gradients."""
+        per = tuple(range(len(output) - len(self.shape)))
+        return self.norm_rule(*standardization_rule("x", self._axes, self.eps), per=per)

@@ -11,6 +11,7 @@ from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..initializers import Ones, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
+from .rules import format_axes, format_number, format_shape, lift
 
 
 def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
@@ -98,6 +99,56 @@ class Normalization(Layer):
         if self.bias is not None:
             self.bias.add_grad(dout.sum(axis=axes).reshape(self.bias.shape))
         return dout * self.weight.value.reshape(shape or self.weight.shape)
+
+    def norm_rule(self, z: str, s: str, dx: str, per: Shape, axes: int = 0, shape: Shape = (), grouped: Shape = ()) -> str:
+        """Return the rule of a norm.
+
+        Parameters
+        ----------
+        z, s : str
+            The formulas of x̂ and of what it was divided by, s.
+        dx : str
+            The formula of ∂L/∂x, with ``{d}`` for ∂L/∂x̂ and ``{z}`` for x̂.
+        per : tuple of int
+            The axes that the gradients of weight and bias are summed over.
+        axes : int
+            The number of axes after those of weight and bias.
+        shape, grouped : tuple of int
+            The shape of x, and that in which it was normalized, then called g, if they differ.
+        """
+        where = f"z = {z}, s = {s}"
+        if self.weight is None and not grouped:
+            return f"y = {z}, where s = {s}; dx = {dx.format(d='dy', z='y')}, where s = {s}"
+        y, d, dx = "z", "dy", dx.format(d="d", z="z")
+        if self.weight is not None:
+            d += f" ⊙ {lift('weight', axes)}"
+        if grouped:
+            apart, back = f"reshaped to {format_shape(grouped)}", f"reshaped to {format_shape(shape)}"
+            y, d, dx, where = f"(z, {back})", f"({d}, {apart})", f"{dx}, {back}", f"{where}, g = (x, {apart})"
+        lines = [f"dx = {dx}, where d = {d}, {where}"]
+        if self.weight is not None:
+            lines.append(f"dweight = {_sum(f'dy ⊙ {y}', per)}, where {where}")
+            y += f" ⊙ {lift('weight', axes)}"
+        if self.bias is not None:
+            lines.append(f"dbias = {_sum('dy', per)}")
+            y += f" + {lift('bias', axes)}"
+        return "\n".join([f"y = {y}, where {where}", *lines])
+
+
+def _sum(formula: str, axes: Shape) -> str:
+    return f"sum[axis={format_axes(axes)}]({formula})" if axes else formula
+
+
+def standardization_rule(x: str, axes: Shape, eps: float) -> tuple[str, str, str]:
+    """Return the formulas z, s and dx of `Normalization.norm_rule`, for `standardize` over `axes`.
+
+    >>> z, s, dx = standardization_rule("x", (-1,), 0.1)
+    >>> z, s
+    ('(x − mean[axis=-1](x)) / s', 'sqrt(var[axis=-1](x) + 0.1)')
+    """
+    along = f"[axis={format_axes(axes)}]"
+    z, s = f"({x} − mean{along}({x})) / s", f"sqrt(var{along}({x}) + {format_number(eps)})"
+    return z, s, f"({{d}} − mean{along}({{d}}) − {{z}} ⊙ mean{along}({{d}} ⊙ {{z}})) / s"
 
 
 def as_tail(shape: Any, where: str) -> Shape:

@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_count, as_floats, as_number
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
+from .rules import Shape, Shapes, format_number, format_options, format_shape, format_widths
 
 MODES = ("constant", "reflect", "edge", "wrap")
 
@@ -40,7 +41,7 @@ class Pad(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, with longer axes."""
         x = as_floats(x, where=self)
-        pairs = self._pairs(x)
+        pairs = self._pairs(x.shape)
         options = {"constant_values": self.value} if self.mode == "constant" else {}
         return self.remember(np.pad(x, pairs, self.mode, **options), x.shape, pairs)  # type: ignore[call-overload]
 
@@ -62,16 +63,28 @@ class Pad(Layer):
                 dx[source[i]] += dout[i]
         return dx
 
-    def _pairs(self, x: Array) -> list[tuple[int, int]]:
+    def _pairs(self, shape: Shape) -> list[tuple[int, int]]:
         """Return the widths for every axis of `x`, or raise."""
         if isinstance(self.widths, tuple | list):
             last = [tuple(pair) for pair in self.widths]
         else:
-            last = [(self.widths, self.widths)] * max(x.ndim - 2, 1)
-        if len(last) > x.ndim:
-            raise ShapeError(f"got x of shape {x.shape}, expected at least {len(last)} axes", where=self)
-        pairs = [(0, 0)] * (x.ndim - len(last)) + last
-        for n, pair in zip(x.shape, pairs, strict=True):
+            last = [(self.widths, self.widths)] * max(len(shape) - 2, 1)
+        if len(last) > len(shape):
+            raise ShapeError(f"got x of shape {shape}, expected at least {len(last)} axes", where=self)
+        pairs = [(0, 0)] * (len(shape) - len(last)) + last
+        for n, pair in zip(shape, pairs, strict=True):
             if any(pair) and self.mode != "constant" and n == 0:
-                raise ShapeError(f"got x of shape {x.shape}, whose empty axis has nothing to copy", where=self)
+                raise ShapeError(f"got x of shape {shape}, whose empty axis has nothing to copy", where=self)
         return pairs
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the padding of the last axes, and its transpose."""
+        pairs = self._pairs(inputs[0])
+        first = next((axis for axis, pair in enumerate(pairs) if any(pair)), None)
+        if first is None:
+            return "y = x; dx = dy"
+        widths = "×".join(format_widths([pair]) for pair in pairs[first:])
+        options = {"widths": widths} | ({} if self.mode == "constant" else {"mode": self.mode})
+        transposed = format_options(**options, to=format_shape(inputs[0][first:]))
+        value = format_number(self.value) if self.mode == "constant" else "0"
+        return f"y = pad{format_options(**options, value=value)}(x); dx = pad_transpose{transposed}(dy)"

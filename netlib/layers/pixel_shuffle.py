@@ -6,6 +6,7 @@ from ..arrays import Array, ArrayLike, as_count
 from ..errors import ShapeError
 from ..layer import Layer
 from .images import as_images
+from .rules import Shape, Shapes, format_shape
 
 
 class PixelShuffle(Layer):
@@ -42,3 +43,11 @@ class PixelShuffle(Layer):
         n, channels, h, w = shape
         dx = dout.reshape(n, channels // r**2, h, r, w, r).transpose(0, 1, 3, 5, 2, 4)
         return np.array(dx, order="C").reshape(shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the moves forward and back."""
+        (n, channels, h, w), r = inputs[0], self.factor
+        apart, together = (n, channels // r**2, r, r, h, w), (n, channels // r**2, h, r, w, r)
+        y = f"reshaped to {format_shape(apart)}, its axes in the order (0, 1, 4, 2, 5, 3), reshaped to {format_shape(output)}"
+        dx = f"reshaped to {format_shape(together)}, its axes in the order (0, 1, 3, 5, 2, 4), reshaped to {format_shape(inputs[0])}"
+        return f"y = x, {y}; dx = dy, {dx}"

@@ -11,6 +11,7 @@ from ..arrays import Array, ArrayLike, Shape
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
 from .images import as_images
+from .rules import Shapes, format_options, format_per_axis, format_shape, format_widths
 from .windows import Windows, add_at_winners, as_pads, as_per_axis, kernel_windows
 
 
@@ -45,6 +46,20 @@ class Pooling(Layer):
             raise ShapeError(message, where=self, hint="Reduce the dilation or the padding.")
         return windows
 
+    def _options(self, windows: Windows, count_border: bool = False, **more: str) -> str:
+        """Return the options of pooling in rules. What does not count lies outside the border."""
+        axes = zip(windows.lengths, windows.pads, windows.spans, windows.positions, self._strides, strict=True)
+        overhang = [(0, max((p - 1) * s + span - (a + n + b), 0)) for n, (a, b), span, p, s in axes]
+        everything = [(a, b + beyond) for (a, b), (_, beyond) in zip(windows.pads, overhang, strict=True)]
+        return format_options(
+            kernel=format_per_axis(self._kernel),
+            stride=format_per_axis(self._strides),
+            border=format_widths(windows.pads) if count_border else "0",
+            outside=format_widths(overhang if count_border else everything),
+            dilation=format_per_axis(self._dilations),
+            **more,
+        )
+
 
 class _MaxPool(Pooling):
     def __init__(self, kernel_size: int | Shape, stride: int | Shape | None = None, padding: Any = 0,
@@ -67,6 +82,11 @@ class _MaxPool(Pooling):
         """Return ∂L/∂x."""
         dout, winners, shape = self.recall(dout)
         return add_at_winners(dout, winners, shape)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the largest numbers; dy goes to where they were."""
+        options = self._options(self.windows(inputs[0][2:]))
+        return f"y = maxpool{options}(x); dx = to_winners{options}(dy, x)"
 
     def _by_place(self, patches: Array) -> Array:
         """Return patches with one axis for all places in the kernel."""
@@ -93,6 +113,12 @@ class _AvgPool(Pooling):
         share = np.expand_dims(dout / counts, windows.within)
         dx: Array = windows.scatter(np.broadcast_to(share, (len(share), *self._kernel, *dout.shape[1:])))
         return dx
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the means, and their transpose."""
+        windows, to = self.windows(inputs[0][2:]), format_shape(inputs[0][2:])
+        options, transposed = self._options(windows, self.count_include_pad), self._options(windows, self.count_include_pad, to=to)
+        return f"y = avgpool{options}(x); dx = avgpool_transpose{transposed}(dy)"
 
 
 class MaxPool1d(_MaxPool):

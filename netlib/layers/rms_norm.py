@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_dtype
 from .normalization import Normalization, as_tail, as_tailed
+from .rules import Shapes, format_axes, format_number
 
 
 class RMSNorm(Normalization):
@@ -49,3 +50,9 @@ class RMSNorm(Normalization):
     @property
     def _axes(self) -> Shape:
         return tuple(range(-len(self.shape), 0))
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the norm with its weight, and their gradients."""
+        mean, per = f"mean[axis={format_axes(self._axes)}]", tuple(range(len(output) - len(self.shape)))
+        s = f"sqrt({mean}(x²) + {format_number(self.eps)})"
+        return self.norm_rule("x / s", s, f"({{d}} − {{z}} ⊙ {mean}({{d}} ⊙ {{z}})) / s", per)

@@ -8,6 +8,7 @@ from ..arrays import Array, ArrayLike, as_number
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
 from .images import as_images
+from .rules import Shape, Shapes, format_options, format_per_axis, format_shape
 
 Sources = list[tuple[Array, Array]]
 
@@ -64,6 +65,13 @@ class Upsample(Layer):
         if 0 in lengths:
             raise ShapeError(f"got x of shape {x.shape}, which would shrink to nothing", where=self)
         return [MODES[self.mode](n, m, scale) for n, m, scale in zip(x.shape[2:], lengths, scales, strict=True)]
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the enlargement, and its transpose."""
+        scales = self.scale if isinstance(self.scale, tuple | list) else (self.scale,)
+        options = {"scale": format_per_axis(scales)} | ({"mode": "linear"} if self.mode == "linear" else {})
+        transposed = format_options(**options, to=format_shape(inputs[0][2:]))
+        return f"y = upsample{format_options(**options)}(x); dx = upsample_transpose{transposed}(dy)"
 
 
 def nearest(n: int, m: int, scale: float) -> Sources:

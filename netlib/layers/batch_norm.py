@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
 from ..errors import ShapeError
 from ..parameter import Buffer
-from .normalization import Normalization, as_channeled, standardize, standardize_backward
+from .normalization import Normalization, as_channeled, standardize_backward
 
 
 class BatchNorm(Normalization):
@@ -43,28 +43,33 @@ class BatchNorm(Normalization):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""
         x = as_channeled(x, self.channels, self.dtype, self)
-        axes, shape = _per_channel(x)
+        axes, _ = _per_channel(x)
         if not self.training or not x.size:
-            inverse = 1 / np.sqrt(self.running_var.value + x.dtype.type(self.eps)).reshape(shape)
-            standardized = (x - self.running_mean.value.reshape(shape)) * inverse
-            return self.remember(self.scale(standardized, shape), standardized, inverse, False)
+            mean, variance = self.running_mean.value.copy(), self.running_var.value
+            return self._normalize(x, mean, variance, of_batch=False)
         n = x.size // self.channels
         if n == 1:
             hint = "Use batches of several samples, or evaluation mode: layer.eval()."
             raise ShapeError(f"got x of shape {x.shape}, with one value per channel, which has no variance", where=self, hint=hint)
-        standardized, inverse = standardize(x, axes, self.eps)
-        self._update(x.mean(axis=axes), x.var(axis=axes), n)
-        return self.remember(self.scale(standardized, shape), standardized, inverse, True)
+        mean, variance = x.mean(axis=axes), x.var(axis=axes)
+        self.update(mean, variance, n)
+        return self._normalize(x, mean, variance, of_batch=True)
 
-    def _update(self, mean: Array, variance: Array, n: int) -> None:
+    def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
+        _, shape = _per_channel(x)
+        mean, inverse = mean.reshape(shape), (1 / np.sqrt(variance + x.dtype.type(self.eps))).reshape(shape)
+        return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
+
+    def update(self, mean: Array, variance: Array, n: int) -> None:
         """Move the buffers towards the mean and the unbiased variance of a batch."""
         for buffer, new in [(self.running_mean, mean), (self.running_var, variance * (n / (n - 1)))]:
             buffer.value = (1 - self.momentum) * buffer.value + self.momentum * new
 
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of weight and bias, and return ∂L/∂x."""
-        dout, standardized, inverse, of_batch = self.recall(dout)
+        dout, x, mean, inverse, of_batch = self.recall(dout)
         axes, shape = _per_channel(dout)
+        standardized = (x - mean) * inverse
         d = self.scale_backward(dout, standardized, axes, shape)
         return standardize_backward(d, standardized, inverse, axes) if of_batch else d * inverse
 

@@ -91,10 +91,10 @@ class Convolution(Layer):
     def multiply_adds(self, *shapes: Shape) -> int:
         """Return the product of the size of the weight and the number of positions of the kernel."""
         lengths = shapes[0][-self.axes :]
-        positions = lengths if self.is_transposed else self._windows(lengths).positions
+        positions = lengths if self.is_transposed else self.windows(lengths).positions
         return self.weight.size * math.prod(positions) * math.prod(shapes[0][: -self.axes - 1])
 
-    def _windows(self, lengths: Shape) -> Windows:
+    def windows(self, lengths: Shape) -> Windows:
         return kernel_windows(lengths, self._kernel, self._strides, self._dilations, self._pads, self)
 
 
@@ -102,29 +102,28 @@ class _Conv(Convolution):
     def forward(self, x: ArrayLike) -> Array:
         """Return Y, of shape (N, out_channels, \\*positions)."""
         image = as_image(x, self.in_channels, self.axes, self.dtype, self)
-        windows = self._windows(image.shape[1:-1])
+        windows = self.windows(image.shape[1:-1])
         shape = (len(image), *windows.positions, self.out_channels)
         patches = self._to_rows(windows.gather(image), math.prod(shape[:-1]))
         y = self._from_rows(patches @ self._kernels(), shape)
         if self.bias is not None:
             y += self.bias.value
-        return self.remember(channels_first(y), patches, windows)
+        return self.remember(channels_first(y), channels_first(image))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of weight and bias, and return ∂L/∂X."""
-        dout, patches, windows = self.recall(dout)
-        dpatches = self._backward_rows(dout, patches) @ self._kernels().transpose(0, 2, 1)
+        dpatches = self.backward_parameters(dout) @ self._kernels().transpose(0, 2, 1)
+        dout, x = self.recall(dout)
+        windows = self.windows(x.shape[2:])
         shape = (len(dout), *windows.positions, *self._kernel, self.in_channels)
         return channels_first(windows.scatter(self._from_rows(dpatches, shape)))
 
-    def backward_parameters(self, dout: ArrayLike) -> None:
-        """Add to the gradients of weight and bias."""
-        dout, patches, _ = self.recall(dout)
-        self._backward_rows(dout, patches)
-
-    def _backward_rows(self, dout: Array, patches: Array) -> Array:
+    def backward_parameters(self, dout: ArrayLike) -> Array:
+        """Add to the gradients of weight and bias, and return ∂L/∂Y as rows."""
+        dout, x = self.recall(dout)
         dy = np.moveaxis(dout, 1, -1)
-        rows = self._to_rows(dy, patches.shape[1])
+        n = math.prod(dy.shape[:-1])
+        patches, rows = self._to_rows(self.windows(x.shape[2:]).gather(np.moveaxis(x, 1, -1)), n), self._to_rows(dy, n)
         self._add_grad(patches.transpose(0, 2, 1) @ rows, dy)
         return rows
 
@@ -140,13 +139,13 @@ class _ConvTranspose(Convolution):
         self.output_padding = output_padding
         self._extra = as_per_axis(output_padding, self.axes, "output_padding", type(self).__name__, least=0)
 
-    def _windows(self, lengths: Shape) -> Windows:
+    def windows(self, lengths: Shape) -> Windows:
         return transposed_windows(lengths, self._kernel, self._strides, self._dilations, self._pads, self._extra, self)
 
     def forward(self, x: ArrayLike) -> Array:
         """Return Y, of shape (N, out_channels, \\*lengths)."""
         image = as_image(x, self.in_channels, self.axes, self.dtype, self)
-        windows = self._windows(image.shape[1:-1])
+        windows = self.windows(image.shape[1:-1])
         rows = self._to_rows(image, math.prod(image.shape[:-1]))
         patches = rows @ self._kernels().transpose(0, 2, 1)
         y = windows.scatter(self._from_rows(patches, (*image.shape[:-1], *self._kernel, self.out_channels)))
@@ -165,24 +164,30 @@ class _ConvTranspose(Convolution):
 
 
 class Conv1d(_Conv):
+    kernel_name = "conv1d"
     axes = 1
 
 
 class Conv2d(_Conv):
+    kernel_name = "conv2d"
     axes = 2
 
 
 class Conv3d(_Conv):
+    kernel_name = "conv3d"
     axes = 3
 
 
 class ConvTranspose1d(_ConvTranspose):
+    kernel_name = "conv_transpose1d"
     axes = 1
 
 
 class ConvTranspose2d(_ConvTranspose):
+    kernel_name = "conv_transpose2d"
     axes = 2
 
 
 class ConvTranspose3d(_ConvTranspose):
+    kernel_name = "conv_transpose3d"
     axes = 3

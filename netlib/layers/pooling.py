@@ -34,8 +34,9 @@ class Pooling(Layer):
         if any(max(pad) >= k for pad, k in zip(self._pads or (), self._kernel, strict=bool(self._pads))):
             raise InvalidValueError(f"padding is {padding!r}, so that windows of {kernel_size!r} may lie in it", where=where)
 
-    def _windows(self, image: Array) -> Windows:
-        return kernel_windows(image.shape[1:-1], self._kernel, self._strides, self._dilations, self._pads, self, self.ceil_mode)
+    def windows(self, lengths: Shape) -> Windows:
+        """Return the windows of images with these lengths."""
+        return kernel_windows(lengths, self._kernel, self._strides, self._dilations, self._pads, self, self.ceil_mode)
 
 
 class MaxPooling(Pooling):
@@ -48,19 +49,25 @@ class MaxPooling(Pooling):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C, \\*positions)."""
         image = as_pixels(x, self.axes, self)
-        windows = self._windows(image)
-        patches = windows.gather(image, border=-np.inf)
-        numbers = patches.reshape(*patches.shape[: 1 + self.axes], math.prod(self._kernel), image.shape[-1])
-        winners = numbers.argmax(axis=-2)[..., None, :]
-        y = np.take_along_axis(numbers, winners, axis=-2)[..., 0, :]
-        return self.remember(channels_first(y), winners, windows)
+        windows = self.windows(image.shape[1:-1])
+        pixels = windows.gather(np.arange(math.prod(windows.lengths)).reshape(1, *windows.lengths, 1))
+        numbers = self._by_place(windows.gather(image, border=-np.inf))
+        place = numbers.argmax(axis=-2)[..., None, :]
+        y = np.take_along_axis(numbers, place, axis=-2)[..., 0, :]
+        winners = np.take_along_axis(self._by_place(pixels), place, axis=-2)[..., 0, :]
+        return self.remember(channels_first(y), channels_first(winners), np.shape(x))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, winners, windows = self.recall(dout)
-        dnumbers = np.zeros((*winners.shape[:-2], math.prod(self._kernel), winners.shape[-1]), dout.dtype)
-        np.put_along_axis(dnumbers, winners, np.moveaxis(dout, 1, -1)[..., None, :], axis=-2)
-        return channels_first(windows.scatter(dnumbers.reshape(*winners.shape[:-2], *self._kernel, winners.shape[-1])))
+        dout, winners, shape = self.recall(dout)
+        dx = np.zeros((*shape[:2], math.prod(shape[2:])), dout.dtype)
+        n, c, _ = np.ogrid[: shape[0], : shape[1], :1]
+        np.add.at(dx, (n, c, winners.reshape(*shape[:2], -1)), dout.reshape(*shape[:2], -1))
+        return dx.reshape(shape)
+
+    def _by_place(self, patches: Array) -> Array:
+        """Return patches (N, \\*positions, \\*kernel, C) with one axis for the places in the kernel."""
+        return patches.reshape(*patches.shape[: 1 + self.axes], math.prod(self._kernel), patches.shape[-1])
 
 
 class AvgPooling(Pooling):
@@ -78,7 +85,7 @@ class AvgPooling(Pooling):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C, \\*positions)."""
         image = as_pixels(x, self.axes, self)
-        windows = self._windows(image)
+        windows = self.windows(image.shape[1:-1])
         within = tuple(range(1 + self.axes, 1 + 2 * self.axes))
         counts = windows.counts(self.count_include_pad).astype(image.dtype)[..., None]
         y = windows.gather(image).sum(axis=within) / counts
@@ -93,24 +100,30 @@ class AvgPooling(Pooling):
 
 
 class MaxPool1d(MaxPooling):
+    kernel_name = "max_pool1d"
     axes = 1
 
 
 class MaxPool2d(MaxPooling):
+    kernel_name = "max_pool2d"
     axes = 2
 
 
 class MaxPool3d(MaxPooling):
+    kernel_name = "max_pool3d"
     axes = 3
 
 
 class AvgPool1d(AvgPooling):
+    kernel_name = "avg_pool1d"
     axes = 1
 
 
 class AvgPool2d(AvgPooling):
+    kernel_name = "avg_pool2d"
     axes = 2
 
 
 class AvgPool3d(AvgPooling):
+    kernel_name = "avg_pool3d"
     axes = 3

@@ -75,6 +75,11 @@ class Layer:
 
     Backward returns nothing for them.
     """
+    needs_several_samples: bool = False
+    """Whether training may fail on a batch with a single sample, as that of `BatchNorm` does.
+
+    `Trainer` then adds a last batch of one sample to the batch before it.
+    """
     rule: str | Callable[[Sequence[Shape], Shape], str] = ""
     """The text that a drawing shows at the node, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``.
 

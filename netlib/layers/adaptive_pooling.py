@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Shape
-from ..errors import ShapeError
 from ..layer import Layer
-from .resampling import adaptive_window, along, mean_matrix
-from .windows import as_per_axis, as_pixels, channels_first
+from .images import as_images
+from .windows import add_at_winners, as_per_axis
 
 
 class AdaptivePooling(Layer):
     """The base class: `output_size` windows along each axis.
 
-    Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉, so windows may
-    overlap by one.
+    Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉, so that windows
+    may overlap by one.
     """
 
     axes = 0
@@ -24,85 +27,132 @@ class AdaptivePooling(Layer):
         self.output_size = output_size
         self._sizes = as_per_axis(output_size, self.axes, "output_size", type(self).__name__)
 
-    def _as_image(self, x: ArrayLike) -> Array:
-        image = as_pixels(x, self.axes, self)
-        if 0 in image.shape[1:-1]:
-            raise ShapeError(f"got x of shape {np.shape(x)}, which has no pixels", where=self)
-        return image
+    @property
+    def _within(self) -> Shape:
+        """The axes after the channels."""
+        return tuple(range(2, 2 + self.axes))
+
+    def _windows(self, lengths: Shape) -> Iterator[tuple[Any, Any]]:
+        """Yield for each position its index in y, and that of its window in x."""
+        for position in np.ndindex(self._sizes):
+            axes = zip(position, lengths, self._sizes, strict=True)
+            yield (..., *position), (..., *(slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in axes))
 
 
-class AdaptiveAvgPooling(AdaptivePooling):
-    """y is the mean under each window. Along each axis it is a product A x with a matrix of weights.
-
-    So ∂L/∂x = Aᵀ ∂L/∂y, one axis after the other.
-    """
-
+class _AdaptiveAvgPool(AdaptivePooling):
     def forward(self, x: ArrayLike) -> Array:
-        """Return y, of shape (N, C, \\*output_size)."""
-        y = self._as_image(x)
-        matrices = [mean_matrix(n, m).astype(y.dtype) for n, m in zip(y.shape[1:-1], self._sizes, strict=True)]
-        for i, matrix in enumerate(matrices):
-            y = along(y, matrix, 1 + i)
-        return self.remember(channels_first(y), matrices)
+        """Return y, of shape (N, C, output_size)."""
+        x = as_images(x, self, axes=self.axes)
+        y = np.empty((*x.shape[:2], *self._sizes), x.dtype)
+        for position, pixels in self._windows(x.shape[2:]):
+            y[position] = x[pixels].mean(axis=self._within)
+        return self.remember(y, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dx, matrices = self.recall(dout)
-        for i, matrix in enumerate(matrices):
-            dx = along(dx, matrix.T, 2 + i)
+        dout, shape = self.recall(dout)
+        dx = np.zeros(shape, dout.dtype)
+        for position, pixels in self._windows(shape[2:]):
+            under = dx[pixels]
+            under += np.expand_dims(dout[position], self._within) / dout.dtype.type(math.prod(under.shape[2:]))
         return dx
 
 
-class AdaptiveMaxPooling(AdaptivePooling):
-    """y is the largest number under each window, for each channel.
-
-    ∂L/∂x is ∂L/∂y at the largest number, the first of equals, and 0 at the others. Where windows
-    overlap, the gradients add up.
-    """
-
+class _AdaptiveMaxPool(AdaptivePooling):
     def forward(self, x: ArrayLike) -> Array:
-        """Return y, of shape (N, C, \\*output_size)."""
-        image = self._as_image(x)
-        y = np.empty((len(image), *self._sizes, image.shape[-1]), image.dtype)
+        """Return y, of shape (N, C, output_size)."""
+        x = as_images(x, self, axes=self.axes)
+        y = np.empty((*x.shape[:2], *self._sizes), x.dtype)
         winners = np.empty(y.shape, np.intp)
-        numbers = np.arange(np.prod(image.shape[1:-1])).reshape(image.shape[1:-1])
-        for position in np.ndindex(*self._sizes):
-            axes = zip(image.shape[1:-1], self._sizes, position, strict=True)
-            window = tuple(slice(*adaptive_window(n, m, i)) for n, m, i in axes)
-            flat = image[(slice(None), *window)].reshape(len(image), -1, image.shape[-1])
-            first = flat.argmax(axis=1)
-            y[(slice(None), *position)] = np.take_along_axis(flat, first[:, None], axis=1)[:, 0]
-            winners[(slice(None), *position)] = numbers[window].ravel()[first]
-        return self.remember(channels_first(y), winners, image.shape)
+        numbers = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:])
+        for position, pixels in self._windows(x.shape[2:]):
+            under = numbers[pixels].ravel()
+            candidates = x[pixels].reshape(*x.shape[:2], under.size)
+            place = candidates.argmax(axis=2, keepdims=True)
+            y[position] = np.take_along_axis(candidates, place, axis=2)[..., 0]
+            winners[position] = under[place[..., 0]]
+        return self.remember(y, winners, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, winners, shape = self.recall(dout)
-        dx = np.zeros((shape[0], int(np.prod(shape[1:-1])), shape[-1]), dout.dtype)
-        n, _, c = np.ogrid[: shape[0], :1, : shape[-1]]
-        np.add.at(dx, (n, winners.reshape(shape[0], -1, shape[-1]), c), np.moveaxis(dout, 1, -1).reshape(shape[0], -1, shape[-1]))
-        return channels_first(dx.reshape(shape))
+        return add_at_winners(dout, winners, shape)
 
 
-class AdaptiveAvgPool1d(AdaptiveAvgPooling):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """y is the mean under each window: (N, C, L) to (N, C, output_size).
+
+    Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉. Each of the k
+    numbers under a window gets ∂L/∂y / k.
+
+    >>> pool = AdaptiveAvgPool1d(2)
+    >>> pool.forward([[[1.0, 3.0, 5.0]]]), pool.backward([[[2.0, 4.0]]])
+    (array([[[2., 4.]]]), array([[[1., 3., 2.]]]))
+    """
+
+    kernel_name = "adaptive_avg_pool1d"
     axes = 1
 
 
-class AdaptiveAvgPool2d(AdaptiveAvgPooling):
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """The mean under each window: (N, C, H, W) to (N, C, output_size). See `AdaptiveAvgPool1d`.
+
+    >>> AdaptiveAvgPool2d((1, 2)).forward(np.arange(6.0).reshape(1, 1, 2, 3))
+    array([[[[2., 3.]]]])
+    """
+
+    kernel_name = "adaptive_avg_pool2d"
     axes = 2
 
 
-class AdaptiveAvgPool3d(AdaptiveAvgPooling):
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """The mean under each window: (N, C, D, H, W) to (N, C, output_size). See `AdaptiveAvgPool1d`.
+
+    >>> AdaptiveAvgPool3d((2, 1, 1)).forward(np.arange(8.0).reshape(1, 1, 2, 2, 2)).ravel()
+    array([1.5, 5.5])
+    """
+
+    kernel_name = "adaptive_avg_pool3d"
     axes = 3
 
 
-class AdaptiveMaxPool1d(AdaptiveMaxPooling):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """y is the largest number under each window: (N, C, L) to (N, C, output_size).
+
+    Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉. ∂L/∂x is ∂L/∂y
+    at the largest number, the first of equals, and 0 elsewhere. Where windows overlap, the
+    gradients add up.
+
+    >>> pool = AdaptiveMaxPool1d(2)
+    >>> pool.forward([[[1.0, 5.0, 3.0]]]), pool.backward([[[2.0, 4.0]]])
+    (array([[[5., 5.]]]), array([[[0., 6., 0.]]]))
+    """
+
+    kernel_name = "adaptive_max_pool1d"
     axes = 1
 
 
-class AdaptiveMaxPool2d(AdaptiveMaxPooling):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest under each window: (N, C, H, W) to (N, C, output_size).
+
+    See `AdaptiveMaxPool1d`.
+
+    >>> AdaptiveMaxPool2d((1, 2)).forward(np.arange(6.0).reshape(1, 1, 2, 3))
+    array([[[[4., 5.]]]])
+    """
+
+    kernel_name = "adaptive_max_pool2d"
     axes = 2
 
 
-class AdaptiveMaxPool3d(AdaptiveMaxPooling):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest under each window: (N, C, D, H, W) to (N, C, output_size).
+
+    See `AdaptiveMaxPool1d`.
+
+    >>> AdaptiveMaxPool3d((2, 1, 1)).forward(np.arange(8.0).reshape(1, 1, 2, 2, 2)).ravel()
+    array([3., 7.])
+    """
+
+    kernel_name = "adaptive_max_pool3d"
     axes = 3

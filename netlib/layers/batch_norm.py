@@ -5,7 +5,8 @@ import numpy as np
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
 from ..errors import ShapeError
 from ..parameter import Buffer
-from .normalization import Normalization, as_channeled, standardize_backward
+from .images import as_images
+from .normalization import Normalization, standardize_backward
 
 
 class BatchNorm(Normalization):
@@ -30,6 +31,7 @@ class BatchNorm(Normalization):
     """
 
     kernel_name = "batch_norm"
+    needs_several_samples = True
 
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
                  dtype: DTypeLike = np.float32) -> None:  # fmt: skip
@@ -42,22 +44,22 @@ class BatchNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""
-        x = as_channeled(x, self.channels, self.dtype, self)
-        axes, _ = _per_channel(x)
+        x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
         if not self.training or not x.size:
-            mean, variance = self.running_mean.value.copy(), self.running_var.value
-            return self._normalize(x, mean, variance, of_batch=False)
-        n = x.size // self.channels
+            return self._normalize(x, self.running_mean.value, self.running_var.value, of_batch=False)
+        n, (axes, _) = x.size // self.channels, _per_channel(x)
         if n == 1:
+            message = f"got x of shape {x.shape}, with one number per channel, which has no variance"
             hint = "Use batches of several samples, or evaluation mode: layer.eval()."
-            raise ShapeError(f"got x of shape {x.shape}, with one value per channel, which has no variance", where=self, hint=hint)
+            raise ShapeError(message, where=self, hint=hint)
         mean, variance = x.mean(axis=axes), x.var(axis=axes)
         self.update(mean, variance, n)
         return self._normalize(x, mean, variance, of_batch=True)
 
     def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
         _, shape = _per_channel(x)
-        mean, inverse = mean.reshape(shape), (1 / np.sqrt(variance + x.dtype.type(self.eps))).reshape(shape)
+        inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)
+        mean = mean.astype(x.dtype).reshape(shape)
         return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
 
     def update(self, mean: Array, variance: Array, n: int) -> None:

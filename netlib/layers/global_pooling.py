@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_floats
-from ..errors import ShapeError
+from ..arrays import Array, ArrayLike
 from ..layer import Layer
+from .images import as_images
 from .rules import Shape, Shapes, format_axes, format_shape
 
 
@@ -26,8 +26,8 @@ class GlobalAvgPool(Layer):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C)."""
-        x = _as_channels(x, self)
-        return self.remember(x.reshape(*x.shape[:2], -1).mean(axis=2), x.shape)
+        x = as_images(x, self)
+        return self.remember(x.mean(axis=tuple(range(2, x.ndim))), x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
@@ -56,8 +56,8 @@ class GlobalMaxPool(Layer):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C)."""
-        x = _as_channels(x, self)
-        numbers = x.reshape(*x.shape[:2], -1)
+        x = as_images(x, self)
+        numbers = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
         winners = numbers.argmax(axis=2)[..., None]
         return self.remember(np.take_along_axis(numbers, winners, axis=2)[..., 0], winners, x.shape)
 
@@ -67,10 +67,3 @@ class GlobalMaxPool(Layer):
         dx = np.zeros((*shape[:2], math.prod(shape[2:])), dout.dtype)
         np.put_along_axis(dx, winners, dout[..., None], axis=2)
         return dx.reshape(shape)
-
-
-def _as_channels(x: ArrayLike, where: object) -> Array:
-    x = as_floats(x, where=where)
-    if x.ndim < 3 or 0 in x.shape[2:]:
-        raise ShapeError(f"got x of shape {x.shape}, expected (N, C, …) with numbers in each channel", where=where)
-    return x

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, as_count
 from ..errors import InvalidValueError
-from .normalization import Normalization, as_channeled, standardize, standardize_backward
+from .images import as_images
+from .normalization import Normalization, standardize, standardize_backward
 
 
 class GroupNorm(Normalization):
-    """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of each group of channels.
+    """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of a group of channels.
 
     x is (N, channels, …), and every sample has its own μ and σ for each of the `groups`. The
     parameters `weight`, ones at first, and `bias`, zeros, have a number for each channel
@@ -36,8 +39,8 @@ class GroupNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
-        x = as_channeled(x, self.channels, self.dtype, self)
-        grouped, inverse = standardize(x.reshape(len(x), self.groups, -1), (2,), self.eps)
+        x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
+        grouped, inverse = standardize(x.reshape(len(x), self.groups, math.prod(x.shape[1:]) // self.groups), (2,), self.eps)
         y = self.scale(grouped.reshape(x.shape), (-1,) + (1,) * (x.ndim - 2))
         return self.remember(y, grouped, inverse)
 

@@ -32,7 +32,7 @@ class LayerNorm(Normalization):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
-        x = as_tailed(x, self.shape, self.dtype, self)
+        x = as_tailed(x, self.shape, self._compute_dtype, self)
         standardized, inverse = standardize(x, self._axes, self.eps)
         return self.remember(self.scale(standardized), standardized, inverse)
 

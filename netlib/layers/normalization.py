@@ -1,4 +1,4 @@
-"""What the normalizing layers share: subtracting a mean, dividing by a deviation, and its gradient."""
+"""What the normalizing layers share: x minus its mean, divided by its standard deviation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from ..parameter import Parameter
 
 
 def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
-    """Return x̂ = (x − μ) / σ, where μ is the mean over `axes` and σ² the variance plus eps; and 1 / σ.
+    """Return x̂ = (x − μ) / σ, and 1 / σ: the mean μ over `axes`, and σ² = variance + eps.
 
-    The variance takes a second pass over x, since E[x²] − E[x]² would lose its digits.
+    The variance takes a second pass over x, since E[x²] − E[x]² would lose its digits. The rounding
+    error of a large mean is subtracted too: it is the mean of what should have none.
 
     >>> standardize(np.array([[1.0, 3.0]]), (1,), eps=0.0)
     (array([[-1.,  1.]]), array([[1.]]))
     """
     centered = x - x.mean(axis=axes, keepdims=True)
+    centered -= centered.mean(axis=axes, keepdims=True)
     inverse = 1 / np.sqrt(np.mean(centered * centered, axis=axes, keepdims=True) + x.dtype.type(eps))
     centered *= inverse
     return centered, inverse
@@ -38,19 +40,20 @@ def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Sh
 
     In all, (d − mean(d) − x̂ mean(d x̂)) / σ.
     """
-    dx = d - d.mean(axis=axes, keepdims=True)
+    dx: Array = d - d.mean(axis=axes, keepdims=True)
     dx -= standardized * np.mean(d * standardized, axis=axes, keepdims=True)
     dx *= inverse
     return dx
 
 
 class Normalization(Layer):
-    """The base class: `weight` and `bias` of some shape, which scale and shift what is normalized."""
+    """The base class: `weight` and `bias`, which scale and shift what is normalized."""
 
     def __init__(self, shape: Shape, eps: float, affine: bool, dtype: DTypeLike, bias: bool = True) -> None:
         where = type(self).__name__
         self.eps = as_number(eps, "eps", where, least=0)
         self.dtype = as_dtype(dtype, where)
+        self._compute_dtype = self.dtype if affine else None  # None: the one of x
         self.weight = Parameter.wrap(initial_value(Ones(), shape, dtype, None, where)) if affine else None
         self.bias = Parameter.wrap(initial_value(Zeros(), shape, dtype, None, where)) if affine and bias else None
 
@@ -64,7 +67,7 @@ class Normalization(Layer):
         return y
 
     def scale_backward(self, dout: Array, standardized: Array, axes: Shape, shape: Shape = ()) -> Array:
-        """Add to the gradients of `weight` and `bias`, summed over `axes`; return ∂L/∂(standardized)."""
+        """Add to the gradients of weight and bias, sums over `axes`, and return ∂L/∂x̂."""
         if self.weight is None:
             return dout
         self.weight.add_grad(np.sum(dout * standardized, axis=axes).reshape(self.weight.shape))
@@ -81,21 +84,10 @@ def as_tail(shape: Any, where: str) -> Shape:
     return lengths
 
 
-def as_tailed(x: ArrayLike, tail: Shape, dtype: np.dtype[Any], where: object) -> Array:
+def as_tailed(x: ArrayLike, tail: Shape, dtype: np.dtype[Any] | None, where: object) -> Array:
     """Return `x` as an array whose last axes have the lengths `tail`, or raise."""
     x = as_floats(x, dtype, where)
     if x.shape[max(x.ndim - len(tail), 0) :] != tail:
         expected = f"(…, {', '.join(map(str, tail))})"
         raise ShapeError(f"got x of shape {x.shape}, expected {expected}", where=where)
-    return x
-
-
-def as_channeled(x: ArrayLike, channels: int, dtype: np.dtype[Any], where: object) -> Array:
-    """Return `x` as an array (N, channels, …), or raise."""
-    x = as_floats(x, dtype, where)
-    if x.ndim < 2 or x.shape[1] != channels:
-        hint = f"Make the layer's channels {x.shape[1]}." if x.ndim >= 2 else ""
-        if x.ndim > 2 and x.shape[-1] == channels:
-            hint = "Axis 1 must hold the channels: np.moveaxis(x, -1, 1)."
-        raise ShapeError(f"got x of shape {x.shape}, expected (N, {channels}, …)", where=where, hint=hint)
     return x

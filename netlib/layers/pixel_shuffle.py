@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_count, as_floats
+from ..arrays import Array, ArrayLike, as_count
 from ..errors import ShapeError
 from ..layer import Layer
+from .images import as_images
 
 
 class PixelShuffle(Layer):
     """Enlarge an image by `factor` r: channels become pixels, (N, C r², H, W) to (N, C, H r, W r).
 
-    y[n, c, h r + i, w r + j] = x[n, c r² + i r + j, h, w] (Shi et al., 2016). Every element is moved
-    unchanged, so ∂L/∂x is ∂L/∂y moved back.
+    y[n, c, h r + i, w r + j] = x[n, c r² + i r + j, h, w] (Shi et al., 2016). Every element is
+    moved unchanged, so ∂L/∂x is ∂L/∂y moved back.
 
     >>> shuffle = PixelShuffle(2)
     >>> shuffle.forward(np.arange(4.0).reshape(1, 4, 1, 1))
@@ -28,15 +29,16 @@ class PixelShuffle(Layer):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C, H r, W r)."""
-        x, r = as_floats(x, where=self), self.factor
-        if x.ndim != 4 or x.shape[1] % r**2:
-            raise ShapeError(f"got x of shape {x.shape}, expected (N, C·{r**2}, H, W)", where=self)
+        x, r = as_images(x, self, axes=2), self.factor
         n, channels, h, w = x.shape
+        if channels % r**2:
+            raise ShapeError(f"got x of shape {x.shape}, expected (N, C·{r**2}, H, W)", where=self)
         y = x.reshape(n, channels // r**2, r, r, h, w).transpose(0, 1, 4, 2, 5, 3)
-        return self.remember(y.reshape(n, channels // r**2, h * r, w * r).copy(), x.shape)
+        return self.remember(np.array(y, order="C").reshape(n, channels // r**2, h * r, w * r), x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         (dout, shape), r = self.recall(dout), self.factor
         n, channels, h, w = shape
-        return np.array(dout.reshape(n, channels // r**2, h, r, w, r).transpose(0, 1, 3, 5, 2, 4)).reshape(shape)
+        dx = dout.reshape(n, channels // r**2, h, r, w, r).transpose(0, 1, 3, 5, 2, 4)
+        return np.array(dx, order="C").reshape(shape)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, DTypeLike, Shape
+from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_dtype
 from .normalization import Normalization, as_tail, as_tailed
 
 
@@ -15,9 +15,9 @@ class RMSNorm(Normalization):
     x reaches y directly and through r, with ∂r/∂x = x / (n r). With d = ∂L/∂y * weight and
     x̂ = x / r, ∂L/∂x = (d − x̂ mean(d x̂)) / r.
 
-    >>> norm = RMSNorm(2, eps=0.0)
-    >>> norm.forward([[7.0, 1.0]]).round(6).tolist(), norm.backward([[1.0, 7.0]]).round(6).tolist()
-    ([[1.4, 0.2]], [[-0.192, 1.344]])
+    >>> norm = RMSNorm(2, eps=0.0, dtype="float64")
+    >>> norm.forward([[7.0, 1.0]]), norm.backward([[1.0, 7.0]])
+    (array([[1.4, 0.2]]), array([[-0.192,  1.344]]))
     """
 
     kernel_name = "rms_norm"
@@ -25,11 +25,11 @@ class RMSNorm(Normalization):
     def __init__(self, shape: int | Shape, eps: float | None = None, affine: bool = True, *, dtype: DTypeLike = np.float32) -> None:
         self.shape = as_tail(shape, "RMSNorm")
         self.affine = affine
-        super().__init__(self.shape, float(np.finfo(dtype).eps) if eps is None else eps, affine, dtype, bias=False)
+        super().__init__(self.shape, float(np.finfo(as_dtype(dtype, "RMSNorm")).eps) if eps is None else eps, affine, dtype, bias=False)
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
-        x = as_tailed(x, self.shape, self.dtype, self)
+        x = as_tailed(x, self.shape, self._compute_dtype, self)
         inverse = 1 / np.sqrt(np.mean(x * x, axis=self._axes, keepdims=True) + x.dtype.type(self.eps))
         standardized = x * inverse
         return self.remember(self.scale(standardized), standardized, inverse)

@@ -2,22 +2,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..arrays import Array, ArrayLike, as_floats, as_number
+import numpy as np
+
+from ..arrays import Array, ArrayLike, as_number
 from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
-from .resampling import along, linear_matrix, nearest_matrix
+from .images import as_images
 
-MATRICES: dict[str, Callable[[int, float], Array]] = {"nearest": nearest_matrix, "linear": linear_matrix}
+Sources = list[tuple[Array, Array]]
 
 
 class Upsample(Layer):
     """Enlarge all axes after the second by `scale`, one factor for all or one for each.
 
-    ``"nearest"`` repeats pixels, and ``"linear"`` interpolates between their centres, along one
-    axis after the other, which is bilinear interpolation for two axes.
+    ``"nearest"`` repeats pixels. ``"linear"`` interpolates between their centres, along one axis
+    after the other: with two axes this is bilinear interpolation.
 
-    Along each axis, y is a product A x with a matrix of weights. So ∂L/∂x = Aᵀ ∂L/∂y, one axis after
-    the other: each pixel gets the sum of the gradients of its copies.
+    Along an axis, every number of y is a weighted sum of numbers of x. So ∂L/∂x is the sum of
+    ∂L/∂y, with the same weights, over all places that a number went to.
 
     >>> upsample = Upsample(2)
     >>> upsample.forward([[[1.0, 2.0]]]), upsample.backward([[[1.0, 2.0, 3.0, 4.0]]])
@@ -27,7 +29,7 @@ class Upsample(Layer):
     kernel_name = "upsample"
 
     def __init__(self, scale: float | tuple[float, ...], mode: str = "nearest") -> None:
-        if mode not in MATRICES:
+        if mode not in MODES:
             raise InvalidValueError(f"mode is {mode!r}, expected 'nearest' or 'linear'", where="Upsample")
         scales = scale if isinstance(scale, tuple | list) else (scale,)
         if min((as_number(each, "scale", "Upsample", least=0) for each in scales), default=0) == 0:
@@ -36,24 +38,58 @@ class Upsample(Layer):
 
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of shape (N, C, …) with longer axes."""
-        x = as_floats(x, where=self)
-        matrices = [MATRICES[self.mode](n, scale).astype(x.dtype) for n, scale in self._axes(x)]
+        x = as_images(x, self)
+        sources = self._sources(x)
         y = x
-        for i, matrix in enumerate(matrices):
-            y = along(y, matrix, 2 + i)
-        return self.remember(y, matrices)
+        for axis, pairs in enumerate(sources, start=2):
+            y = sum((y.take(index, axis) * _along(weight, axis, x) for index, weight in pairs), start=np.zeros((), x.dtype))
+        return self.remember(y, sources, x.shape)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dx, matrices = self.recall(dout)
-        for i, matrix in enumerate(matrices):
-            dx = along(dx, matrix.T, 2 + i)
+        dx, sources, shape = self.recall(dout)
+        for axis, pairs in enumerate(sources, start=2):
+            dy, dx = dx, np.zeros((*shape[: axis + 1], *dx.shape[axis + 1 :]), dx.dtype)
+            for index, weight in pairs:
+                np.add.at(dx, (slice(None),) * axis + (index,), dy * _along(weight, axis, dy))
         return dx
 
-    def _axes(self, x: Array) -> list[tuple[int, float]]:
-        """Return the length and the scale of each axis after the second."""
+    def _sources(self, x: Array) -> list[Sources]:
+        """Return for each axis after the second where its numbers come from, with their weights."""
         scales = self.scale if isinstance(self.scale, tuple | list) else (self.scale,) * (x.ndim - 2)
         if x.ndim < 3 or len(scales) != x.ndim - 2:
             expected = f"{len(scales)} axes after (N, C)" if isinstance(self.scale, tuple | list) else "(N, C, …)"
             raise ShapeError(f"got x of shape {x.shape}, expected {expected}", where=self)
-        return list(zip(x.shape[2:], scales, strict=True))
+        lengths = [int(n * scale) for n, scale in zip(x.shape[2:], scales, strict=True)]
+        if 0 in lengths:
+            raise ShapeError(f"got x of shape {x.shape}, which would shrink to nothing", where=self)
+        return [MODES[self.mode](n, m, scale) for n, m, scale in zip(x.shape[2:], lengths, scales, strict=True)]
+
+
+def nearest(n: int, m: int, scale: float) -> Sources:
+    """Return which of `n` pixels each of `m` is: ⌊i / scale⌋, with the weight 1."""
+    index = (np.arange(m) / scale).astype(int)
+    return [(np.minimum(index, n - 1), np.ones(m))]
+
+
+def linear(n: int, m: int, scale: float) -> Sources:
+    """Return the two of `n` pixels between whose centres each of `m` lies, and their weights.
+
+    The centre of pixel i lies at (i + 1/2) / scale − 1/2. Beyond the outer centres, the outer
+    pixels continue.
+
+    >>> (left, left_weights), (right, right_weights) = linear(2, 4, scale=2.0)
+    >>> left_weights * left + right_weights * right
+    array([0.  , 0.25, 0.75, 1.  ])
+    """
+    place = np.clip((np.arange(m) + 0.5) / scale - 0.5, 0, n - 1)
+    left = place.astype(int)
+    return [(left, 1 - (place - left)), (np.minimum(left + 1, n - 1), place - left)]
+
+
+def _along(weight: Array, axis: int, x: Array) -> Array:
+    """Return weights in the type of `x`, with a shape that broadcasts along `axis`."""
+    return weight.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
+
+
+MODES: dict[str, Callable[[int, int, float], Sources]] = {"nearest": nearest, "linear": linear}

@@ -12,50 +12,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, Shape
 from .constants import zero
 from .kernel import Kernel
+
+Slices = tuple[Any, ...]
+ALL = slice(None)
 
 
 @Kernel
 def gather_patches(x: Array, columns: Array, geometry: Array) -> None:
     """Write the patches of `x` into `columns`; what lies outside the image is 0."""
     n, c = x.shape[:2]
-    kernel, _, _, _, positions = geometry
-    by_place = columns.reshape(c, *kernel, n, *positions)
-    for place, target, source in places(x.shape[2:], geometry):
-        patch = by_place[(slice(None), *place)]
-        if patch[(slice(None), slice(None), *target)].shape != patch.shape:
+    by_place = columns.reshape(c, *geometry[0], n, *geometry[4])
+    for place, positions, pixels in places(x.shape[2:], geometry):
+        patch = by_place[(ALL, *place)]
+        if patch[(ALL, ALL, *positions)].shape != patch.shape:
             patch[...] = 0
-        patch[(slice(None), slice(None), *target)] = x[(slice(None), slice(None), *source)].swapaxes(0, 1)
+        patch[(ALL, ALL, *positions)] = x[(ALL, ALL, *pixels)].swapaxes(0, 1)
 
 
 @Kernel
 def scatter_patches(columns: Array, dx: Array, geometry: Array) -> None:
     """Set `dx` to the sum of the patches, put back to where `gather_patches` took them from."""
     n, c = dx.shape[:2]
-    kernel, _, _, _, positions = geometry
-    by_place = columns.reshape(c, *kernel, n, *positions)
+    by_place = columns.reshape(c, *geometry[0], n, *geometry[4])
     dx[...] = 0
-    for place, target, source in places(dx.shape[2:], geometry):
-        dx[(slice(None), slice(None), *source)] += by_place[(slice(None), *place, slice(None), *target)].swapaxes(0, 1)
+    for place, positions, pixels in places(dx.shape[2:], geometry):
+        dx[(ALL, ALL, *pixels)] += by_place[(ALL, *place, ALL, *positions)].swapaxes(0, 1)
 
 
-def places(lengths: tuple[int, ...], geometry: Array) -> Iterator[tuple[tuple[int, ...], list[slice], list[slice]]]:
+def places(lengths: Shape, geometry: Array) -> Iterator[tuple[Slices, Slices, Slices]]:
     """Yield each place in the kernel, the positions where it lies on a pixel, and these pixels."""
-    kernel, strides, dilations, before, positions = geometry.tolist()
+    kernel, strides, dilations, borders, positions = geometry.tolist()
     for place in product(*map(range, kernel)):
-        target, source = [], []
-        for o, n, s, d, b, p in zip(place, lengths, strides, dilations, before, positions, strict=True):
-            start = o * d - b
-            first, last = max(0, -(start // s)), min(p, (n - 1 - start) // s + 1)
-            last = max(first, last)
-            target.append(slice(first, last))
-            source.append(slice(start + first * s, start + first * s + (last - first - 1) * s + 1 if last > first else start + first * s, s))
-        yield place, target, source
+        reached, pixels = [], []
+        for o, n, s, d, border, p in zip(place, lengths, strides, dilations, borders, positions, strict=True):
+            start = o * d - border
+            first = max(0, -(start // s))
+            last = max(first, min(p, (n - 1 - start) // s + 1))
+            reached.append(slice(first, last))
+            pixels.append(slice(start + first * s, start + last * s, s) if last > first else slice(0))
+        yield place, tuple(reached), tuple(pixels)
 
 
 @gather_patches.compiled("void(const t[:, :, :, :, ::1], t[:, ::1], const int64[:, ::1])")
@@ -178,7 +180,7 @@ def finish_block_relu_loops(products: Array, bias: Array, y: Array, positive: Ar
 
 @Kernel
 def begin_block(dout: Array, rows: Array, dbias: Array) -> None:
-    """Write dout (samples, O, P) into `rows` (O, samples·P), and add the sums of rows to `dbias`."""
+    """Write dout (samples, O, P) into `rows` (O, samples·P), and add their sums to `dbias`."""
     n, channels, p = dout.shape
     rows.reshape(channels, n, p)[...] = dout.swapaxes(0, 1)
     dbias += rows.sum(axis=1)

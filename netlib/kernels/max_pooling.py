@@ -1,11 +1,14 @@
-"""The largest number under each window, and which it was. Images and geometry as in `convolution`."""
+"""The largest number under each window, and which it was.
+
+Images and geometry are those of `convolution`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..arrays import Array
-from .convolution import places
+from .convolution import ALL, places
 from .kernel import Kernel
 
 
@@ -19,12 +22,12 @@ def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
     y[...] = -np.inf
     winners[...] = -1
     numbers = np.arange(x[0, 0].size, dtype=winners.dtype).reshape(x.shape[2:])
-    for _, target, source in places(x.shape[2:], geometry):
-        at, under = (slice(None), slice(None), *target), (slice(None), slice(None), *source)
+    for _, positions, pixels in places(x.shape[2:], geometry):
+        at, under = (ALL, ALL, *positions), (ALL, ALL, *pixels)
         best, new = y[at], x[under]
         is_better = (new > best) | ((new != new) & (best == best)) | (winners[at] < 0)
         np.copyto(best, new, where=is_better)
-        np.copyto(winners[at], numbers[tuple(source)], where=is_better)
+        np.copyto(winners[at], numbers[pixels], where=is_better)
 
 
 @Kernel

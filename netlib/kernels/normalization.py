@@ -87,9 +87,7 @@ def normalize_relu(x: Array, mean: Array, scale: Array, shift: Array, y: Array, 
     np.maximum(y, zero(y.dtype), out=y)
 
 
-@normalize_relu.compiled(
-    "void(const t[:, :, ::1], const t[::1], const t[::1], const t[::1], t[:, :, ::1], boolean[:, :, ::1])"
-)
+@normalize_relu.compiled("void(const t[:, :, ::1], const t[::1], const t[::1], const t[::1], t[:, :, ::1], boolean[:, :, ::1])")
 def normalize_relu_loops(x: Array, mean: Array, scale: Array, shift: Array, y: Array, positive: Array) -> None:
     n, channels, p = x.shape
     zero = x.dtype.type(0)

@@ -75,7 +75,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         x, middle, inverse, of_batch = cache[2]
         channels, d = _as_channels(x), dout.reshape(flat)
         middle, inverse = middle.reshape(-1), inverse.reshape(-1)
-        if positive is not None:
+        if positive is not None and masked is not None:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
             mask.of(dtype)(d, positive, masked)

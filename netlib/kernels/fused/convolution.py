@@ -27,13 +27,13 @@ BLOCK = 1 << 19
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
-    is_simple = layer.groups == 1 and layer.bias is not None and x.dtype is layer.weight.dtype
+    is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
     return is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
 
 
 def _samples_in_block(geometry: Geometry, dtype: np.dtype[Any]) -> int:
-    n_bytes = geometry.n_rows * geometry.n_positions * dtype.itemsize
-    return max(1, min(geometry.shape[0], BLOCK // n_bytes))
+    n_bytes = int(geometry.n_rows * geometry.n_positions * dtype.itemsize)
+    return max(1, min(int(geometry.shape[0]), BLOCK // n_bytes))
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
@@ -48,7 +48,7 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
     samples = _samples_in_block(geometry, dtype)
     x = np.ascontiguousarray(x).reshape(geometry.shape)
     y = np.empty((shape[0], shape[1], geometry.n_positions), dtype)
-    weight, bias = layer.weight.value.reshape(shape[1], -1), layer.bias.value
+    weight, bias = layer.weight.value.reshape(shape[1], -1), _bias_of(layer)
     for start in range(0, len(x), samples):
         block = x[start : start + samples]
         columns = np.empty((geometry.n_rows, len(block) * geometry.n_positions), dtype)
@@ -57,6 +57,11 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
     if has_relu:
         np.maximum(y, 0, out=y)
     return y.reshape(shape)
+
+
+def _bias_of(layer: Any) -> Array:
+    """Return the bias, or zeros."""
+    return np.zeros(layer.out_channels, layer.dtype) if layer.bias is None else layer.bias.value
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:
@@ -71,6 +76,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     positive = np.empty((n, channels, p), np.bool_) if relu is not None else None
     dbias, dweight = np.empty(channels, dtype), np.empty((channels, geometry.n_rows), dtype)
     starts = range(0, n, samples)
+    zeros = _bias_of(layer) if bias is None else None
     gather, scatter = gather_patches.of(dtype), scatter_patches.of(dtype)
     token = object()
     relu_cache = shape, dtype, (None if positive is None else positive.reshape(shape),), token
@@ -82,7 +88,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     def forward(x: Array) -> Array:
         y = np.empty(shape, dtype) if memory.y is None else memory.y
         images, outputs = np.ascontiguousarray(x).reshape(geometry.shape), y.reshape(n, channels, p)
-        kernels = weight.value.reshape(channels, -1)
+        kernels, added = weight.value.reshape(channels, -1), zeros if bias is None else bias.value
         for start in starts:
             block = images[start : start + samples]
             width = len(block) * p
@@ -90,9 +96,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             gather(block, patches, geometry.table)
             np.dot(kernels, patches, out=products_)
             if positive is None:
-                finish_block.of(dtype)(products_, bias.value, outputs[start : start + samples])
+                finish_block.of(dtype)(products_, added, outputs[start : start + samples])
             else:
-                finish_block_relu.of(dtype)(products_, bias.value, outputs[start : start + samples], positive[start : start + samples])
+                finish_block_relu.of(dtype)(products_, added, outputs[start : start + samples], positive[start : start + samples])
         attributes["_cache"] = shape, dtype, (x,), token
         if relu is not None:
             relu.__dict__["_cache"] = relu_cache
@@ -127,7 +133,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 dpatches = part(dcolumns, width)
                 np.dot(kernels.T, rows, out=dpatches)
                 scatter(dpatches, dimages[start : start + samples], geometry.table)
-        bias.add_grad(dbias)
+        if bias is not None:
+            bias.add_grad(dbias)
         return dx
 
     return Operation(forward, partial(run_backward, needs_dx=True), partial(run_backward, needs_dx=False))

@@ -103,7 +103,8 @@ def test_a_network_of_all_of_them_is_its_layers():
         first = nl.Conv2d(1, 3, 3, padding=1, rng=0, dtype="float64")
         second = nl.Conv2d(3, 4, 3, padding=1, rng=1, dtype="float64")
         norm = nl.BatchNorm(4, dtype="float64")
-        return [first, nl.ReLU(), nl.MaxPool2d(2), second, norm, nl.ReLU(), nl.MaxPool2d(2), nl.Flatten(), nl.Affine(16, 3, rng=2, dtype="float64")]
+        last = nl.Affine(16, 3, rng=2, dtype="float64")
+        return [first, nl.ReLU(), nl.MaxPool2d(2), second, norm, nl.ReLU(), nl.MaxPool2d(2), nl.Flatten(), last]
 
     assert_same(make, np.random.default_rng(0).normal(size=(6, 1, 8, 8)))
 

@@ -76,7 +76,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     positive = np.empty((n, channels, p), np.bool_) if relu is not None else None
     dbias, dweight = np.empty(channels, dtype), np.empty((channels, geometry.n_rows), dtype)
     starts = range(0, n, samples)
-    zeros = _bias_of(layer) if bias is None else None
+    zeros: Array = np.zeros(channels, dtype)
     gather, scatter = gather_patches.of(dtype), scatter_patches.of(dtype)
     token = object()
     relu_cache = shape, dtype, (None if positive is None else positive.reshape(shape),), token

@@ -59,6 +59,20 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype)
 
 
+class Ones(Initializer):
+    """All ones.
+
+    Examples
+    --------
+    >>> Ones()((2,), np.random.default_rng(0))
+    array([1., 1.])
+    """
+
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+        """Return ones of `shape`."""
+        return np.ones(shape, dtype)
+
+
 class Normal(Initializer):
     """Normal with mean zero and standard deviation `std`.
 
@@ -188,8 +202,11 @@ class LeCun(VarianceScaling):
 Xavier = Glorot
 
 
-def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object) -> Array:
-    """Return an array of `shape` and `dtype` from `init`, or raise if it is not an initializer."""
+def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where: object, out_axis: int = -1) -> Array:
+    """Return an array of `shape` and `dtype` from `init`, or raise if it is not an initializer.
+
+    `out_axis` is the fan-out, and all other axes are the fan-in.
+    """
     if not isinstance(init, Initializer):
         hint = "Use an object: netlib.He(), netlib.Glorot(), netlib.Zeros(), …"
         raise InvalidTypeError(f"init is {init!r}, expected an initializer", where=where, hint=hint)
@@ -200,7 +217,9 @@ def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where:
         _limits.bytes -= math.prod(shape) * dtype.itemsize
         if _limits.bytes < 0:
             raise InvalidValueError(f"needs too much memory for an array of shape {shape}", where=where)
-    return init(shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+    drawn_shape = (*shape[:out_axis], *shape[out_axis + 1 :], shape[out_axis]) if out_axis >= 0 else shape
+    drawn = init(drawn_shape, as_rng(rng, where), dtype).astype(dtype, copy=False)
+    return np.ascontiguousarray(np.moveaxis(drawn, -1, out_axis))
 
 
 class _Limits(threading.local):

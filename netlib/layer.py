@@ -76,6 +76,11 @@ class Layer:
 
     Backward returns nothing for them.
     """
+    needs_several_samples: bool = False
+    """Whether training may fail on a batch with a single sample, as that of `BatchNorm` does.
+
+    `Trainer` then adds a last batch of one sample to the batch before it.
+    """
     rule: str | Callable[[Sequence[Shape], Shape], str] = ""
     """The text that a drawing shows at the node, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``.
 
@@ -341,7 +346,8 @@ class Layer:
         Parameters
         ----------
         input_shape : int, tuple of int, or list of tuples
-            The shape of the input, with or without the batch axis; a list for several inputs.
+            The shape of the input, with or without the batch axis, which layers on images need; a
+            list for several inputs.
 
         Examples
         --------

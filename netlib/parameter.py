@@ -200,6 +200,16 @@ class Buffer:
     def __init__(self, value: ArrayLike) -> None:
         self._value = np.array(as_array(value, "Buffer"), order="C")
 
+    @classmethod
+    def wrap(cls, value: Array) -> Self:
+        """Return a buffer over `value` itself, without a copy.
+
+        `value` is an array in C order to which there are no other references.
+        """
+        buffer = cls.__new__(cls)
+        buffer._value = value
+        return buffer
+
     @property
     def value(self) -> Array:
         """The array itself. Assigning copies into it, so that all references see the new values."""

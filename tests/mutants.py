@@ -59,6 +59,16 @@ THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
     "axes": "softmax|sum|mean|transpose|concatenate|flatten",
     "broadcasting": "add|subtract|multiply|divide|concatenate",
+    "windows": "conv|maxpool|avgpool|testpooling",
+    "images": "conv|pool|norm|upsample|pixelshuffle",
+    "convolution": "conv",
+    "pooling": "maxpool|avgpool|testpooling",
+    "adaptive_pooling": "adaptive|testpooling",
+    "global_pooling": "global|testpooling",
+    "normalization": "norm",
+    "upsample": "upsampl|resizing",
+    "pixel_shuffle": "pixelshuffle|resizing",
+    "pad": "pad|resizing",
     "memory": "workarrays",
     "planning": "plan",
 }
@@ -101,6 +111,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
         "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
+        "netlib/layers/global_pooling.py  dx = ⟦ → -⟧np.zeros((*shape[:2], math.pro…",
     ],
     "A vector transposed is itself": [
         "netlib/kernels/bias_relu.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",
@@ -113,10 +124,17 @@ KNOWN: dict[str, list[str]] = {
         "netlib/erf.py  …east_1d(x if dtype.itemsize > ⟦2 → 3⟧ else x.astype(np.float32))",
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
+    "The same axis, counted from the end": [
+        "netlib/layers/adaptive_pooling.py  …_axis(candidates, place, axis=⟦2 → -1⟧)[..., 0]",
+        "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
+    ],
     "NumPy takes every negative length for the unknown one": [
         "netlib/kernels/softmax_cross_entropy.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
         "netlib/kernels/total.py  …ndim == 1 else terms.reshape(-⟦1 → 2⟧))",
         "netlib/losses/softmax_cross_entropy.py  …n t.astype(np.int64).reshape(-⟦1 → 2⟧)",
+        "netlib/layers/batch_norm.py  …rn ((0, *range(2, x.ndim)), (-⟦1 → 2⟧,) + (1,) * (x.ndim - 2))",
+        "netlib/layers/convolution.py  …eshape(self.weight.shape[0], -⟦1 → 2⟧, *windows.positions).swapaxes…",
+        "netlib/layers/convolution.py  …ape(channels, *self._kernel, -⟦1 → 2⟧, *windows.positions)).swapaxe…",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
         "netlib/kernels/total.py  if terms.size ⟦< → <=⟧ 100:",
@@ -132,6 +150,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/parameter.py  if trainable ⟦and → or⟧ self._grad_is_stale:",
         "netlib/optimizers/flat.py  self._scratch = [np.empty(⟦min → max⟧(size, BLOCK), work_dtype) for…",
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
+        "netlib/layers/windows.py  …n tuple((max(n + sum(pad), (p ⟦- → +⟧ 1) * s + span) for n, pad, p,…",
+        "netlib/layers/windows.py  …max(n + sum(pad), (p - 1) * s ⟦+ → *⟧ span) for n, pad, p, s, span …",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
@@ -143,6 +163,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/optimizer.py  …s_count(selected.pop('steps', ⟦0 → 1⟧), f'{path}: steps')",
         "netlib/optimizers/optimizer.py  twin = type(self)(Parameter(⟦0.0 → 1.0⟧), lr=self._lr if lr is None e…",
         "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧",
+        "netlib/layers/convolution.py  if in_channels % groups or ⟦out_channels % groups → -(out_channels % groups)⟧:",
+        "netlib/layers/windows.py  ….ogrid[:shape[0], :shape[1], :⟦1 → 2⟧]",
+        "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
@@ -161,6 +184,12 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
         "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
         "netlib/optimizers/flat.py  …rainable), self.steps, strict=⟦True → False⟧)):",
+        "netlib/layers/convolution.py  …ides, self._dilations, strict=⟦True → False⟧))):",
+        "netlib/layers/convolution.py  …lations), self._extra, strict=⟦True → False⟧)",
+        "netlib/layers/windows.py  …lf.lengths, self.pads, strict=⟦True → False⟧)",
+        "netlib/layers/windows.py  … in zip(lengths, pads, strict=⟦True → False⟧)]",
+        "netlib/layers/windows.py  …lf.stride, self.spans, strict=⟦True → False⟧)",
+        "netlib/layers/windows.py  … zip(kernel, dilation, strict=⟦True → False⟧)))",
     ],
 }
 """The survivors that are no gap: why, and which."""

@@ -50,6 +50,10 @@ def _elementwise():
     return [fixed(make, shape, batched=(0,) if shape else ()) for make in makers for shape in [(), (5,), (4, 3), (2, 3, 2)]]
 
 
+def _dropped_channels():
+    return [fixed(lambda: nl.Dropout(0.3, axes=(2, 3), rng=0), (2, 3, 2, 2), batched=(0,))]
+
+
 def _along_an_axis():
     return [
         fixed(lambda make=make, axis=axis: make(axis), shape, batched=batched)
@@ -174,6 +178,91 @@ def _affine():
     ]
 
 
+def _with_dtype(make, *shapes, batched=(0,)):
+    """Return a row of a layer that takes a dtype."""
+    return Row(make, shapes, batched)
+
+
+def _convolutions():
+    return [
+        _with_dtype(lambda dtype, kind=kind, args=args, options=options: kind(*args, **options, rng=0, dtype=dtype), shape)
+        for kind, args, options, shape in [
+            (nl.Conv1d, (2, 3, 3), {}, (2, 2, 5)),
+            (nl.Conv1d, (2, 4, 2), {"stride": 2, "padding": ((0, 3),), "groups": 2, "bias": False}, (2, 2, 4)),
+            (nl.Conv2d, (1, 2, (2, 3)), {"padding": 1}, (2, 1, 3, 4)),
+            (nl.Conv2d, (2, 2, 2), {"stride": (2, 1), "dilation": (1, 2), "groups": 2}, (2, 2, 4, 3)),
+            (nl.Conv2d, (1, 1, 3), {"stride": 2, "padding": "same"}, (2, 1, 4, 3)),
+            (nl.Conv3d, (1, 1, (1, 2, 2)), {"padding": "valid", "stride": 3}, (1, 1, 2, 2, 5)),
+            (nl.ConvTranspose1d, (2, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1}, (2, 2, 3)),
+            (nl.ConvTranspose1d, (2, 4, 2), {"groups": 2, "dilation": 2, "bias": False}, (2, 2, 2)),
+            (nl.ConvTranspose2d, (1, 2, (2, 3)), {"stride": (1, 2), "padding": ((0, 1), (1, 0))}, (2, 1, 2, 3)),
+            (nl.ConvTranspose2d, (2, 1, 1), {"stride": 2, "padding": "same"}, (2, 2, 2, 1)),
+            (nl.ConvTranspose3d, (1, 1, 2), {}, (1, 1, 1, 2, 2)),
+        ]
+    ]
+
+
+def _pooling():
+    return [
+        fixed(lambda kind=kind, args=args, options=options: kind(*args, **options), shape, batched=(0,))
+        for kind, args, options, shape in [
+            (nl.MaxPool1d, (2,), {}, (2, 2, 5)),
+            (nl.MaxPool1d, (2,), {"stride": 3, "padding": 1, "ceil_mode": True}, (2, 2, 6)),
+            (nl.MaxPool2d, ((2, 3),), {"stride": 1}, (2, 2, 3, 4)),
+            (nl.MaxPool2d, (2,), {"padding": "same", "dilation": (1, 2)}, (2, 1, 3, 4)),
+            (nl.MaxPool3d, (2,), {"stride": (1, 2, 2)}, (1, 2, 2, 2, 4)),
+            (nl.AvgPool1d, (3,), {"stride": 2, "padding": 1}, (2, 2, 5)),
+            (nl.AvgPool1d, (2,), {"stride": 3, "padding": ((1, 1),), "ceil_mode": True, "count_include_pad": False}, (2, 1, 6)),
+            (nl.AvgPool2d, ((2, 1),), {}, (2, 2, 4, 3)),
+            (nl.AvgPool3d, (2,), {"stride": 1}, (2, 1, 2, 3, 2)),
+            (nl.AdaptiveAvgPool1d, (3,), {}, (2, 2, 5)),
+            (nl.AdaptiveAvgPool2d, ((1, 2),), {}, (2, 2, 2, 3)),
+            (nl.AdaptiveAvgPool3d, (2,), {}, (1, 2, 2, 3, 1)),
+            (nl.AdaptiveMaxPool1d, (3,), {}, (2, 2, 5)),
+            (nl.AdaptiveMaxPool2d, ((1, 2),), {}, (2, 2, 2, 3)),
+            (nl.AdaptiveMaxPool3d, (2,), {}, (1, 2, 2, 3, 1)),
+            (nl.GlobalAvgPool, (), {}, (2, 3, 2, 2)),
+            (nl.GlobalMaxPool, (), {}, (2, 3, 2, 2)),
+        ]
+    ]
+
+
+def _resizing():
+    return [
+        fixed(lambda: nl.Pad(1), (2, 2, 3), batched=(0,)),
+        fixed(lambda: nl.Pad(((2, 0), (0, 1)), value=3.0), (2, 2, 3), batched=(0,)),
+        fixed(lambda: nl.Pad(((3, 4),), mode="reflect"), (2, 3), batched=(0,)),
+        fixed(lambda: nl.Pad(((1, 2), (0, 2)), mode="edge"), (2, 2, 2), batched=(0,)),
+        fixed(lambda: nl.Pad(((3, 1),), mode="wrap"), (2, 2), batched=(0,)),
+        fixed(lambda: nl.Upsample(2), (2, 1, 2, 3), batched=(0,)),
+        fixed(lambda: nl.Upsample((1.5, 0.5)), (1, 2, 3, 4), batched=(0,)),
+        fixed(lambda: nl.Upsample(3, mode="linear"), (2, 2, 2), batched=(0,)),
+        fixed(lambda: nl.Upsample((2, 1.5), mode="linear"), (1, 1, 2, 3), batched=(0,)),
+        fixed(lambda: nl.PixelShuffle(2), (2, 8, 1, 3), batched=(0,)),
+    ]
+
+
+def _norms():
+    return [
+        _with_dtype(lambda dtype, kind=kind, args=args, options=options: kind(*args, **options, dtype=dtype), shape, batched=batched)
+        for kind, args, options, shape, batched in [
+            (nl.BatchNorm, (3,), {}, (4, 3), (0,)),
+            (nl.BatchNorm, (2,), {"affine": False, "momentum": 0.5}, (2, 2, 3), (0,)),
+            (nl.BatchNorm, (2,), {"eps": 0.1}, (1, 2, 2, 2), (0,)),
+            (nl.LayerNorm, (4,), {}, (3, 4), (0,)),
+            (nl.LayerNorm, (4,), {}, (4,), ()),
+            (nl.LayerNorm, ((3, 2),), {"bias": False, "eps": 0.1}, (2, 3, 2), (0,)),
+            (nl.LayerNorm, (4,), {"affine": False}, (3, 4), (0,)),
+            (nl.RMSNorm, (4,), {}, (3, 4), (0,)),
+            (nl.RMSNorm, ((3, 2),), {"affine": False, "eps": 0.1}, (2, 3, 2), (0,)),
+            (nl.GroupNorm, (2, 4), {}, (3, 4, 3), (0,)),
+            (nl.GroupNorm, (1, 2), {"eps": 0.1}, (2, 2, 3), (0,)),
+            (nl.InstanceNorm, (2,), {}, (2, 2, 3), (0,)),
+            (nl.InstanceNorm, (2,), {"affine": True}, (1, 2, 2, 2), (0,)),
+        ]
+    ]
+
+
 def _network(dtype):
     return nl.Sequential(("hidden", nl.Affine(3, 4, rng=0, dtype=dtype)), nl.Tanh(), nl.Sequential(nl.Affine(4, 2, rng=1, dtype=dtype)))
 
@@ -208,6 +297,11 @@ def _two_in_two_out(dtype):
     return nl.Graph([x, z], [h * z, nl.Softplus()(h)])
 
 
+def _image_network(dtype):
+    block = nl.Residual(nl.Sequential(nl.Conv2d(2, 2, 3, padding="same", rng=1, dtype=dtype), nl.BatchNorm(2, dtype=dtype), nl.ReLU()))
+    return nl.Sequential(nl.Conv2d(1, 2, 3, padding=1, rng=0, dtype=dtype), nl.ReLU(), block, nl.MaxPool2d(2), nl.Flatten())
+
+
 def _containers():
     return [
         Row(_network, ((3,),), ()),
@@ -219,11 +313,13 @@ def _containers():
         Row(_square, ((3, 3),), ()),
         Row(_diamond, ((4, 3),), (0,)),
         Row(_two_in_two_out, ((4, 3), (4, 1)), (0, 1)),
+        Row(_image_network, ((2, 1, 4, 4),), (0,)),
     ]
 
 
 ROWS = [
     *_elementwise(),
+    *_dropped_channels(),
     *_along_an_axis(),
     *_reductions(),
     *_movers(),
@@ -231,5 +327,9 @@ ROWS = [
     *_pairs(),
     *_products(),
     *_affine(),
+    *_convolutions(),
+    *_pooling(),
+    *_resizing(),
+    *_norms(),
     *_containers(),
 ]

@@ -29,6 +29,7 @@ def house(tmp_path):
         "numeric.py",
         "layers/test_table.py",
         "drawing/test_rules.py",
+        "drawing/rule_images.py",
         "drawing/rule_rows.py",
         "drawing/gallery.py",
     ):

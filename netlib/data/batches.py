@@ -67,10 +67,13 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     return (part[0] for part in parts) if len(rows) == 1 else map(tuple, parts)
 
 
-def row_batches(arrays: Sequence[Array], batch_size: int, order: Array | None = None, first: int = 0) -> Iterator[list[Array]]:
+def row_batches(
+    arrays: Sequence[Array], batch_size: int, order: Array | None = None, first: int = 0, least: int = 1
+) -> Iterator[list[Array]]:
     """Yield `batch_size` rows of each array at a time: copies in this `order`, or else views.
 
-    It begins with row number `first`.
+    It begins with row number `first`. A last batch of fewer than `least` rows is added to the batch
+    before it.
 
     Examples
     --------
@@ -79,6 +82,8 @@ def row_batches(arrays: Sequence[Array], batch_size: int, order: Array | None = 
     [1. 2.] [0 1]
     [3.] [0]
     """
-    for start in range(first, len(arrays[0]), batch_size):
-        rows = slice(start, start + batch_size)
+    n = len(arrays[0])
+    for start in range(first, max(n + 1 - least, min(n, 1)), batch_size):
+        stop = start + batch_size
+        rows = slice(start, n if n - stop < least else stop)
         yield [a[rows] for a in arrays] if order is None else [a.take(order[rows], axis=0) for a in arrays]

@@ -44,7 +44,8 @@ class Half:
         self.kind = kind
         self.heading = heading
         self.rows: list[str] = []
-        self.image = ""
+        self.image, self.image_size = "", (float(HEAT), float(HEAT))
+        self.is_mosaic = array is not None and numbers.is_images(array)
         self.is_bracketed = False
         if array is not None and numbers.is_small(array):
             self.rows = numbers.rows(array)
@@ -52,16 +53,26 @@ class Half:
         elif array is not None:
             self.rows = numbers.summary(array)
             self.image = numbers.heat_image(array) if array.size else ""
+            if self.is_mosaic:
+                self.image = numbers.grey_image(array) if kind == "value" else self.image
+                height, width = numbers.mosaic(array).shape
+                self.image_size = float(width), float(height)
 
     @property
     def body(self) -> Point:
         """Width and height of the array."""
         if not self.rows:
             return 0.0, 0.0
-        width, height = max(Text("", row).width for row in self.rows), len(self.rows) * LINE
+        width, height = self._text_width, len(self.rows) * LINE
+        if self.is_mosaic:
+            return max(width, self.image_size[0]), self.image_size[1] + height + 4.0
         if self.image:
             return width + HEAT + 8, max(HEAT, height) + 4.0
         return width + (14 if self.is_bracketed else 0), height + 2.0
+
+    @property
+    def _text_width(self) -> float:
+        return max(Text("", row).width for row in self.rows)
 
     @property
     def size(self) -> Point:
@@ -78,10 +89,17 @@ class Half:
         width, height = self.body
         left, top = x - width / 2, y
         if self.image:
-            middle = y + height / 2
-            yield f'<image x="{left:.1f}" y="{middle - HEAT / 2:.1f}" width="{HEAT}" height="{HEAT}" preserveAspectRatio="none" '
+            image_width, image_height = self.image_size
+            if self.is_mosaic:  # the text below it
+                corner = x - image_width / 2, y + 2
+                left, top = x - self._text_width / 2, y + 2 + image_height
+            else:
+                middle = y + height / 2
+                corner = left, middle - image_height / 2
+                left, top = left + image_width + 8, middle - len(self.rows) * LINE / 2
+            size = f'width="{image_width:.0f}" height="{image_height:.0f}"'
+            yield f'<image x="{corner[0]:.1f}" y="{corner[1]:.1f}" {size} preserveAspectRatio="none" '
             yield f'style="image-rendering:pixelated" href="{self.image}"/>'
-            left, top = left + HEAT + 8, middle - len(self.rows) * LINE / 2
         if self.is_bracketed:
             top_of_bracket, bottom = y + 1, y + height - 1
             for edge, inwards in ((left, 4), (left + width, -4)):
@@ -222,10 +240,12 @@ def _rule(picture: Picture, node: Node, is_circle: bool) -> list[list[Text]]:
         for text, fit in zip(texts, fits, strict=True):
             lines += [[text], [Text("faint small", fit)]] if "→" in fit else [[text]]
         return lines
-    text_width, fit_width = max(len(text.letters) for text in texts), max(map(len, fits))
-    for text, fit in zip(texts, fits, strict=True):
+    parts = [text.letters.replace(", where ", ",\n    where ").split("\n") for text in texts]
+    text_width, fit_width = max(len(part) for all_parts in parts for part in all_parts), max(map(len, fits))
+    for text, (first, *more), fit in zip(texts, parts, fits, strict=True):
         shapes = f"  {fit.ljust(fit_width)}" if fit_width else ""
-        lines.append([Text(text.kind, text.letters.ljust(text_width)), Text("faint small", shapes)])
+        lines.append([Text(text.kind, first.ljust(text_width)), Text("faint small", shapes)])
+        lines += [[Text(text.kind, part.ljust(text_width + len(shapes)))] for part in more]
     return lines
 
 

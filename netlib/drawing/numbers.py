@@ -1,4 +1,4 @@
-"""Arrays for readers: small ones in full, large ones as a range and a heat map."""
+"""Arrays for readers: small ones in full, large ones as a range and a heat map or images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..arrays import Array
 
 MOST_ROWS, MOST_COLUMNS, MOST_DECIMALS = 6, 6, 4
 HEAT_SIZE = 24
+TILE, GAP, MOST_PER_ROW, MOST_TILES = 32, 2, 8, 24  # pixels, pixels and images
 
 
 def is_small(array: Array) -> bool:
@@ -65,6 +66,8 @@ def summary(array: Array) -> list[str]:
         return ["empty"]
     n_nonfinite = array.size - np.isfinite(array).sum()
     note = [f"{n_nonfinite} of {array.size} not finite"] if n_nonfinite else []
+    if is_images(array) and array.shape[0] * array.shape[1] > MOST_TILES:
+        note.append(f"{MOST_TILES} of {array.shape[0] * array.shape[1]} images")
     if n_nonfinite == array.size:
         return note
     return [" … ".join(map(number, range_of(array))), *note]
@@ -89,31 +92,87 @@ def heat(array: Array) -> Array:
     array([[ 0.  ,  0.5 ],
            [-1.  ,  0.25]])
     """
-    matrix = np.nan_to_num(as_matrix(array).astype(np.float64), posinf=0.0, neginf=0.0)
+    means = _means_of_blocks(np.nan_to_num(as_matrix(array).astype(np.float64), posinf=0.0, neginf=0.0), HEAT_SIZE)
+    largest = np.abs(means).max(initial=0.0)
+    return means / largest if largest else means
+
+
+def _means_of_blocks(matrix: Array, most: int) -> Array:
     for axis in (0, 1):
         n = matrix.shape[axis]
-        if n > HEAT_SIZE:
-            begins = np.arange(HEAT_SIZE) * n // HEAT_SIZE
+        if n > most:
+            begins = np.arange(most) * n // most
             counts = np.diff([*begins, n])
             matrix = np.add.reduceat(matrix, begins, axis=axis) / (counts[:, np.newaxis] if axis == 0 else counts)
-    largest = np.abs(matrix).max(initial=0.0)
-    return matrix / largest if largest else matrix
+    return matrix
+
+
+def is_images(array: Array) -> bool:
+    """Return whether `array` is drawn as images: (N, C, H, W), or kernels.
+
+    >>> is_images(np.ones((2, 1, 8, 8))), is_images(np.ones((8, 8)))
+    (True, False)
+    """
+    return array.ndim == 4 and array.size > 0
+
+
+def mosaic(array: Array) -> Array:
+    """Return the first images of `array` side by side, pixel by pixel, with NaN between them.
+
+    A row has the channels of a sample, or several samples with one channel.
+
+    >>> mosaic(np.ones((1, 2, 8, 8))).shape, mosaic(np.ones((16, 1, 3, 3))).shape
+    ((32, 66), (62, 254))
+    """
+    n, c, h, w = array.shape
+    tiles = [_means_of_blocks(image, TILE) for image in array.reshape(-1, h, w)[:MOST_TILES].astype(np.float64)]
+    per_row, scale = min(c if c > 1 else n, MOST_PER_ROW), TILE // max(tiles[0].shape)
+    height, width = (scale * length for length in tiles[0].shape)
+    n_rows = -(-len(tiles) // per_row)
+    pixels = np.full((n_rows * (height + GAP) - GAP, per_row * (width + GAP) - GAP), np.nan)
+    for i, tile in enumerate(tiles):
+        top, left = i // per_row * (height + GAP), i % per_row * (width + GAP)
+        pixels[top : top + height, left : left + width] = np.kron(tile, np.ones((scale, scale)))
+    return np.where(np.isfinite(pixels), pixels, np.nan)
+
+
+def grey_image(array: Array) -> str:
+    """Return images as PNG in a data URL: the smallest number is black, the largest white.
+
+    >>> grey_image(np.ones((1, 1, 8, 8)))[:22]
+    'data:image/png;base64,'
+    """
+    shades = mosaic(array)
+    is_known = ~np.isnan(shades)
+    low, high = (f(shades[is_known], initial=0.0) if is_known.any() else 0.0 for f in (np.min, np.max))
+    pixels = np.zeros((*shades.shape, 4), np.uint8)
+    pixels[is_known, :3] = np.round((shades[is_known, np.newaxis] - low) / ((high - low) or 1.0) * 255)
+    pixels[is_known, 3] = 255
+    return _png(pixels)
 
 
 def heat_image(array: Array) -> str:
-    """Return the heat map as PNG in a data URL: blue is positive, orange negative, 0 transparent.
+    """Return a heat map as PNG in a data URL: blue is positive, orange negative, 0 transparent.
 
     >>> heat_image(np.ones((100, 100)))[:22]
     'data:image/png;base64,'
     """
     shades = heat(array)
+    if is_images(array):
+        shades = np.nan_to_num(mosaic(array))
+        shades = shades / (np.abs(shades).max() or 1.0)
     pixels = np.empty((*shades.shape, 4), np.uint8)
     pixels[..., :3] = np.where(shades[..., np.newaxis] > 0, (23, 116, 190), (224, 122, 31))
     pixels[..., 3] = np.round(np.abs(shades) * 255)
-    height, width = shades.shape
+    return _png(pixels)
+
+
+def _png(pixels: Array) -> str:
+    """Return RGBA `pixels` as PNG in a data URL."""
+    height, width = pixels.shape[:2]
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines, 9)) + _chunk(b"IEND", b"")
+    png = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines, 6)) + _chunk(b"IEND", b"")
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -20,7 +21,7 @@ MOST_NUMBERS = 1000
 """The page has only the range and a heat map of an array with more numbers."""
 MOST_INSIDE = 400
 """How many nodes inside folded containers the page has; `draw` shows others by `within`."""
-SOURCES = ("arrays.js", "rules.js", "laboratory.js", "numbers.js", "page.js")
+SOURCES = ("arrays.js", "images.js", "rules.js", "laboratory.js", "numbers.js", "page.js")
 
 
 def to_html(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequence[str] = ()) -> str:
@@ -91,20 +92,24 @@ def _to_json(data: object) -> str:
 
 
 class ArrayTable:
-    """The arrays of a page, each stored once, however many wires have it."""
+    """The arrays of a page, each stored once, however many wires have it.
+
+    Large images are stored once as a value and once as a gradient, since these look different.
+    """
 
     def __init__(self) -> None:
         self.stored: list[dict[str, Any]] = []
         self._numbers: dict[tuple[object, ...], int] = {}
 
-    def number_of(self, array: Array | None) -> int | None:
+    def number_of(self, array: Array | None, is_grad: bool = False) -> int | None:
         """Return the number of an array, after storing it if it is new."""
         if array is None:
             return None
-        key = array.shape, array.dtype.str, array.tobytes()
+        is_grey = numbers.is_images(array) and not is_grad
+        key = array.shape, array.dtype.str, array.tobytes(), is_grey
         if key not in self._numbers:
             self._numbers[key] = len(self.stored)
-            self.stored.append(_array_data(array))
+            self.stored.append(_array_data(array, is_grey))
         return self._numbers[key]
 
 
@@ -123,7 +128,7 @@ def _picture_data(picture: Picture, arrays: ArrayTable) -> dict[str, Any]:
             "source": wire.source,
             "target": wire.target,
             "value": arrays.number_of(wire.value),
-            "grad": arrays.number_of(wire.grad),
+            "grad": arrays.number_of(wire.grad, is_grad=True),
         }
         for wire in picture.wires
     ]
@@ -131,7 +136,7 @@ def _picture_data(picture: Picture, arrays: ArrayTable) -> dict[str, Any]:
     return {"nodes": nodes, "wires": wires, "moments": [list(each) for each in picture.moments]}
 
 
-def _array_data(array: Array) -> dict[str, Any]:
+def _array_data(array: Array, is_grey: bool = False) -> dict[str, Any]:
     data: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype.name}
     if array.size <= MOST_NUMBERS:
         return data | {"data": _json_numbers(array.reshape(-1))}
@@ -139,7 +144,8 @@ def _array_data(array: Array) -> dict[str, Any]:
     is_known = n_nonfinite < array.size
     limits = np.array(numbers.range_of(array) if is_known else [np.nan] * 3)
     data |= dict(zip(("min", "mean", "max"), _json_numbers(limits), strict=True))
-    return data | {"lost": n_nonfinite, "heat": numbers.heat_image(array)}
+    image = numbers.grey_image(array) if is_grey else numbers.heat_image(array)
+    return data | {"lost": n_nonfinite, "image": image}
 
 
 def _json_numbers(array: Array) -> list[int | float | str]:
@@ -163,20 +169,26 @@ def _node_data(picture: Picture, node: Node) -> dict[str, Any]:
         "symbol": node.symbol,
         "path": node.path,
         "folds": node.folds,
-        "forward": _line_data(picture, node.forward),
-        "backward": _line_data(picture, node.backward),
+        "forward": [_line_data(picture, node, line) for line in node.forward],
+        "backward": [_line_data(picture, node, line) for line in node.backward],
     }
 
 
-def _line_data(picture: Picture, lines: Sequence[Line]) -> list[dict[str, Any]]:
-    return [
-        {
-            "result": None if line.result is None else _reference_data(line.result),
-            "parts": [part if isinstance(part, str) else _reference_data(part) for part in line.parts],
-            "fit": fit_of_shapes(picture, line),
-        }
-        for line in lines
-    ]
+def _line_data(picture: Picture, node: Node, line: Line) -> dict[str, Any]:
+    return {
+        "result": None if line.result is None else _reference_data(line.result),
+        "parts": [part if isinstance(part, str) else _reference_data(part) for part in line.parts],
+        "fit": fit_of_shapes(picture, line),
+        "buffers": _buffers_in(node, line),
+    }
+
+
+def _buffers_in(node: Node, line: Line) -> dict[str, dict[str, Any]]:
+    """Return the buffers of the layer that a line names, such as a running mean."""
+    words = re.findall(r"\w+", " ".join(part for part in line.parts if isinstance(part, str)))
+    buffers = node.layer.buffers() if node.layer is not None else {}
+    named = {name: buffer.value for name, buffer in buffers.items() if name in words}
+    return {name: _array_data(array) for name, array in named.items() if array.size <= MOST_NUMBERS}
 
 
 def _reference_data(reference: Reference) -> dict[str, Any]:

@@ -180,6 +180,8 @@ def _legend(picture: Picture) -> Iterator[Text]:
     yield Text("backward small", "← backward: gradients, below; dX is ∂L/∂X")
     if any(not numbers.is_small(wire.value) for wire in picture.wires):
         yield Text("faint small", "large arrays: min … mean … max; blue is positive, orange negative")
+    if any(numbers.is_images(wire.value) for wire in picture.wires):
+        yield Text("faint small", "images of values: from black, the smallest number or 0, to white")
 
 
 def to_png(svg: str, scale: float = 2.0) -> bytes:

@@ -4,14 +4,16 @@ import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, as_floats, as_number, as_rng
 from ..layer import Layer
+from .axes import as_axes, keepdims_shape
 from .rules import Shape, Shapes
 
 
 class Dropout(Layer):
     """``y = x * mask / (1 - p)`` in training mode, ``y = x`` in evaluation mode.
 
-    Every forward draws a new mask, whose elements are 0 with probability p and 1 otherwise. `rng`
-    is the random generator or seed.
+    Every forward draws a new mask, whose elements are 0 with probability p and 1 otherwise. Along
+    `axes` it does not vary: ``axes=(2, 3)`` drops whole channels of images. `rng` is the random
+    generator or seed.
 
     ∂y/∂x = mask / (1 - p), with the mask of the forward. The factor 1 / (1 - p) keeps the mean of y
     equal to that of x (inverted dropout, Srivastava et al., 2014).
@@ -25,8 +27,9 @@ class Dropout(Layer):
 
     kernel_name = "dropout"
 
-    def __init__(self, p: float = 0.5, *, rng: RNG = None) -> None:
+    def __init__(self, p: float = 0.5, axes: int | Shape = (), *, rng: RNG = None) -> None:
         self.p = as_number(p, "p", "Dropout", least=0, below=1)
+        self.axes = axes
         self._rng = as_rng(rng, "Dropout")
 
     def forward(self, x: ArrayLike) -> Array:
@@ -34,7 +37,8 @@ class Dropout(Layer):
         x = as_floats(x, where=self)
         scale = np.ones((), x.dtype)
         if self.training and self.p > 0:
-            scale = (self._rng.random(x.shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
+            shape = keepdims_shape(x.shape, as_axes(x, self.axes, self))
+            scale = (self._rng.random(shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
         return self.remember(x * scale, scale)
 
     def backward(self, dout: ArrayLike) -> Array:

@@ -47,6 +47,51 @@ def format_axes(axes: Sequence[int]) -> str:
     return str(axes[0]) if len(axes) == 1 else f"({', '.join(map(str, axes))})"
 
 
+def format_options(**options: str) -> str:
+    """Return the options of a function in a rule, without those that have their default.
+
+    >>> format_options(stride="2×1", border="0", groups="1"), format_options(stride="1")
+    ('[stride=2×1]', '')
+    """
+    named = [f"{name}={text}" for name, text in options.items() if DEFAULTS.get(name, "") != text]
+    return f"[{', '.join(named)}]" if named else ""
+
+
+DEFAULTS = {"stride": "1", "border": "0", "outside": "0", "dilation": "1", "groups": "1", "value": "0"}
+
+
+def format_per_axis(numbers: Sequence[float]) -> str:
+    """Return a number for each axis, or one if they are equal.
+
+    >>> format_per_axis((2, 1)), format_per_axis((3, 3))
+    ('2×1', '3')
+    """
+    return _once_or_all([format_number(number) for number in numbers])
+
+
+def format_widths(widths: Sequence[tuple[int, int]]) -> str:
+    """Return the widths of a border before and after each axis, or one number if they are equal.
+
+    >>> format_widths([(1, 1), (1, 1)]), format_widths([(1, 1), (0, 2)])
+    ('1', '1×0:2')
+    """
+    pairs = [[format_number(width) for width in pair] for pair in widths]
+    return _once_or_all([before if before == after else f"{before}:{after}" for before, after in pairs])
+
+
+def _once_or_all(texts: Sequence[str]) -> str:
+    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+
+
+def lift(name: str, axes: int) -> str:
+    """Return `name`, an array with a number for each channel, followed by so many axes.
+
+    >>> lift("bias", 2), lift("bias", 0)
+    ('bias[:, None, None]', 'bias')
+    """
+    return f"{name}[{', '.join([':'] + ['None'] * axes)}]" if axes else name
+
+
 def numbered_names(n: int) -> list[str]:
     """Return names for the inputs of a layer that takes any number of them.
 

@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 
 WHERE = "plot.weights"
 MIN_SIDE = 3
+MATRIX, KERNELS = 2, 4  # numbers of axes
 
 
 def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, int] | None = None) -> Axes:
-    """Draw the weight matrix W (in, out) of a layer as one image for each unit.
+    """Draw the weight matrix W (in, out) of a layer as one image for each unit, or its kernels.
 
     An image shows to which inputs the unit responds. All images are in one grid, row by row, and
-    share a colour scale on which white is 0.
+    share a colour scale on which white is 0. The kernels of a convolution, (out, in, height,
+    width), are images as they are: if they have several channels, each kernel has a row.
 
     Parameters
     ----------
     layer : Layer or Parameter
-        A layer with one matrix among its parameters, or that parameter itself.
+        A layer with one matrix, or one array of kernels with two axes, among its parameters; or
+        that parameter itself.
     ax : matplotlib axes, optional
         The axes to draw on. By default, those of a new figure.
     shape : (height, width), optional
         The shape of one image. By default, it is square if `in` is the square of 3 or more, such as
-        64. Otherwise the matrix is drawn as a whole.
+        64. Otherwise the matrix is drawn as a whole. Kernels have their own shape.
 
     Returns
     -------
@@ -44,9 +47,9 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
     Raises
     ------
     InvalidValueError
-        If the layer has no weight matrix, or several.
+        If the layer has no weight matrix and no kernels, or several.
     ShapeError
-        If `shape` does not have `in` pixels.
+        If `shape` does not have `in` pixels, or those of a kernel.
     MissingError
         If matplotlib is not installed.
 
@@ -57,19 +60,27 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
     >>> ax = nl.plot.weights(nl.Affine(64, 10, rng=0), ax=Figure().subplots())
     >>> ax.get_title()
     'Affine(64, 10): 10 images of 8 × 8'
+    >>> ax = nl.plot.weights(nl.Conv2d(1, 4, 3, rng=0), ax=Figure().subplots())
+    >>> ax.get_title()
+    'Conv2d(1, 4, 3): 4 images of 3 × 3'
     """
-    name, matrix = _matrix_of(layer)
-    n_in, n_out = matrix.shape
-    side = math.isqrt(n_in)
+    name, weight = _weight_of(layer)
+    has_kernels = weight.ndim == KERNELS
+    channels = weight.shape[1] if has_kernels else 1
+    rows = weight.reshape(-1, math.prod(weight.shape[2:])) if has_kernels else weight.T
+    n_images, n_pixels = rows.shape
+    side = math.isqrt(n_pixels)
     tile: Shape | None = None
     if shape is not None:
-        tile = _as_tile(shape, n_in)
-    elif side * side == n_in and side >= MIN_SIDE:
+        tile = _as_tile(shape, n_pixels)
+    elif has_kernels:
+        tile = weight.shape[2:]
+    elif side * side == n_pixels and side >= MIN_SIDE:
         tile = (side, side)
-    picture = matrix if tile is None else _grid(matrix.T.reshape(n_out, *tile))
+    picture = weight if tile is None else _grid(rows.reshape(n_images, *tile), channels if channels > 1 else None)
 
     ax = as_axes(ax, WHERE, size=(7.2, 6.0))
-    largest = float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0)) or 1.0
+    largest = float(np.abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
     image = ax.imshow(
         picture,
         cmap="RdBu_r",
@@ -82,22 +93,23 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
     if tile is None:
         ax.set(title=name, xlabel="unit", ylabel="input")
     else:
-        ax.set(title=f"{name}: {n_out} images of {tile[0]} × {tile[1]}")
-        ax.set_xlabel("one image for each unit: its weight for each input")
+        ax.set(title=f"{name}: {n_images} images of {tile[0]} × {tile[1]}")
+        of_kernels = "one image for each kernel" if channels == 1 else "one row for each kernel, one image for each channel"
+        ax.set_xlabel(of_kernels if has_kernels else "one image for each unit: its weight for each input")
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_facecolor("0.8")
     return ax
 
 
-def _matrix_of(layer: Layer | Parameter) -> tuple[str, Array]:
+def _weight_of(layer: Layer | Parameter) -> tuple[str, Array]:
     if isinstance(layer, Parameter):
-        if len(layer.shape) != 2 or not layer.size:
-            message = f"got a parameter of shape {layer.shape}, expected a matrix (in, out)"
+        if len(layer.shape) not in (MATRIX, KERNELS) or not layer.size:
+            message = f"got a parameter of shape {layer.shape}, expected a matrix (in, out) or kernels (out, in, height, width)"
             raise InvalidValueError(message, where=WHERE)
         return "weights", layer.value
     parameters = as_layer(layer, WHERE).parameters()
-    matrices = [path for path, p in parameters.items() if len(p.shape) == 2 and p.size]
+    matrices = [path for path, p in parameters.items() if len(p.shape) in (MATRIX, KERNELS) and p.size]
     kind = type(layer).__name__
     if not matrices:
         listed = ", ".join(f"{path} {p.shape}" for path, p in parameters.items())
@@ -122,10 +134,10 @@ def _as_tile(shape: tuple[int, int], n_in: int) -> Shape:
     return height, width
 
 
-def _grid(images: Array) -> Array:
-    """Return `images` (n, height, width) in a roughly square grid, with NaN between them."""
+def _grid(images: Array, columns: int | None = None) -> Array:
+    """Return `images` (n, height, width) in a grid, about square by default, with NaN between."""
     n, height, width = images.shape
-    columns = min(n, math.ceil(math.sqrt(n * height / width)))
+    columns = columns or min(n, math.ceil(math.sqrt(n * height / width)))
     rows = -(-n // columns)
     picture = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
     for i, image in enumerate(images):

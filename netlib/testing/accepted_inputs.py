@@ -100,6 +100,8 @@ def _copy_in_dtype(layer: Layer, dtype: Any) -> Layer:
 def _batch_of(n: int, tested: LayerUnderTest) -> str:
     ys, batched = _find_batch(tested)
     layer = tested.layer()
+    if any(each.needs_several_samples for _, each in layer.walk()):
+        layer.eval()
     inputs = [x[:n] if i in batched else x for i, x in enumerate(tested.inputs())]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a mean of no rows is NaN and warns

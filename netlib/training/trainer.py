@@ -125,7 +125,8 @@ class Trainer:
             The targets.
         epochs, batch_size : int
             The number of passes over all samples, and the number of samples per batch. The last
-            batch may be smaller.
+            batch may be smaller. If the model has a layer such as `BatchNorm`, which needs several
+            samples, a last batch of one sample is added to the batch before it.
         validation : float or (x, t), optional
             Samples to evaluate after each epoch: the share of `x` and `t` to hold out, or separate
             samples. The held-out samples depend on the seed of the trainer and are the same in
@@ -165,7 +166,7 @@ class Trainer:
         facts = facts_of(self, samples, held_out, batch_size, shuffle)
         if saved:
             saved.require_same(self.model, facts, epochs)
-        n_batches = -(-len(samples[-1]) // batch_size)
+        n_batches = -(-max(len(samples[-1]) + 1 - self._least_samples, 1) // batch_size)
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
              Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
             check_before_training(self.model, self.loss, self.metrics, samples)
@@ -260,13 +261,14 @@ class Trainer:
                ctrl_c: Interruption, shown: Progress) -> dict[str, float] | None:  # fmt: skip
         """Train on the samples that are left; return loss and metrics, or None on a stop."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
-        n, group = len(samples[-1]), self.accumulate * batch_size
+        n, group, least = len(samples[-1]), self.accumulate * batch_size, self._least_samples
         order = epoch.shuffle(n) if shuffle else None
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for *inputs, t in row_batches(samples, batch_size, order, epoch.done):
+        for *inputs, t in row_batches(samples, batch_size, order, epoch.done, least):
             self.batch = epoch.batch = epoch.batch + 1
             if epoch.is_between_steps:
-                group_size = min(group, n - epoch.done)
+                left = n - epoch.done
+                group_size = left if left - group < least else group
                 epoch.step_at += group_size
             with around_batch():
                 y = model.forward(*inputs)
@@ -286,6 +288,11 @@ class Trainer:
                 return None
         targets = samples[-1] if order is None else samples[-1].take(order, axis=0)
         return self._measure(epoch.total, epoch.outputs, targets, len(samples) - 1)
+
+    @property
+    def _least_samples(self) -> int:
+        """The least number of samples in a batch. A smaller last batch joins the one before."""
+        return 2 if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
     def _step(self) -> None:
         """Check and clip the gradients, and make an optimizer step."""

@@ -249,6 +249,12 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     "x, 2 x, x, side by side along axis 0": lambda x, v, n: np.concatenate([x, 2 * x, x]),
     "x, piece 0:2 along axis -1, reshaped to 4": lambda x, v, n: x[:, :2].ravel(),
     "v, for 0 < v < 9": lambda x, v, n: v,
+    "var[axis=1](x) + var(v)": lambda x, v, n: x.var(axis=1, keepdims=True) + v.var(),
+    "v[:, None] + v[:]": lambda x, v, n: v[:, None] + v,
+    "xᵀ + v[:, None]": lambda x, v, n: x.T + v[:, None],
+    "(x, reshaped to 3×2) + (v, its axes in the order 0)[:, None]": lambda x, v, n: x.reshape(3, 2) + v[:, None],
+    "2 m − s, where m = mean(v) / s, s = sum(v)": lambda x, v, n: [2 * v.mean() / v.sum() - v.sum()],
+    "(x, reshaped to 1×2×3), its axes in the order (2, 0, 1), reshaped to 6": lambda x, v, n: x.T.ravel(),
     "exp(1000 v) / sum(exp(1000 v))": lambda x, v, n: [0, 0, 1],
     "log(1 + exp(1000 x))": lambda x, v, n: np.maximum(1000 * x, 0) + np.log1p(np.exp(-abs(1000 * x))),
     "log(exp(1000 v) + exp(1000 v)) / 1000": lambda x, v, n: v + np.log(2) / 1000,
@@ -256,6 +262,40 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     "exp(1000 x) ⊙ [x < 0] + log(x − 1) ⊙ [x > 1]": lambda x, v, n: np.where(x > 1, np.log(np.maximum(x - 1, 1e-9)), 0),
 }
 X_V_N = {"x": np.array([[1.0, -2, 3], [4, 5, -6]]), "v": np.array([2.0, 3, 4]), "n": np.array(2.0)}
+
+
+IMAGES = {  # of a = [1, -2, 3] and [4, 5, -6], two images with one channel; of b, without their last pixel; and of k = [2, 3, 4]
+    "conv(a, k)": [[[8]], [[-1]]],
+    "conv[border=1](a, k)": [[[-5, 8, 5]], [[32, -1, -8]]],
+    "conv[stride=2, border=1](a, k)": [[[-5, 5]], [[32, -8]]],
+    "conv[border=0:1](a, k)": [[[8, 5]], [[-1, -8]]],
+    "conv[dilation=2, border=2:1](a, k)": [[[15, -6]], [[-12, 15]]],
+    "conv_transpose[to=3, border=1](a, k)": [[[-1, 4, 1]], [[22, 19, 2]]],
+    "conv_weight[kernel=2](a, b)": [[[46, -18]]],
+    "maxpool[kernel=2](a)": [[[1, 3]], [[5, 5]]],
+    "to_winners[kernel=2](b, a)": [[[1, 0, -2]], [[0, 9, 0]]],
+    "to_winners[windows=1](b, 0 a), where b = (n, spread to 2×1×1)": [[[2, 0, 0]], [[2, 0, 0]]],
+    "maxpool[windows=2](a)": [[[1, 3]], [[5, 5]]],
+    "avgpool[kernel=2, border=1](a)": [[[0.5, -0.5, 0.5, 1.5]], [[2, 4.5, -0.5, -3]]],
+    "avgpool[kernel=2, outside=1](a)": [[[1, -0.5, 0.5, 3]], [[4, 4.5, -0.5, -6]]],
+    "avgpool_transpose[windows=2, to=3](b)": [[[0.5, -0.5, -1]], [[2, 4.5, 2.5]]],
+    "upsample[scale=2](k)": [[[2, 2, 3, 3, 4, 4]]],
+    "upsample[scale=2, mode=linear](k)": [[[2, 2.25, 2.75, 3.25, 3.75, 4]]],
+    "upsample_transpose[scale=1.5, to=2](k)": [[[5, 4]]],
+    "pad[widths=1:2, mode=reflect](k)": [[[3, 2, 3, 4, 3, 2]]],
+    "pad[widths=2:1, mode=reflect](s), where s = (n, reshaped to 1×1×1)": [[[2, 2, 2, 2]]],
+    "pad[widths=1:2, mode=edge](k)": [[[2, 2, 3, 4, 4, 4]]],
+    "pad[widths=1:2, mode=wrap](k)": [[[4, 2, 3, 4, 2, 3]]],
+    "pad[widths=0×1:0, value=-1](k)": [[[-1, 2, 3, 4]]],
+    "pad_transpose[widths=1, mode=edge, to=1](k)": [[[9]]],
+}
+DEFINITIONS = ", where k = row(row(v)), a = (x, reshaped to 2×1×3), b = (x, piece 0:2 along axis 1, reshaped to 2×1×2)"
+
+
+@pytest.mark.parametrize("formula", IMAGES)
+def test_a_word_for_images_gives_what_one_computes_by_hand(laboratory, formula):
+    definitions = DEFINITIONS.rpartition(", b =")[0].replace(", where", ",") if ", where" in formula else DEFINITIONS
+    np.testing.assert_allclose(value_of(laboratory, formula + definitions), IMAGES[formula], rtol=0, atol=1e-13)
 
 
 def parts_of(formula):
@@ -316,6 +356,16 @@ def test_a_formula_means_what_it_means_in_numpy(laboratory, formula):
         ("constructor(x)", "“constructor” in its rule is neither"),
         ("x, piece 0:1", "wanted along axis"),
         ("#", "“#” in its rule is neither"),
+        ("a + x, where b = 2", "“a” in its rule is neither"),
+        ("x, where a 2", "wanted ="),
+        ("sum[over=1](x)", "“over” is no option"),
+        ("pad[widths=x](x)", "wanted a number"),
+        ("pad[mode=edge](x)", r"needs \[widths=…\]"),
+        ("avgpool_transpose[windows=2](x)", r"needs \[to=…\]"),
+        ("v[:, 0]", "wanted ]"),
+        ("conv(x, v)", "do not fit"),
+        ("conv_transpose[to=9](a, a), where a = (x, reshaped to 2×1×3)", "does not come"),
+        ("maxpool[kernel=4]((x, reshaped to 2×1×3))", "larger than the image"),
     ],
 )
 def test_a_formula_that_cannot_be_read_says_why(laboratory, formula, told):
@@ -562,6 +612,36 @@ def test_changes_stay_when_the_detail_changes_where_it_can_be_computed(visit):
     assert_agrees(page, Picture(Flow(model, [X])))
 
 
+def test_a_convolution_follows_a_change_of_its_kernel_and_shows_images(visit, screenshot):
+    x = np.random.default_rng(0).normal(size=(1, 1, 4, 4))
+    model = nl.Sequential(
+        nl.Conv2d(1, 2, 3, padding=1, rng=0, dtype="float64"), nl.BatchNorm(2, dtype="float64"), nl.ReLU(), nl.MaxPool2d(2)
+    )
+    page = visit(model, x)
+    images = page.locator(".label image")
+    before = [image.get_attribute("href") for image in images.all()]
+    choose(page, "W1").first.fill("-3")
+    changed = copy.deepcopy(model)
+    changed[0].weight.value = np.concatenate([[-3.0], model[0].weight.value.ravel()[1:]]).reshape(2, 1, 3, 3)
+    assert_agrees(page, Picture(Flow(changed, [x])))
+    after = [image.get_attribute("href") for image in images.all()]
+    assert len(after) == 2 * 6  # value and gradient of X, W1, and four maps
+    assert sum(a != b for a, b in zip(before, after, strict=True)) >= 9
+    page.evaluate("chooseNode(view.picture.nodes.findIndex(node => node.title.startsWith('MaxPool2d')))")
+    assert page.locator("#step .summary img").count() == 2
+    screenshot(page, "convolution")
+
+
+def test_a_batch_norm_in_evaluation_mode_computes_with_its_running_statistics(visit):
+    x = np.random.default_rng(0).normal(1.0, 2.0, (4, 3))
+    norm = nl.BatchNorm(3, dtype="float64")
+    norm.forward(x)
+    page = visit(nl.Sequential(norm.eval()), x)
+    choose(page, "X").first.fill("7")
+    x[0, 0] = 7
+    assert_agrees(page, Picture(Flow(norm, [x])))
+
+
 def test_a_middling_array_that_was_changed_tells_its_new_range(visit):
     x = np.random.default_rng(0).standard_normal((9, 8))
     page = visit(nl.Sequential(nl.Tanh()), x)
@@ -589,6 +669,29 @@ def test_panel_and_picture_write_the_same_digits(visit, array):
     stored = {"shape": array.shape, "dtype": array.dtype.name, "data": [str(x) for x in array.ravel()]}
     data = [x.replace("nan", "NaN").replace("inf", "Infinity") for x in stored["data"]]
     assert page.evaluate("stored => rowsOf(decoded(stored))", stored | {"data": data}) == numbers.rows(array)
+
+
+PIXELS = """([stored, urls]) => Promise.all([imageOf(stored, false), imageOf(stored, true), ...urls].map(async url => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = make("canvas", { width: image.width, height: image.height }), pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  return [image.height, image.width, [...pen.getImageData(0, 0, image.width, image.height).data]];
+}))"""
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 3, 4, 5), (5, 1, 3, 3), (1, 2, 33, 70), (30, 1, 1, 2), (2, 16, 3, 3), (9, 7)])
+def test_panel_and_picture_draw_the_same_images(laboratory, shape):
+    array = np.random.default_rng(0).normal(size=shape)
+    array[..., 0, 0] = 0
+    stored = {"shape": shape, "dtype": "float64", "data": array.ravel().tolist()}
+    value = numbers.grey_image(array) if len(shape) == 4 else numbers.heat_image(array)
+    of_value, of_gradient, *drawn = laboratory.evaluate(PIXELS, [stored, [value, numbers.heat_image(array)]])
+    for ours, theirs in zip(drawn, (of_value, of_gradient), strict=True):
+        assert ours[:2] == theirs[:2]
+        np.testing.assert_allclose(ours[2], theirs[2], rtol=0, atol=1)
+    assert laboratory.evaluate("rangeOf", stored) == numbers.summary(array)
 
 
 def test_the_error_function_is_netlibs_everywhere(visit):

@@ -34,6 +34,12 @@ def digits_net():
     return nl.Graph([images, labels], [nl.SoftmaxCrossEntropy()(net(images), labels)]), x[:32], t[:32]
 
 
+def convolutions():
+    x, _ = nl.data.digits()
+    net = nl.Sequential(nl.Conv2d(1, 3, 3, rng=0), nl.BatchNorm(3), nl.MaxPool2d(2), nl.Conv2d(3, 8, (3, 2), rng=1), nl.Flatten())
+    return net, x[:32].reshape(-1, 1, 8, 8)
+
+
 class Scale(nl.Layer):
     """A user's own layer, without a rule."""
 
@@ -65,6 +71,7 @@ GALLERY = {
     "residual": residual,
     "shared weights": shared_weights,
     "digits": digits_net,
+    "convolutions": convolutions,
     "own layer": own_layer,
     "two outputs": two_outputs,
 }

@@ -10,10 +10,29 @@ from table import Row, fixed
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
 
+
+def evaluated(norm):
+    """Return a batch norm in evaluation mode, after a batch."""
+    norm.forward(np.random.default_rng(2).normal(1.0, 2.0, (9, norm.channels)))
+    return norm.eval()
+
+
 MORE = [
     fixed(ResidualAdd, (4, 3), (4, 3)),
     fixed(nl.Add, (4, 3)),
     fixed(lambda: nl.Dropout(0.3, rng=0).eval(), (4, 3)),
+    fixed(lambda: nl.Dropout(0.3, axes=2, rng=0), (2, 3, 4)),
+    Row(lambda dtype: evaluated(nl.BatchNorm(3, dtype=dtype)), ((4, 3),), ()),
+    Row(lambda dtype: evaluated(nl.BatchNorm(2, affine=False, dtype=dtype)), ((2, 2, 3, 2),), ()),
+    Row(lambda dtype: nl.GroupNorm(2, 4, dtype=dtype), ((2, 4, 3, 2),), ()),
+    Row(lambda dtype: nl.GroupNorm(2, 4, affine=False, dtype=dtype), ((2, 4, 3),), ()),
+    Row(lambda dtype: nl.ConvTranspose2d(1, 2, 2, dilation=3, output_padding=(2, 1), rng=0, dtype=dtype), ((1, 1, 2, 2),), ()),
+    Row(lambda dtype: nl.Conv1d(1, 1, 1, stride=3, rng=0, dtype=dtype), ((2, 1, 6),), ()),
+    fixed(lambda: nl.AvgPool1d(3, stride=2, padding=1, ceil_mode=True), (1, 2, 6)),
+    fixed(lambda: nl.MaxPool1d(2, ceil_mode=True), (1, 2, 5)),
+    fixed(lambda: nl.AvgPool2d(2, padding=((0, 1), (1, 1)), ceil_mode=True, count_include_pad=False), (1, 1, 4, 3)),
+    fixed(nl.GlobalMaxPool, (2, 3)),
+    fixed(lambda: nl.Pad(0), (2, 3)),
     fixed(lambda: nl.Dropout(0.0, rng=0), (4, 3)),
     fixed(lambda: nl.Transpose((1, 0)), (2, 3)),
     fixed(lambda: nl.Transpose((-1, -2)), (2, 3)),

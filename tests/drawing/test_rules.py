@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import rule_images
 from gallery import Scale
 from rule_rows import LOSSES, MORE
 from table import ROWS
@@ -20,8 +21,9 @@ from netlib.drawing.rules import rule_of
 # ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
-    (r"\[axis=([^\]]*)\]", r"_along(\1)"),
-    (r"\[([^\]]*)\]", r"holds(\1)"),
+    (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
+    (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
+    (r"\(([^()]*), reshaped to ([\d×]+)\)", r"reshaped(\1, '\2')"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
     (r"(\d) (?=[\w(])", r"\1 * "),
@@ -36,8 +38,12 @@ FORMULA = [  # from the chapter's notation to Python's
 erf = np.vectorize(math.erf, otypes=[float])
 
 
-def sum_along(axis):
-    return lambda x: x.sum(axis=axis, keepdims=True)
+def given(function, text):
+    """Return a function with the options that a rule gives it in brackets."""
+    options = dict(option.split("=") for option in re.split(r", (?=\w+=)", text))
+    if "axis" in options:
+        return lambda x: function(x, axis=ast.literal_eval(options["axis"]), keepdims=True)
+    return lambda *xs: function(*xs, **options)
 
 
 def softmax(y):
@@ -45,10 +51,14 @@ def softmax(y):
 
 
 WORDS = {
+    "given": given,
+    "reshaped": lambda x, text: x.reshape(shape_of(text)),
     "sum": np.sum,
-    "sum_along": sum_along,
+    "mean": np.mean,
+    "var": np.var,
+    "sqrt": np.sqrt,
     "holds": lambda x: x.astype(float),
-    "max": np.maximum,
+    "max": lambda *xs, **options: np.maximum(*xs) if len(xs) > 1 else np.max(*xs, **options),
     "min": np.minimum,
     "onehot": lambda t, n: np.eye(n)[t],
     "row": lambda x: x[..., np.newaxis, :],
@@ -65,6 +75,7 @@ WORDS = {
     "σ": lambda x: 1 / (1 + np.exp(-x)),
     "Φ": lambda x: (1 + erf(x / math.sqrt(2))) / 2,
     "φ": lambda x: np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
+    **rule_images.WORDS,
 }
 
 
@@ -81,34 +92,30 @@ def shape_of(text):
     return () if text == "scalar" else tuple(map(int, text.split("×")))
 
 
-def remarked(formula, arrays):
-    """Return a formula without the remark at its end, and what the remark does with its value."""
-    outside = (i for i in range(len(formula)) if formula[i:].startswith(", ") and formula[:i].count("(") == formula[:i].count(")"))
-    end = next(outside, None)
-    if end is None:
-        return formula, lambda x: x
-    formula, remark = formula[:end], formula[end + 2 :]
-    if match := re.fullmatch(r"for (.+)", remark):
-        assert np.all(value(match.group(1), arrays))
-        return formula, lambda x: x
+def pieces(text):
+    """Return what the commas separate that are in no brackets."""
+    depth, all = 0, [""]
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        all = [*all, ""] if letter == "," and depth == 0 else [*all[:-1], all[-1] + letter]
+    return [piece.strip() for piece in all]
+
+
+def remarked(x, remark, others):
+    """Return what a remark makes of `x`, and of the `others` that were named after it."""
     if match := re.fullmatch(r"reshaped to (\S+)", remark):
-        return formula, lambda x: x.reshape(shape_of(match.group(1)))
+        return x.reshape(shape_of(match.group(1)))
     if match := re.fullmatch(r"spread to (\S+)(?: along axis (.+))?", remark):
         shape, axis = shape_of(match.group(1)), ast.literal_eval(match.group(2) or "None")
-
-        def spread(x):
-            return np.broadcast_to(x if axis is None or x.ndim == len(shape) else np.expand_dims(x, axis), shape)
-
-        return formula, spread
+        return np.broadcast_to(x if axis is None or x.ndim == len(shape) else np.expand_dims(x, axis), shape)
     if match := re.fullmatch(r"its axes in the order \(?([\d, ]+)\)?", remark):
-        return formula, lambda x: x.transpose(ast.literal_eval(f"({match.group(1)},)"))
+        return x.transpose(ast.literal_eval(f"({match.group(1)},)"))
     if match := re.fullmatch(r"piece (\d+):(\d+) along axis (-?\d+)", remark):
         begin, end, axis = map(int, match.groups())
-        return formula, lambda x: np.take(x, range(begin, end), axis)
-    match = re.fullmatch(r"(?:(.*), )?side by side along axis (-?\d+)", remark)
+        return np.take(x, range(begin, end), axis)
+    match = re.fullmatch(r"side by side along axis (-?\d+)", remark)
     assert match, remark
-    others = match.group(1).split(", ") if match.group(1) else []
-    return formula, lambda x: np.concatenate([x, *(arrays[other] for other in others)], int(match.group(2)))
+    return np.concatenate([x, *others], int(match.group(1)))
 
 
 def value_of(parts, known, picture):
@@ -121,8 +128,21 @@ def value_of(parts, known, picture):
             arrays[name] = np.asarray(picture.wires[part.wire].grad if part.is_grad else picture.wires[part.wire].value)
         else:
             text += part
-    text, finish = remarked(text, arrays)
-    return finish(np.asarray(value(text, {**known, **arrays})))
+    words = {**known, **arrays}
+    text, _, definitions = text.partition(", where ")
+    for definition in reversed(re.split(r", (?=\w+ = )", definitions) if definitions else []):
+        name, _, meaning = definition.partition(" = ")
+        words[name] = value(meaning, words)
+    formula, *remarks = pieces(text)
+    x, others = np.asarray(value(formula, words)), []
+    for remark in remarks:
+        if remark in arrays:
+            others.append(arrays[remark])
+        elif remark.startswith("for "):
+            assert np.all(value(remark.removeprefix("for "), arrays))
+        else:
+            x = remarked(x, remark, others)
+    return x
 
 
 def assert_same(read, recorded, what):
@@ -133,8 +153,9 @@ def assert_same(read, recorded, what):
 
 
 def own_words(layer):
-    """What a rule names that does not flow: the mask of a dropout."""
-    return {"mask": layer._cache[2][0] != 0} if isinstance(layer, nl.Dropout) else {}
+    """What a rule names that does not flow: the mask of a dropout, and buffers."""
+    mask = {"mask": layer._cache[2][0] != 0} if isinstance(layer, nl.Dropout) else {}
+    return mask | {name: buffer.value for name, buffer in layer.buffers().items()}
 
 
 def check(layer, inputs, dout=None, open_layers=False):
@@ -224,6 +245,36 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     terms = nl.SoftmaxCrossEntropy(reduction="none")
     assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
+
+
+def test_a_convolution_says_what_it_is_and_only_the_options_that_it_has():
+    assert lines_of(nl.Conv2d(1, 2, 3, rng=0), (1, 1, 4, 5)) == [
+        "y = conv(x, weight) + bias[:, None, None]",
+        "dx = conv_transpose[to=4×5](dy, weight)",
+        "dweight = conv_weight[kernel=3](x, dy)",
+        "dbias = sum[axis=(0, 2, 3)](dy)",
+    ]
+    conv = nl.Conv1d(2, 2, 2, stride=2, padding=((0, 1),), dilation=3, groups=2, bias=False, rng=0)
+    assert lines_of(conv, (1, 2, 6))[0] == "y = conv[stride=2, border=0:1, dilation=3, groups=2](x, weight)"
+    assert lines_of(nl.ConvTranspose1d(1, 1, 3, bias=False, rng=0), (1, 1, 4)) == [
+        "y = conv_transpose[to=6](x, weight)",
+        "dx = conv(dy, weight)",
+        "dweight = conv_weight[kernel=3](dy, x)",
+    ]
+
+
+def test_pooling_sends_the_gradient_to_the_winners_or_to_all_alike():
+    assert lines_of(nl.MaxPool2d(2), (1, 1, 4, 4)) == ["y = maxpool[kernel=2, stride=2](x)", "dx = to_winners[kernel=2, stride=2](dy, x)"]
+    assert lines_of(nl.AvgPool1d(3, stride=1), (1, 1, 4)) == ["y = avgpool[kernel=3](x)", "dx = avgpool_transpose[kernel=3, to=4](dy)"]
+
+
+def test_a_norm_without_parameters_needs_no_name_but_that_of_its_divisor():
+    assert lines_of(nl.LayerNorm(3, affine=False), (2, 3)) == [
+        "y = (x − mean[axis=-1](x)) / s, where s = sqrt(var[axis=-1](x) + 1e-05)",
+        "dx = (dy − mean[axis=-1](dy) − y ⊙ mean[axis=-1](dy ⊙ y)) / s, where s = sqrt(var[axis=-1](x) + 1e-05)",
+    ]
+    (y, *_) = lines_of(nl.LayerNorm(3), (2, 3))
+    assert y == "y = z ⊙ weight + bias, where z = (x − mean[axis=-1](x)) / s, s = sqrt(var[axis=-1](x) + 1e-05)"
 
 
 def test_a_users_layer_states_its_rule_in_one_attribute():

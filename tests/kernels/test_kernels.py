@@ -16,6 +16,7 @@ from netlib.kernels.softmax_cross_entropy import log_softmax, negative_log_likel
 from netlib.kernels.total import total
 from netlib.parameter import Parameter
 
+from .image_cases import IMAGE_CASES
 from .versions import VERSIONS, use
 
 SHAPES = [(1, 1), (5, 3), (5, 1), (64, 17), (3, 200), (0, 4)]
@@ -89,6 +90,7 @@ CASES = {
     subtract_labels: Case(lambda y: (y, labels_for(y), 0.75), at_the_labels),
     total: Case(lambda y: (y,), lambda y: {"returned": y.sum()}, takes_any_layout=True),
     adam: Case(moments_for, adam_step),
+    **{kernel: Case(*case) for kernel, case in IMAGE_CASES.items()},
 }
 
 

@@ -11,32 +11,141 @@ from torch.nn import functional
 
 import netlib as nl
 
-THEIRS = {  # a layer of ours and tensors to a tensor
-    nl.Identity: lambda layer, x: x.clone(),
-    nl.ReLU: lambda layer, x: torch.relu(x),
-    nl.LeakyReLU: lambda layer, x: functional.leaky_relu(x, layer.negative_slope),
-    nl.ELU: lambda layer, x: functional.elu(x, layer.alpha),
-    nl.GELU: lambda layer, x: functional.gelu(x),
-    nl.SiLU: lambda layer, x: functional.silu(x),
-    nl.Sigmoid: lambda layer, x: torch.sigmoid(x),
-    nl.Tanh: lambda layer, x: torch.tanh(x),
-    nl.Softplus: lambda layer, x: torch.logaddexp(x, torch.zeros_like(x)),  # theirs turns into x above a threshold
-    nl.Dropout: lambda layer, x: functional.dropout(x, layer.p, training=layer.training),
-    nl.Softmax: lambda layer, x: torch.softmax(x, layer.axis),
-    nl.LogSoftmax: lambda layer, x: torch.log_softmax(x, layer.axis),
-    nl.Sum: lambda layer, x: x.clone() if layer.axis == () else torch.sum(x, layer.axis, layer.keepdims),
-    nl.Mean: lambda layer, x: x.clone() if layer.axis == () else torch.mean(x, layer.axis, layer.keepdims),
-    nl.Reshape: lambda layer, x: x.reshape(layer.shape),
-    nl.Flatten: lambda layer, x: torch.flatten(x, layer.start_axis),
-    nl.Transpose: lambda layer, x: x.permute(layer.axes or tuple(range(x.ndim))[::-1]),
-    nl.Concatenate: lambda layer, *xs: torch.cat(xs, layer.axis),
-    nl.Add: lambda layer, *xs: sum(xs[1:], start=xs[0]),
-    nl.Subtract: lambda layer, a, b: a - b,
-    nl.Multiply: lambda layer, a, b: a * b,
-    nl.Divide: lambda layer, a, b: a / b,
-    nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
-    nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
+
+def per_axis(layer, value):
+    return value if isinstance(value, tuple) else (value,) * layer.axes
+
+
+def border(layer, lengths):
+    """Return the widths before and after each axis, for images with these lengths."""
+    if layer.padding == "same":
+        axes = zip(lengths, per_axis(layer, layer.kernel_size), per_axis(layer, layer.stride or layer.kernel_size),
+                   per_axis(layer, layer.dilation), strict=True)  # fmt: skip
+        totals = [max((math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0) for n, k, s, d in axes]
+        return [(total // 2, total - total // 2) for total in totals]
+    padding = per_axis(layer, 0 if layer.padding == "valid" else layer.padding)
+    return [each if isinstance(each, tuple) else (each, each) for each in padding]
+
+
+def with_border(layer, x, value):
+    return functional.pad(x, [n for pair in border(layer, x.shape[2:])[::-1] for n in pair], value=value)
+
+
+def convolution(layer, x, weight, bias=None):
+    conv = getattr(functional, f"conv{layer.axes}d")
+    return conv(with_border(layer, x, 0.0), weight, bias, layer.stride, 0, layer.dilation, layer.groups)
+
+
+def transposed_convolution(layer, x, weight, bias=None):
+    conv, extra = getattr(functional, f"conv_transpose{layer.axes}d"), layer.output_padding
+    lengths, kernel, strides = (per_axis(layer, each) for each in (tuple(x.shape[2:]), layer.kernel_size, layer.stride))
+    if layer.padding == "same":
+        lengths = tuple(n * s for n, s in zip(lengths, strides, strict=True))
+        extra = tuple(max(s - k, 0) for k, s in zip(kernel, strides, strict=True))
+    whole = conv(x, weight, bias, layer.stride, 0, extra, layer.groups, layer.dilation)
+    inside = [slice(b, n - a) for (b, a), n in zip(border(layer, lengths), whole.shape[2:], strict=True)]
+    return whole[:, :, *inside]
+
+
+def max_pool(layer, x):
+    pool = getattr(functional, f"max_pool{layer.axes}d")
+    if layer.padding == "same":
+        return pool(with_border(layer, x, -math.inf), layer.kernel_size, layer.stride, 0, layer.dilation)
+    return pool(x, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
+
+
+def avg_pool(layer, x):
+    padding = [before for before, after in border(layer, x.shape[2:])]  # the same on both sides
+    pool = getattr(functional, f"avg_pool{layer.axes}d")
+    return pool(x, layer.kernel_size, layer.stride, padding, layer.ceil_mode, layer.count_include_pad)
+
+
+def pad(layer, x):
+    widths = layer.widths if isinstance(layer.widths, tuple) else ((layer.widths, layer.widths),) * (x.ndim - 2)
+    for axis, (before, after) in enumerate(widths, start=x.ndim - len(widths)):
+        n = x.shape[axis]
+        index = np.pad(np.arange(n), (before, after), layer.mode, **({"constant_values": n} if layer.mode == "constant" else {}))
+        one = torch.full_like(x.narrow(axis, 0, 1), layer.value)
+        x = torch.cat([x, one], axis).index_select(axis, torch.tensor(index))
+    return x
+
+
+def upsample(layer, x):
+    mode = "nearest" if layer.mode == "nearest" else {3: "linear", 4: "bilinear"}[x.ndim]
+    return functional.interpolate(x, scale_factor=layer.scale, mode=mode)
+
+
+def norm(layer, x, weight=None, bias=None):
+    """Return any norm but that of batches."""
+    if isinstance(layer, nl.GroupNorm):
+        return functional.group_norm(x, layer.groups, weight, bias, layer.eps)
+    if isinstance(layer, nl.RMSNorm):
+        return functional.rms_norm(x, layer.shape, weight, layer.eps)
+    return functional.layer_norm(x, layer.shape, weight, bias, layer.eps)
+
+
+def batch_norm(layer, x, weight=None, bias=None):
+    mean, variance = torch.tensor(layer.running_mean.value), torch.tensor(layer.running_var.value)
+    return functional.batch_norm(x, mean, variance, weight, bias, layer.training, layer.momentum, layer.eps)
+
+
+IMAGES = {
+    **dict.fromkeys((nl.Conv1d, nl.Conv2d, nl.Conv3d), convolution),
+    **dict.fromkeys((nl.ConvTranspose1d, nl.ConvTranspose2d, nl.ConvTranspose3d), transposed_convolution),
+    **dict.fromkeys((nl.MaxPool1d, nl.MaxPool2d, nl.MaxPool3d), max_pool),
+    **dict.fromkeys((nl.AvgPool1d, nl.AvgPool2d, nl.AvgPool3d), avg_pool),
+    nl.AdaptiveAvgPool1d: lambda layer, x: functional.adaptive_avg_pool1d(x, layer.output_size),
+    nl.AdaptiveAvgPool2d: lambda layer, x: functional.adaptive_avg_pool2d(x, layer.output_size),
+    nl.AdaptiveAvgPool3d: lambda layer, x: functional.adaptive_avg_pool3d(x, layer.output_size),
+    nl.AdaptiveMaxPool1d: lambda layer, x: functional.adaptive_max_pool1d(x, layer.output_size),
+    nl.AdaptiveMaxPool2d: lambda layer, x: functional.adaptive_max_pool2d(x, layer.output_size),
+    nl.AdaptiveMaxPool3d: lambda layer, x: functional.adaptive_max_pool3d(x, layer.output_size),
+    nl.GlobalAvgPool: lambda layer, x: x.flatten(2).mean(2),
+    nl.GlobalMaxPool: lambda layer, x: x.flatten(2).max(2).values,
+    nl.Pad: pad,
+    nl.Upsample: upsample,
+    nl.PixelShuffle: lambda layer, x: functional.pixel_shuffle(x, layer.factor),
+    **dict.fromkeys((nl.LayerNorm, nl.RMSNorm, nl.GroupNorm, nl.InstanceNorm), norm),
+    nl.BatchNorm: batch_norm,
 }
+THEIRS = (
+    IMAGES
+    | {  # a layer of ours and tensors to a tensor
+        nl.Identity: lambda layer, x: x.clone(),
+        nl.ReLU: lambda layer, x: torch.relu(x),
+        nl.LeakyReLU: lambda layer, x: functional.leaky_relu(x, layer.negative_slope),
+        nl.ELU: lambda layer, x: functional.elu(x, layer.alpha),
+        nl.GELU: lambda layer, x: functional.gelu(x),
+        nl.SiLU: lambda layer, x: functional.silu(x),
+        nl.Sigmoid: lambda layer, x: torch.sigmoid(x),
+        nl.Tanh: lambda layer, x: torch.tanh(x),
+        nl.Softplus: lambda layer, x: torch.logaddexp(x, torch.zeros_like(x)),  # theirs turns into x above a threshold
+        nl.Dropout: lambda layer, x: functional.dropout(x, layer.p, training=layer.training),
+        nl.Softmax: lambda layer, x: torch.softmax(x, layer.axis),
+        nl.LogSoftmax: lambda layer, x: torch.log_softmax(x, layer.axis),
+        nl.Sum: lambda layer, x: x.clone() if layer.axis == () else torch.sum(x, layer.axis, layer.keepdims),
+        nl.Mean: lambda layer, x: x.clone() if layer.axis == () else torch.mean(x, layer.axis, layer.keepdims),
+        nl.Reshape: lambda layer, x: x.reshape(layer.shape),
+        nl.Flatten: lambda layer, x: torch.flatten(x, layer.start_axis),
+        nl.Transpose: lambda layer, x: x.permute(layer.axes or tuple(range(x.ndim))[::-1]),
+        nl.Concatenate: lambda layer, *xs: torch.cat(xs, layer.axis),
+        nl.Add: lambda layer, *xs: sum(xs[1:], start=xs[0]),
+        nl.Subtract: lambda layer, a, b: a - b,
+        nl.Multiply: lambda layer, a, b: a * b,
+        nl.Divide: lambda layer, a, b: a / b,
+        nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
+        nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
+    }
+)
+
+
+def _residual_image_network(x, w, b, v, c, weight, bias):
+    """Return the output in evaluation mode, before any training."""
+    h = torch.relu(functional.conv2d(x, w, b, padding=1))
+    normalized = functional.conv2d(h, v, c, padding="same") / math.sqrt(1 + 1e-5) * weight[:, None, None] + bias[:, None, None]
+    return functional.max_pool2d(h + torch.relu(normalized), 2).flatten(1)
+
+
 CONTAINERS = {  # the containers of the table, written out; parameters come in the order of ours
     table._network: lambda x, w, b, v, c: functional.linear(torch.tanh(functional.linear(x, w.T, b)), v.T, c),
     table._joined: lambda x, z, w, b: functional.silu(functional.linear(torch.cat((x, z), -1), w.T, b)),
@@ -46,6 +155,7 @@ CONTAINERS = {  # the containers of the table, written out; parameters come in t
     table._diamond: lambda x, w, v, b: (
         torch.tanh(x @ w) ** 2 + functional.linear(x, v.T, b) - torch.tanh(x @ w) / torch.tensor([0.5, -2.0]).double()
     ),
+    table._image_network: _residual_image_network,
     table._two_in_two_out: lambda x, z, w, b: (functional.linear(x, w.T, b) * z, functional.softplus(functional.linear(x, w.T, b))),
 }
 ACTIVATIONS = [nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus]

@@ -29,6 +29,23 @@ def test_each_unit_of_64_inputs_is_an_image_of_8_by_8_and_none_is_missing(ax):
     assert ax.get_title() == "Affine(64, 10): 10 images of 8 × 8"
 
 
+def test_each_kernel_of_a_convolution_is_an_image(ax):
+    conv = nl.Conv2d(1, 5, (2, 3), rng=0)
+    nl.plot.weights(conv, ax=ax)
+    np.testing.assert_array_equal(images(ax, 2, 3), conv.weight.value[:, 0])
+    assert ax.get_title() == "Conv2d(1, 5, (2, 3)): 5 images of 2 × 3"
+    assert ax.get_xlabel() == "one image for each kernel"
+
+
+def test_each_kernel_with_several_channels_has_a_row(ax):
+    conv = nl.Conv2d(3, 2, 2, rng=0)
+    nl.plot.weights(conv.weight, ax=ax)
+    grid, _ = picture(ax)
+    assert grid.shape == (2 * 3 - 1, 3 * 3 - 1)
+    np.testing.assert_array_equal(grid[3:, 6:], conv.weight.value[1, 2])
+    assert ax.get_xlabel() == "one row for each kernel, one image for each channel"
+
+
 def test_between_the_images_there_is_nothing(ax):
     nl.plot.weights(nl.Affine(9, 4, rng=0), ax=ax)
     grid, _ = picture(ax)

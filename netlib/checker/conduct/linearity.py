@@ -64,6 +64,9 @@ def check_linearity(
     del others
     if any(g.error is not None for g in at):
         return
+    numbers = map(as_numbers, (*douts, *at[0].by_name.values()))
+    size = max(float(np.abs(g[np.isfinite(g)]).max(initial=0)) for g in numbers if g is not None)
+    terms = sum(d.size for d in douts)
     for name in at[0].by_name:
         a, b, both = (None if g.by_name[name] is None else as_numbers(g.by_name[name]) for g in at)
         if name in unrepeated_names(report) or a is None or b is None or both is None or not np.shape(a) == np.shape(b) == np.shape(both):
@@ -71,7 +74,8 @@ def check_linearity(
         if not (np.isfinite(a).all() and np.isfinite(b).all() and np.isfinite(both).all()):
             continue
         apart = max((largest(i + 2 * j - k) for i, j, k in blocks(a, b, both)), default=0.0)
-        if apart <= tolerance * max(map(largest, (a, b, both))) + rounding:
+        cancelled = float(np.finfo(both.dtype).eps) * terms * size
+        if apart <= tolerance * max(map(largest, (a, b, both))) + max(rounding, cancelled):
             continue
         if is_close(a, b, tolerance):
             cause = "the gradient is the same whatever dout is: backward forgets to multiply by it"

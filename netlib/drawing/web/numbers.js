@@ -74,23 +74,59 @@ function rangeOf(array) {
     [min, mean, max] = [Math.min(...finite), finite.reduce((a, b) => a + b, 0) / finite.length, Math.max(...finite)];
   }
   const range = lost < n ? [[min, mean, max].map(x => short(Number(x))).join(" … ")] : [];
-  return lost ? [...range, `${lost} of ${n} not finite`] : range;
+  const images = hasImages(array) ? array.shape[0] * array.shape[1] : 0;
+  return [...range, ...(lost ? [`${lost} of ${n} not finite`] : []), ...(lost < n && images > MOST_TILES ? [`${MOST_TILES} of ${images} images`] : [])];
 }
 
-/** A picture of the array, at most 24×24: blue is positive, orange negative, zero see-through. */
-function heatOf(array) {
-  if (array.heat) return array.heat;
-  const { rows, columns } = asMatrix(array), [height, width] = [Math.min(rows, 24), Math.min(columns, 24)];
-  const sums = Array(height * width).fill(0), counts = [...sums];
+/** The means of blocks of a matrix, at most `most` each way: {height, width, data}. */
+function meansOf(data, rows, columns, most) {
+  const [height, width] = [Math.min(rows, most), Math.min(columns, most)], sums = Array(height * width).fill(0), counts = [...sums];
   const block = (i, n, of) => { let k = Math.floor(i * of / n); while (Math.floor((k + 1) * n / of) <= i) k++; return k; };
-  array.data.forEach((x, place) => {
+  data.forEach((x, place) => {
     const k = block(Math.floor(place / columns), rows, height) * width + block(place % columns, columns, width);
-    sums[k] += Number.isFinite(x) ? x : 0;
+    sums[k] += x;
     counts[k]++;
   });
-  const means = sums.map((x, k) => x / counts[k]), top = Math.max(...means.map(Math.abs)) || 1;
+  return { height, width, data: sums.map((x, k) => x / counts[k]) };
+}
+
+const [TILE, GAP, MOST_PER_ROW, MOST_TILES] = [32, 2, 8, 24];
+
+/** Whether the array is drawn as images: (N, C, H, W), or kernels. */
+const hasImages = array => array.shape.length === 4 && sizeOf(array.shape) > 0;
+
+/** The first images of the array side by side, pixel by pixel, with NaN between them. */
+function mosaicOf({ shape: [n, c, h, w], data }) {
+  const tiles = Array.from({ length: Math.min(n * c, MOST_TILES) }, (_, i) => meansOf(data.slice(i * h * w, (i + 1) * h * w), h, w, TILE));
+  const perRow = Math.min(c > 1 ? c : n, MOST_PER_ROW), scale = Math.floor(TILE / Math.max(tiles[0].height, tiles[0].width));
+  const [down, across] = [tiles[0].height * scale + GAP, tiles[0].width * scale + GAP];
+  const height = Math.ceil(tiles.length / perRow) * down - GAP, width = perRow * across - GAP, pixels = Array(height * width).fill(NaN);
+  tiles.forEach((tile, i) => {
+    const top = Math.floor(i / perRow) * down, left = i % perRow * across;
+    for (let y = 0; y < down - GAP; y++) {
+      for (let x = 0; x < across - GAP; x++) {
+        const number = tile.data[Math.floor(y / scale) * tile.width + Math.floor(x / scale)];
+        pixels[(top + y) * width + left + x] = Number.isFinite(number) ? number : NaN;
+      }
+    }
+  });
+  return { height, width, data: pixels };
+}
+
+/**
+ * A picture of the array: blue is positive, orange negative, zero see-through. Images of values are grey: from black, the smallest number or
+ * 0, to white.
+ */
+function imageOf(array, isGradient) {
+  if (array.image) return array.image;
+  const isGrey = hasImages(array) && !isGradient;
+  const { rows, columns } = asMatrix(array);
+  const { height, width, data } = hasImages(array) ? mosaicOf(array) : meansOf(array.data.map(x => (Number.isFinite(x) ? x : 0)), rows, columns, 24);
+  const known = data.filter(x => !Number.isNaN(x)), low = Math.min(0, ...known), high = Math.max(0, ...known);
+  const grey = x => Array(3).fill(Math.round((x - low) / (high - low || 1) * 255)), alpha = x => Math.round(255 * Math.abs(x) / (Math.max(-low, high) || 1));
+  const colour = x => (isGrey ? [...grey(x), 255] : [...(x > 0 ? [23, 116, 190] : [224, 122, 31]), alpha(x)]);
   const canvas = make("canvas", { width, height }), pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
-  means.forEach((x, k) => image.data.set([...(x > 0 ? [23, 116, 190] : [224, 122, 31]), Math.round(255 * Math.abs(x) / top)], 4 * k));
+  data.forEach((x, k) => { if (!Number.isNaN(x)) image.data.set(colour(x), 4 * k); });
   pen.putImageData(image, 0, 0);
   return canvas.toDataURL();
 }
@@ -115,8 +151,7 @@ const shownOf = (n, most) => (n <= most ? [...Array(n).keys()] : [...Array(most 
  * `most` limits rows and columns; `edit(place, input)` makes fields of the numbers and hears of each change.
  */
 function matrix(array, { name, grad = false, isTurned = false, most = Infinity, edit = null }) {
-  const kind = grad ? "of-gradient" : "of-value";
-  if (!array.data || !array.data.length) return summary(array, name, kind);
+  if (!array.data || !array.data.length) return summary(array, name, grad);
   const { rows, columns, slice, array: { shape, data } } = asMatrix(array, isTurned), style = styleOf(array);
   const [is, js] = [shownOf(rows, most), shownOf(columns, most)];
   const written = js.map(j => (j === null ? null : texts(is.filter(i => i !== null).map(i => data[i * columns + j]), style)));
@@ -130,7 +165,7 @@ function matrix(array, { name, grad = false, isTurned = false, most = Infinity, 
     if (i !== null) row++;
     table.append(tr);
   }
-  return make("span", { class: `matrix ${kind}${array.shape.length ? "" : " is-number"}` }, table);
+  return make("span", { class: `matrix ${grad ? "of-gradient" : "of-value"}${array.shape.length ? "" : " is-number"}` }, table);
 }
 
 function cell(x, text, edit, name) {
@@ -150,8 +185,9 @@ function cell(x, text, edit, name) {
 /** The number in a field, NaN where there is none. */
 const read = input => (input.value.trim() ? Number(input.value.trim().replace("−", "-").replace(",", ".")) : NaN);
 
-function summary(array, name, kind) {
-  const image = sizeOf(array.shape) ? make("img", { src: heatOf(array), alt: "", width: 72, height: 72 }) : null;
+function summary(array, name, grad) {
+  const kind = grad ? "of-gradient" : "of-value", size = hasImages(array) ? {} : { width: 72, height: 72 };
+  const image = sizeOf(array.shape) ? make("img", { src: imageOf(array, grad), alt: "", ...size }) : null;
   const lines = [sized(array.shape), ...rangeOf(array)].map(line => make("span", {}, line));
   return make("span", { class: `summary ${kind}`, role: "img", "aria-label": `${name}: ${lines.map(line => line.textContent).join(", ")}` },
     image, make("span", { class: "lines" }, lines));

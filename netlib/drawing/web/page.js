@@ -91,17 +91,17 @@ function label(wire, half) {
   if (width > 58) slot.append(svgElement("text", { x: centre, y: (top + bottom) / 2 + 3.5 }, "not yet"));
   group.append(slot);
   const ends = brackets.map(bracket => bracket.getAttribute("d").match(/[\d.]+/g).map(Number));
-  return { group, rows, image, brackets, centre, room, ends };
+  return { group, rows, image, brackets, centre, room, ends, isGradient: half === "grad" };
 }
 
 const LETTER = 7.26; // the width of a letter in the picture, in px
 
 /** Write an array where another stood. */
-function rewrite({ rows, image, brackets, centre, room, ends }, array) {
+function rewrite({ rows, image, brackets, centre, room, ends, isGradient }, array) {
   if (!rows.length) return;
   const lines = image ? rangeOf(array) : rowsOf(array, Math.floor((room - (brackets.length ? 14 : 0)) / LETTER));
   rows.forEach((row, i) => { row.textContent = lines[i] || ""; });
-  if (image) image.setAttribute("href", heatOf(array));
+  if (image) image.setAttribute("href", imageOf(array, isGradient));
   if (image) return;
   const width = Math.max(...lines.map(line => line.length)) * LETTER + (brackets.length ? 14 : 0), left = centre - width / 2;
   rows.forEach(row => row.setAttribute("x", left + (brackets.length ? 7 : 0)));
@@ -213,7 +213,7 @@ function term({ wire, grad, turned: isTurned }, { most = 8, isThere = true } = {
   const name = called(wire, grad, isTurned);
   const array = arrayOf(wire, grad);
   const inside = !array ? make("span", { class: "none" }, "none") : isThere
-    ? matrix(array, { name, grad, isTurned, most })
+    ? hasImages(array) ? summary(array, name, grad) : matrix(array, { name, grad, isTurned, most })
     : make("span", { class: `yet ${grad ? "of-gradient" : "of-value"}` }, "not yet");
   return make("span", { class: "term" }, inside, make("span", { class: `below ${grad ? "of-gradient" : "of-value"}`, "aria-hidden": "true" }, name));
 }
@@ -351,7 +351,7 @@ function half(w, isGradient, there) {
   if (!array) body = make("p", { class: "none" }, "not computed");
   else if (source) body = matrix(array, { name, grad: isGradient, edit: (place, input) => edit(source, place, input) });
   else if (!isThere) body = make("p", { class: "yet" }, "not yet");
-  else body = matrix(array, { name, grad: isGradient });
+  else body = [...(hasImages(array) && array.data ? [make("div", {}, summary(array, name, isGradient))] : []), matrix(array, { name, grad: isGradient })];
   const hint = source ? make("span", { class: "path" }, "yours to change") : null;
   return make("div", { class: "half", "data-half": isGradient ? "gradient" : "value" },
     make("h3", { class: isGradient ? "of-gradient" : "of-value" }, isGradient ? `gradient ${name}` : "value", hint), make("div", { class: "whole", tabindex: "-1" }, body));

@@ -27,7 +27,18 @@ function onehot([t, { data: [n] }]) {
   return filled([...t.shape, n], i => Number(t.data[Math.floor(i / n)] === i % n));
 }
 
-/* Each takes its arguments, and the axes in [axis=…] or null. A sum keeps the axes that it sums over, with length 1. */
+/** The mean of the squares of x minus its mean. */
+function variance([x], axes) {
+  const centered = minus(x, mean([x], axes));
+  return mean([times(centered, centered)], axes);
+}
+
+const mean = ([x], axes) => over(sum(x, axes), constant(sizeOf(x.shape) / sizeOf(kept(x, axes))));
+
+/*
+ * Each takes its arguments, the axes in [axis=…] or null, and all options in the brackets. A sum keeps the axes that it sums over, with
+ * length 1.
+ */
 const FUNCTIONS = {
   exp: ([x]) => exp(x),
   log: ([x]) => log(x),
@@ -43,13 +54,17 @@ const FUNCTIONS = {
   max: (xs, axes) => (xs.length > 1 ? each(Math.max, ...xs) : reduced(Math.max, -Infinity, xs, axes)),
   min: (xs, axes) => (xs.length > 1 ? each(Math.min, ...xs) : reduced(Math.min, Infinity, xs, axes)),
   sum: ([x], axes) => sum(x, axes),
-  mean: ([x], axes) => over(sum(x, axes), constant(sizeOf(x.shape) / sizeOf(kept(x, axes)))),
+  mean,
+  var: variance,
   softmax,
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
   row: ([x]) => asRow(x),
   column: ([x]) => asColumn(x),
+  ...OF_IMAGES,
 };
+
+const OPTIONS = ["kernel", "stride", "border", "outside", "dilation", "groups", "windows", "scale", "widths", "mode", "value", "to"];
 
 const PRODUCTS = { "⊙": times, "·": matmul, "/": over };
 
@@ -62,10 +77,13 @@ const applied = (f, ...formulas) => read => f(...formulas.map(formula => formula
 
 /** Reads one line, by recursive descent: each method reads what it is called after, from the next token on. */
 class Reader {
-  constructor(parts, wires) {
+  constructor(parts, wires, buffers = {}) {
     this.text = parts.map(part => part.wire === undefined ? part : wires[part.wire].name).join("");
     this.tokens = tokensOf(parts);
     this.place = 0;
+    this.buffers = buffers;
+    this.locals = {};
+    this.tokens.forEach(({ text }, i) => { if (this.tokens[i + 1]?.text === "=" && [",", "where"].includes(this.tokens[i - 1]?.text)) this.locals[text] = null; });
   }
 
   get next() { return this.tokens[this.place] ?? {}; }
@@ -82,13 +100,19 @@ class Reader {
   }
 
   line() {
+    const y = this.remarked();
+    if (this.place < this.tokens.length) throw new Error(`${this.next.text ?? this.next.number ?? "a name"} follows without a sign`);
+    return y;
+  }
+
+  /** A formula and the remarks after it. */
+  remarked() {
     const formulas = [this.formula()], remarks = [];
     while (this.takes(",")) {
       const remark = this.remark();
       if (remark) remarks.push(remark);
       else formulas.push(this.formula());
     }
-    if (this.place < this.tokens.length) throw new Error(`${this.next.text ?? this.next.number ?? "a name"} follows without a sign`);
     return read => {
       const xs = remarks.reduce((all, remark) => remark(all, read), formulas.map(formula => formula(read)));
       if (xs.length > 1) throw new Error("there are several formulas in one line");
@@ -125,6 +149,10 @@ class Reader {
       const axis = this.whole();
       return xs => [joined(xs, axis)];
     }
+    if (this.takes("where")) {
+      do this.definition(); while (this.takes(","));
+      return xs => xs;
+    }
     if (this.takes("for")) {
       const holds = this.comparison(), [, condition] = this.text.split(", for ");
       return (xs, read) => {
@@ -133,6 +161,13 @@ class Reader {
       };
     }
     return null;
+  }
+
+  /** A name for a formula, which the line uses. */
+  definition() {
+    const { text } = this.tokens[this.place++] ?? {};
+    this.wants("=");
+    this.locals[text] = this.formula();
   }
 
   /** One comparison or several, as in 0 ≤ x ≤ 1: where all hold 1, elsewhere 0. */
@@ -164,7 +199,7 @@ class Reader {
     let y = this.factor();
     for (;;) {
       const sign = Object.keys(PRODUCTS).find(each => this.takes(each));
-      const isBare = this.tokens[this.place - 1].number !== undefined && (this.next.array || Object.hasOwn(FUNCTIONS, this.next.text) || "([".includes(this.next.text));
+      const isBare = this.tokens[this.place - 1].number !== undefined && (this.next.array || [FUNCTIONS, this.locals].some(names => Object.hasOwn(names, this.next.text)) || "([".includes(this.next.text));
       if (sign) y = applied(PRODUCTS[sign], y, this.factor());
       else if (isBare) y = applied(times, y, this.factor());
       else return y;
@@ -179,23 +214,54 @@ class Reader {
       else if (this.takes("³")) y = applied(x => raised(x, constant(3)), y);
       else if (this.takes("ᵀ")) y = applied(turned, y);
       else if (this.takes("^")) y = applied(raised, y, this.factor());
+      else if (this.takes("[", ":")) y = this.lifted(y);
       else return y;
     }
   }
 
+  /** `y` with an axis of length 1 at the end for each None. */
+  lifted(y) {
+    while (this.takes(",", "None")) y = applied(asColumn, y);
+    return this.closed(y, "]");
+  }
+
   atom() {
-    if (this.takes("(")) return this.closed(this.formula(), ")");
+    if (this.takes("(")) return this.closed(this.remarked(), ")");
     if (this.takes("[")) return this.closed(this.comparison(), "]");
     if (this.takes("|")) return applied(x => mapped(Math.abs, x), this.closed(this.formula(), "|"));
     const { number, array, text } = this.tokens[this.place++] ?? {};
     if (number !== undefined) return () => constant(number);
     if (array) return read => (array.turned ? turned(read(array)) : read(array));
+    if (Object.hasOwn(this.locals, text)) return read => this.locals[text](read);
+    if (Object.hasOwn(this.buffers, text) && !Object.hasOwn(FUNCTIONS, text)) return () => decoded(this.buffers[text]);
     if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `“${text}” in its rule is neither a function nor an array here` : "a formula ends too early");
-    const axes = this.takes("[", "axis", "=") ? this.closed(this.axes(), "]") : null, all = [];
+    const { axis = null, ...options } = this.takes("[") ? this.closed(this.options(), "]") : {}, all = [];
     this.wants("(");
     do all.push(...this.argument()); while (this.takes(","));
     this.wants(")");
-    return read => FUNCTIONS[text](all.map(argument => argument(read)), axes);
+    return read => FUNCTIONS[text](all.map(argument => argument(read)), axis, options);
+  }
+
+  /** What stands in brackets after a function, by name. */
+  options() {
+    const all = {};
+    do {
+      const { text } = this.tokens[this.place++] ?? {};
+      if (text !== "axis" && !OPTIONS.includes(text)) throw new Error(`“${text}” is no option`);
+      this.wants("=");
+      all[text] = text === "axis" ? this.axes() : text === "mode" ? this.tokens[this.place++]?.text : this.perAxis();
+    } while (this.takes(","));
+    return all;
+  }
+
+  /** Numbers with × between them, or pairs such as 0:1. */
+  perAxis() {
+    const all = [];
+    do {
+      const number = this.number();
+      all.push(this.takes(":") ? [number, this.number()] : number);
+    } while (this.takes("×"));
+    return all;
   }
 
   closed(inside, sign) {
@@ -210,11 +276,13 @@ class Reader {
     return [applied(negative, y), y];
   }
 
-  whole() {
+  number(isRight = number => number !== undefined, name = "number") {
     const sign = this.takes("−") ? -1 : 1, { number } = this.tokens[this.place++] ?? {};
-    if (!Number.isInteger(number)) throw new Error("wanted a whole number");
+    if (!isRight(number)) throw new Error(`wanted a ${name}`);
     return sign * number;
   }
+
+  whole() { return this.number(Number.isInteger, "whole number"); }
 
   axes() {
     if (!this.takes("(")) return [this.whole()];
@@ -237,7 +305,7 @@ class Reader {
 const lengths = shape => shape.filter(n => n !== 1).join("×");
 
 /** What a line of a rule computes, as a function of `read`. */
-const compiled = (line, wires) => { line.compute ??= new Reader(line.parts, wires).line(); return line.compute; };
+const compiled = (line, wires) => { line.compute ??= new Reader(line.parts, wires, line.buffers).line(); return line.compute; };
 
 /** What a line of a rule comes to, in `shape`. */
 function resultOf(line, wires, read, shape) {

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
+from ..errors import InvalidValueError, ShapeError
+from ..initializers import Ones, Zeros, initial_value
+from ..parameter import Buffer
+from .images import as_images
+from .normalization import Normalization, standardization_rule, standardize_backward
+from .rules import Shapes, format_number, lift
+
+
+class BatchNorm(Normalization):
+    """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of each channel.
+
+    x is (N, channels) or (N, channels, …). In training mode, μ and the variance are those of the
+    batch. They also move the buffers, which evaluation mode uses in their place (Ioffe and Szegedy,
+    2015)::
+
+        running_mean ← (1 − momentum) running_mean + momentum μ
+        running_var  ← (1 − momentum) running_var  + momentum variance · n / (n − 1)
+
+    In training, x reaches y directly, through μ and through σ. With d = ∂L/∂y * weight and
+    x̂ = (x − μ) / σ: ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ; `standardize_backward` derives it. In
+    evaluation, μ and σ are constants, so ∂L/∂x = d / σ.
+
+    >>> norm = BatchNorm(1, eps=0.0)
+    >>> norm.forward([[1.0], [3.0]]).tolist(), norm.backward([[1.0], [0.0]]).tolist()
+    ([[-1.0], [1.0]], [[0.0], [0.0]])
+    >>> norm.running_mean.value, norm.running_var.value  # of 2 and 2, with a weight of 0.1
+    (array([0.2], dtype=float32), array([1.1], dtype=float32))
+    """
+
+    kernel_name = "batch_norm"
+    needs_several_samples = True
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
+                 dtype: DTypeLike = np.float32) -> None:  # fmt: skip
+        self.channels = as_count(channels, "channels", "BatchNorm", least=1)
+        self.momentum = as_number(momentum, "momentum", "BatchNorm", least=0)
+        if self.momentum > 1:
+            hint = "It is the weight of the batch, as in PyTorch, not that of the old value, as in Keras."
+            raise InvalidValueError(f"momentum is {momentum}, expected at most 1", where="BatchNorm", hint=hint)
+        self.affine = affine
+        super().__init__((self.channels,), eps, affine, dtype)
+        self.running_mean = Buffer.wrap(initial_value(Zeros(), (self.channels,), dtype, None, "BatchNorm"))
+        self.running_var = Buffer.wrap(initial_value(Ones(), (self.channels,), dtype, None, "BatchNorm"))
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return y, of x's shape. In training mode, update the buffers."""
+        x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
+        if not self.training or not x.size:
+            return self._normalize(x, self.running_mean.value, self.running_var.value, of_batch=False)
+        n, (axes, _) = x.size // self.channels, _per_channel(x.shape)
+        if n == 1:
+            message = f"got x of shape {x.shape}, with one number per channel, which has no variance"
+            hint = "Use batches of several samples, or evaluation mode: layer.eval()."
+            raise ShapeError(message, where=self, hint=hint)
+        mean, variance = x.mean(axis=axes), x.var(axis=axes)
+        self.update(mean, variance, n)
+        return self._normalize(x, mean, variance, of_batch=True)
+
+    def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
+        _, shape = _per_channel(x.shape)
+        inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)
+        mean = mean.astype(x.dtype).reshape(shape)
+        return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
+
+    def update(self, mean: Array, variance: Array, n: int) -> None:
+        """Move the buffers towards the mean and the unbiased variance of a batch."""
+        for buffer, new in [(self.running_mean, mean), (self.running_var, variance * (n / (n - 1)))]:
+            buffer.value = (1 - self.momentum) * buffer.value + self.momentum * new
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Add to the gradients of weight and bias, and return ∂L/∂x."""
+        dout, x, mean, inverse, of_batch = self.recall(dout)
+        axes, shape = _per_channel(dout.shape)
+        standardized = (x - mean) * inverse
+        d = self.scale_backward(dout, standardized, axes, shape)
+        return standardize_backward(d, standardized, inverse, axes) if of_batch else d * inverse
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the norm, in evaluation mode with the running statistics."""
+        (per, _), axes = _per_channel(output), len(output) - 2
+        if self.training:
+            return self.norm_rule(*standardization_rule("x", per, self.eps), per=per, axes=axes)
+        s = f"sqrt({lift('running_var', axes)} + {format_number(self.eps)})"
+        return self.norm_rule(f"(x − {lift('running_mean', axes)}) / s", s, "{d} / s", per, axes)
+
+
+def _per_channel(shape: Shape) -> tuple[Shape, Shape]:
+    """Return the axes besides the channels, and the shape of one number per channel."""
+    return (0, *range(2, len(shape))), (-1,) + (1,) * (len(shape) - 2)

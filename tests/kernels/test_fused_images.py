@@ -1,0 +1,136 @@
+"""Fused convolutions, max pooling and batch normalization compute what their layers compute."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib.kernels.fused import TABLE
+
+from .versions import VERSIONS, use
+
+CONVOLUTIONS = {
+    "padded": lambda: nl.Conv2d(3, 4, 3, padding=1, rng=0, dtype="float64"),
+    "without bias": lambda: nl.Conv2d(3, 4, 3, bias=False, rng=0, dtype="float64"),
+    "strided": lambda: nl.Conv2d(3, 4, 3, stride=2, padding=1, rng=0, dtype="float64"),
+    "unequal border": lambda: nl.Conv2d(3, 4, (3, 5), padding=((1, 2), (0, 3)), rng=0, dtype="float64"),
+    "same, dilated": lambda: nl.Conv2d(3, 4, 3, padding="same", dilation=2, rng=0, dtype="float64"),
+    "1×1": lambda: nl.Conv2d(3, 4, 1, rng=0, dtype="float64"),
+    "border beyond the kernel": lambda: nl.Conv2d(3, 4, 3, stride=3, padding=4, rng=0, dtype="float64"),
+    "one axis": lambda: nl.Conv1d(3, 4, 3, padding=1, rng=0, dtype="float64"),
+    "three axes": lambda: nl.Conv3d(3, 4, 2, stride=2, padding=1, rng=0, dtype="float64"),
+}
+POOLS = {
+    "windows side by side": lambda: nl.MaxPool2d(2),
+    "overlapping": lambda: nl.MaxPool2d(3, stride=2, padding=1),
+    "a last window that overhangs": lambda: nl.MaxPool2d(2, stride=3, ceil_mode=True),
+    "dilated, with gaps": lambda: nl.MaxPool2d(2, stride=3, dilation=2),
+    "one axis": lambda: nl.MaxPool1d(3),
+    "three axes": lambda: nl.MaxPool3d(2, stride=1),
+}
+
+
+@pytest.fixture(params=VERSIONS, autouse=True)
+def version(request, monkeypatch):
+    use(request.param, monkeypatch)
+
+
+def input_for(layer, samples=5, channels=3):
+    """Return images with equal numbers among them."""
+    lengths = (9, 8, 7)[: layer.axes]
+    return np.round(np.random.default_rng(0).normal(size=(samples, channels, *lengths)), 1)
+
+
+def assert_same(make, x, steps=3):
+    """Compare a Sequential of layers, run as fused operations, with the same layers one by one."""
+    model, layers = nl.Sequential(*make()), make()
+    rng = np.random.default_rng(1)
+    for step in range(steps):
+        y, expected = model.forward(x), x
+        for layer in layers:
+            expected = layer.forward(expected)
+        np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-13)
+        kept, dout = y.copy(), rng.normal(size=y.shape)
+        only_parameters = step == 1
+        dx, expected_dx = model.backward(dout, input_gradient=not only_parameters), dout
+        for layer in reversed(layers):
+            expected_dx = layer.backward(expected_dx)
+        if not only_parameters:
+            np.testing.assert_allclose(dx, expected_dx, rtol=1e-11, atol=1e-12)
+        twins = nl.Sequential(*layers)
+        for name in ("parameters", "buffers"):
+            for path, each in getattr(twins, name)().items():
+                mine = getattr(model, name)()[path]
+                np.testing.assert_allclose(mine.value, each.value, rtol=1e-12)
+                if name == "parameters":
+                    np.testing.assert_allclose(mine.grad, each.grad, rtol=1e-11, atol=1e-12)
+        np.testing.assert_array_equal(y, kept)
+    predicted = x
+    for layer in copy.deepcopy(layers):
+        predicted = layer.eval().forward(predicted)
+    np.testing.assert_allclose(model.predict(x), predicted, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("relu", [[], [nl.ReLU]], ids=["alone", "with ReLU"])
+@pytest.mark.parametrize("make", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_a_fused_convolution_is_its_layers(make, relu):
+    layer = make()
+    assert (layer.kernel_name, *(each.kernel_name for each in relu)) in TABLE
+    assert_same(lambda: [make(), *(each() for each in relu), nl.Tanh()], input_for(layer))
+
+
+def test_a_block_of_samples_may_be_the_last_and_smaller(monkeypatch):
+    monkeypatch.setattr("netlib.kernels.fused.convolution.BLOCK", 2 * 27 * 72 * 8)  # two samples
+    assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU()], input_for(nl.Conv2d(3, 4, 3)))
+
+
+@pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)
+def test_fused_max_pooling_is_its_layer(make):
+    assert_same(lambda: [nl.Identity(), make(), nl.Identity()], input_for(make()))
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5), (3, 4, 5, 2)], ids=str)
+@pytest.mark.parametrize("relu", [[], [nl.ReLU]], ids=["alone", "with ReLU"])
+def test_fused_batch_normalization_is_its_layers(shape, relu):
+    x = np.random.default_rng(0).normal(3, 2, size=shape)
+    assert_same(lambda: [nl.Tanh(), nl.BatchNorm(4, dtype="float64"), *(each() for each in relu), nl.Tanh()], x)
+    assert_same(lambda: [nl.Tanh(), nl.BatchNorm(4, dtype="float64").eval(), *(each() for each in relu), nl.Tanh()], x)
+
+
+def test_a_network_of_all_of_them_is_its_layers():
+    def make():
+        first = nl.Conv2d(1, 3, 3, padding=1, rng=0, dtype="float64")
+        second = nl.Conv2d(3, 4, 3, padding=1, rng=1, dtype="float64")
+        norm = nl.BatchNorm(4, dtype="float64")
+        last = nl.Affine(16, 3, rng=2, dtype="float64")
+        return [first, nl.ReLU(), nl.MaxPool2d(2), second, norm, nl.ReLU(), nl.MaxPool2d(2), nl.Flatten(), last]
+
+    assert_same(make, np.random.default_rng(0).normal(size=(6, 1, 8, 8)))
+
+
+def test_each_layer_can_go_back_by_itself_after_a_fused_forward():
+    def make():
+        return [CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2), nl.BatchNorm(4, dtype="float64"), nl.ReLU()]
+
+    model, layers = nl.Sequential(*make()), make()
+    x = input_for(layers[0])
+    for _ in range(3):
+        y, expected = model.forward(x), x
+        for layer in layers:
+            expected = layer.forward(expected)
+        dout = expected_dx = np.ones_like(y)
+        for mine, layer in zip(reversed(list(model)), reversed(layers), strict=True):
+            dout, expected_dx = mine.backward(dout), layer.backward(expected_dx)
+            np.testing.assert_allclose(dout, expected_dx, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_another_forward_of_a_layer_makes_what_was_fused_stale(position):
+    model = nl.Sequential(CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2), nl.BatchNorm(4, dtype="float64"), nl.ReLU())
+    x = input_for(model[0])
+    for _ in range(3):
+        y = model.forward(x)
+    model[position].forward(np.ones((2, 3, 4, 4)) if position == 0 else np.ones((2, 4, 4, 4)))
+    with pytest.raises(nl.OrderError, match="another forward"):
+        model.backward(np.ones_like(y))

@@ -52,7 +52,7 @@ def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context:
     """
     workshop = Workshop(twin, context)
     wrong = context.wrong_names()
-    right = set(context.slopes) - wrong
+    right = set(context.slopes) - wrong if context.yours.error is None else set(context.slopes)
     found: list[Correction] = []
     known: set[str] = set()
 

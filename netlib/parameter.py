@@ -210,6 +210,13 @@ class Buffer:
         buffer._value = value
         return buffer
 
+    def adopt(self, value: Array) -> None:
+        """Use `value` itself from now on, without a copy.
+
+        `value` has the shape and dtype of the buffer, as `wrap` takes it.
+        """
+        self._value = value
+
     @property
     def value(self) -> Array:
         """The array itself. Assigning copies into it, so that all references see the new values."""

@@ -135,6 +135,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …rn ((0, *range(2, x.ndim)), (-⟦1 → 2⟧,) + (1,) * (x.ndim - 2))",
         "netlib/layers/convolution.py  …eshape(self.weight.shape[0], -⟦1 → 2⟧, *windows.positions).swapaxes…",
         "netlib/layers/convolution.py  …ape(channels, *self._kernel, -⟦1 → 2⟧, *windows.positions)).swapaxe…",
+        "netlib/layers/convolution.py  y += self.bias.value.reshape(-⟦1 → 2⟧, *(1,) * self.axes)",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
         "netlib/kernels/total.py  if terms.size ⟦< → <=⟧ 100:",

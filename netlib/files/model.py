@@ -13,7 +13,6 @@ from ..arrays import Array
 from ..data.path import Path
 from ..errors import FormatError, InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
-from ..parameter import Parameter
 from ..random_state import held_generators, preserve_random_state, set_state, state
 from ..state import list_problems, state_problems
 from .building import Builder, as_generator
@@ -229,7 +228,7 @@ def apply(record: Record, arrays: Mapping[str, Array], model: Layer, where: str)
         *_mode_changes(model, record, where),
     ]
     for path, each in state.items():
-        if isinstance(each, Parameter) and not each.value.flags.writeable:  # a placeholder
+        if not each.value.flags.writeable:  # a placeholder
             each.adopt(np.asarray(given[path], order="C"))
         else:
             each.value = given[path]

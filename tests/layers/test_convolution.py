@@ -159,6 +159,7 @@ def test_settings_that_do_not_fit_are_refused(make, message):
         (nl.Conv2d(1, 4, 3), (7, 28, 28), r"For images with one channel, write x\[:, None\]"),
         (nl.Conv2d(2, 4, 3), (2, 28, 28), r"For one image, write x\[None\]"),
         (nl.Conv2d(3, 4, 3), (3, 28, 28), r"For one image, write x\[None\]"),
+        (nl.Conv1d(3, 4, 3), (7, 28, 3), "Axis 1 must hold the channels"),
         (nl.Conv1d(3, 4, 3), (28,), r"expected \(N, 3, L\)"),
         (nl.Conv3d(3, 4, 1), (1, 3, 2, 0, 2), r"expected \(N, 3, D, H, W\). An image needs at least one pixel"),
         (nl.ConvTranspose2d(1, 1, 2, padding=2), (1, 1, 2, 3), r"an image of \(2, 3\) would become one of \(-1, 0\). Reduce the padding"),

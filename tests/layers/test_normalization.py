@@ -228,6 +228,7 @@ def test_from_arrays_copies_and_keeps_the_dtype(kind, shape, options):
 
 def test_an_axis_of_length_1_is_normalized_to_0():
     assert nl.LayerNorm(1).forward([[3.0], [5.0]]).tolist() == [[0.0], [0.0]]
+    assert nl.GroupNorm(1, 1).forward([[3.0], [5.0]]).tolist() == [[0.0], [0.0]]
 
 
 def test_from_arrays_of_an_rms_norm_has_no_bias():

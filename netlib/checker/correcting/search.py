@@ -41,8 +41,12 @@ MOST_FORMULAS = 4000
 """Formulas that are compared with a gradient."""
 MOST_TRIALS, SECONDS = 800, 1.0
 """Trials of edits in one check, and the seconds for them, as estimated from sizes."""
-TRIAL, LINE = 250e-6, 2e-6
-"""Seconds of a trial, and of each line of the layer's code that it runs."""
+TRIAL, LINE, ELEMENT = 250e-6, 2e-6, 100e-9
+"""Seconds of a trial, of each line of the layer's code that it runs, and of each element."""
+LONGEST = 4000
+"""The longest axis of a layer that is edited: an edit may turn vectors into their outer product."""
+FORMULA, FORMULA_ELEMENT = 25e-6, 20e-9
+"""Seconds of comparing a formula with a gradient, and of each element."""
 
 
 def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context: CheckContext) -> list[Correction]:
@@ -118,7 +122,11 @@ class Workshop:
             return
         values, n_lines = self._values(1.0)
         doubled, _ = self._values(2.0)
-        self.left = min(MOST_TRIALS, int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines)))
+        arrays = [*twin.slots.values(), *context.ys]
+        if max((n for a in arrays for n in a.shape), default=0) > LONGEST:
+            return
+        n_elements = sum(a.size for a in arrays)
+        self.left = min(MOST_TRIALS, int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines + ELEMENT * n_elements)))
         self.pools = [(m, *self._pool(m, values, doubled)) for m in self.methods if m.name in values and m.name in doubled]
 
     def structural(self) -> Iterator[tuple[Method, Edit]]:
@@ -193,7 +201,8 @@ class Workshop:
             plain = {"(…)": mine} if " + " in targets and spots and mine is not None else {}
             later: list[tuple[Method, Edit]] = []
             with np.errstate(all="ignore"):
-                for text, value in islice(formulas(scope, right.shape, plain), MOST_FORMULAS):
+                n_formulas = min(MOST_FORMULAS, int(SECONDS / (FORMULA + FORMULA_ELEMENT * right.size)))
+                for text, value in islice(formulas(scope, right.shape, plain), n_formulas):
                     for how, target in targets.items():
                         if not np.abs(value - target).max() <= allowed:
                             continue

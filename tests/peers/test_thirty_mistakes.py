@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import netlib as nl
@@ -22,6 +23,38 @@ def test_netlib_reports_a_float64_gradient_of_float32_inputs():
 
 def test_jax_casts_a_gradient_to_the_dtype_of_the_input():
     assert checkers.check_by_jax(thirty_layers.Float64Gradient(), np.array([1.0, 2.0], np.float32)) == "passes"
+
+
+class LSTMCell(thirty_layers.LSTMCellPathLost):
+    def backward(self, dout):
+        dh, dc = dout
+        dc = dc + dh * self.o * (1 - self.t**2)
+        dz = [dc * self.g * self.i * (1 - self.i), dc * self.c * self.f * (1 - self.f)]
+        dz += [dc * self.i * (1 - self.g**2), dh * self.t * self.o * (1 - self.o)]
+        return self.finish(np.concatenate(dz, axis=1), dc * self.f)
+
+
+class CrossEntropy(thirty_layers.CrossEntropy):
+    def backward(self, dout):
+        return dout * (self.p - self.onehot()) / len(self.t)
+
+
+class Embedding(thirty_layers.EmbeddingAssign):
+    def backward(self, dout):
+        np.add.at(self.weight.grad, self.ids, dout)
+
+
+@pytest.mark.parametrize("check", [checkers.check_by_torch, checkers.check_by_jax])
+@pytest.mark.parametrize(
+    ("layer", "draw"),
+    [
+        (LSTMCell(np.random.default_rng(0), 2, 4), thirty_layers.normal((3, 2), (3, 4), (3, 4))),
+        (CrossEntropy(), thirty_layers.scores_and_classes),
+        (Embedding(np.random.default_rng(0), 5, 3), lambda _: (np.array([[0, 2, 2], [4, 2, 0]]),)),
+    ],
+)
+def test_the_correct_layer_passes_with_the_other_checkers(check, layer, draw):
+    assert check(layer, *draw(np.random.default_rng(1))) == "passes"
 
 
 class SquareInDouble(torch.autograd.Function):

@@ -38,7 +38,7 @@ from .naming.mixed_rows import check_rows, find_mixed_rows
 from .naming.rules import PROVEN_BY_CONDUCT, name_mistakes
 from .report import Correction, Finding, GradientReport
 from .tracing.ledger import Logs, record_additions
-from .twin import Twin
+from .twin import Twin, make_twin
 
 
 def check_gradients(
@@ -150,14 +150,15 @@ def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw:
 
     if context is None:
         return report
-    if report.ok and context.slopes:
-        check_changed_parameters(layer, inputs, context, check_tree_again, seed)
-    if report.ok and context.slopes and draw is not None:
-        check_domain(layer, report, draw, check_tree_again)
-    if report.ok and context.slopes:
-        check_repeated_rows(layer, inputs, context, check_again)
-    if report.ok and context.slopes and draw is None:
-        note_other_inputs(layer, inputs, context, check_briefly, seed)
+    if context.slopes:
+        if report.ok:
+            check_changed_parameters(layer, inputs, context, check_tree_again, seed)
+        if report.ok and draw is not None:
+            check_domain(layer, report, draw, check_tree_again)
+        if report.ok:
+            check_repeated_rows(layer, inputs, context, check_again)
+        if report.ok and draw is None:
+            note_other_inputs(layer, inputs, context, check_briefly, seed)
     note_nothing_compared(context)
     return report
 
@@ -229,9 +230,8 @@ def compare_once(
         return report, None
 
     def record() -> tuple[Gradients, Logs]:
-        dtype = np.dtype(np.float64) if eps < 1e-12 else None
         unlogged: tuple[Gradients, Logs] = plain, {}
-        return attempt(report, "backward", lambda: record_additions(Twin(layer, inputs, dtype), douts), unlogged)
+        return attempt(report, "backward", lambda: record_additions(make_twin(layer, inputs, eps), douts), unlogged)
 
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
@@ -336,7 +336,7 @@ def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckCont
         return []
 
     def search() -> list[Correction]:
-        twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
+        twin = make_twin(layer, inputs, context.eps)
         twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
         return find_corrections(layer, inputs, twin, context)
 

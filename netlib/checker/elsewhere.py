@@ -22,7 +22,7 @@ from .guards import UserCodeError
 from .measuring.elements import find_moving
 from .measuring.other_numbers import COPIES, OtherInputs, has_special_values, other_inputs, repeat_rows, step_parameters
 from .report import Finding, GradientReport
-from .twin import Twin
+from .twin import Twin, make_twin
 
 Inputs = tuple[Any, ...]
 Check = Callable[[Layer, Inputs], GradientReport]
@@ -63,7 +63,7 @@ def _find_beside(layer: Layer, inputs: Inputs, context: CheckContext, paths: set
     for sign in (1, -1):
         changed = step_parameters(layer, gradients, sign)
         try:
-            if find_moving(make_twin(changed, inputs, context), context.eps, np.random.default_rng([seed, 3])) is not None:
+            if find_moving(make_twin(changed, inputs, context.eps), context.eps, np.random.default_rng([seed, 3])) is not None:
                 return []
         except UserCodeError:
             return []
@@ -78,7 +78,7 @@ def check_repeated_rows(layer: Layer, inputs: Inputs, context: CheckContext, che
     if repeated is None:
         return
     report = context.report
-    if not _keeps_rows_apart(make_twin(layer, repeated, context), context.ys):
+    if not _keeps_rows_apart(make_twin(layer, repeated, context.eps), context.ys):
         report.note("vacuous", "input 0", "a batch of 1 hides a mean in place of a sum; try several rows")
         return
     found = check(layer, repeated)
@@ -143,7 +143,7 @@ def _try(
     """
     report, others = context.report, other.make(inputs, rng)
     try:
-        moved = find_moving(make_twin(layer, others, context), context.eps, rng)
+        moved = find_moving(make_twin(layer, others, context.eps), context.eps, rng)
         if moved is not None:
             return moved
         found = check(layer, others)
@@ -165,8 +165,3 @@ def names_that_never_move(context: CheckContext) -> list[str]:
         if known.any() and not moves:
             names.append(name)
     return names
-
-
-def make_twin(layer: Layer, inputs: Inputs, context: CheckContext) -> Twin:
-    """Return a twin that computes in the type of the check."""
-    return Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)

@@ -168,6 +168,11 @@ def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
     return np.array(x, dtype=dtype or x.dtype.newbyteorder("="), order="C")
 
 
+def make_twin(layer: Layer, inputs: tuple[Any, ...], eps: float) -> Twin:
+    """Return a twin in the type of a check whose numbers are `eps` apart: float64, or its own."""
+    return Twin(layer, inputs, np.dtype(np.float64) if eps < 1e-12 else None)
+
+
 def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:
     why = "the check works on a copy"
     return copy_with_views(layer, why, {}) if dtype is None else cast_copy(layer, dtype, why)

@@ -20,7 +20,7 @@ from ..measuring.elements import find_moving
 from ..measuring.other_numbers import repeat_rows
 from ..report import Correction
 from ..tracing import internals
-from ..twin import Twin
+from ..twin import Twin, make_twin
 from .edits import (
     completed_operands,
     diagonal_completions,
@@ -102,7 +102,7 @@ def _agrees(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, e
     kind = type(other)
     internals.set_class(other, type(kind.__name__, (kind,), {method.name: method.edited(edit)}))
     try:
-        twin = Twin(other, others, np.dtype(np.float64) if eps < 1e-12 else None)
+        twin = make_twin(other, others, eps)
         return find_moving(twin, eps, np.random.default_rng(4)) is not None
     except UserCodeError:
         return False

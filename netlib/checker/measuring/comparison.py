@@ -12,7 +12,7 @@ from ...layer import Layer
 from ..analytic import gradients
 from ..context import CheckContext
 from ..guards import UserCodeError
-from ..twin import Twin
+from ..twin import make_twin
 from .differences import Differences, Slopes
 
 TINY, COARSE = 1e-5, 0.1
@@ -78,7 +78,7 @@ def is_choice_at_kinks(
         return False
     elements = rng.permutation(np.flatnonzero(flat))[:64]
     for _ in range(2):
-        twin = Twin(layer, inputs, np.dtype(np.float64) if context.eps < 1e-12 else None)
+        twin = make_twin(layer, inputs, context.eps)
         twin.copies_inputs, twin.writes_parameters = context.twin.copies_inputs, context.twin.writes_parameters
         for array in twin.slots.values():
             size = float(np.sqrt(np.mean(np.square(array)))) or 1.0 if array.size else 1.0

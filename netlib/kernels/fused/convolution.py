@@ -43,12 +43,11 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     layer, has_relu = layers[0], len(layers) > 1
-    shape, dtype = _output(layers, x)
-    geometry = Geometry(layer, x.shape)
+    geometry, dtype, channels = Geometry(layer, x.shape), x.dtype, layer.out_channels
     samples = _samples_in_block(geometry, dtype)
     x = np.ascontiguousarray(x).reshape(geometry.shape)
-    y = np.empty((shape[0], shape[1], geometry.n_positions), dtype)
-    weight, bias = layer.weight.value.reshape(shape[1], -1), _bias_of(layer)
+    y = np.empty((len(x), channels, geometry.n_positions), dtype)
+    weight, bias = layer.weight.value.reshape(channels, -1), _bias_of(layer)
     for start in range(0, len(x), samples):
         block = x[start : start + samples]
         columns = np.empty((geometry.n_rows, len(block) * geometry.n_positions), dtype)
@@ -56,7 +55,7 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
         finish_block.of(dtype)(weight @ columns, bias, y[start : start + len(block)])
     if has_relu:
         np.maximum(y, 0, out=y)
-    return y.reshape(shape)
+    return y.reshape(len(x), channels, *geometry.output)
 
 
 def _bias_of(layer: Any) -> Array:
@@ -77,6 +76,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     dbias, dweight = np.empty(channels, dtype), np.empty((channels, geometry.n_rows), dtype)
     starts = range(0, n, samples)
     zeros: Array = np.zeros(channels, dtype)
+    finish, finish_relu = finish_block.of(dtype), finish_block_relu.of(dtype)
+    begin, begin_relu = begin_block.of(dtype), begin_block_relu.of(dtype)
     gather, scatter = gather_patches.of(dtype), scatter_patches.of(dtype)
     token = object()
     relu_cache = shape, dtype, (None if positive is None else positive.reshape(shape),), token
@@ -96,9 +97,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             gather(block, patches, geometry.table)
             np.dot(kernels, patches, out=products_)
             if positive is None:
-                finish_block.of(dtype)(products_, added, outputs[start : start + samples])
+                finish(products_, added, outputs[start : start + samples])
             else:
-                finish_block_relu.of(dtype)(products_, added, outputs[start : start + samples], positive[start : start + samples])
+                finish_relu(products_, added, outputs[start : start + samples], positive[start : start + samples])
         attributes["_cache"] = shape, dtype, (x,), token
         if relu is not None:
             relu.__dict__["_cache"] = relu_cache
@@ -124,9 +125,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             patches, rows = part(columns, width), part(dproducts, width)
             gather(block, patches, geometry.table)
             if positive is None:
-                begin_block.of(dtype)(douts[start : start + samples], rows, dbias)
+                begin(douts[start : start + samples], rows, dbias)
             else:
-                begin_block_relu.of(dtype)(douts[start : start + samples], positive[start : start + samples], rows, dbias)
+                begin_relu(douts[start : start + samples], positive[start : start + samples], rows, dbias)
             np.dot(rows, patches.T, out=dweight)
             weight.add_grad(dweight.reshape(weight.shape))
             if needs_dx:

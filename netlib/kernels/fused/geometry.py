@@ -21,6 +21,8 @@ class Geometry:
         Rows of three: kernel, stride, dilation, border before, and positions.
     positions : tuple of int
         The number of positions along each of the three axes.
+    output : tuple of int
+        The same along the layer's own axes.
     """
 
     def __init__(self, layer: Any, shape: Shape) -> None:
@@ -32,6 +34,7 @@ class Geometry:
         self.table = np.array([(filler,) * missing + row for filler, row in zip(fillers, rows, strict=True)], np.int64)
         self.shape = (*shape[:2], *(1,) * missing, *shape[2:])
         self.positions = tuple(self.table[4].tolist())
+        self.output = windows.positions
         self.n_positions = math.prod(self.positions)
         self.n_rows = shape[1] * math.prod(windows.kernel)
 

@@ -24,11 +24,10 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
-    shape, dtype = _output(layers, x)
     geometry = Geometry(layers[0], x.shape)
-    y = np.empty((*shape[:2], *geometry.positions), dtype)
-    pool_max.of(dtype)(np.ascontiguousarray(x).reshape(geometry.shape), y, np.empty(y.shape, np.int32), geometry.table)
-    return y.reshape(shape)
+    y = np.empty((*x.shape[:2], *geometry.positions), x.dtype)
+    pool_max.of(x.dtype)(np.ascontiguousarray(x).reshape(geometry.shape), y, np.empty(y.shape, np.int32), geometry.table)
+    return y.reshape(*x.shape[:2], *geometry.output)
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from checker.broken import CASES, NESTED
 from checker.holdout import LONG, SETS
-from checker.measure import INTERNALS, fail, holdout_report
+from checker.measure import INTERNALS, _holdout_report, fail
 from checker.test_mistakes import Elementwise, changed, elementwise, normal
 
 import netlib as nl
@@ -52,7 +52,7 @@ def test_the_broken_layers_are_caught_without_the_interpreters_internals():
 @pytest.mark.parametrize("which", SETS)
 def test_what_takes_long_to_name_is_caught_without_them(which):
     layers = [layer for layer in SETS[which].BROKEN if layer[0] in LONG]
-    assert [name for name, _, make in layers if holdout_report.__wrapped__(make).ok] == []
+    assert [name for name, _, make in layers if _holdout_report.__wrapped__(make, 0).ok] == []
 
 
 @pytest.mark.usefixtures("another_python")

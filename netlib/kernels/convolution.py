@@ -7,14 +7,14 @@ has the rows kernel, stride, dilation, border before, and positions, for D, H an
 The patches under the kernel, as the rows of a matrix, times the weight are the outputs. NumPy
 copies the patches of a few samples at a time; the loops read them where they are in the image.
 
-The gradient of x is a convolution, too: of `dout` with the kernel reversed. In between the numbers
-of `dout` there are stride − 1 zeros, and a border around them.
+The gradient of x is a sum of patches, put back to where they were taken from. For the loops, it is
+a convolution, too: of `dout`, in a border of zeros, with the kernel reversed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -34,10 +34,9 @@ def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, ge
 
     `positive` (N, positions, outputs) tells which are positive. If it is empty, there is no ReLU.
     """
-    kernel, strides, dilations, before, positions = geometry.tolist()
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
     for block in _blocks(x, weight, geometry):
-        patches = _patches(_padded(x[block], geometry), kernel, strides, dilations, positions)
+        patches = _patches(_padded(x[block], geometry), geometry)
         out = y[block].reshape(-1, len(bias))
         np.dot(patches, rows, out=out)
         np.add(out, bias, out=out)
@@ -51,12 +50,11 @@ def convolve_backward(
     dout: Array, positive: Array, x: Array, weight: Array, dweight: Array, dbias: Array, dx: Array, geometry: Array
 ) -> None:
     """Write the gradients of weight, bias and x. If `dx` is empty, the last is not needed."""
-    kernel, strides, dilations, _, positions = geometry.tolist()
+    kernel, strides, dilations, before, positions = geometry.tolist()
     n_outputs, channels, n_places = weight.shape
-    shift, origin, lengths = (each.tolist() for each in spread_lengths(x.shape[1:4], geometry))
-    reverse = np.ascontiguousarray(weight[:, :, ::-1].transpose(2, 0, 1)).reshape(-1, channels)
-    inside = (slice(None), *(slice(a, a + s * (p - 1) + 1, s) for a, s, p in zip(shift, strides, positions, strict=True)))
-    beyond = (slice(None), *(slice(o, None) for o in origin))
+    of_patches = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(n_outputs, -1)
+    lengths = padded_lengths(x.shape[1:4], geometry).tolist()
+    inside = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:4], strict=True)))
     total = np.zeros((channels * n_places, n_outputs), x.dtype)
     dbias[...] = 0
     for block in _blocks(x, weight, geometry):
@@ -64,21 +62,23 @@ def convolve_backward(
         if positive.size:
             rows = rows * positive[block].reshape(rows.shape)
         dbias += ones(len(rows), rows.dtype).dot(rows)
-        patches = _patches(_padded(x[block], geometry), kernel, strides, dilations, positions)
-        total += np.dot(patches.T, rows)
+        total += _patches(_padded(x[block], geometry), geometry).T.dot(rows)
         if dx.size:
-            spread = np.zeros((len(x[block]), *lengths, n_outputs), x.dtype)
-            spread[inside] = rows.reshape(-1, *positions, n_outputs)
-            patches = _patches(spread[beyond], kernel, [1, 1, 1], dilations, x.shape[1:4])
-            np.dot(patches, reverse, out=dx[block].reshape(-1, channels))
+            dpatches = rows.dot(of_patches).reshape(-1, *positions, *kernel, channels)
+            padded = np.zeros((len(dpatches), *lengths, channels), x.dtype)
+            for place in product(*map(range, kernel)):
+                axes = zip(place, strides, dilations, positions, strict=True)
+                pixels = (slice(k * d, k * d + s * (p - 1) + 1, s) for k, s, d, p in axes)
+                padded[(slice(None), *pixels)] += dpatches[(*(slice(None),) * 4, *place)]
+            dx[block] = padded[inside]
     dweight[...] = total.reshape(n_places, channels, n_outputs).transpose(2, 1, 0)
 
 
 def _blocks(x: Array, weight: Array, geometry: Array) -> list[slice]:
     """Return the slices of samples whose patches are copied together."""
-    n_outputs, channels, n_places = weight.shape
-    in_sample = n_places * max(channels * math.prod(geometry[4].tolist()), n_outputs * math.prod(x.shape[1:4]))
-    n = max(1, BLOCK // (in_sample * x.itemsize))
+    _, channels, n_places = weight.shape
+    in_sample = n_places * channels * math.prod(geometry[4].tolist()) * x.itemsize
+    n = max(1, BLOCK // in_sample)
     return [slice(start, start + n) for start in range(0, len(x), n)]
 
 
@@ -91,11 +91,12 @@ def _padded(x: Array, geometry: Array) -> Array:
     return padded
 
 
-def _patches(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], positions: Sequence[int]) -> Array:
+def _patches(x: Array, geometry: Array) -> Array:
     """Return a matrix with a row for each sample and position, and a column for each place and channel.
 
     The copy is made along the longer of the two in memory, which is faster.
     """
+    kernel, strides, dilations, _, positions = geometry.tolist()
     n, *in_axes, one = x.strides
     at_positions = (n, *(s * stride for s, stride in zip(in_axes, strides, strict=True)))
     at_places = (*(d * stride for d, stride in zip(in_axes, dilations, strict=True)), one)
@@ -117,25 +118,7 @@ def padded_lengths(lengths: Shape, geometry: Array) -> Array:
 
 
 @helper
-def spread_lengths(lengths: Shape, geometry: Array) -> tuple[Array, Array, Array]:
-    """Return how `dout` is spread out for images of these `lengths`, for each axis.
-
-    The first position is at `shift`, and the next one a stride later. The kernel for the first
-    pixel begins at `origin`. Last, the lengths of the spread array.
-    """
-    shift, origin, spread = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
-    for axis in range(3):
-        reach = geometry[2, axis] * (geometry[0, axis] - 1)
-        lead = reach - geometry[3, axis]
-        shift[axis] = max(lead, 0)
-        origin[axis] = shift[axis] - lead
-        last = shift[axis] + geometry[1, axis] * (geometry[4, axis] - 1)
-        spread[axis] = max(last, lengths[axis] - 1 + reach + origin[axis]) + 1
-    return shift, origin, spread
-
-
-@helper
-def offsets(counts: Shape, steps: Shape, first: int, multiple: int) -> Array:
+def offsets(counts: Shape, steps: Shape, multiple: int) -> Array:
     """Return where the elements of a block of four axes lie in memory, in order.
 
     The last one is repeated until their number is a multiple of `multiple`.
@@ -147,20 +130,11 @@ def offsets(counts: Shape, steps: Shape, first: int, multiple: int) -> Array:
         for b in range(counts[1]):
             for c in range(counts[2]):
                 for d in range(counts[3]):
-                    found[at] = first + a * steps[0] + b * steps[1] + c * steps[2] + d * steps[3]
+                    found[at] = a * steps[0] + b * steps[1] + c * steps[2] + d * steps[3]
                     at += 1
-    found[n:] = found[n - 1]
+    for i in range(n, len(found)):
+        found[i] = found[n - 1]
     return found
-
-
-@helper
-def runs_of(geometry: Array, plane: int, line: int, channels: int) -> tuple[Array, int]:
-    """Return where the numbers under the kernel begin, and how many lie side by side from there."""
-    kd, kh, kw = geometry[0]
-    dd, dh, dw = geometry[2]
-    if dw == 1:
-        return offsets((kd, kh, 1, 1), (dd * plane, dh * line, 0, 0), 0, 1), kw * channels
-    return offsets((kd, kh, kw, 1), (dd * plane, dh * line, dw * channels, 0), 0, 1), channels
 
 
 @helper
@@ -170,9 +144,9 @@ def write_image(x: Array, image: Array, lengths: Array, before: Array) -> None:
     for a in range(depth):
         for b in range(height):
             at = (((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]) * channels
-            for e in range(width):
-                for c in range(channels):
-                    image[at + e * channels + c] = x[a, b, e, c]
+            line, into = x[a, b].reshape(-1), image[at : at + width * channels]
+            for i in range(line.size):
+                into[i] = line[i]
 
 
 @helper
@@ -189,43 +163,56 @@ def columns_of(n: int, itemsize: int) -> tuple[int, int]:
 def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Array, geometry: Array) -> None:
     n_outputs, channels, n_places = weight.shape
     n_positions = y.shape[1]
-    has_relu = positive.size > 0
-    zero = x.dtype.type(0)
     lengths = padded_lengths(x.shape[1:4], geometry)
     line, plane = lengths[2] * channels, lengths[1] * lengths[2] * channels
     image = np.zeros(lengths[0] * plane, x.dtype)
     vectors, width = columns_of(n_outputs, x.itemsize)
-    tile_width = vectors * (VECTOR // x.itemsize)
+    step = vectors * (VECTOR // x.itemsize)
     rows, start = np.zeros(n_places * channels * width, x.dtype), np.zeros(width, x.dtype)
     start[:n_outputs] = bias
     for o in range(n_outputs):
         for c in range(channels):
             for k in range(n_places):
                 rows[(k * channels + c) * width + o] = weight[o, c, k]
-    counts, strides = geometry[4], geometry[1]
-    at_positions = offsets(
-        (counts[0], counts[1], counts[2], 1), (strides[0] * plane, strides[1] * line, strides[2] * channels, 0), 0, ROWS
-    )
-    runs, length = runs_of(geometry, plane, line, channels)
+
+    kd, kh, kw = geometry[0]
+    sd, sh, sw = geometry[1]
+    dd, dh, dw = geometry[2]
+    pd, ph, pw = geometry[4]
+    at_positions = offsets((pd, ph, pw, 1), (sd * plane, sh * line, sw * channels, 0), ROWS)
+    side_by_side = kw if dw == 1 else 1
+    length = side_by_side * channels
+    runs = offsets((kd, kh, kw // side_by_side, 1), (dd * plane, dh * line, dw * channels, 0), 1)
     in_rows = np.arange(len(runs)) * (length * width)
-    out = np.empty(ROWS * tile_width, x.dtype)
+    out = np.empty(len(at_positions) * width, x.dtype)
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
-        for o in range(0, width, tile_width):
-            valid = min(tile_width, n_outputs - o)
-            for p in range(0, n_positions, ROWS):
+        for o in range(0, width, step):
+            for p in range(0, n_positions, ROWS // vectors):
                 multiply_tile(
-                    out, 0, tile_width, start, o, 0, image, 0, at_positions, p, runs, rows, o, in_rows, length, 1, width, vectors
-                )
-                for i in range(min(ROWS, n_positions - p)):
-                    if has_relu:
-                        for j in range(valid):
-                            v = out[i * tile_width + j]
-                            positive[m, p + i, o + j] = v > zero
-                            y[m, p + i, o + j] = zero if v <= zero else v
-                    else:
-                        for j in range(valid):
-                            y[m, p + i, o + j] = out[i * tile_width + j]
+                    out, p * width + o, width, start, o, 0, image, 0, at_positions, p, runs,
+                    rows, o, in_rows, length, 1, width, vectors,
+                )  # fmt: skip
+        if width == n_outputs:  # all rows are one vector, which makes longer loops
+            finish_row(out, y[m].reshape(-1), positive, m, 0)
+        else:
+            for p in range(n_positions):
+                finish_row(out[p * width :], y[m, p], positive, m, p * n_outputs)
+
+
+@helper
+def finish_row(row: Array, y: Array, positive: Array, m: int, at: int) -> None:
+    """Write a row into y, with a following ReLU if there is a sample m of `positive` to write."""
+    zero = y.dtype.type(0)
+    if positive.size > 0:
+        is_positive = positive[m].reshape(-1)[at : at + y.size]
+        for i in range(y.size):
+            v = row[i]
+            is_positive[i] = v > zero
+            y[i] = zero if v <= zero else v
+    else:
+        for i in range(y.size):
+            y[i] = row[i]
 
 
 @convolve_backward.compiled(
@@ -236,84 +223,137 @@ def convolve_backward_loops(
     dout: Array, positive: Array, x: Array, weight: Array, dweight: Array, dbias: Array, dx: Array, geometry: Array
 ) -> None:
     n_outputs, channels, n_places = weight.shape
-    depth, height, breadth = x.shape[1:4]
-    zero, one = x.dtype.type(0), x.dtype.type(1)
-    has_relu, needs_dx = positive.size > 0, dx.size > 0
-    pd, ph, pw = geometry[4]
+    kd, kh, kw = geometry[0]
     sd, sh, sw = geometry[1]
-
+    dd, dh, dw = geometry[2]
+    pd, ph, pw = geometry[4]
     lengths = padded_lengths(x.shape[1:4], geometry)
     line, plane = lengths[2] * channels, lengths[1] * lengths[2] * channels
     image = np.zeros(lengths[0] * plane, x.dtype)
-    shift, origin, in_spread = spread_lengths(x.shape[1:4], geometry)
-    spread_line, spread_plane = in_spread[2] * n_outputs, in_spread[1] * in_spread[2] * n_outputs
-    vectors, width = columns_of(n_outputs, x.itemsize)
-    tile_width = vectors * (VECTOR // x.itemsize)
-    spread = np.zeros(in_spread[0] * spread_plane + width, x.dtype)
 
-    kd, kh, kw = geometry[0]
-    dd, dh, dw = geometry[2]
-    n_rows = n_places * channels
-    at_rows = offsets((kd, kh, kw, channels), (dd * plane, dh * line, dw * channels, 1), 0, ROWS)
-    x_runs = offsets((pd, ph, 1, 1), (sd * plane, sh * line, 0, 0), 0, 1)
-    first = shift[0] * spread_plane + shift[1] * spread_line + shift[2] * n_outputs
-    dout_runs = offsets((pd, ph, 1, 1), (sd * spread_plane, sh * spread_line, 0, 0), first, 1)
-    total = np.zeros(len(at_rows) * width, x.dtype)
+    vectors, width = columns_of(n_outputs, x.itemsize)
+    shift, with_border = border_of_dout(x.shape[1:4], geometry)
+    dline, dplane = with_border[2] * n_outputs, with_border[1] * with_border[2] * n_outputs
+    douts = np.zeros(with_border[0] * dplane + width, x.dtype)
+    first = shift[0] * dplane + shift[1] * dline + shift[2] * n_outputs
+    x_runs = offsets((pd, ph, 1, 1), (sd * plane, sh * line, 0, 0), 1)
+    dout_runs = first + offsets((pd, ph, 1, 1), (dplane, dline, 0, 0), 1)
+    at_rows = offsets((kd, kh, kw, channels), (dd * plane, dh * line, dw * channels, 1), ROWS)
+    total, total_of_lines = np.zeros(len(at_rows) * width, x.dtype), np.zeros(pw * n_outputs, x.dtype)
 
     vectors_of_x, width_of_x = columns_of(channels, x.itemsize)
-    tile_of_x = vectors_of_x * (VECTOR // x.itemsize)
-    reverse, nothing = np.zeros(n_places * n_outputs * width_of_x, x.dtype), np.zeros(width_of_x, x.dtype)
+    reverse = np.zeros(n_places * n_outputs * width_of_x, x.dtype)
     for o in range(n_outputs):
         for c in range(channels):
             for k in range(n_places):
                 reverse[((n_places - 1 - k) * n_outputs + o) * width_of_x + c] = weight[o, c, k]
-    first = origin[0] * spread_plane + origin[1] * spread_line + origin[2] * n_outputs
-    at_pixels = offsets((depth, height, breadth, 1), (spread_plane, spread_line, n_outputs, 0), first, ROWS)
-    runs, length = runs_of(geometry, spread_plane, spread_line, n_outputs)
-    in_reverse = np.arange(len(runs)) * (length * width_of_x)
-    out = np.empty(ROWS * tile_of_x, x.dtype)
-    n_pixels = depth * height * breadth
-    douts = np.empty(n_outputs, x.dtype)
 
-    dbias[:] = zero
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
-        douts[:] = zero
-        for p in range(pd * ph):
-            for w in range(pw):
-                at = dout_runs[p] + w * sw * n_outputs
-                if has_relu:
-                    for o in range(n_outputs):
-                        # a product, so that a masked NaN stays NaN, as in NumPy
-                        d = dout[m, p * pw + w, o] * (one if positive[m, p * pw + w, o] else zero)
-                        spread[at + o] = d
-                        douts[o] += d
-                else:
-                    for o in range(n_outputs):
-                        d = dout[m, p * pw + w, o]
-                        spread[at + o] = d
-                        douts[o] += d
-        for o in range(n_outputs):
-            dbias[o] += douts[o]
-        for o in range(0, width, tile_width):
-            for k in range(0, n_rows, ROWS):
+        write_dout(dout[m].reshape(-1), positive, m, douts, dout_runs, total_of_lines)
+        for o in range(0, width, vectors * (VECTOR // x.itemsize)):
+            for k in range(0, n_places * channels, ROWS // vectors):
                 at = k * width + o
                 multiply_tile(
                     total, at, width, total, at, width, image, 0, at_rows, k, x_runs,
-                    spread, o, dout_runs, pw, sw * channels, sw * n_outputs, vectors,
+                    douts, o, dout_runs, pw, sw * channels, n_outputs, vectors,
                 )  # fmt: skip
-        if needs_dx:
-            pixels = dx[m].reshape(n_pixels, channels)
-            for c in range(0, width_of_x, tile_of_x):
-                for p in range(0, n_pixels, ROWS):
-                    multiply_tile(
-                        out, 0, tile_of_x, nothing, c, 0, spread, 0, at_pixels, p, runs,
-                        reverse, c, in_reverse, length, 1, width_of_x, vectors_of_x,
-                    )  # fmt: skip
-                    for i in range(min(ROWS, n_pixels - p)):
-                        for j in range(min(tile_of_x, channels - c)):
-                            pixels[p + i, c + j] = out[i * tile_of_x + j]
+        if dx.size > 0:
+            pixels = dx[m].reshape(-1)
+            for a in range(sd):
+                for b in range(sh):
+                    for e in range(sw):
+                        write_dx(pixels, x.shape[1:4], (a, b, e), douts, shift, dplane, dline, reverse, n_outputs, channels,
+                                 width_of_x, vectors_of_x, geometry)  # fmt: skip
+    dbias[:] = 0
+    for i in range(total_of_lines.size):
+        dbias[i % n_outputs] += total_of_lines[i]
     for o in range(n_outputs):
         for c in range(channels):
             for k in range(n_places):
                 dweight[o, c, k] = total[(k * channels + c) * width + o]
+
+
+@helper
+def write_dout(dout: Array, positive: Array, m: int, douts: Array, runs: Array, total: Array) -> None:
+    """Write ``dout * positive`` of sample m into lines that begin at `runs`, and add each to `total`."""
+    n, one, zero = total.size, dout.dtype.type(1), dout.dtype.type(0)
+    for k in range(len(runs)):
+        into = douts[runs[k] : runs[k] + n]
+        line = dout[k * n : k * n + n]
+        if positive.size > 0:
+            mask = positive[m].reshape(-1)[k * n : k * n + n]
+            for i in range(n):
+                # a product, so that a masked NaN stays NaN, as in NumPy
+                d = line[i] * (one if mask[i] else zero)
+                into[i] = d
+                total[i] += d
+        else:
+            for i in range(n):
+                into[i] = line[i]
+                total[i] += line[i]
+
+
+@helper
+def border_of_dout(lengths: Shape, geometry: Array) -> tuple[Array, Array]:
+    """Return the border that `dout` needs before it on each axis, and its lengths with the border.
+
+    Pixel i is under place k of the kernel at position (i + before − k · dilation) / stride.
+    """
+    shift, padded = np.empty(3, np.int64), np.empty(3, np.int64)
+    for axis in range(3):
+        first = (geometry[3, axis] - geometry[2, axis] * (geometry[0, axis] - 1)) // geometry[1, axis]
+        last = (lengths[axis] - 1 + geometry[3, axis]) // geometry[1, axis]
+        shift[axis] = max(0, -first)
+        padded[axis] = shift[axis] + max(last + 1, geometry[4, axis])
+    return shift, padded
+
+
+@helper
+def write_dx(
+    pixels: Array, lengths: Shape, phase: Shape, douts: Array, shift: Array, dplane: int, dline: int,
+    reverse: Array, n_outputs: int, channels: int, width: int, vectors: int, geometry: Array,
+) -> None:  # fmt: skip
+    """Write the gradients of every stride-th pixel, from the pixel `phase` on.
+
+    These are under the same places of the kernel.
+    """
+    steps = (dplane, dline, n_outputs)
+    n_places = geometry[0, 0] * geometry[0, 1] * geometry[0, 2]
+    counts, firsts = np.empty(3, np.int64), np.zeros(n_places, np.int64)
+    places = np.empty(n_places, np.int64)
+    n_runs = 0
+    for axis in range(3):
+        counts[axis] = (lengths[axis] - phase[axis] + geometry[1, axis] - 1) // geometry[1, axis]
+    for j in range(n_places):
+        k = n_places - 1 - j
+        place = (k // (geometry[0, 1] * geometry[0, 2]), k // geometry[0, 2] % geometry[0, 1], k % geometry[0, 2])
+        is_under, at = True, 0
+        for axis in range(3):
+            reach = phase[axis] + geometry[3, axis] - place[axis] * geometry[2, axis]
+            is_under = is_under and reach % geometry[1, axis] == 0
+            at += (reach // geometry[1, axis] + shift[axis]) * steps[axis]
+        if is_under:
+            firsts[n_runs], places[n_runs] = at, j * n_outputs * width
+            n_runs += 1
+    length, firsts, places = n_outputs, firsts[:n_runs], places[:n_runs]
+    if geometry[1, 2] == 1 and geometry[2, 2] == 1:  # the places of a line lie side by side
+        length, firsts, places = geometry[0, 2] * n_outputs, firsts[:: geometry[0, 2]].copy(), places[:: geometry[0, 2]].copy()
+    at_pixels = offsets((counts[0], counts[1], counts[2], 1), (dplane, dline, n_outputs, 0), ROWS)
+    sd, sh, sw = geometry[1]
+    in_lines = (sd * lengths[1] * lengths[2] * channels, sh * lengths[2] * channels, sw * channels, 0)
+    into = offsets((counts[0], counts[1], counts[2], 1), in_lines, 1)
+    first = ((phase[0] * lengths[1] + phase[1]) * lengths[2] + phase[2]) * channels
+    lanes = vectors * (VECTOR // pixels.itemsize)
+    nothing, out = np.zeros(lanes, pixels.dtype), np.empty(ROWS // vectors * lanes, pixels.dtype)
+    for c in range(0, width, lanes):
+        valid = min(lanes, channels - c)
+        for p in range(0, len(into), ROWS // vectors):
+            multiply_tile(
+                out, 0, lanes, nothing, 0, 0, douts, 0, at_pixels, p, firsts, reverse, c, places, length, 1, width, vectors
+            )
+            for i in range(min(ROWS // vectors, len(into) - p)):
+                at = first + into[p + i] + c
+                pixel, row = pixels[at : at + valid], out[i * lanes : (i + 1) * lanes]
+                for j in range(valid):
+                    pixel[j] = row[j]

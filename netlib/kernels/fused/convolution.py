@@ -84,4 +84,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, partial(differentiate, needs_dx=True), partial(differentiate, needs_dx=False))
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, takes_any_layout=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, Shape
-from .kernel import Kernel
+from .kernel import Kernel, helper
 
 Slices = tuple[Any, ...]
 
@@ -58,62 +58,66 @@ def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[t
         yield place, (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
 
 
+@helper
+def pixels_under(positions: Shape, lengths: Shape, geometry: Array) -> tuple[Array, Array]:
+    """Return the pixels under the window at each position, in a row, and how many there are."""
+    kernel, strides, dilations, before = geometry[0], geometry[1], geometry[2], geometry[3]
+    n = positions[0] * positions[1] * positions[2]
+    pixels, counts = np.empty((n, kernel[0] * kernel[1] * kernel[2]), np.int32), np.zeros(n, np.int64)
+    for p in range(n):
+        first = p // (positions[1] * positions[2]) * strides[0] - before[0]
+        second = p // positions[2] % positions[1] * strides[1] - before[1]
+        third = p % positions[2] * strides[2] - before[2]
+        for a in range(kernel[0]):
+            z = first + a * dilations[0]
+            for b in range(kernel[1]):
+                q = second + b * dilations[1]
+                for e in range(kernel[2]):
+                    r = third + e * dilations[2]
+                    if 0 <= z < lengths[0] and 0 <= q < lengths[1] and 0 <= r < lengths[2]:
+                        pixels[p, counts[p]] = (z * lengths[1] + q) * lengths[2] + r
+                        counts[p] += 1
+    return pixels, counts
+
+
 @pool_max.compiled("void(const t[:, :, :, :, ::1], t[:, :, :, :, ::1], int32[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_loops(x: Array, y: Array, winners: Array, geometry: Array) -> None:
-    n, depth, height, width, channels = x.shape
-    kd, kh, kw = geometry[0]
-    sd, sh, sw = geometry[1]
-    dd, dh, dw = geometry[2]
-    bd, bh, bw = geometry[3]
-    pd, ph, pw = geometry[4]
-    for m in range(n):
-        for u in range(pd):
-            for v in range(ph):
-                for w in range(pw):
-                    best, winner = y[m, u, v, w], winners[m, u, v, w]
-                    is_first = True
-                    for a in range(max(0, -((u * sd - bd) // dd)), min(kd, (depth - 1 - u * sd + bd) // dd + 1)):
-                        z = u * sd + a * dd - bd
-                        for b in range(max(0, -((v * sh - bh) // dh)), min(kh, (height - 1 - v * sh + bh) // dh + 1)):
-                            q = v * sh + b * dh - bh
-                            for e in range(max(0, -((w * sw - bw) // dw)), min(kw, (width - 1 - w * sw + bw) // dw + 1)):
-                                r = w * sw + e * dw - bw
-                                number = np.int32((z * height + q) * width + r)
-                                new = x[m, z, q, r]
-                                if is_first:
-                                    is_first = False
-                                    best[:] = new
-                                    winner[:] = number
-                                else:
-                                    for c in range(channels):
-                                        is_better = (new[c] > best[c]) | ((new[c] != new[c]) & (best[c] == best[c]))
-                                        best[c] = new[c] if is_better else best[c]
-                                        winner[c] = number if is_better else winner[c]
+    channels = x.shape[4]
+    pixels, counts = pixels_under(y.shape[1:4], x.shape[1:4], geometry)
+    for m in range(len(x)):
+        images, outputs, places = x[m].reshape(-1, channels), y[m].reshape(-1, channels), winners[m].reshape(-1, channels)
+        for p in range(len(counts)):
+            best, winner = outputs[p], places[p]
+            best[:], winner[:] = images[pixels[p, 0]], pixels[p, 0]
+            for k in range(1, counts[p], 3):  # three at a time, the last one repeated if necessary
+                one, two, three = pixels[p, k], pixels[p, min(k + 1, counts[p] - 1)], pixels[p, min(k + 2, counts[p] - 1)]
+                first, second, third = images[one], images[two], images[three]
+                for c in range(channels):
+                    v, w = best[c], winner[c]
+                    new = first[c]
+                    is_better = (new > v) | ((new != new) & (v == v))
+                    v, w = (new if is_better else v), (one if is_better else w)
+                    new = second[c]
+                    is_better = (new > v) | ((new != new) & (v == v))
+                    v, w = (new if is_better else v), (two if is_better else w)
+                    new = third[c]
+                    is_better = (new > v) | ((new != new) & (v == v))
+                    best[c], winner[c] = (new if is_better else v), (three if is_better else w)
 
 
 @pool_max_backward.compiled("void(const t[:, :, :, :, ::1], const int32[:, :, :, :, ::1], t[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_backward_loops(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
-    n, depth, height, width, channels = dx.shape
-    kd, kh, kw = geometry[0]
-    sd, sh, sw = geometry[1]
-    dd, dh, dw = geometry[2]
-    bd, bh, bw = geometry[3]
-    pd, ph, pw = geometry[4]
+    channels = dx.shape[4]
     zero, one = dx.dtype.type(0), dx.dtype.type(1)
-    dx[...] = zero
-    for m in range(n):
-        for u in range(pd):
-            for v in range(ph):
-                for w in range(pw):
-                    d, winner = dout[m, u, v, w], winners[m, u, v, w]
-                    for a in range(max(0, -((u * sd - bd) // dd)), min(kd, (depth - 1 - u * sd + bd) // dd + 1)):
-                        z = u * sd + a * dd - bd
-                        for b in range(max(0, -((v * sh - bh) // dh)), min(kh, (height - 1 - v * sh + bh) // dh + 1)):
-                            q = v * sh + b * dh - bh
-                            for e in range(max(0, -((w * sw - bw) // dw)), min(kw, (width - 1 - w * sw + bw) // dw + 1)):
-                                r = w * sw + e * dw - bw
-                                number = np.int32((z * height + q) * width + r)
-                                into = dx[m, z, q, r]
-                                for c in range(channels):
-                                    # a product, as in NumPy
-                                    into[c] += d[c] * (one if winner[c] == number else zero)
+    pixels, counts = pixels_under(dout.shape[1:4], dx.shape[1:4], geometry)
+    for m in range(len(dx)):
+        images, douts, places = dx[m].reshape(-1, channels), dout[m].reshape(-1, channels), winners[m].reshape(-1, channels)
+        images[...] = zero
+        for p in range(len(counts)):
+            d, winner = douts[p], places[p]
+            for k in range(counts[p]):
+                pixel = pixels[p, k]
+                into = images[pixel]
+                for c in range(channels):
+                    # a product, as in NumPy
+                    into[c] += d[c] * (one if winner[c] == pixel else zero)

@@ -11,14 +11,26 @@ import numpy as np
 
 from ...arrays import Array, Shape
 from ...errors import stale_cache
+from .. import in_use
 from ..convolution import convolve, convolve_backward
+from ..threads import count_cores, run_parts, split
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import ChannelsLast, Geometry, channels_first, channels_last, has_windows
+
+WORTH_A_THREAD = 4_000_000
+"""Multiplications that take about as long as to wake up a thread."""
+
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
     is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
     return is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
+
+
+def _count_parts(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> int:
+    """Return into how many parts to split a batch: one, if it is not worth waking up a thread."""
+    work = layer.weight.size * math.prod(geometry.rows)
+    return count_cores() if in_use(dtype) == "numba" and work > WORTH_A_THREAD else 1
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
@@ -52,7 +64,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     no_dx: Array = np.empty((0,) * 5, dtype)
     no_bias: Array = np.zeros(layer.out_channels, dtype)
     flat = *weight.shape[:2], math.prod(weight.shape[2:])
-    dweight, dbias = np.empty(flat, dtype), np.empty(layer.out_channels, dtype)
+    samples = split(shape[0], _count_parts(layer, geometry, dtype))
+    n_parts = len(samples)
+    dweights, dbiases = np.empty((n_parts, *flat), dtype), np.empty((n_parts, layer.out_channels), dtype)
     run, run_backward = convolve.of(dtype), convolve_backward.of(dtype)
     token = object()
     relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), token
@@ -60,7 +74,13 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     def forward(x: Array) -> Array:
         y, images = ys.begin(), channels_last(x).reshape(geometry.images)
         added = no_bias if bias is None else bias.value
-        run(images, weight.value.reshape(flat), added, y.reshape(y_rows), positive_rows, geometry.table)
+        kernels, outputs = weight.value.reshape(flat), y.reshape(y_rows)
+
+        def run_part(i: int) -> None:
+            part = samples[i]
+            run(images[part], kernels, added, outputs[part], positive_rows[part], geometry.table)
+
+        run_parts(run_part, n_parts) if n_parts > 1 else run_part(0)
         attributes["_cache"] = shape, dtype, (x,), token
         if relu is not None:
             relu.__dict__["_cache"] = relu_cache
@@ -75,10 +95,17 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         images, douts = channels_last(cache[2][0]).reshape(geometry.images), channels_last(dout).reshape(y_rows)
         dx = dxs.begin() if needs_dx else no_dx
         dimages = dx.reshape(geometry.images) if needs_dx else no_dx
-        run_backward(douts, positive_rows, images, weight.value.reshape(flat), dweight, dbias, dimages, geometry.table)
-        weight.add_grad(dweight.reshape(weight.shape))
-        if bias is not None:
-            bias.add_grad(dbias)
+        kernels = weight.value.reshape(flat)
+
+        def run_part(i: int) -> None:
+            part = samples[i]
+            run_backward(douts[part], positive_rows[part], images[part], kernels, dweights[i], dbiases[i], dimages[part], geometry.table)
+
+        run_parts(run_part, n_parts) if n_parts > 1 else run_part(0)
+        for dweight, dbias in zip(dweights, dbiases, strict=True):
+            weight.add_grad(dweight.reshape(weight.shape))
+            if bias is not None:
+                bias.add_grad(dbias)
         return dxs.finish(dx) if needs_dx else None
 
     return Operation(forward, partial(differentiate, needs_dx=True), partial(differentiate, needs_dx=False))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import checking_and_drawing, experiments, files, report, targets
-from benchmarks.case import CASES, Case
+from benchmarks.case import CASES, Case, perceptron_case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure
 from benchmarks.contenders.products import Products
@@ -113,7 +113,7 @@ def test_losses_a_hundredth_apart_are_refused():
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_the_bare_loop_does_the_very_step_of_netlib(batch):
-    case = Case("", (5, 7, 6, 3), batch, "float64")
+    case = perceptron_case("", (5, 7, 6, 3), batch, "float64")
     bare, ours = BareLoop(1).train(case), Pure(1).train(case)
     np.testing.assert_allclose([bare() for _ in range(30)], [ours() for _ in range(30)], rtol=1e-9)
     np.testing.assert_allclose(BareLoop(1).infer(case)(), Pure(1).infer(case)(), rtol=1e-12)
@@ -127,7 +127,7 @@ def test_the_products_are_those_of_forward_and_of_backward_without_the_first_dx(
         shapes.append((a.shape, b.shape))
         return matmul(a, b, out=out)
 
-    step = Products(1).train(Case("", (5, 7, 3), 8))
+    step = Products(1).train(perceptron_case("", (5, 7, 3), 8))
     monkeypatch.setattr(np, "matmul", counted)
     step()
     assert shapes == [((8, 5), (5, 7)), ((8, 7), (7, 3)), ((7, 8), (8, 3)), ((8, 3), (3, 7)), ((5, 8), (8, 7))]

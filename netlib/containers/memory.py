@@ -37,9 +37,12 @@ class Block:
         self.memory = raw[start : start + n_bytes]
         self.users = 0
 
-    def array(self, spec: Spec) -> Array:
-        """Return an array in this memory."""
-        return np.ndarray(spec.shape, spec.dtype, self.memory)
+    def array(self, spec: Spec, has_channels_last: bool = False) -> Array:
+        """Return an array in this memory, in C order or with axis 1 last."""
+        if not has_channels_last:
+            return np.ndarray(spec.shape, spec.dtype, self.memory)
+        n, channels, *lengths = spec.shape
+        return np.moveaxis(np.ndarray((n, *lengths, channels), spec.dtype, self.memory), -1, 1)
 
 
 class WorkArrays:
@@ -119,13 +122,21 @@ class WorkArrays:
     def _reuses_gradient(self, slot: int) -> bool:
         return slot in self._named
 
+    def _has_channels_last(self, slot: int) -> bool:
+        """Return whether all fused operations that see the value, or its gradient, take any layout.
+
+        If so, the channels are last in memory, which is faster for images.
+        """
+        fusions = [self._makers.get(slot), *(fusion for _, fusion in self._readers.get(slot, []))]
+        return len(self._specs[slot].shape) > 2 and all(each is None or each.takes_any_layout for each in fusions)
+
     def _assign_values(self) -> None:
         blocks: dict[int, Block] = {}
         for i, (fusion, steps) in enumerate(self._pieces):
             slot = steps[-1].target
             if fusion is not None and self._reuses_value(slot):
                 blocks[slot] = self._take(self._specs[slot])
-                self._y[slot] = blocks[slot].array(self._specs[slot])
+                self._y[slot] = blocks[slot].array(self._specs[slot], self._has_channels_last(slot))
             for source in set(steps[0].sources) & blocks.keys():
                 readers = self._readers[source]
                 is_last = readers[-1][0] == i
@@ -152,10 +163,10 @@ class WorkArrays:
                             block.users += 1
                     else:
                         blocks.append(self._take(self._specs[slot]))
-                        self._dx[i, k] = blocks[-1].array(self._specs[slot])
+                        self._dx[i, k] = blocks[-1].array(self._specs[slot], self._has_channels_last(slot))
                     if self._needs_sum(slot):
                         blocks.append(self._take(self._specs[slot]))
-                        self.sums[slot] = blocks[-1].array(self._specs[slot])
+                        self.sums[slot] = blocks[-1].array(self._specs[slot], self._has_channels_last(slot))
                 for block in scratch:
                     self._give_back(block)
             for block in douts:

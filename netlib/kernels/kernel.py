@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -16,6 +17,36 @@ T = TypeVar("T")
 
 COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 """The types for which loops are compiled, with their names in numba. All others use NumPy."""
+
+
+_unregistered: list[tuple[Callable[..., Any], Callable[..., Any] | None]] = []
+"""Helpers of which numba does not know yet, and what emits their instructions."""
+
+
+def helper(function: Any = None, *, emit: Callable[..., Any] | None = None) -> Any:
+    """Mark a Python function that loops call, so that numba compiles it with them.
+
+    If `emit` is given, numba calls it to emit the instructions in place of the function's own.
+    """
+    if function is None:
+        return partial(helper, emit=emit)
+    _unregistered.append((function, emit))
+    return function
+
+
+def register_helpers() -> None:
+    """Tell numba about helpers."""
+    from numba.core import types
+    from numba.extending import lower_builtin, register_jitable, type_callable
+
+    while _unregistered:
+        function, emit = _unregistered.pop()
+        if emit is None:
+            register_jitable(function)
+        else:
+            typer = wraps(function)(lambda *arguments: types.none)
+            type_callable(function)(lambda context, typer=typer: typer)
+            lower_builtin(function, types.VarArg(types.Any))(emit)
 
 
 class Loops(Generic[P, R]):
@@ -62,6 +93,7 @@ class Loops(Generic[P, R]):
             return False
         from numba import njit
 
+        register_helpers()
         options = {
             "fastmath": {"contract", "reassoc", "arcp", "nsz"},
             "error_model": "numpy",

@@ -81,7 +81,7 @@ def test_a_fused_convolution_is_its_layers(make, relu):
 
 
 def test_a_block_of_samples_may_be_the_last_and_smaller(monkeypatch):
-    monkeypatch.setattr("netlib.kernels.fused.convolution.BLOCK", 2 * 27 * 72 * 8)  # two samples
+    monkeypatch.setattr("netlib.kernels.convolution.BLOCK", 2 * 36 * 72 * 8)  # two samples
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU()], input_for(nl.Conv2d(3, 4, 3)))
 
 

@@ -48,7 +48,10 @@ class Operation(NamedTuple):
     forward: Callable[..., Array]
     """Takes the inputs and returns y."""
     backward: Callable[[Array], Any]
-    """Takes dout in C order, in the shape and type of y, and returns the inputs' gradients."""
+    """Takes dout in the shape and type of y, and returns the inputs' gradients.
+
+    Dout is in C order unless the fusion takes any layout.
+    """
     backward_parameters: Callable[[Array], Any]
     """Takes dout, and computes only the gradients of the parameters."""
 
@@ -68,5 +71,7 @@ class Fusion(NamedTuple):
     """Whether backward reads the inputs of forward."""
     needs_scratch: bool = False
     """Whether backward needs an array of the shape of y."""
+    takes_any_layout: bool = False
+    """Whether inputs and dout may have any layout in memory, and y and dx, too, where given."""
     passes_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, without memory for dx."""

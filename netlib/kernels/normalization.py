@@ -1,4 +1,7 @@
-"""Batch normalization and a following ReLU. Arrays are (rows, channels): the channels are last.
+"""Batch normalization and a following ReLU. Arrays are (rows, columns).
+
+A column is a channel. If there are few, several rows may be taken as one, which makes the loops
+longer; then each channel has several columns.
 
 Forward reads x twice, for the mean and the variance together with the result; backward reads x and
 dout twice.
@@ -14,27 +17,35 @@ from .kernel import Kernel
 
 
 @Kernel
-def moments(x: Array, mean: Array, variance: Array) -> None:
-    """Write the mean and the variance of each channel, the latter from differences to the mean."""
+def find_means(x: Array, mean: Array) -> None:
+    """Write the mean of each column."""
     x.mean(axis=0, out=mean)
+
+
+@find_means.compiled("void(const t[:, ::1], t[::1])")
+def find_means_loops(x: Array, mean: Array) -> None:
+    mean[:] = 0
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            mean[c] += x[m, c]
+    mean /= x.shape[0]
+
+
+@Kernel
+def find_variances(x: Array, mean: Array, variance: Array) -> None:
+    """Write for each column the mean of ``(x - mean)²``."""
     centered = x - mean
     np.mean(centered * centered, axis=0, out=variance)
 
 
-@moments.compiled("void(const t[:, ::1], t[::1], t[::1])")
-def moments_loops(x: Array, mean: Array, variance: Array) -> None:
-    n, channels = x.shape
-    mean[:] = 0
+@find_variances.compiled("void(const t[:, ::1], const t[::1], t[::1])")
+def find_variances_loops(x: Array, mean: Array, variance: Array) -> None:
     variance[:] = 0
-    for m in range(n):
-        for c in range(channels):
-            mean[c] += x[m, c]
-    mean /= n
-    for m in range(n):
-        for c in range(channels):
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
             d = x[m, c] - mean[c]
             variance[c] += d * d
-    variance /= n
+    variance /= x.shape[0]
 
 
 @Kernel

@@ -10,9 +10,21 @@ import numpy as np
 
 from ...arrays import Array, Shape
 from ...errors import stale_cache
-from ..normalization import gradient_sums, gradient_sums_relu, moments, normalize, normalize_backward, normalize_relu
+from ..normalization import (
+    find_means,
+    find_variances,
+    gradient_sums,
+    gradient_sums_relu,
+    normalize,
+    normalize_backward,
+    normalize_relu,
+)
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import ChannelsLast, channels_first, channels_last
+
+
+COLUMNS = 128
+"""Enough for vector registers in loops over columns."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -38,36 +50,49 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     weight, bias, attributes = norm.weight, norm.bias, norm.__dict__
     shape, dtype = like.shape, like.dtype
     n, channels = math.prod(shape) // shape[1], shape[1]
-    rows, last = (n, channels), (shape[0], *shape[2:], channels)
+    repeats = _count_rows_in_one(n, channels)
+    rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
     per_channel = (channels,) + (1,) * (len(shape) - 2)
-    mean, variance, inverse, scale, total, product, offset, slope = np.empty((8, channels), dtype)
-    zeros: Array = np.zeros(channels, dtype)
+    mean, inverse, scale, shift, total, product, offset, slope = columns = np.empty((8, repeats * channels), dtype)
+    of_mean, of_inverse, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(8, repeats, channels)
+    one_mean, one_inverse, one_scale = of_mean[0], of_inverse[0], of_scale[0]
+    variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
     ys, dxs = ChannelsLast(memory.y, shape, dtype), ChannelsLast(memory.dx[0], shape, dtype)
-    positive = None if relu is None else np.empty(last, np.bool_)
-    positive_rows = None if positive is None else positive.reshape(rows)
+    positive = np.empty(0 if relu is None else last, np.bool_)
+    positive_rows = positive.reshape((0, 0) if relu is None else rows)
     masked = None if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
-    relu_cache = shape, dtype, (None if positive is None else channels_first(positive),), object()
-    find_moments, find_sums, find_sums_relu = moments.of(dtype), gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
+    relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
+    means, variances = find_means.of(dtype), find_variances.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
+    find_sums, find_sums_relu = gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
     eps, token = dtype.type(norm.eps), object()
+
+    def average(of_columns: Array) -> Array:
+        """Return the mean over the columns of each channel."""
+        average: Array = of_columns.reshape(repeats, channels).mean(axis=0) if repeats > 1 else of_columns
+        return average
 
     def forward(x: Array) -> Array:
         of_batch = norm.training
         y, x_rows = ys.begin(), channels_last(x).reshape(rows)
-        y_rows = y.reshape(rows)
         if of_batch:
-            find_moments(x_rows, mean, variance)
-            norm.update(mean, variance, n)
+            means(x_rows, mean)
+            of_mean[...] = average(mean)
+            variances(x_rows, mean, variance)
+            variance_of_channels = average(variance)
+            norm.update(one_mean, variance_of_channels, n)
         else:
-            mean[...], variance[...] = norm.running_mean.value, norm.running_var.value
-        np.divide(1, np.sqrt(variance + eps), out=inverse)
-        np.multiply(inverse, weight.value, out=scale)
+            of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
+        np.sqrt(variance_of_channels + eps, out=one_inverse)
+        of_inverse[...] = np.divide(1, one_inverse, out=one_inverse)
+        np.multiply(of_inverse, weight.value, out=of_scale)
+        of_shift[...] = bias.value
         if relu is None:
-            run(x_rows, mean, scale, bias.value, y_rows)
+            run(x_rows, mean, scale, shift, y.reshape(rows))
         else:
-            run_relu(x_rows, mean, scale, bias.value, y_rows, positive_rows)
+            run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
             relu.__dict__["_cache"] = relu_cache
-        kept = x, mean.copy().reshape(per_channel), inverse.copy().reshape(per_channel), of_batch
+        kept = x, one_mean.copy().reshape(per_channel), one_inverse.copy().reshape(per_channel), of_batch
         attributes["_cache"] = shape, dtype, kept, token
         return ys.finish(y)
 
@@ -84,26 +109,34 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 raise stale_cache(relu)
             find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
             d = masked
-        np.multiply(product, inverse, out=product)
-        weight.add_grad(product)
-        bias.add_grad(total)
+        np.add.reduce(columns[4:6].reshape(2, repeats, channels), axis=1, out=sums)
+        np.multiply(sums[1], one_inverse, out=sums[1])
+        bias.add_grad(sums[0])
+        weight.add_grad(sums[1])
         return d, x_rows, of_batch
 
     def backward(dout: Array) -> Array:
         d, x_rows, of_batch = backward_parameters(dout)
         dx = dxs.begin()
         if of_batch:
-            np.multiply(scale, total, out=offset)
-            np.divide(offset, n, out=offset)
-            np.multiply(product, inverse, out=slope)
-            np.multiply(slope, scale, out=slope)
-            np.divide(slope, n, out=slope)
-            run_backward(d, x_rows, mean, scale, offset, slope, dx.reshape(rows))
+            share = one_scale / n
+            of_offset[...] = share * sums[0]
+            of_slope[...] = share * one_inverse * sums[1]
         else:
-            run_backward(d, x_rows, mean, scale, zeros, zeros, dx.reshape(rows))
+            offset.fill(0)
+            slope.fill(0)
+        run_backward(d, x_rows, mean, scale, offset, slope, dx.reshape(rows))
         return dxs.finish(dx)
 
     return Operation(forward, backward, backward_parameters)
+
+
+def _count_rows_in_one(n: int, channels: int) -> int:
+    """Return how many of `n` rows to take as one, so that loops over columns are long enough."""
+    repeats = 1
+    while channels * repeats < COLUMNS and n % (2 * repeats) == 0:
+        repeats *= 2
+    return repeats
 
 
 FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, takes_any_layout=True)

@@ -20,7 +20,7 @@ from ..normalization import (
     normalize_relu,
 )
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import ChannelsLast, channels_first, channels_last
+from .geometry import Results, channels_first, channels_last
 
 
 COLUMNS = 128
@@ -57,7 +57,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     of_mean, of_inverse, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(8, repeats, channels)
     one_mean, one_inverse, one_scale = of_mean[0], of_inverse[0], of_scale[0]
     variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
-    ys, dxs = ChannelsLast(memory.y, shape, dtype), ChannelsLast(memory.dx[0], shape, dtype)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty(0 if relu is None else last, np.bool_)
     positive_rows = positive.reshape((0, 0) if relu is None else rows)
     masked = None if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
@@ -139,4 +139,4 @@ def _count_rows_in_one(n: int, channels: int) -> int:
     return repeats
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, takes_any_layout=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last")

@@ -188,7 +188,7 @@ def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Arr
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
         for o in range(0, width, step):
-            for p in range(0, n_positions, ROWS // vectors):
+            for p in range(0, n_positions, ROWS):
                 multiply_tile(
                     out, p * width + o, width, start, o, 0, image, 0, at_positions, p, runs,
                     rows, o, in_rows, length, 1, width, vectors,
@@ -252,7 +252,7 @@ def convolve_backward_loops(
         write_image(x[m], image, lengths, geometry[3])
         write_dout(dout[m].reshape(-1), positive, m, douts, dout_runs, total_of_lines)
         for o in range(0, width, vectors * (VECTOR // x.itemsize)):
-            for k in range(0, n_places * channels, ROWS // vectors):
+            for k in range(0, n_places * channels, ROWS):
                 at = k * width + o
                 multiply_tile(
                     total, at, width, total, at, width, image, 0, at_rows, k, x_runs,
@@ -345,14 +345,14 @@ def write_dx(
     into = offsets((counts[0], counts[1], counts[2], 1), in_lines, 1)
     first = ((phase[0] * lengths[1] + phase[1]) * lengths[2] + phase[2]) * channels
     lanes = vectors * (VECTOR // pixels.itemsize)
-    nothing, out = np.zeros(lanes, pixels.dtype), np.empty(ROWS // vectors * lanes, pixels.dtype)
+    nothing, out = np.zeros(lanes, pixels.dtype), np.empty(ROWS * lanes, pixels.dtype)
     for c in range(0, width, lanes):
         valid = min(lanes, channels - c)
-        for p in range(0, len(into), ROWS // vectors):
+        for p in range(0, len(into), ROWS):
             multiply_tile(
                 out, 0, lanes, nothing, 0, 0, douts, 0, at_pixels, p, firsts, reverse, c, places, length, 1, width, vectors
             )
-            for i in range(min(ROWS // vectors, len(into) - p)):
+            for i in range(min(ROWS, len(into) - p)):
                 at = first + into[p + i] + c
                 pixel, row = pixels[at : at + valid], out[i * lanes : (i + 1) * lanes]
                 for j in range(valid):

@@ -13,8 +13,7 @@ import numpy as np
 from ..arrays import Array
 from .kernel import helper
 
-ROWS = 16
-"""In a tile that is one vector wide. One that is two vectors wide has half as many."""
+ROWS = 8
 VECTOR = 64
 """In bytes: the widest vector register. On a processor with narrower ones, LLVM uses several."""
 
@@ -58,25 +57,38 @@ def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.add(builder.add(first, builder.mul(step, constant(i))), constant(v * lanes))
 
     def emit(n_vectors: int) -> None:
-        n_rows = ROWS // n_vectors
-        cells = [(i, v) for i in range(n_rows) for v in range(n_vectors)]
-        sums = {cell: cgutils.alloca_once(builder, vector) for cell in cells}
+        n_sums = 2 // n_vectors  # the sums of two places at a time, since one FMA must wait for another
+        cells = [(i, v) for i in range(ROWS) for v in range(n_vectors)]
+        sums = [{cell: cgutils.alloca_once(builder, vector) for cell in cells} for _ in range(n_sums)]
         for cell in cells:
-            builder.store(load(start, index_of(s0, s_step, *cell)), sums[cell])
-        rows = [builder.gep(x, [builder.add(x0, number_at(x_rows, builder.add(row, constant(i))))]) for i in range(n_rows)]
+            builder.store(load(start, index_of(s0, s_step, *cell)), sums[0][cell])
+            for more in sums[1:]:
+                builder.store(ir.Constant(vector, None), more[cell])
+        rows = [builder.gep(x, [builder.add(x0, number_at(x_rows, builder.add(row, constant(i))))]) for i in range(ROWS)]
+
+        def add_product(place: Any, in_x: Any, in_w: Any, into: dict[tuple[int, int], Any]) -> None:
+            at = builder.add(in_x, builder.mul(place, x_step))
+            w_at = builder.add(in_w, builder.mul(place, w_step))
+            ws = [load(w, builder.add(w_at, constant(v * lanes))) for v in range(n_vectors)]
+            for i in range(ROWS):
+                one = builder.insert_element(undefined, number_at(rows[i], at), ir.Constant(ir.IntType(32), 0))
+                everywhere = builder.shuffle_vector(one, undefined, all_first)
+                for v in range(n_vectors):
+                    builder.store(builder.call(fma, [everywhere, ws[v], builder.load(into[i, v])]), into[i, v])
+
+        n_together = constant(n_sums)
         with cgutils.for_range(builder, n_runs) as run:
             in_x, in_w = number_at(x_runs, run.index), builder.add(w0, number_at(w_runs, run.index))
-            with cgutils.for_range(builder, length) as place:
-                at = builder.add(in_x, builder.mul(place.index, x_step))
-                w_at = builder.add(in_w, builder.mul(place.index, w_step))
-                ws = [load(w, builder.add(w_at, constant(v * lanes))) for v in range(n_vectors)]
-                for i in range(n_rows):
-                    one = builder.insert_element(undefined, number_at(rows[i], at), ir.Constant(ir.IntType(32), 0))
-                    everywhere = builder.shuffle_vector(one, undefined, all_first)
-                    for v in range(n_vectors):
-                        builder.store(builder.call(fma, [everywhere, ws[v], builder.load(sums[i, v])]), sums[i, v])
+            with cgutils.for_range(builder, builder.sdiv(length, n_together)) as several:
+                for k in range(n_sums):
+                    add_product(builder.add(builder.mul(several.index, n_together), constant(k)), in_x, in_w, sums[k])
+            with cgutils.for_range(builder, builder.srem(length, n_together)):
+                add_product(builder.sub(length, constant(1)), in_x, in_w, sums[0])
         for cell in cells:
-            builder.store(builder.load(sums[cell]), vector_at(y, index_of(y0, y_step, *cell))).align = size
+            total = builder.load(sums[0][cell])
+            for more in sums[1:]:
+                total = builder.fadd(total, builder.load(more[cell]))
+            builder.store(total, vector_at(y, index_of(y0, y_step, *cell))).align = size
 
     with builder.if_else(builder.icmp_signed("==", vectors, constant(1))) as (one_vector, two_vectors):
         with one_vector:
@@ -94,15 +106,15 @@ def multiply_tile(
 ) -> None:  # fmt: skip
     """Set a tile of `y` to a tile of `start` plus a product of `x` and `w`.
 
-    All arrays are vectors. A tile has 16 rows of one vector register, or 8 rows of two, and
-    begins at ``y[y0]``; the next row begins `y_step` later. Row i of the first factor begins at
+    All arrays are vectors. A tile has `ROWS` rows of one or two vector registers, and begins at
+    ``y[y0]``; the next row begins `y_step` later. Row i of the first factor begins at
     ``x0 + x_rows[row + i]``, row 0 of the second at `w0`. Products are summed over runs: the k-th
     has `length` numbers of x and rows of w, from ``x_runs[k]`` and ``w_runs[k]`` on, in steps of
     `x_step` and `w_step`.
     """
     width = vectors * VECTOR // y.itemsize
     along, columns = np.arange(length), np.arange(width)
-    for i in range(ROWS // vectors):
+    for i in range(ROWS):
         total = start[s0 + i * s_step : s0 + i * s_step + width].copy()
         for x_run, w_run in zip(x_runs, w_runs, strict=True):
             numbers = x[x0 + x_rows[row + i] + x_run + along * x_step]

@@ -35,13 +35,15 @@ def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, ge
     `positive` (N, positions, outputs) tells which are positive. If it is empty, there is no ReLU.
     """
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
+    biases = np.tile(bias, y.shape[1])  # one long row is faster than many short ones
     for block in _blocks(x, weight, geometry):
         patches = _patches(_padded(x[block], geometry), geometry)
-        out = y[block].reshape(-1, len(bias))
-        np.dot(patches, rows, out=out)
-        np.add(out, bias, out=out)
+        out = y[block]
+        np.dot(patches, rows, out=out.reshape(-1, len(bias)))
+        in_sample = out.reshape(len(out), -1)
+        np.add(in_sample, biases, out=in_sample)
         if positive.size:
-            np.greater(y[block], zero(y.dtype), out=positive[block])
+            np.greater(out, zero(y.dtype), out=positive[block])
             np.maximum(out, zero(y.dtype), out=out)
 
 
@@ -52,7 +54,7 @@ def convolve_backward(
     """Write the gradients of weight, bias and x. If `dx` is empty, the last is not needed."""
     kernel, strides, dilations, before, positions = geometry.tolist()
     n_outputs, channels, n_places = weight.shape
-    of_patches = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(n_outputs, -1)
+    of_places = np.ascontiguousarray(weight.transpose(2, 0, 1))
     lengths = padded_lengths(x.shape[1:4], geometry).tolist()
     inside = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:4], strict=True)))
     total = np.zeros((channels * n_places, n_outputs), x.dtype)
@@ -64,12 +66,11 @@ def convolve_backward(
         dbias += ones(len(rows), rows.dtype).dot(rows)
         total += _patches(_padded(x[block], geometry), geometry).T.dot(rows)
         if dx.size:
-            dpatches = rows.dot(of_patches).reshape(-1, *positions, *kernel, channels)
-            padded = np.zeros((len(dpatches), *lengths, channels), x.dtype)
-            for place in product(*map(range, kernel)):
+            padded = np.zeros((len(dx[block]), *lengths, channels), x.dtype)
+            for place, of_place in zip(product(*map(range, kernel)), of_places, strict=True):
                 axes = zip(place, strides, dilations, positions, strict=True)
                 pixels = (slice(k * d, k * d + s * (p - 1) + 1, s) for k, s, d, p in axes)
-                padded[(slice(None), *pixels)] += dpatches[(*(slice(None),) * 4, *place)]
+                padded[(slice(None), *pixels)] += rows.dot(of_place).reshape(-1, *positions, channels)
             dx[block] = padded[inside]
     dweight[...] = total.reshape(n_places, channels, n_outputs).transpose(2, 1, 0)
 

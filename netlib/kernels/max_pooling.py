@@ -25,24 +25,28 @@ def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
 
     Of equal numbers the first wins, and NaN wins over all.
     """
+    places = list(_places(x.shape[1:4], winners.dtype, geometry))
     y[...] = -np.inf
-    winners[...] = -1
-    for _, at, under, numbers in _places(x.shape[1:4], winners.dtype, geometry):
-        best, new, winner = y[at], x[under], winners[at]
-        is_better = (new > best) | ((new != new) & (best == best)) | (winner < 0)
-        np.copyto(best, new, where=is_better)
-        np.copyto(winner, numbers, where=is_better)
+    for at, under, _ in places:
+        np.maximum(y[at], x[under], out=y[at])
+    has_nan = np.isnan(np.min(y))
+    winners[...] = 0
+    for at, under, numbers in reversed(places):
+        is_largest = x[under] == y[at]
+        if has_nan:
+            is_largest |= np.isnan(x[under])
+        winners[at] += (numbers - winners[at]) * is_largest
 
 
 @Kernel
 def pool_max_backward(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
     """Set `dx` to the sum of `dout` at the winners."""
     dx[...] = 0
-    for _, at, under, numbers in _places(dx.shape[1:4], winners.dtype, geometry):
+    for at, under, numbers in _places(dx.shape[1:4], winners.dtype, geometry):
         dx[under] += dout[at] * (winners[at] == numbers)
 
 
-def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Slices, Array]]:
+def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Array]]:
     """Yield each place in the kernel, the positions where it is on a pixel, and which pixels."""
     kernel, strides, dilations, borders, positions = geometry.tolist()
     numbers = np.arange(np.prod(lengths), dtype=dtype).reshape(*lengths, 1)
@@ -55,7 +59,7 @@ def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[t
             reached.append(slice(first, last))
             pixels.append(slice(start + first * s, start + last * s, s) if last > first else slice(0))
         everywhere = slice(None)
-        yield place, (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
+        yield (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
 
 
 @helper

@@ -23,7 +23,7 @@ from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
 
-COLUMNS = 128
+COLUMNS = 512
 """Enough for vector registers in loops over columns."""
 
 

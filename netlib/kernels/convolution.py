@@ -22,9 +22,9 @@ from numpy.lib.stride_tricks import as_strided
 from ..arrays import Array, Shape
 from .constants import ones, zero
 from .kernel import Kernel, helper
-from .tile import ROWS, VECTOR, multiply_tile
+from .vectors import ROWS, VECTOR, multiply_tile
 
-BLOCK = 1 << 20
+BLOCK = 1 << 22
 """The most bytes of patches that NumPy copies at a time, unless a single sample has more."""
 
 

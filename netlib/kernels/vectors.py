@@ -85,20 +85,20 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
 
     code = _Emitter(context, builder, signature, arguments)
     ir, lanes, add, multiply = code.ir, code.lanes, builder.add, builder.mul
-    (y, y0, y_step, start, s0, s_step, x, x0, x_rows, row, x_runs,
+    (y, y0, y_rows, start, s0, s_rows, x, x0, x_rows, row, x_runs,
      w, w0, w_runs, length, x_step, w_step, vectors) = code.arguments  # fmt: skip
     vector = ir.VectorType(code.number, lanes)
     fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{8 * code.size}")
 
-    def index_of(first: Any, step: Any, i: int, v: int) -> Any:
-        return add(add(first, multiply(step, code.constant(i))), code.constant(v * lanes))
+    def index_of(first: Any, rows: Any, i: int, v: int) -> Any:
+        return add(add(first, code.at(rows, add(row, code.constant(i)))), code.constant(v * lanes))
 
     def emit(n_vectors: int) -> None:
         n_sums = 2 // n_vectors  # of two places at a time, since an addition must wait for the last one
         cells = [(i, v) for i in range(ROWS) for v in range(n_vectors)]
         sums = [{cell: cgutils.alloca_once(builder, vector) for cell in cells} for _ in range(n_sums)]
         for cell in cells:
-            builder.store(code.load(start, index_of(s0, s_step, *cell), lanes), sums[0][cell])
+            builder.store(code.load(start, index_of(s0, s_rows, *cell), lanes), sums[0][cell])
             for more in sums[1:]:
                 builder.store(ir.Constant(vector, None), more[cell])
         rows = [builder.gep(x, [add(x0, code.at(x_rows, add(row, code.constant(i))))]) for i in range(ROWS)]
@@ -128,7 +128,7 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
             total = builder.load(sums[0][cell])
             for more in sums[1:]:
                 total = builder.fadd(total, builder.load(more[cell]))
-            code.store(total, y, index_of(y0, y_step, *cell))
+            code.store(total, y, index_of(y0, y_rows, *cell))
 
     with builder.if_else(builder.icmp_signed("==", vectors, code.constant(1))) as (one_vector, two_vectors):
         with one_vector:
@@ -140,29 +140,30 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
 
 @helper(emit=_emit_tile)
 def multiply_tile(
-    y: Array, y0: int, y_step: int, start: Array, s0: int, s_step: int,
+    y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array,
     x: Array, x0: int, x_rows: Array, row: int, x_runs: Array,
     w: Array, w0: int, w_runs: Array, length: int, x_step: int, w_step: int, vectors: int,
 ) -> None:  # fmt: skip
     """Set a tile of `y` to a tile of `start` plus a product of `x` and `w`.
 
-    All arrays are vectors. A tile has `ROWS` rows of one or two vector registers, and begins at
-    ``y[y0]``; the next row begins `y_step` later. Row i of the first factor begins at
-    ``x0 + x_rows[row + i]``, row 0 of the second at `w0`. Products are summed over runs: the k-th
-    has `length` numbers of x and rows of w, from ``x_runs[k]`` and ``w_runs[k]`` on, in steps of
-    `x_step` and `w_step`.
+    All arrays are vectors. A tile has `ROWS` rows of one or two vector registers. Its row i begins
+    at ``y0 + y_rows[row + i]``, and likewise in `start` and in the first factor, x. Row 0 of the
+    second, w, begins at `w0`. Products are summed over runs: the k-th has `length` numbers of x and
+    rows of w, from ``x_runs[k]`` and ``w_runs[k]`` on, in steps of `x_step` and `w_step`.
 
     The rows of x are read in place, and may overlap, as patches of an image do. A matrix library
     would need a copy of every patch.
     """
     width = vectors * VECTOR // y.itemsize
-    along, columns = np.arange(length), np.arange(width)
+    along, columns, totals = np.arange(length), np.arange(width), []
     for i in range(ROWS):
-        total = start[s0 + i * s_step : s0 + i * s_step + width].copy()
+        total = start[s0 + s_rows[row + i] + columns]
         for x_run, w_run in zip(x_runs, w_runs, strict=True):
             numbers = x[x0 + x_rows[row + i] + x_run + along * x_step]
             total += numbers @ w[w0 + w_run + along[:, None] * w_step + columns]
-        y[y0 + i * y_step : y0 + i * y_step + width] = total
+        totals.append(total)
+    for i, total in enumerate(totals):
+        y[y0 + y_rows[row + i] + columns] = total
 
 
 def _emit_keep_larger(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -264,9 +264,9 @@ def convolve_backward_loops(
                 )  # fmt: skip
         if dx.size > 0:
             dimage[:] = 0
-            for k in range(n_places):
-                for c in range(0, width_of_x, vectors_of_x * (VECTOR // x.itemsize)):
-                    for p in range(0, pd * ph * pw, ROWS):
+            for c in range(0, width_of_x, vectors_of_x * (VECTOR // x.itemsize)):
+                for p in range(0, pd * ph * pw, ROWS):
+                    for k in range(n_places):
                         at = at_places[k] + c
                         multiply_tile(
                             dimage, at, at_positions, dimage, at, at_positions, masked, 0, dout_rows, p, no_runs,

@@ -23,7 +23,7 @@ from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
 
-COLUMNS = 512
+COLUMNS = 128
 """Enough for vector registers in loops over columns."""
 
 
@@ -52,10 +52,10 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     n, channels = math.prod(shape) // shape[1], shape[1]
     repeats = _count_rows_in_one(n, channels)
     rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
-    per_channel = (channels,) + (1,) * (len(shape) - 2)
     mean, inverse, scale, shift, total, product, offset, slope = columns = np.empty((8, repeats * channels), dtype)
     of_mean, of_inverse, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(8, repeats, channels)
     one_mean, one_inverse, one_scale = of_mean[0], of_inverse[0], of_scale[0]
+    kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (one_mean, one_inverse)]
     variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty(0 if relu is None else last, np.bool_)
@@ -69,7 +69,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
 
     def average(of_columns: Array) -> Array:
         """Return the mean over the columns of each channel."""
-        average: Array = of_columns.reshape(repeats, channels).mean(axis=0) if repeats > 1 else of_columns
+        if repeats == 1:
+            return of_columns
+        average: Array = np.add.reduce(of_columns.reshape(repeats, channels)) / repeats
         return average
 
     def forward(x: Array) -> Array:
@@ -92,8 +94,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
             relu.__dict__["_cache"] = relu_cache
-        kept = x, one_mean.copy().reshape(per_channel), one_inverse.copy().reshape(per_channel), of_batch
-        attributes["_cache"] = shape, dtype, kept, token
+        attributes["_cache"] = shape, dtype, (x, *kept, of_batch), token
         return ys.finish(y)
 
     def backward_parameters(dout: Array) -> tuple[Array, Array, bool]:

@@ -17,7 +17,7 @@ from ..threads import count_cores, run_parts, split
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
-WORTH_A_THREAD = 10**12
+WORTH_A_THREAD = 30_000_000
 """Multiplications that take about as long as to wake up a thread."""
 
 

@@ -75,12 +75,14 @@ class Results:
 
 def channels_last(x: Array) -> Array:
     """Return images (N, C, …) as (N, …, C) in C order. If they are not so in memory, copy them."""
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    if x.ndim > 2:
+        x = x.transpose(0, *range(2, x.ndim), 1)
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
 
 def channels_first(x: Array) -> Array:
     """Return a view (N, C, …) of images (N, …, C)."""
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)) if x.ndim > 2 else x
 
 
 def has_windows(layer: Any, x: Any) -> bool:

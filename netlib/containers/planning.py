@@ -221,7 +221,7 @@ def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Seque
 
 
 def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec, takes_any_layout: bool = False) -> Callable[[Any], Any]:
-    """Return a backward that first converts dout to the type of `spec`, and to C order if needed."""
+    """Return a backward that first converts dout to the type of `spec`, and maybe to C order."""
     shape, dtype = spec
 
     def converting_backward(dout: Any) -> Any:

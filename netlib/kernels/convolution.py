@@ -93,9 +93,9 @@ def _padded(x: Array, geometry: Array) -> Array:
 
 
 def _patches(x: Array, geometry: Array) -> Array:
-    """Return a matrix with a row for each sample and position, and a column for each place and channel.
+    """Return a matrix whose row is the patch of one sample at one position.
 
-    The copy is made along the longer of the two in memory, which is faster.
+    The copy is made along rows or columns, whichever has longer pieces in memory.
     """
     kernel, strides, dilations, _, positions = geometry.tolist()
     n, *in_axes, one = x.strides

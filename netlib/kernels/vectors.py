@@ -1,8 +1,8 @@
-"""Loops over vector registers, which numba would not find by itself.
+"""Functions whose compiled versions use vector registers explicitly.
 
-numba vectorises long loops. Those over the channels of one pixel are short, and there are many of
-them. A product of small matrices that stays in registers is none of its loops at all. So these
-functions emit their instructions themselves. Each is written in NumPy, too, which says what it does.
+numba vectorises long loops. A loop over the channels of one pixel is too short for that, and no
+loop keeps a tile of a matrix product in registers. So the instructions of these functions are
+written here, for LLVM. Each function is also written in NumPy, which says what it computes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .kernel import helper
+from .kernel import emitted_by
 
 ROWS = 8
 VECTOR = 64
@@ -138,7 +138,7 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
     return context.get_dummy_value()
 
 
-@helper(emit=_emit_tile)
+@emitted_by(_emit_tile)
 def multiply_tile(
     y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array,
     x: Array, x0: int, x_rows: Array, row: int, x_runs: Array,
@@ -182,7 +182,7 @@ def _emit_keep_larger(context: Any, builder: Any, signature: Any, arguments: Any
     return context.get_dummy_value()
 
 
-@helper(emit=_emit_keep_larger)
+@emitted_by(_emit_keep_larger)
 def keep_larger(x: Array, x0: int, y: Array, winners: Array, y0: int, n: int, number: int, is_first: bool) -> None:
     """Replace numbers of y by those of x that are larger, and their winners by `number`.
 
@@ -210,7 +210,7 @@ def _emit_add_where(context: Any, builder: Any, signature: Any, arguments: Any) 
     return context.get_dummy_value()
 
 
-@helper(emit=_emit_add_where)
+@emitted_by(_emit_add_where)
 def add_where(dx: Array, x0: int, dout: Array, winners: Array, y0: int, n: int, number: int) -> None:
     """Add to numbers of dx those of dout whose winner is `number`.
 

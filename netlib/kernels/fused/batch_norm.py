@@ -22,7 +22,6 @@ from ..normalization import (
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
-
 COLUMNS = 128
 """Enough for vector registers in loops over columns."""
 
@@ -52,15 +51,15 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     n, channels = math.prod(shape) // shape[1], shape[1]
     repeats = _count_rows_in_one(n, channels)
     rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
-    mean, inverse, scale, shift, total, product, offset, slope = columns = np.empty((8, repeats * channels), dtype)
-    of_mean, of_inverse, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(8, repeats, channels)
-    one_mean, one_inverse, one_scale = of_mean[0], of_inverse[0], of_scale[0]
-    kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (one_mean, one_inverse)]
+    mean, scale, shift, total, product, offset, slope = columns = np.empty((7, repeats * channels), dtype)
+    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(7, repeats, channels)
+    inverse = np.empty(channels, dtype)
+    kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (of_mean[0], inverse)]
     variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty(0 if relu is None else last, np.bool_)
     positive_rows = positive.reshape((0, 0) if relu is None else rows)
-    masked = None if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
+    masked: Array = np.empty(rows, dtype) if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
     relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
     means, variances = find_means.of(dtype), find_variances.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
@@ -82,12 +81,12 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             of_mean[...] = average(mean)
             variances(x_rows, mean, variance)
             variance_of_channels = average(variance)
-            norm.update(one_mean, variance_of_channels, n)
+            norm.update(of_mean[0], variance_of_channels, n)
         else:
             of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
-        np.sqrt(variance_of_channels + eps, out=one_inverse)
-        of_inverse[...] = np.divide(1, one_inverse, out=one_inverse)
-        np.multiply(of_inverse, weight.value, out=of_scale)
+        np.sqrt(variance_of_channels + eps, out=inverse)
+        np.divide(1, inverse, out=inverse)
+        of_scale[...] = inverse * weight.value
         of_shift[...] = bias.value
         if relu is None:
             run(x_rows, mean, scale, shift, y.reshape(rows))
@@ -102,7 +101,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         if cache is None or cache[3] is not token:
             raise stale_cache(norm)
         x, _, _, of_batch = cache[2]
-        x_rows, d = channels_last(x).reshape(rows), channels_last(dout).reshape(rows)
+        x_rows = channels_last(x).reshape(rows)
+        d: Array = channels_last(dout).reshape(rows)
         if relu is None:
             find_sums(d, x_rows, mean, total, product)
         else:
@@ -110,8 +110,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 raise stale_cache(relu)
             find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
             d = masked
-        np.add.reduce(columns[4:6].reshape(2, repeats, channels), axis=1, out=sums)
-        np.multiply(sums[1], one_inverse, out=sums[1])
+        np.add.reduce(columns[3:5].reshape(2, repeats, channels), axis=1, out=sums)
+        np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
         weight.add_grad(sums[1])
         return d, x_rows, of_batch
@@ -120,9 +120,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         d, x_rows, of_batch = backward_parameters(dout)
         dx = dxs.begin()
         if of_batch:
-            share = one_scale / n
+            share = of_scale[0] / n
             of_offset[...] = share * sums[0]
-            of_slope[...] = share * one_inverse * sums[1]
+            of_slope[...] = share * inverse * sums[1]
         else:
             offset.fill(0)
             slope.fill(0)

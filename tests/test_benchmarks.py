@@ -217,6 +217,7 @@ def test_the_swept_networks_take_their_images(case):
     assert build(case).predict(case.inputs(1)).shape == (1, 10)
 
 
+@pytest.mark.exhaustive
 def test_each_time_and_each_size_is_measured_and_the_checks_see_what_is_wrong(monkeypatch):
     name, case = next((name, case) for name, case in checking_and_drawing.CASES.items() if not case.is_large)
     monkeypatch.setattr(checking_and_drawing, "CASES", {name: case})

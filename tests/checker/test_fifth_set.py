@@ -10,7 +10,10 @@ NOT_CAUGHT = {"Float64Constant", "Float64Gradient"}
 """They turn float32 into float64, but the inputs are float64, so nothing shows."""
 MISNAMED = {"RMSNormSum", "BatchNormEvalLikeTrain", "StraightThrough", "LagExchanged"}
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of layers whose mistake is to be not finite
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # of layers whose mistake is to be not finite
+]
 
 
 def report(make):

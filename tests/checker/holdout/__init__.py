@@ -22,4 +22,4 @@ LONG = {
     "GRUCellGateTurned: The update gate's gradient has the wrong sign.",
     "MixtureDensityLossPrior",
 }
-"""Broken layers that take longest to name: the suite only checks that they are caught."""
+"""Broken layers that take longest: the suite does not write the suggested lines into them."""

@@ -130,14 +130,12 @@ class WorkArrays:
         These are the images between fused operations that prefer it, or take any layout.
         """
         found: set[int] = set()
-        for slot in range(self._program.n_slots):
+        for slot, spec in sorted(self._specs.items()):
             maker, readers = self._makers.get(slot), [fusion for _, fusion in self._readers.get(slot, [])]
             fusions = [fusion for fusion in (maker, *readers) if fusion is not None]
-            sources = self._sources.get(slot, ())
             prefers = any(each.layout == "channels last" for each in ([maker] if maker else fusions))
-            prefers = prefers or (maker is not None and not found.isdisjoint(sources))
-            is_image = slot in self._specs and len(self._specs[slot].shape) > 2
-            if is_image and prefers and all(each.layout != "C" for each in fusions):
+            follows = maker is not None and not found.isdisjoint(self._sources[slot])
+            if (prefers or follows) and len(spec.shape) > 2 and all(each.layout != "C" for each in fusions):
                 found.add(slot)
         return found
 

@@ -49,7 +49,7 @@ def test_what_the_given_shape_does_not_show_is_found_all_the_same(name, slugs, m
 
 def test_what_is_noted_and_not_called_a_mistake_is_memory_that_the_caller_shares():
     notes = {name: {note.kind for note in holdout_report(make).notes} for name, _, make in BROKEN if name in NOTED}
-    assert notes == dict.fromkeys(NOTED, {"aliases-output"})
+    assert notes == {name: {"aliases-output"} for name in NOTED}
 
 
 def test_of_all_findings_in_all_broken_layers_80_in_100_carry_the_line_to_write():

@@ -7,8 +7,8 @@ has the rows kernel, stride, dilation, border before, and positions, for D, H an
 The patches under the kernel, as the rows of a matrix, times the weight are the outputs. NumPy
 copies the patches of a few samples at a time; the loops read them where they are in the image.
 
-The gradient of x is a sum of patches, put back to where they were taken from. For the loops, it is
-a convolution, too: of `dout`, in a border of zeros, with the kernel reversed.
+The gradient of x is a sum of patches, put back to where they were taken from: one place in the
+kernel after the other.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from numpy.lib.stride_tricks import as_strided
 from ..arrays import Array, Shape
 from .constants import ones, zero
 from .kernel import Kernel, helper
-from .tile import ROWS, VECTOR, multiply_tile
+from .vectors import ROWS, VECTOR, multiply_tile
 
-BLOCK = 1 << 20
+BLOCK = 1 << 22
 """The most bytes of patches that NumPy copies at a time, unless a single sample has more."""
 
 
@@ -35,13 +35,15 @@ def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, ge
     `positive` (N, positions, outputs) tells which are positive. If it is empty, there is no ReLU.
     """
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
+    biases = np.tile(bias, y.shape[1])  # one long row is faster than many short ones
     for block in _blocks(x, weight, geometry):
         patches = _patches(_padded(x[block], geometry), geometry)
-        out = y[block].reshape(-1, len(bias))
-        np.dot(patches, rows, out=out)
-        np.add(out, bias, out=out)
+        out = y[block]
+        np.dot(patches, rows, out=out.reshape(-1, len(bias)))
+        in_sample = out.reshape(len(out), -1)
+        np.add(in_sample, biases, out=in_sample)
         if positive.size:
-            np.greater(y[block], zero(y.dtype), out=positive[block])
+            np.greater(out, zero(y.dtype), out=positive[block])
             np.maximum(out, zero(y.dtype), out=out)
 
 
@@ -52,7 +54,7 @@ def convolve_backward(
     """Write the gradients of weight, bias and x. If `dx` is empty, the last is not needed."""
     kernel, strides, dilations, before, positions = geometry.tolist()
     n_outputs, channels, n_places = weight.shape
-    of_patches = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(n_outputs, -1)
+    of_places = np.ascontiguousarray(weight.transpose(2, 0, 1))
     lengths = padded_lengths(x.shape[1:4], geometry).tolist()
     inside = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:4], strict=True)))
     total = np.zeros((channels * n_places, n_outputs), x.dtype)
@@ -64,12 +66,11 @@ def convolve_backward(
         dbias += ones(len(rows), rows.dtype).dot(rows)
         total += _patches(_padded(x[block], geometry), geometry).T.dot(rows)
         if dx.size:
-            dpatches = rows.dot(of_patches).reshape(-1, *positions, *kernel, channels)
-            padded = np.zeros((len(dpatches), *lengths, channels), x.dtype)
-            for place in product(*map(range, kernel)):
+            padded = np.zeros((len(dx[block]), *lengths, channels), x.dtype)
+            for place, of_place in zip(product(*map(range, kernel)), of_places, strict=True):
                 axes = zip(place, strides, dilations, positions, strict=True)
                 pixels = (slice(k * d, k * d + s * (p - 1) + 1, s) for k, s, d, p in axes)
-                padded[(slice(None), *pixels)] += dpatches[(*(slice(None),) * 4, *place)]
+                padded[(slice(None), *pixels)] += rows.dot(of_place).reshape(-1, *positions, channels)
             dx[block] = padded[inside]
     dweight[...] = total.reshape(n_places, channels, n_outputs).transpose(2, 1, 0)
 
@@ -92,9 +93,9 @@ def _padded(x: Array, geometry: Array) -> Array:
 
 
 def _patches(x: Array, geometry: Array) -> Array:
-    """Return a matrix with a row for each sample and position, and a column for each place and channel.
+    """Return a matrix whose row is the patch of one sample at one position.
 
-    The copy is made along the longer of the two in memory, which is faster.
+    The copy is made along rows or columns, whichever has longer pieces in memory.
     """
     kernel, strides, dilations, _, positions = geometry.tolist()
     n, *in_axes, one = x.strides
@@ -184,13 +185,14 @@ def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Arr
     length = side_by_side * channels
     runs = offsets((kd, kh, kw // side_by_side, 1), (dd * plane, dh * line, dw * channels, 0), 1)
     in_rows = np.arange(len(runs)) * (length * width)
-    out = np.empty(len(at_positions) * width, x.dtype)
+    out, out_rows = np.empty(len(at_positions) * width, x.dtype), np.arange(len(at_positions)) * width
+    no_rows = np.zeros(len(at_positions), np.int64)
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
         for o in range(0, width, step):
-            for p in range(0, n_positions, ROWS // vectors):
+            for p in range(0, n_positions, ROWS):
                 multiply_tile(
-                    out, p * width + o, width, start, o, 0, image, 0, at_positions, p, runs,
+                    out, o, out_rows, start, o, no_rows, image, 0, at_positions, p, runs,
                     rows, o, in_rows, length, 1, width, vectors,
                 )  # fmt: skip
         if width == n_outputs:  # all rows are one vector, which makes longer loops
@@ -232,39 +234,45 @@ def convolve_backward_loops(
     image = np.zeros(lengths[0] * plane, x.dtype)
 
     vectors, width = columns_of(n_outputs, x.itemsize)
-    shift, with_border = border_of_dout(x.shape[1:4], geometry)
-    dline, dplane = with_border[2] * n_outputs, with_border[1] * with_border[2] * n_outputs
-    douts = np.zeros(with_border[0] * dplane + width, x.dtype)
-    first = shift[0] * dplane + shift[1] * dline + shift[2] * n_outputs
     x_runs = offsets((pd, ph, 1, 1), (sd * plane, sh * line, 0, 0), 1)
-    dout_runs = first + offsets((pd, ph, 1, 1), (dplane, dline, 0, 0), 1)
+    dout_runs = np.arange(len(x_runs)) * (pw * n_outputs)
     at_rows = offsets((kd, kh, kw, channels), (dd * plane, dh * line, dw * channels, 1), ROWS)
-    total, total_of_lines = np.zeros(len(at_rows) * width, x.dtype), np.zeros(pw * n_outputs, x.dtype)
+    total, total_rows = np.zeros(len(at_rows) * width, x.dtype), np.arange(len(at_rows)) * width
+    masked = np.zeros(pd * ph * pw * n_outputs + width, x.dtype)
+    total_of_lines = np.zeros(pw * n_outputs, x.dtype)
 
     vectors_of_x, width_of_x = columns_of(channels, x.itemsize)
-    reverse = np.zeros(n_places * n_outputs * width_of_x, x.dtype)
+    dline, dplane = lengths[2] * width_of_x, lengths[1] * lengths[2] * width_of_x
+    dimage = np.empty(lengths[0] * dplane, x.dtype)
+    at_positions = offsets((pd, ph, pw, 1), (sd * dplane, sh * dline, sw * width_of_x, 0), ROWS)
+    at_places = offsets((kd, kh, kw, 1), (dd * dplane, dh * dline, dw * width_of_x, 0), 1)
+    dout_rows = offsets((pd, ph, pw, 1), (ph * pw * n_outputs, pw * n_outputs, n_outputs, 0), ROWS)
+    of_places, no_runs = np.zeros(n_places * n_outputs * width_of_x, x.dtype), np.zeros(1, np.int64)
     for o in range(n_outputs):
         for c in range(channels):
             for k in range(n_places):
-                reverse[((n_places - 1 - k) * n_outputs + o) * width_of_x + c] = weight[o, c, k]
+                of_places[(k * n_outputs + o) * width_of_x + c] = weight[o, c, k]
 
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
-        write_dout(dout[m].reshape(-1), positive, m, douts, dout_runs, total_of_lines)
+        write_dout(dout[m].reshape(-1), positive, m, masked, total_of_lines)
         for o in range(0, width, vectors * (VECTOR // x.itemsize)):
-            for k in range(0, n_places * channels, ROWS // vectors):
-                at = k * width + o
+            for k in range(0, n_places * channels, ROWS):
                 multiply_tile(
-                    total, at, width, total, at, width, image, 0, at_rows, k, x_runs,
-                    douts, o, dout_runs, pw, sw * channels, n_outputs, vectors,
+                    total, o, total_rows, total, o, total_rows, image, 0, at_rows, k, x_runs,
+                    masked, o, dout_runs, pw, sw * channels, n_outputs, vectors,
                 )  # fmt: skip
         if dx.size > 0:
-            pixels = dx[m].reshape(-1)
-            for a in range(sd):
-                for b in range(sh):
-                    for e in range(sw):
-                        write_dx(pixels, x.shape[1:4], (a, b, e), douts, shift, dplane, dline, reverse, n_outputs, channels,
-                                 width_of_x, vectors_of_x, geometry)  # fmt: skip
+            dimage[:] = 0
+            for c in range(0, width_of_x, vectors_of_x * (VECTOR // x.itemsize)):
+                for p in range(0, pd * ph * pw, ROWS):
+                    for k in range(n_places):
+                        at = at_places[k] + c
+                        multiply_tile(
+                            dimage, at, at_positions, dimage, at, at_positions, masked, 0, dout_rows, p, no_runs,
+                            of_places, k * n_outputs * width_of_x + c, no_runs, n_outputs, 1, width_of_x, vectors_of_x,
+                        )  # fmt: skip
+            read_image(dimage, dx[m], lengths, geometry[3], width_of_x)
     dbias[:] = 0
     for i in range(total_of_lines.size):
         dbias[i % n_outputs] += total_of_lines[i]
@@ -275,14 +283,13 @@ def convolve_backward_loops(
 
 
 @helper
-def write_dout(dout: Array, positive: Array, m: int, douts: Array, runs: Array, total: Array) -> None:
-    """Write ``dout * positive`` of sample m into lines that begin at `runs`, and add each to `total`."""
+def write_dout(dout: Array, positive: Array, m: int, masked: Array, total: Array) -> None:
+    """Write ``dout * positive`` of sample m, and add the sum of its lines to `total`."""
     n, one, zero = total.size, dout.dtype.type(1), dout.dtype.type(0)
-    for k in range(len(runs)):
-        into = douts[runs[k] : runs[k] + n]
-        line = dout[k * n : k * n + n]
+    for start in range(0, dout.size, n):
+        line, into = dout[start : start + n], masked[start : start + n]
         if positive.size > 0:
-            mask = positive[m].reshape(-1)[k * n : k * n + n]
+            mask = positive[m].reshape(-1)[start : start + n]
             for i in range(n):
                 # a product, so that a masked NaN stays NaN, as in NumPy
                 d = line[i] * (one if mask[i] else zero)
@@ -295,65 +302,18 @@ def write_dout(dout: Array, positive: Array, m: int, douts: Array, runs: Array, 
 
 
 @helper
-def border_of_dout(lengths: Shape, geometry: Array) -> tuple[Array, Array]:
-    """Return the border that `dout` needs before it on each axis, and its lengths with the border.
-
-    Pixel i is under place k of the kernel at position (i + before − k · dilation) / stride.
-    """
-    shift, padded = np.empty(3, np.int64), np.empty(3, np.int64)
-    for axis in range(3):
-        first = (geometry[3, axis] - geometry[2, axis] * (geometry[0, axis] - 1)) // geometry[1, axis]
-        last = (lengths[axis] - 1 + geometry[3, axis]) // geometry[1, axis]
-        shift[axis] = max(0, -first)
-        padded[axis] = shift[axis] + max(last + 1, geometry[4, axis])
-    return shift, padded
-
-
-@helper
-def write_dx(
-    pixels: Array, lengths: Shape, phase: Shape, douts: Array, shift: Array, dplane: int, dline: int,
-    reverse: Array, n_outputs: int, channels: int, width: int, vectors: int, geometry: Array,
-) -> None:  # fmt: skip
-    """Write the gradients of every stride-th pixel, from the pixel `phase` on.
-
-    These are under the same places of the kernel.
-    """
-    steps = (dplane, dline, n_outputs)
-    n_places = geometry[0, 0] * geometry[0, 1] * geometry[0, 2]
-    counts, firsts = np.empty(3, np.int64), np.zeros(n_places, np.int64)
-    places = np.empty(n_places, np.int64)
-    n_runs = 0
-    for axis in range(3):
-        counts[axis] = (lengths[axis] - phase[axis] + geometry[1, axis] - 1) // geometry[1, axis]
-    for j in range(n_places):
-        k = n_places - 1 - j
-        place = (k // (geometry[0, 1] * geometry[0, 2]), k // geometry[0, 2] % geometry[0, 1], k % geometry[0, 2])
-        is_under, at = True, 0
-        for axis in range(3):
-            reach = phase[axis] + geometry[3, axis] - place[axis] * geometry[2, axis]
-            is_under = is_under and reach % geometry[1, axis] == 0
-            at += (reach // geometry[1, axis] + shift[axis]) * steps[axis]
-        if is_under:
-            firsts[n_runs], places[n_runs] = at, j * n_outputs * width
-            n_runs += 1
-    length, firsts, places = n_outputs, firsts[:n_runs], places[:n_runs]
-    if geometry[1, 2] == 1 and geometry[2, 2] == 1:  # the places of a line lie side by side
-        length, firsts, places = geometry[0, 2] * n_outputs, firsts[:: geometry[0, 2]].copy(), places[:: geometry[0, 2]].copy()
-    at_pixels = offsets((counts[0], counts[1], counts[2], 1), (dplane, dline, n_outputs, 0), ROWS)
-    sd, sh, sw = geometry[1]
-    in_lines = (sd * lengths[1] * lengths[2] * channels, sh * lengths[2] * channels, sw * channels, 0)
-    into = offsets((counts[0], counts[1], counts[2], 1), in_lines, 1)
-    first = ((phase[0] * lengths[1] + phase[1]) * lengths[2] + phase[2]) * channels
-    lanes = vectors * (VECTOR // pixels.itemsize)
-    nothing, out = np.zeros(lanes, pixels.dtype), np.empty(ROWS // vectors * lanes, pixels.dtype)
-    for c in range(0, width, lanes):
-        valid = min(lanes, channels - c)
-        for p in range(0, len(into), ROWS // vectors):
-            multiply_tile(
-                out, 0, lanes, nothing, 0, 0, douts, 0, at_pixels, p, firsts, reverse, c, places, length, 1, width, vectors
-            )
-            for i in range(min(ROWS // vectors, len(into) - p)):
-                at = first + into[p + i] + c
-                pixel, row = pixels[at : at + valid], out[i * lanes : (i + 1) * lanes]
-                for j in range(valid):
-                    pixel[j] = row[j]
+def read_image(image: Array, x: Array, lengths: Array, before: Array, width: int) -> None:
+    """Read an image (D, H, W, C) from the vector of one with a border, and with more channels."""
+    depth, height, breadth, channels = x.shape
+    for a in range(depth):
+        for b in range(height):
+            at = (((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]) * width
+            if width == channels:
+                line, into = image[at : at + breadth * channels], x[a, b].reshape(-1)
+                for i in range(into.size):
+                    into[i] = line[i]
+            else:
+                for e in range(breadth):
+                    pixel = image[at + e * width : at + e * width + channels]
+                    for c in range(channels):
+                        x[a, b, e, c] = pixel[c]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -19,19 +19,27 @@ COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(
 """The types for which loops are compiled, with their names in numba. All others use NumPy."""
 
 
-_unregistered: list[tuple[Callable[..., Any], Callable[..., Any] | None]] = []
-"""Helpers of which numba does not know yet, and what emits their instructions."""
+Emit = Callable[[Any, Any, Any, Any], Any]
+"""Writes the instructions of a call: ``emit(context, builder, signature, arguments)``."""
+
+_unregistered: list[tuple[Callable[..., Any], Emit | None]] = []
+"""Helpers that numba does not know yet."""
 
 
-def helper(function: Any = None, *, emit: Callable[..., Any] | None = None) -> Any:
-    """Mark a Python function that loops call, so that numba compiles it with them.
-
-    If `emit` is given, numba calls it to emit the instructions in place of the function's own.
-    """
-    if function is None:
-        return partial(helper, emit=emit)
-    _unregistered.append((function, emit))
+def helper(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that loops call, so that numba compiles it with them."""
+    _unregistered.append((function, None))
     return function
+
+
+def emitted_by(emit: Emit) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Return a decorator for a helper whose instructions `emit` writes, instead of numba."""
+
+    def mark(function: Callable[P, None]) -> Callable[P, None]:
+        _unregistered.append((function, emit))
+        return function
+
+    return mark
 
 
 def register_helpers() -> None:
@@ -46,7 +54,7 @@ def register_helpers() -> None:
         else:
             typer = wraps(function)(lambda *arguments: types.none)
             type_callable(function)(lambda context, typer=typer: typer)
-            lower_builtin(function, types.VarArg(types.Any))(emit)
+            lower_builtin(function, types.VarArg(types.Any))(emit)  # type: ignore[attr-defined]
 
 
 class Loops(Generic[P, R]):
@@ -93,14 +101,15 @@ class Loops(Generic[P, R]):
             return False
         from numba import njit
 
-        register_helpers()
         options = {
             "fastmath": {"contract", "reassoc", "arcp", "nsz"},
             "error_model": "numpy",
             "cache": True,
             "nogil": True,
         }
-        self.run = run = njit(self.signatures(), **options)(self.__wrapped__)
+        decorate = njit(self.signatures(), **options)
+        register_helpers()
+        self.run = run = decorate(self.__wrapped__)
         return bool(run.stats.cache_misses)
 
 

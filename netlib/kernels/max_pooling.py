@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Array, Shape
 from .kernel import Kernel, helper
+from .vectors import add_where, keep_larger
 
 Slices = tuple[Any, ...]
 
@@ -25,24 +26,28 @@ def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
 
     Of equal numbers the first wins, and NaN wins over all.
     """
+    places = list(_places(x.shape[1:4], winners.dtype, geometry))
     y[...] = -np.inf
-    winners[...] = -1
-    for _, at, under, numbers in _places(x.shape[1:4], winners.dtype, geometry):
-        best, new, winner = y[at], x[under], winners[at]
-        is_better = (new > best) | ((new != new) & (best == best)) | (winner < 0)
-        np.copyto(best, new, where=is_better)
-        np.copyto(winner, numbers, where=is_better)
+    for at, under, _ in places:
+        np.maximum(y[at], x[under], out=y[at])
+    has_nan = np.isnan(np.min(y))
+    winners[...] = 0
+    for at, under, numbers in reversed(places):
+        is_largest = x[under] == y[at]
+        if has_nan:
+            is_largest |= np.isnan(x[under])
+        winners[at] += (numbers - winners[at]) * is_largest
 
 
 @Kernel
 def pool_max_backward(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
     """Set `dx` to the sum of `dout` at the winners."""
     dx[...] = 0
-    for _, at, under, numbers in _places(dx.shape[1:4], winners.dtype, geometry):
+    for at, under, numbers in _places(dx.shape[1:4], winners.dtype, geometry):
         dx[under] += dout[at] * (winners[at] == numbers)
 
 
-def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Slices, Array]]:
+def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Array]]:
     """Yield each place in the kernel, the positions where it is on a pixel, and which pixels."""
     kernel, strides, dilations, borders, positions = geometry.tolist()
     numbers = np.arange(np.prod(lengths), dtype=dtype).reshape(*lengths, 1)
@@ -55,7 +60,7 @@ def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[t
             reached.append(slice(first, last))
             pixels.append(slice(start + first * s, start + last * s, s) if last > first else slice(0))
         everywhere = slice(None)
-        yield place, (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
+        yield (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
 
 
 @helper
@@ -85,39 +90,20 @@ def pool_max_loops(x: Array, y: Array, winners: Array, geometry: Array) -> None:
     channels = x.shape[4]
     pixels, counts = pixels_under(y.shape[1:4], x.shape[1:4], geometry)
     for m in range(len(x)):
-        images, outputs, places = x[m].reshape(-1, channels), y[m].reshape(-1, channels), winners[m].reshape(-1, channels)
+        image, outputs, places = x[m].reshape(-1), y[m].reshape(-1), winners[m].reshape(-1)
         for p in range(len(counts)):
-            best, winner = outputs[p], places[p]
-            best[:], winner[:] = images[pixels[p, 0]], pixels[p, 0]
-            for k in range(1, counts[p], 3):  # three at a time, the last one repeated if necessary
-                one, two, three = pixels[p, k], pixels[p, min(k + 1, counts[p] - 1)], pixels[p, min(k + 2, counts[p] - 1)]
-                first, second, third = images[one], images[two], images[three]
-                for c in range(channels):
-                    v, w = best[c], winner[c]
-                    new = first[c]
-                    is_better = (new > v) | ((new != new) & (v == v))
-                    v, w = (new if is_better else v), (one if is_better else w)
-                    new = second[c]
-                    is_better = (new > v) | ((new != new) & (v == v))
-                    v, w = (new if is_better else v), (two if is_better else w)
-                    new = third[c]
-                    is_better = (new > v) | ((new != new) & (v == v))
-                    best[c], winner[c] = (new if is_better else v), (three if is_better else w)
+            for k in range(counts[p]):
+                keep_larger(image, pixels[p, k] * channels, outputs, places, p * channels, channels, pixels[p, k], k == 0)
 
 
 @pool_max_backward.compiled("void(const t[:, :, :, :, ::1], const int32[:, :, :, :, ::1], t[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_backward_loops(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
     channels = dx.shape[4]
-    zero, one = dx.dtype.type(0), dx.dtype.type(1)
+    zero = dx.dtype.type(0)
     pixels, counts = pixels_under(dout.shape[1:4], dx.shape[1:4], geometry)
     for m in range(len(dx)):
-        images, douts, places = dx[m].reshape(-1, channels), dout[m].reshape(-1, channels), winners[m].reshape(-1, channels)
-        images[...] = zero
+        image, douts, places = dx[m].reshape(-1), dout[m].reshape(-1), winners[m].reshape(-1)
+        image[:] = zero
         for p in range(len(counts)):
-            d, winner = douts[p], places[p]
             for k in range(counts[p]):
-                pixel = pixels[p, k]
-                into = images[pixel]
-                for c in range(channels):
-                    # a product, as in NumPy
-                    into[c] += d[c] * (one if winner[c] == pixel else zero)
+                add_where(image, pixels[p, k] * channels, douts, places, p * channels, channels, pixels[p, k])

@@ -109,12 +109,8 @@ def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, mask
     np.sum(masked * (x - mean), axis=0, out=product)
 
 
-@gradient_sums_relu.compiled(
-    "void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[:, ::1], t[::1], t[::1])"
-)
-def gradient_sums_relu_loops(
-    dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array
-) -> None:
+@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[:, ::1], t[::1], t[::1])")
+def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
     zero, one = dout.dtype.type(0), dout.dtype.type(1)
     total[:] = 0
     product[:] = 0
@@ -134,9 +130,7 @@ def normalize_backward(dout: Array, x: Array, mean: Array, scale: Array, offset:
     np.subtract(dx, slope * (x - mean), out=dx)
 
 
-@normalize_backward.compiled(
-    "void(const t[:, ::1], const t[:, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, ::1])"
-)
+@normalize_backward.compiled("void(const t[:, ::1], const t[:, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, ::1])")
 def normalize_backward_loops(dout: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array) -> None:
     for m in range(x.shape[0]):
         for c in range(x.shape[1]):

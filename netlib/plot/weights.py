@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 WHERE = "plot.weights"
 MIN_SIDE = 3
-MATRIX, KERNELS = 2, 4  # numbers of axes
+MATRIX = 2  # axes
+LABELS = {
+    2: "one image for each unit: its weight for each input",
+    3: "one image for each kernel, one line for each channel",
+    4: "one row for each kernel, one image for each channel",
+    5: "one row for each kernel, one image for each slice",
+}
+"""What the images are, by the number of axes of the weight."""
 
 
 def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, int] | None = None) -> Axes:
@@ -26,13 +33,14 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
 
     An image shows to which inputs the unit responds. All images are in one grid, row by row, and
     share a colour scale on which white is 0. The kernels of a convolution, (out, in, height,
-    width), are images as they are: if they have several channels, each kernel has a row.
+    width), are images as they are: if they have several channels, each kernel has a row. A kernel
+    with one axis is an image with a line for each channel, and one with three axes a row of slices.
 
     Parameters
     ----------
     layer : Layer or Parameter
-        A layer with one matrix, or one array of kernels with two axes, among its parameters; or
-        that parameter itself.
+        A layer with one matrix, or one array of kernels, among its parameters; or that parameter
+        itself.
     ax : matplotlib axes, optional
         The axes to draw on. By default, those of a new figure.
     shape : (height, width), optional
@@ -65,19 +73,19 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
     'Conv2d(1, 4, 3): 4 images of 3 × 3'
     """
     name, weight = _weight_of(layer)
-    has_kernels = weight.ndim == KERNELS
-    channels = weight.shape[1] if has_kernels else 1
-    rows = weight.reshape(-1, math.prod(weight.shape[2:])) if has_kernels else weight.T
+    has_kernels = weight.ndim > MATRIX
+    per_kernel = math.prod(weight.shape[1:-2])
+    rows = weight.reshape(-1, math.prod(weight.shape[-2:])) if has_kernels else weight.T
     n_images, n_pixels = rows.shape
     side = math.isqrt(n_pixels)
     tile: Shape | None = None
     if shape is not None:
         tile = _as_tile(shape, n_pixels)
     elif has_kernels:
-        tile = weight.shape[2:]
+        tile = weight.shape[-2:]
     elif side * side == n_pixels and side >= MIN_SIDE:
         tile = (side, side)
-    picture = weight if tile is None else _grid(rows.reshape(n_images, *tile), channels if channels > 1 else None)
+    picture = weight if tile is None else _grid(rows.reshape(n_images, *tile), per_kernel if per_kernel > 1 else None)
 
     ax = as_axes(ax, WHERE, size=(7.2, 6.0))
     largest = float(np.abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
@@ -94,8 +102,7 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
         ax.set(title=name, xlabel="unit", ylabel="input")
     else:
         ax.set(title=f"{name}: {n_images} images of {tile[0]} × {tile[1]}")
-        of_kernels = "one image for each kernel" if channels == 1 else "one row for each kernel, one image for each channel"
-        ax.set_xlabel(of_kernels if has_kernels else "one image for each unit: its weight for each input")
+        ax.set_xlabel(LABELS[weight.ndim] if per_kernel > 1 or weight.ndim < 4 else "one image for each kernel")
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_facecolor("0.8")
@@ -104,12 +111,12 @@ def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, 
 
 def _weight_of(layer: Layer | Parameter) -> tuple[str, Array]:
     if isinstance(layer, Parameter):
-        if len(layer.shape) not in (MATRIX, KERNELS) or not layer.size:
-            message = f"got a parameter of shape {layer.shape}, expected a matrix (in, out) or kernels (out, in, height, width)"
+        if not _is_drawn(layer):
+            message = f"got a parameter of shape {layer.shape}, expected a matrix (in, out) or kernels (out, in, …)"
             raise InvalidValueError(message, where=WHERE)
         return "weights", layer.value
     parameters = as_layer(layer, WHERE).parameters()
-    matrices = [path for path, p in parameters.items() if len(p.shape) in (MATRIX, KERNELS) and p.size]
+    matrices = [path for path, p in parameters.items() if _is_drawn(p)]
     kind = type(layer).__name__
     if not matrices:
         listed = ", ".join(f"{path} {p.shape}" for path, p in parameters.items())
@@ -122,6 +129,11 @@ def _weight_of(layer: Layer | Parameter) -> tuple[str, Array]:
         message = f"{kind} has {len(matrices)} weight matrices: {', '.join(matrices[:4])}"
         raise InvalidValueError(message, where=WHERE, hint=hint)
     return repr(layer) if len(repr(layer)) < 40 else kind, parameters[matrices[0]].value
+
+
+def _is_drawn(parameter: Parameter) -> bool:
+    """Return whether `parameter` is a matrix, or holds the kernels of a convolution."""
+    return len(parameter.shape) in LABELS and parameter.size > 0
 
 
 def _as_tile(shape: tuple[int, int], n_in: int) -> Shape:

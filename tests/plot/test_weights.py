@@ -46,6 +46,24 @@ def test_each_kernel_with_several_channels_has_a_row(ax):
     assert ax.get_xlabel() == "one row for each kernel, one image for each channel"
 
 
+def test_kernels_with_one_axis_have_a_line_for_each_channel(ax):
+    conv = nl.Conv1d(2, 3, 5, rng=0)
+    nl.plot.weights(conv, ax=ax)
+    np.testing.assert_array_equal(images(ax, 2, 5), conv.weight.value)
+    assert ax.get_title() == "Conv1d(2, 3, 5): 3 images of 2 × 5"
+    assert ax.get_xlabel() == "one image for each kernel, one line for each channel"
+
+
+def test_kernels_with_three_axes_are_rows_of_slices(ax):
+    conv = nl.Conv3d(2, 3, (2, 3, 4), rng=0)
+    nl.plot.weights(conv, ax=ax)
+    grid, _ = picture(ax)
+    assert grid.shape == (3 * 4 - 1, 4 * 5 - 1)
+    np.testing.assert_array_equal(grid[8:, 10:14], conv.weight.value[2, 1, 0])
+    np.testing.assert_array_equal(grid[8:, 15:], conv.weight.value[2, 1, 1])
+    assert ax.get_xlabel() == "one row for each kernel, one image for each slice"
+
+
 def test_between_the_images_there_is_nothing(ax):
     nl.plot.weights(nl.Affine(9, 4, rng=0), ax=ax)
     grid, _ = picture(ax)

@@ -20,8 +20,7 @@ from ..normalization import (
     normalize_relu,
 )
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import ChannelsLast, channels_first, channels_last
-
+from .geometry import Results, channels_first, channels_last
 
 COLUMNS = 128
 """Enough for vector registers in loops over columns."""
@@ -52,15 +51,15 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     n, channels = math.prod(shape) // shape[1], shape[1]
     repeats = _count_rows_in_one(n, channels)
     rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
-    per_channel = (channels,) + (1,) * (len(shape) - 2)
-    mean, inverse, scale, shift, total, product, offset, slope = columns = np.empty((8, repeats * channels), dtype)
-    of_mean, of_inverse, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(8, repeats, channels)
-    one_mean, one_inverse, one_scale = of_mean[0], of_inverse[0], of_scale[0]
+    mean, scale, shift, total, product, offset, slope = columns = np.empty((7, repeats * channels), dtype)
+    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(7, repeats, channels)
+    inverse = np.empty(channels, dtype)
+    kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (of_mean[0], inverse)]
     variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
-    ys, dxs = ChannelsLast(memory.y, shape, dtype), ChannelsLast(memory.dx[0], shape, dtype)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty(0 if relu is None else last, np.bool_)
     positive_rows = positive.reshape((0, 0) if relu is None else rows)
-    masked = None if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
+    masked: Array = np.empty(rows, dtype) if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
     relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
     means, variances = find_means.of(dtype), find_variances.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
@@ -69,7 +68,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
 
     def average(of_columns: Array) -> Array:
         """Return the mean over the columns of each channel."""
-        average: Array = of_columns.reshape(repeats, channels).mean(axis=0) if repeats > 1 else of_columns
+        if repeats == 1:
+            return of_columns
+        average: Array = np.add.reduce(of_columns.reshape(repeats, channels)) / repeats
         return average
 
     def forward(x: Array) -> Array:
@@ -80,20 +81,19 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             of_mean[...] = average(mean)
             variances(x_rows, mean, variance)
             variance_of_channels = average(variance)
-            norm.update(one_mean, variance_of_channels, n)
+            norm.update(of_mean[0], variance_of_channels, n)
         else:
             of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
-        np.sqrt(variance_of_channels + eps, out=one_inverse)
-        of_inverse[...] = np.divide(1, one_inverse, out=one_inverse)
-        np.multiply(of_inverse, weight.value, out=of_scale)
+        np.sqrt(variance_of_channels + eps, out=inverse)
+        np.divide(1, inverse, out=inverse)
+        of_scale[...] = inverse * weight.value
         of_shift[...] = bias.value
         if relu is None:
             run(x_rows, mean, scale, shift, y.reshape(rows))
         else:
             run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
             relu.__dict__["_cache"] = relu_cache
-        kept = x, one_mean.copy().reshape(per_channel), one_inverse.copy().reshape(per_channel), of_batch
-        attributes["_cache"] = shape, dtype, kept, token
+        attributes["_cache"] = shape, dtype, (x, *kept, of_batch), token
         return ys.finish(y)
 
     def backward_parameters(dout: Array) -> tuple[Array, Array, bool]:
@@ -101,7 +101,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         if cache is None or cache[3] is not token:
             raise stale_cache(norm)
         x, _, _, of_batch = cache[2]
-        x_rows, d = channels_last(x).reshape(rows), channels_last(dout).reshape(rows)
+        x_rows = channels_last(x).reshape(rows)
+        d: Array = channels_last(dout).reshape(rows)
         if relu is None:
             find_sums(d, x_rows, mean, total, product)
         else:
@@ -109,8 +110,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 raise stale_cache(relu)
             find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
             d = masked
-        np.add.reduce(columns[4:6].reshape(2, repeats, channels), axis=1, out=sums)
-        np.multiply(sums[1], one_inverse, out=sums[1])
+        np.add.reduce(columns[3:5].reshape(2, repeats, channels), axis=1, out=sums)
+        np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
         weight.add_grad(sums[1])
         return d, x_rows, of_batch
@@ -119,9 +120,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         d, x_rows, of_batch = backward_parameters(dout)
         dx = dxs.begin()
         if of_batch:
-            share = one_scale / n
+            share = of_scale[0] / n
             of_offset[...] = share * sums[0]
-            of_slope[...] = share * one_inverse * sums[1]
+            of_slope[...] = share * inverse * sums[1]
         else:
             offset.fill(0)
             slope.fill(0)
@@ -139,4 +140,4 @@ def _count_rows_in_one(n: int, channels: int) -> int:
     return repeats
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, takes_any_layout=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last")

@@ -15,9 +15,9 @@ from .. import in_use
 from ..convolution import convolve, convolve_backward
 from ..threads import count_cores, run_parts, split
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import ChannelsLast, Geometry, channels_first, channels_last, has_windows
+from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
-WORTH_A_THREAD = 4_000_000
+WORTH_A_THREAD = 30_000_000
 """Multiplications that take about as long as to wake up a thread."""
 
 
@@ -58,7 +58,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     shape, dtype = _output(layers, like)
     geometry = Geometry(layer, like.shape)
     y_rows = *geometry.rows, layer.out_channels
-    ys, dxs = ChannelsLast(memory.y, shape, dtype), ChannelsLast(memory.dx[0], like.shape, dtype)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], like.shape, dtype)
     positive = np.empty(0 if relu is None else (shape[0], *shape[2:], shape[1]), np.bool_)
     positive_rows = positive.reshape((0, 0, 0) if relu is None else y_rows)
     no_dx: Array = np.empty((0,) * 5, dtype)
@@ -111,4 +111,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, partial(differentiate, needs_dx=True), partial(differentiate, needs_dx=False))
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, takes_any_layout=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, layout="channels last")

@@ -34,32 +34,38 @@ class Geometry:
         self.rows = shape[0], math.prod(windows.positions)
 
 
-class ChannelsLast:
-    """The results of an operation, (N, C, …) with the channels last in memory.
+class Results:
+    """The arrays that an operation writes, with the channels last in memory or in C order.
 
     Parameters
     ----------
     memory : ndarray or None
         The array for every result. By default, each is a new one.
     shape : tuple of int
+        With the channels first: (N, C, …).
     dtype : dtype
+    has_channels_last : bool
     """
 
-    def __init__(self, memory: Array | None, shape: Shape, dtype: np.dtype[Any]) -> None:
-        self._memory, self._dtype = memory, dtype
-        self._shape = shape[0], *shape[2:], shape[1]
+    def __init__(self, memory: Array | None, shape: Shape, dtype: np.dtype[Any], has_channels_last: bool = True) -> None:
+        self._memory, self._dtype, self._has_channels_last = memory, dtype, has_channels_last
+        self._shape = (shape[0], *shape[2:], shape[1]) if has_channels_last else shape
         self._fixed: Array | None = None
         if memory is not None:
-            last = channels_last(memory)
-            self._fixed = last if np.shares_memory(last, memory) else np.empty(self._shape, dtype)
+            ordered = self.order(memory)
+            self._fixed = ordered if np.may_share_memory(ordered, memory) else np.empty(self._shape, dtype)
+
+    def order(self, x: Array) -> Array:
+        """Return `x` as it lies in memory, in C order. If it is in another layout, copy it."""
+        return channels_last(x) if self._has_channels_last else np.ascontiguousarray(x)
 
     def begin(self) -> Array:
-        """Return the array to write into, (N, …, C)."""
+        """Return the array to write into, as it lies in memory."""
         return np.empty(self._shape, self._dtype) if self._fixed is None else self._fixed
 
     def finish(self, written: Array) -> Array:
-        """Return the result."""
-        result = channels_first(written)
+        """Return the result, with the channels first."""
+        result = channels_first(written) if self._has_channels_last else written
         if self._memory is None:
             return result
         if not np.may_share_memory(written, self._memory):
@@ -69,12 +75,14 @@ class ChannelsLast:
 
 def channels_last(x: Array) -> Array:
     """Return images (N, C, …) as (N, …, C) in C order. If they are not so in memory, copy them."""
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    if x.ndim > 2:
+        x = x.transpose(0, *range(2, x.ndim), 1)
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
 
 def channels_first(x: Array) -> Array:
     """Return a view (N, C, …) of images (N, …, C)."""
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)) if x.ndim > 2 else x
 
 
 def has_windows(layer: Any, x: Any) -> bool:

@@ -11,7 +11,7 @@ from ...arrays import Array, Shape
 from ...errors import stale_cache
 from ..max_pooling import pool_max, pool_max_backward
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import ChannelsLast, Geometry, channels_first, channels_last, has_windows
+from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -36,7 +36,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     attributes = layer.__dict__
     shape, dtype = _output(layers, like)
     geometry = Geometry(layer, like.shape)
-    ys, dxs = ChannelsLast(memory.y, shape, dtype), ChannelsLast(memory.dx[0], like.shape, dtype)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], like.shape, dtype)
     places = shape[0], *geometry.table[4].tolist(), shape[1]
     winners = np.empty((shape[0], *shape[2:], shape[1]), np.int32)
     placed_winners = winners.reshape(places)
@@ -59,4 +59,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, takes_any_layout=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, layout="channels last")

@@ -3,8 +3,9 @@
 A column is a channel. If there are few, several rows may be taken as one, which makes the loops
 longer; then each channel has several columns.
 
-Forward reads x twice, for the mean and the variance together with the result; backward reads x and
-dout twice.
+Forward reads x twice, for its moments and for the result; backward reads x and dout twice. The
+moments of one block after the other are combined as in Chan, Golub and LeVeque, "Algorithms for
+computing the sample variance", 1983.
 """
 
 from __future__ import annotations
@@ -17,35 +18,41 @@ from .kernel import Kernel
 
 
 @Kernel
-def find_means(x: Array, mean: Array) -> None:
-    """Write the mean of each column."""
+def moments(x: Array, mean: Array, variance: Array) -> None:
+    """Write the mean and the variance of each column."""
     x.mean(axis=0, out=mean)
-
-
-@find_means.compiled("void(const t[:, ::1], t[::1])")
-def find_means_loops(x: Array, mean: Array) -> None:
-    mean[:] = 0
-    for m in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            mean[c] += x[m, c]
-    mean /= x.shape[0]
-
-
-@Kernel
-def find_variances(x: Array, mean: Array, variance: Array) -> None:
-    """Write for each column the mean of ``(x - mean)²``."""
     centered = x - mean
     np.mean(centered * centered, axis=0, out=variance)
 
 
-@find_variances.compiled("void(const t[:, ::1], const t[::1], t[::1])")
-def find_variances_loops(x: Array, mean: Array, variance: Array) -> None:
+@moments.compiled("void(const t[:, ::1], t[::1], t[::1])")
+def moments_loops(x: Array, mean: Array, variance: Array) -> None:
+    n, columns = x.shape
+    of_block = np.empty(columns, x.dtype)
+    size = max(1, 4096 // max(1, columns))  # a block stays in the cache between its mean and its squares
+    mean[:] = 0
     variance[:] = 0
-    for m in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            d = x[m, c] - mean[c]
-            variance[c] += d * d
-    variance /= x.shape[0]
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        of_block[:] = 0
+        for m in range(start, stop):
+            for c in range(columns):
+                of_block[c] += x[m, c]
+        k = stop - start
+        if start > 0:
+            weight = x.dtype.type(start * k / stop)
+            for c in range(columns):
+                shift = of_block[c] / k - mean[c] / start
+                variance[c] += weight * shift * shift
+        for c in range(columns):
+            mean[c] += of_block[c]
+            of_block[c] /= k
+        for m in range(start, stop):
+            for c in range(columns):
+                d = x[m, c] - of_block[c]
+                variance[c] += d * d
+    mean /= n
+    variance /= n
 
 
 @Kernel

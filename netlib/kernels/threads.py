@@ -31,14 +31,15 @@ def split(n: int, parts: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def run_parts(function: Callable[[int], None], n: int) -> None:
-    """Call ``function(0)`` to ``function(n - 1)`` at the same time, and return when all have."""
+def run_parts(function: Callable[[slice, int], None], parts: list[slice]) -> None:
+    """Call ``function(part, i)`` for each part at the same time, and return when all have run."""
     global _pool  # noqa: PLW0603 - made when first needed
-    if _pool is None:
-        _pool = ThreadPoolExecutor(count_cores(), "netlib")
-    others = [_pool.submit(function, i) for i in range(1, n)]
+    others = []
+    if len(parts) > 1:
+        _pool = _pool or ThreadPoolExecutor(count_cores(), "netlib")
+        others = [_pool.submit(function, part, i) for i, part in enumerate(parts) if i > 0]
     try:
-        function(0)
+        function(parts[0], 0)
     finally:
         wait(others)
     for other in others:

@@ -11,10 +11,9 @@ import numpy as np
 from ...arrays import Array, Shape
 from ...errors import stale_cache
 from ..normalization import (
-    find_means,
-    find_variances,
     gradient_sums,
     gradient_sums_relu,
+    moments,
     normalize,
     normalize_backward,
     normalize_relu,
@@ -61,26 +60,22 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     positive_rows = positive.reshape((0, 0) if relu is None else rows)
     masked: Array = np.empty(rows, dtype) if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
     relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
-    means, variances = find_means.of(dtype), find_variances.of(dtype)
+    find_moments = moments.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
     find_sums, find_sums_relu = gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
     eps, token = dtype.type(norm.eps), object()
-
-    def average(of_columns: Array) -> Array:
-        """Return the mean over the columns of each channel."""
-        if repeats == 1:
-            return of_columns
-        average: Array = np.add.reduce(of_columns.reshape(repeats, channels)) / repeats
-        return average
 
     def forward(x: Array) -> Array:
         of_batch = norm.training
         y, x_rows = ys.begin(), channels_last(x).reshape(rows)
         if of_batch:
-            means(x_rows, mean)
-            of_mean[...] = average(mean)
-            variances(x_rows, mean, variance)
-            variance_of_channels = average(variance)
+            find_moments(x_rows, mean, variance)
+            variance_of_channels = variance
+            if repeats > 1:
+                average = np.add.reduce(of_mean) / repeats
+                squares = np.square(of_mean - average)
+                variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
+                of_mean[...] = average
             norm.update(of_mean[0], variance_of_channels, n)
         else:
             of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value

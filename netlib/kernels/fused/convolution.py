@@ -18,7 +18,7 @@ from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
 WORTH_A_THREAD = 30_000_000
-"""Multiplications that take about as long as to wake up a thread."""
+"""With as many multiplications, a part of the work for another thread outweighs waking it up."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -27,10 +27,13 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     return is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
 
 
-def _count_parts(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> int:
-    """Return into how many parts to split a batch: one, if it is not worth waking up a thread."""
-    work = layer.weight.size * math.prod(geometry.rows)
-    return count_cores() if in_use(dtype) == "numba" and work > WORTH_A_THREAD else 1
+def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
+    """Return the parts of a batch that run at the same time: one, unless there is much to do.
+
+    NumPy computes products on all cores by itself.
+    """
+    is_worth_it = in_use(dtype) == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
+    return split(geometry.rows[0], count_cores() if is_worth_it else 1)
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
@@ -44,10 +47,15 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
     y = np.empty((len(x), *layer.windows(x.shape[2:]).positions, layer.out_channels), x.dtype)
     weight = layer.weight.value.reshape(*layer.weight.shape[:2], -1)
     bias = np.zeros(layer.out_channels, x.dtype) if layer.bias is None else layer.bias.value
-    images = channels_last(x).reshape(geometry.images)
-    convolve.of(x.dtype)(images, weight, bias, y.reshape(*geometry.rows, -1), np.empty((0, 0, 0), np.bool_), geometry.table)
-    if has_relu:
-        np.maximum(y, 0, out=y)
+    images, rows, run = channels_last(x).reshape(geometry.images), y.reshape(*geometry.rows, -1), convolve.of(x.dtype)
+    no_positive = np.empty((0, 0, 0), np.bool_)
+
+    def run_part(part: slice, i: int) -> None:
+        run(images[part], weight, bias, rows[part], no_positive, geometry.table)
+        if has_relu:
+            np.maximum(rows[part], 0, out=rows[part])
+
+    run_parts(run_part, _split(layer, geometry, x.dtype))
     return channels_first(y)
 
 
@@ -64,9 +72,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     no_dx: Array = np.empty((0,) * 5, dtype)
     no_bias: Array = np.zeros(layer.out_channels, dtype)
     flat = *weight.shape[:2], math.prod(weight.shape[2:])
-    samples = split(shape[0], _count_parts(layer, geometry, dtype))
-    n_parts = len(samples)
-    dweights, dbiases = np.empty((n_parts, *flat), dtype), np.empty((n_parts, layer.out_channels), dtype)
+    parts = _split(layer, geometry, dtype)
+    dweights, dbiases = np.empty((len(parts), *flat), dtype), np.empty((len(parts), layer.out_channels), dtype)
     run, run_backward = convolve.of(dtype), convolve_backward.of(dtype)
     token = object()
     relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), token
@@ -76,11 +83,10 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         added = no_bias if bias is None else bias.value
         kernels, outputs = weight.value.reshape(flat), y.reshape(y_rows)
 
-        def run_part(i: int) -> None:
-            part = samples[i]
+        def run_part(part: slice, i: int) -> None:
             run(images[part], kernels, added, outputs[part], positive_rows[part], geometry.table)
 
-        run_parts(run_part, n_parts) if n_parts > 1 else run_part(0)
+        run_parts(run_part, parts)
         attributes["_cache"] = shape, dtype, (x,), token
         if relu is not None:
             relu.__dict__["_cache"] = relu_cache
@@ -97,11 +103,10 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         dimages = dx.reshape(geometry.images) if needs_dx else no_dx
         kernels = weight.value.reshape(flat)
 
-        def run_part(i: int) -> None:
-            part = samples[i]
+        def run_part(part: slice, i: int) -> None:
             run_backward(douts[part], positive_rows[part], images[part], kernels, dweights[i], dbiases[i], dimages[part], geometry.table)
 
-        run_parts(run_part, n_parts) if n_parts > 1 else run_part(0)
+        run_parts(run_part, parts)
         for dweight, dbias in zip(dweights, dbiases, strict=True):
             weight.add_grad(dweight.reshape(weight.shape))
             if bias is not None:

@@ -321,7 +321,7 @@ def _shapes(held: dict[str, Any]) -> dict[tuple[int, ...], str]:
 
 def _is_doubled(a: Array, other: Any) -> bool:
     is_there = a.dtype.kind == "f" and other is not None and np.shape(other) == a.shape and a.any()
-    return bool(is_there) and all(np.allclose(2 * x, y, rtol=1e-9, atol=0) for x, y in blocks(a, other))
+    return bool(is_there) and all(np.allclose(2 * x, y, rtol=1e-9, atol=0) for x, y in blocks(a, np.asarray(other)))
 
 
 def _is_number(value: Any) -> bool:

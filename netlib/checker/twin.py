@@ -59,7 +59,7 @@ class Twin:
         views = {id(view) for view, _ in held_views(self.layer)}
         self._arrays = [(a, a.copy()) for a in held_arrays(self.layer) if id(a) not in views]
         self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
-        self._values = {path: p.value.copy() for path, p in self.parameters.items()}
+        self._values = {path: p.value for path, p in layer.parameters().items()}
         self.returns_tuple = False
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)

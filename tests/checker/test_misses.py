@@ -198,7 +198,7 @@ class OverlappingMax(nl.Layer):
         return windows.max(axis=1)
 
     def backward(self, dout):
-        dx = np.zeros(self.size)
+        dx = np.zeros(self.size, dout.dtype)
         if self.overwrites:
             dx[self.at] = dout
         else:

@@ -11,8 +11,9 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape
 from ..layer import Layer
 from .images import as_images
+from .per_axis import as_per_axis
 from .rules import Shapes, format_per_axis, format_shape
-from .windows import add_at_winners, as_per_axis
+from .windows import add_at_winners
 
 
 class AdaptivePooling(Layer):

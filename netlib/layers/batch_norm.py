@@ -7,8 +7,9 @@ from ..errors import InvalidValueError, ShapeError
 from ..initializers import Ones, Zeros, initial_value
 from ..parameter import Buffer
 from .images import as_images
-from .normalization import Normalization, standardization_rule, standardize_backward
+from .normalization import Normalization
 from .rules import Shapes, format_number, lift
+from .standardization import standardization_rule, standardize_backward
 
 
 class BatchNorm(Normalization):

@@ -7,8 +7,9 @@ import numpy as np
 from ..arrays import Array, ArrayLike, DTypeLike, as_count
 from ..errors import InvalidValueError
 from .images import as_images
-from .normalization import Normalization, standardization_rule, standardize, standardize_backward
+from .normalization import Normalization
 from .rules import Shape, Shapes
+from .standardization import standardization_rule, standardize, standardize_backward
 
 
 class GroupNorm(Normalization):

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape
-from .normalization import Normalization, as_tail, as_tailed, standardization_rule, standardize, standardize_backward
+from .normalization import Normalization, as_tail, as_tailed
 from .rules import Shapes
+from .standardization import standardization_rule, standardize, standardize_backward
 
 
 class LayerNorm(Normalization):

@@ -1,4 +1,4 @@
-"""What the normalizing layers share: x minus its mean, divided by its standard deviation."""
+"""What the normalizing layers share: a weight and a bias for what is normalized, and the rule."""
 
 from __future__ import annotations
 
@@ -11,40 +11,7 @@ from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..initializers import Ones, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
-from .rules import format_axes, format_number, format_shape, lift
-
-
-def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
-    """Return x̂ = (x − μ) / σ, and 1 / σ: the mean μ over `axes`, and σ² = variance + eps.
-
-    The variance takes a second pass over x, since E[x²] − E[x]² would lose its digits. The rounding
-    error of a large mean is subtracted too: it is the mean of what should have none.
-
-    >>> standardize(np.array([[1.0, 3.0]]), (1,), eps=0.0)
-    (array([[-1.,  1.]]), array([[1.]]))
-    """
-    centered = x - x.mean(axis=axes, keepdims=True)
-    centered -= centered.mean(axis=axes, keepdims=True)
-    inverse = 1 / np.sqrt(np.mean(centered * centered, axis=axes, keepdims=True) + x.dtype.type(eps))
-    centered *= inverse
-    return centered, inverse
-
-
-def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Shape) -> Array:
-    """Return ∂L/∂x, from d = ∂L/∂x̂ and what `standardize` returned.
-
-    x reaches L in three ways, each with a term of its own:
-
-    1. through x̂ directly: d / σ
-    2. through μ = Σ x / n, on which each x̂ depends by −1 / σ: −mean(d) / σ
-    3. through σ, with ∂x̂/∂σ = −x̂ / σ and ∂σ/∂x = x̂ / n: −x̂ mean(d x̂) / σ
-
-    In all, (d − mean(d) − x̂ mean(d x̂)) / σ.
-    """
-    dx: Array = d - d.mean(axis=axes, keepdims=True)
-    dx -= standardized * np.mean(d * standardized, axis=axes, keepdims=True)
-    dx *= inverse
-    return dx
+from .rules import format_axes, format_shape, lift
 
 
 class Normalization(Layer):
@@ -137,18 +104,6 @@ class Normalization(Layer):
 
 def _sum(formula: str, axes: Shape) -> str:
     return f"sum[axis={format_axes(axes)}]({formula})" if axes else formula
-
-
-def standardization_rule(x: str, axes: Shape, eps: float) -> tuple[str, str, str]:
-    """Return the formulas z, s and dx of `Normalization.norm_rule`, for `standardize` over `axes`.
-
-    >>> z, s, dx = standardization_rule("x", (-1,), 0.1)
-    >>> z, s
-    ('(x − mean[axis=-1](x)) / s', 'sqrt(var[axis=-1](x) + 0.1)')
-    """
-    along = f"[axis={format_axes(axes)}]"
-    z, s = f"({x} − mean{along}({x})) / s", f"sqrt(var{along}({x}) + {format_number(eps)})"
-    return z, s, f"({{d}} − mean{along}({{d}}) − {{z}} ⊙ mean{along}({{d}} ⊙ {{z}})) / s"
 
 
 def as_tail(shape: Any, where: str) -> Shape:

@@ -1,8 +1,10 @@
-"""Convolution and a following ReLU, forward and backward.
+"""Convolution, a following ReLU and max pooling, forward and backward.
 
 Images are (N, D, H, W, C), with the channels last in memory; fewer axes have length 1. `geometry`
-has the rows kernel, stride, dilation, border before, and positions, for D, H and W. `weight` is
-(outputs, channels, places in the kernel), and y is (N, positions, outputs).
+has the rows kernel, stride, dilation, border before, and positions, for D, H and W, and `pooling`
+the same for the windows of the pooling. `weight` is (outputs, channels, places in the kernel), and
+y is (N, positions, outputs). An empty array in place of `positive` means that there is no ReLU, and
+one in place of `winners` that there is no pooling.
 
 The patches under the kernel, as the rows of a matrix, times the weight are the outputs. NumPy
 copies the patches of a few samples at a time; the loops read them where they are in the image.
@@ -22,6 +24,7 @@ from numpy.lib.stride_tricks import as_strided
 from ..arrays import Array, Shape
 from .constants import ones, zero
 from .kernel import Kernel, helper
+from .max_pooling import pixels_under, pool_image, pool_max, pool_max_backward, unpool_image
 from .vectors import ROWS, VECTOR, multiply_tile
 
 BLOCK = 1 << 22
@@ -29,28 +32,35 @@ BLOCK = 1 << 22
 
 
 @Kernel
-def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, geometry: Array) -> None:
-    """Write the convolution into y, with `positive` after ``max(…, 0)``. NaN stays NaN.
+def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, winners: Array, geometry: Array, pooling: Array) -> None:
+    """Write the convolution into y, after ``max(…, 0)`` and pooling. NaN stays NaN.
 
-    `positive` (N, positions, outputs) tells which are positive. If it is empty, there is no ReLU.
+    `positive` (N, positions, outputs) tells which numbers are positive, before pooling, and
+    `winners` which positions were the largest.
     """
+    positions = geometry[4].tolist()
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
-    biases = np.tile(bias, y.shape[1])  # one long row is faster than many short ones
+    biases = np.tile(bias, math.prod(positions))  # one long row is faster than many short ones
     for block in _blocks(x, weight, geometry):
         patches = _patches(_padded(x[block], geometry), geometry)
-        out = y[block]
+        out = np.empty((len(x[block]), math.prod(positions), len(bias)), x.dtype) if winners.size else y[block]
         np.dot(patches, rows, out=out.reshape(-1, len(bias)))
         in_sample = out.reshape(len(out), -1)
         np.add(in_sample, biases, out=in_sample)
         if positive.size:
             np.greater(out, zero(y.dtype), out=positive[block])
             np.maximum(out, zero(y.dtype), out=out)
+        if winners.size:
+            pooled = len(out), *pooling[4].tolist(), len(bias)
+            images = out.reshape(-1, *positions, len(bias))
+            pool_max.numpy(images, y[block].reshape(pooled), winners[block].reshape(pooled), pooling)
 
 
 @Kernel
 def convolve_backward(
-    dout: Array, positive: Array, x: Array, weight: Array, dweight: Array, dbias: Array, dx: Array, geometry: Array
-) -> None:
+    dout: Array, positive: Array, winners: Array, x: Array, weight: Array,
+    dweight: Array, dbias: Array, dx: Array, geometry: Array, pooling: Array,
+) -> None:  # fmt: skip
     """Write the gradients of weight, bias and x. If `dx` is empty, the last is not needed."""
     kernel, strides, dilations, before, positions = geometry.tolist()
     n_outputs, channels, n_places = weight.shape
@@ -60,7 +70,12 @@ def convolve_backward(
     total = np.zeros((channels * n_places, n_outputs), x.dtype)
     dbias[...] = 0
     for block in _blocks(x, weight, geometry):
-        rows = dout[block].reshape(-1, n_outputs)
+        douts = dout[block]
+        if winners.size:
+            pooled = len(douts), *pooling[4].tolist(), n_outputs
+            douts = np.empty((len(douts), *positions, n_outputs), x.dtype)
+            pool_max_backward.numpy(dout[block].reshape(pooled), winners[block].reshape(pooled), douts, pooling)
+        rows = douts.reshape(-1, n_outputs)
         if positive.size:
             rows = rows * positive[block].reshape(rows.shape)
         dbias += ones(len(rows), rows.dtype).dot(rows)
@@ -159,11 +174,13 @@ def columns_of(n: int, itemsize: int) -> tuple[int, int]:
 
 
 @convolve.compiled(
-    "void(const t[:, :, :, :, ::1], const t[:, :, ::1], const t[::1], t[:, :, ::1], boolean[:, :, ::1], const int64[:, ::1])"
+    "void(const t[:, :, :, :, ::1], const t[:, :, ::1], const t[::1], t[:, :, ::1], boolean[:, :, ::1],"
+    " int32[:, :, ::1], const int64[:, ::1], const int64[:, ::1])"
 )
-def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Array, geometry: Array) -> None:
+def convolve_loops(
+    x: Array, weight: Array, bias: Array, y: Array, positive: Array, winners: Array, geometry: Array, pooling: Array
+) -> None:
     n_outputs, channels, n_places = weight.shape
-    n_positions = y.shape[1]
     lengths = padded_lengths(x.shape[1:4], geometry)
     line, plane = lengths[2] * channels, lengths[1] * lengths[2] * channels
     image = np.zeros(lengths[0] * plane, x.dtype)
@@ -186,7 +203,11 @@ def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Arr
     runs = offsets((kd, kh, kw // side_by_side, 1), (dd * plane, dh * line, dw * channels, 0), 1)
     in_rows = np.arange(len(runs)) * (length * width)
     out, out_rows = np.empty(len(at_positions) * width, x.dtype), np.arange(len(at_positions)) * width
-    no_rows = np.zeros(len(at_positions), np.int64)
+    no_rows, n_positions = np.zeros(len(at_positions), np.int64), pd * ph * pw
+    has_pooling = winners.size > 0
+    if has_pooling:
+        pixels, counts = pixels_under((pooling[4, 0], pooling[4, 1], pooling[4, 2]), (pd, ph, pw), pooling)
+    before_pooling = np.empty(n_positions * n_outputs if has_pooling else 0, x.dtype)
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
         for o in range(0, width, step):
@@ -195,11 +216,14 @@ def convolve_loops(x: Array, weight: Array, bias: Array, y: Array, positive: Arr
                     out, o, out_rows, start, o, no_rows, image, 0, at_positions, p, runs,
                     rows, o, in_rows, length, 1, width, vectors,
                 )  # fmt: skip
+        outputs = before_pooling if has_pooling else y[m].reshape(-1)
         if width == n_outputs:  # all rows are one vector, which makes longer loops
-            finish_row(out, y[m].reshape(-1), positive, m, 0)
+            finish_row(out, outputs, positive, m, 0)
         else:
             for p in range(n_positions):
-                finish_row(out[p * width :], y[m, p], positive, m, p * n_outputs)
+                finish_row(out[p * width :], outputs[p * n_outputs : (p + 1) * n_outputs], positive, m, p * n_outputs)
+        if has_pooling:
+            pool_image(before_pooling, y[m].reshape(-1), winners[m].reshape(-1), pixels, counts, n_outputs)
 
 
 @helper
@@ -218,12 +242,13 @@ def finish_row(row: Array, y: Array, positive: Array, m: int, at: int) -> None:
 
 
 @convolve_backward.compiled(
-    "void(const t[:, :, ::1], const boolean[:, :, ::1], const t[:, :, :, :, ::1], const t[:, :, ::1],"
-    " t[:, :, ::1], t[::1], t[:, :, :, :, ::1], const int64[:, ::1])"
+    "void(const t[:, :, ::1], const boolean[:, :, ::1], const int32[:, :, ::1], const t[:, :, :, :, ::1],"
+    " const t[:, :, ::1], t[:, :, ::1], t[::1], t[:, :, :, :, ::1], const int64[:, ::1], const int64[:, ::1])"
 )
 def convolve_backward_loops(
-    dout: Array, positive: Array, x: Array, weight: Array, dweight: Array, dbias: Array, dx: Array, geometry: Array
-) -> None:
+    dout: Array, positive: Array, winners: Array, x: Array, weight: Array,
+    dweight: Array, dbias: Array, dx: Array, geometry: Array, pooling: Array,
+) -> None:  # fmt: skip
     n_outputs, channels, n_places = weight.shape
     kd, kh, kw = geometry[0]
     sd, sh, sw = geometry[1]
@@ -240,6 +265,10 @@ def convolve_backward_loops(
     total, total_rows = np.zeros(len(at_rows) * width, x.dtype), np.arange(len(at_rows)) * width
     masked = np.zeros(pd * ph * pw * n_outputs + width, x.dtype)
     total_of_lines = np.zeros(pw * n_outputs, x.dtype)
+    has_pooling = winners.size > 0
+    if has_pooling:
+        pixels, counts = pixels_under((pooling[4, 0], pooling[4, 1], pooling[4, 2]), (pd, ph, pw), pooling)
+    unpooled = np.empty(pd * ph * pw * n_outputs if has_pooling else 0, x.dtype)
 
     vectors_of_x, width_of_x = columns_of(channels, x.itemsize)
     dline, dplane = lengths[2] * width_of_x, lengths[1] * lengths[2] * width_of_x
@@ -255,7 +284,11 @@ def convolve_backward_loops(
 
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
-        write_dout(dout[m].reshape(-1), positive, m, masked, total_of_lines)
+        if has_pooling:
+            unpool_image(dout[m].reshape(-1), winners[m].reshape(-1), unpooled, pixels, counts, n_outputs)
+            write_dout(unpooled, positive, m, masked, total_of_lines)
+        else:
+            write_dout(dout[m].reshape(-1), positive, m, masked, total_of_lines)
         for o in range(0, width, vectors * (VECTOR // x.itemsize)):
             for k in range(0, n_places * channels, ROWS):
                 multiply_tile(

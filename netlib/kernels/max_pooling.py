@@ -85,25 +85,32 @@ def pixels_under(positions: Shape, lengths: Shape, geometry: Array) -> tuple[Arr
     return pixels, counts
 
 
+@helper
+def pool_image(x: Array, y: Array, winners: Array, pixels: Array, counts: Array, channels: int) -> None:
+    """Pool one image, a vector of pixels with their channels."""
+    for p in range(len(counts)):
+        for k in range(counts[p]):
+            keep_larger(x, pixels[p, k] * channels, y, winners, p * channels, channels, pixels[p, k], k == 0)
+
+
+@helper
+def unpool_image(dout: Array, winners: Array, dx: Array, pixels: Array, counts: Array, channels: int) -> None:
+    """Set `dx`, one image, to the sum of `dout` at the winners."""
+    dx[:] = 0
+    for p in range(len(counts)):
+        for k in range(counts[p]):
+            add_where(dx, pixels[p, k] * channels, dout, winners, p * channels, channels, pixels[p, k])
+
+
 @pool_max.compiled("void(const t[:, :, :, :, ::1], t[:, :, :, :, ::1], int32[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_loops(x: Array, y: Array, winners: Array, geometry: Array) -> None:
-    channels = x.shape[4]
     pixels, counts = pixels_under(y.shape[1:4], x.shape[1:4], geometry)
     for m in range(len(x)):
-        image, outputs, places = x[m].reshape(-1), y[m].reshape(-1), winners[m].reshape(-1)
-        for p in range(len(counts)):
-            for k in range(counts[p]):
-                keep_larger(image, pixels[p, k] * channels, outputs, places, p * channels, channels, pixels[p, k], k == 0)
+        pool_image(x[m].reshape(-1), y[m].reshape(-1), winners[m].reshape(-1), pixels, counts, x.shape[4])
 
 
 @pool_max_backward.compiled("void(const t[:, :, :, :, ::1], const int32[:, :, :, :, ::1], t[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_backward_loops(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
-    channels = dx.shape[4]
-    zero = dx.dtype.type(0)
     pixels, counts = pixels_under(dout.shape[1:4], dx.shape[1:4], geometry)
     for m in range(len(dx)):
-        image, douts, places = dx[m].reshape(-1), dout[m].reshape(-1), winners[m].reshape(-1)
-        image[:] = zero
-        for p in range(len(counts)):
-            for k in range(counts[p]):
-                add_where(image, pixels[p, k] * channels, douts, places, p * channels, channels, pixels[p, k])
+        unpool_image(dout[m].reshape(-1), winners[m].reshape(-1), dx[m].reshape(-1), pixels, counts, dx.shape[4])

@@ -22,13 +22,14 @@ LENGTHS = (2, 5, 4)
 N, P, PLACES = 2, 12, 12
 
 
-def covered():
+def covered(geometry=GEOMETRY, lengths=LENGTHS):
     """Yield each place in the kernel and position at which it lies on a pixel, and this pixel."""
-    places, positions = enumerate(product(*map(range, KERNEL))), enumerate(product(*map(range, POSITIONS)))
+    kernel, strides, dilations, borders, positions = geometry.tolist()
+    places, positions = enumerate(product(*map(range, kernel))), enumerate(product(*map(range, positions)))
     for (k, place), (p, position) in product(places, positions):
-        axes = zip(place, position, STRIDE, DILATION, BORDER, strict=True)
+        axes = zip(place, position, strides, dilations, borders, strict=True)
         pixel = tuple(at * s + o * d - b for o, at, s, d, b in axes)
-        if all(0 <= i < n for i, n in zip(pixel, LENGTHS, strict=True)):
+        if all(0 <= i < n for i, n in zip(pixel, lengths, strict=True)):
             yield k, p, pixel
 
 
@@ -48,13 +49,22 @@ def like(x):
 # ---- convolution: the columns of y are the outputs
 
 
+POOLING = np.array([(1, 2, 2), (1, 1, 2), (1, 1, 1), (0, 1, 0), (1, 4, 2)])
+"""Of images of the lengths POSITIONS."""
+
+
 def convolution_for(y):
-    """Images, a weight, a bias, outputs, and where a ReLU is positive, which there is for most widths."""
+    """Images, a weight, a bias, outputs, where a ReLU is positive, and winners.
+
+    There is a ReLU for most widths, and pooling for some.
+    """
     n_outputs, channels = y.shape[1], 18 if y.shape[1] == 3 else 3
     weight = numbers_for(y, 1, n_outputs * channels * PLACES).reshape(n_outputs, channels, PLACES)
-    outputs = np.empty((N, P, n_outputs), y.dtype)
-    has_relu = n_outputs not in (1, 200)
-    return images_for(y, channels), weight, numbers_for(y, 2), outputs, np.empty(outputs.shape if has_relu else (0, 0, 0), bool)
+    has_relu, has_pooling = n_outputs not in (1, 200), n_outputs in (4, 17, 200)
+    outputs = np.empty((N, 8 if has_pooling else P, n_outputs), y.dtype)
+    positive = np.empty((N, P, n_outputs) if has_relu else (0, 0, 0), bool)
+    winners = np.empty(outputs.shape if has_pooling else (0, 0, 0), np.int32)
+    return images_for(y, channels), weight, numbers_for(y, 2), outputs, positive, winners
 
 
 def patches_of(x):
@@ -64,23 +74,37 @@ def patches_of(x):
     return patches
 
 
-def convolved(x, weight, bias, y, positive, geometry):
+def convolved(x, weight, bias, y, positive, winners, geometry, pooling):
     sums = np.einsum("npck,ock->npo", patches_of(x), weight) + bias
-    return {3: np.where(sums <= 0, 0, sums), 4: sums > 0} if positive.size else {3: sums}
+    rectified = np.where(sums <= 0, 0, sums) if positive.size else sums
+    expected = {4: sums > 0} if positive.size else {}
+    if not winners.size:
+        return {3: rectified, **expected}
+    largest = pooled(rectified.reshape(N, *POSITIONS, -1), y.reshape(N, 1, 4, 2, -1), winners, pooling)
+    return {3: largest[1].reshape(y.shape), **expected, 5: largest[2].reshape(y.shape)}
 
 
 def backward_arguments(y):
-    x, weight, bias, outputs, positive = convolution_for(y)
+    x, weight, bias, outputs, positive, winners = convolution_for(y)
+    if winners.size:
+        shape = (N, 1, 4, 2, y.shape[1])
+        pool_max.numpy(np.resize(y, (N, *POSITIONS, y.shape[1])), like(outputs).reshape(shape), winners.reshape(shape), POOLING)
     dout = np.resize(y, outputs.shape)
-    return dout, np.resize(y, positive.shape) > 0, x, weight, like(weight), like(bias), like(x), GEOMETRY
+    return dout, np.resize(y, positive.shape) > 0, winners, x, weight, like(weight), like(bias), like(x), GEOMETRY, POOLING
 
 
-def convolved_back(dout, positive, x, weight, dweight, dbias, dx, geometry):
-    d = dout * positive if positive.size else dout
+def convolved_back(dout, positive, winners, x, weight, dweight, dbias, dx, geometry, pooling):
+    d = dout
+    if winners.size:
+        shape = (N, 1, 4, 2, dout.shape[2])
+        spread = unpooled(dout.reshape(shape), winners.reshape(shape), np.empty((N, *POSITIONS, dout.shape[2])), pooling)
+        d = spread[2].reshape(N, P, -1)
+    if positive.size:
+        d = d * positive
     expected = np.zeros(dx.shape)
     for k, p, pixel in covered():
         expected[(slice(None), *pixel)] += np.einsum("no,oc->nc", d[:, p], weight[:, :, k])
-    return {4: np.einsum("npo,npck->ock", d, patches_of(x)), 5: d.sum(axis=(0, 1)), 6: expected}
+    return {5: np.einsum("npo,npck->ock", d, patches_of(x)), 6: d.sum(axis=(0, 1)), 7: expected}
 
 
 # ---- pooling: the columns of y are the channels
@@ -92,12 +116,13 @@ def pooling_for(y):
 
 
 def pooled(x, y, winners, geometry):
-    expected, best = np.full((N, P, y.shape[4]), -np.inf), np.full((N, P, y.shape[4]), -1)
-    for _, p, pixel in covered():
+    n_positions, lengths = np.prod(geometry[4]), x.shape[1:4]
+    expected, best = np.full((N, n_positions, y.shape[4]), -np.inf), np.full((N, n_positions, y.shape[4]), -1)
+    for _, p, pixel in covered(geometry, lengths):
         for n, c in product(range(N), range(y.shape[4])):
             new, old = x[(n, *pixel, c)], expected[n, p, c]
             if best[n, p, c] < 0 or new > old or (np.isnan(new) and not np.isnan(old)):
-                expected[n, p, c], best[n, p, c] = new, np.ravel_multi_index(pixel, LENGTHS)
+                expected[n, p, c], best[n, p, c] = new, np.ravel_multi_index(pixel, lengths)
     return {1: expected.reshape(y.shape), 2: best.reshape(y.shape)}
 
 
@@ -108,12 +133,13 @@ def unpooling_for(y):
 
 
 def unpooled(dout, winners, dx, geometry):
-    expected = np.zeros((N, np.prod(LENGTHS), dx.shape[4]))
+    lengths = dx.shape[1:4]
+    expected = np.zeros((N, np.prod(lengths), dx.shape[4]))
     for n, *position, c in np.ndindex(dout.shape):
         expected[n, winners[(n, *position, c)], c] += dout[(n, *position, c)]
     # the product of a winner's infinity and the 0 of another pixel is NaN
-    for _, p, pixel in covered():
-        at, number = np.unravel_index(p, POSITIONS), np.ravel_multi_index(pixel, LENGTHS)
+    for _, p, pixel in covered(geometry, lengths):
+        at, number = np.unravel_index(p, geometry[4]), np.ravel_multi_index(pixel, lengths)
         d, is_other = dout[(slice(None), *at)], winners[(slice(None), *at)] != number
         expected[:, number][is_other & ~np.isfinite(d)] = np.nan
     return {2: expected.reshape(dx.shape)}
@@ -145,7 +171,7 @@ def masked_sums_of(dout, positive, x, mean, masked, total, product):
 
 
 IMAGE_CASES = {
-    convolve: (lambda y: (*convolution_for(y), GEOMETRY), convolved),
+    convolve: (lambda y: (*convolution_for(y), GEOMETRY, POOLING), convolved),
     convolve_backward: (backward_arguments, convolved_back),
     pool_max: (pooling_for, pooled),
     pool_max_backward: (unpooling_for, unpooled),

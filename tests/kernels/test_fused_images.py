@@ -89,11 +89,19 @@ def test_a_block_of_samples_may_be_the_last_and_smaller(monkeypatch):
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU()], input_for(nl.Conv2d(3, 4, 3)))
 
 
+@pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)
+def test_a_convolution_with_relu_and_pooling_is_its_layers(make):
+    convolution = {1: nl.Conv1d, 2: nl.Conv2d, 3: nl.Conv3d}[make().axes]
+    layers = [lambda: convolution(3, 4, 2, padding=1, rng=0, dtype="float64"), nl.ReLU, make]
+    assert tuple(each().kernel_name for each in layers) in TABLE
+    assert_same(lambda: [*(each() for each in layers), nl.Tanh()], input_for(make()))
+
+
 def test_a_large_batch_runs_in_parts(monkeypatch):
     calls = []
     monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: [slice(0, 3), slice(3, 5)])
     monkeypatch.setattr("netlib.kernels.fused.convolution.run_parts", lambda run, parts: calls.append(parts) or run_parts(run, parts))
-    assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU()], input_for(nl.Conv2d(3, 4, 3)))
+    assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2)], input_for(nl.Conv2d(3, 4, 3)))
     assert calls
 
 

@@ -18,4 +18,5 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("batch_norm",): batch_norm.FUSION,
     ("batch_norm", "relu"): batch_norm.FUSION,
     **{(f"conv{axes}d", "relu"): convolution.FUSION for axes in (1, 2, 3)},
+    **{(f"conv{axes}d", "relu", f"max_pool{axes}d"): convolution.FUSION for axes in (1, 2, 3)},
 }

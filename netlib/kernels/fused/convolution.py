@@ -1,4 +1,4 @@
-"""A convolution, alone or followed by a `ReLU`, on images with the channels last in memory."""
+"""A convolution, alone or followed by a `ReLU`, or by a `ReLU` and max pooling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ WORTH_A_THREAD = 30_000_000
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
     is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
-    return is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
+    fits = is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
+    return fits and (len(layers) < 3 or has_windows(layers[2], np.broadcast_to(x.dtype.type(0), _output(layers[:2], x)[0])))
 
 
 def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
@@ -37,74 +38,104 @@ def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    layer = layers[0]
-    return (x.shape[0], layer.out_channels, *layer.windows(x.shape[2:]).positions), x.dtype
+    lengths = x.shape[2:]
+    for layer in (layers[0], *layers[2:]):
+        lengths = layer.windows(lengths).positions
+    return (x.shape[0], layers[0].out_channels, *lengths), x.dtype
+
+
+class _Sizes:
+    """The sizes of what the kernels take, for a convolution, and maybe a ReLU and pooling."""
+
+    def __init__(self, layers: Sequence[Any], x: Like) -> None:
+        layer = layers[0]
+        before_pooling = _output(layers[:2], x)[0]
+        self.shape, self.dtype = _output(layers, x)
+        self.geometry, self.pooling = Geometry(layer, x.shape), np.empty((0, 3), np.int64)
+        self.positive, self.winners, n = (0, 0, 0), (0, 0, 0), layer.out_channels
+        if len(layers) > 1:
+            self.positive = *self.geometry.rows, n
+        self.y = *self.geometry.rows, n
+        if len(layers) > 2:
+            pooling = Geometry(layers[2], before_pooling)
+            self.pooling, self.y = pooling.table, (*pooling.rows, n)
+            self.winners = self.y
+        self.weight = *layer.weight.shape[:2], math.prod(layer.weight.shape[2:])
+        self.before_pooling = before_pooling
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
-    layer, has_relu = layers[0], len(layers) > 1
-    geometry = Geometry(layer, x.shape)
-    y = np.empty((len(x), *layer.windows(x.shape[2:]).positions, layer.out_channels), x.dtype)
-    weight = layer.weight.value.reshape(*layer.weight.shape[:2], -1)
+    layer, sizes = layers[0], _Sizes(layers, x)
+    y = np.empty(sizes.y, x.dtype)
+    weight = layer.weight.value.reshape(sizes.weight)
     bias = np.zeros(layer.out_channels, x.dtype) if layer.bias is None else layer.bias.value
-    images, rows, run = channels_last(x).reshape(geometry.images), y.reshape(*geometry.rows, -1), convolve.of(x.dtype)
-    no_positive = np.empty((0, 0, 0), np.bool_)
+    images, run = channels_last(x).reshape(sizes.geometry.images), convolve.of(x.dtype)
+    no_positive, winners = np.empty((0, 0, 0), np.bool_), np.empty(sizes.winners, np.int32)
 
     def run_part(part: slice, i: int) -> None:
-        run(images[part], weight, bias, rows[part], no_positive, geometry.table)
-        if has_relu:
-            np.maximum(rows[part], 0, out=rows[part])
+        run(images[part], weight, bias, y[part], no_positive, winners[part], sizes.geometry.table, sizes.pooling)
+        if len(layers) > 1:
+            np.maximum(y[part], 0, out=y[part])  # the same after pooling as before
 
-    run_parts(run_part, _split(layer, geometry, x.dtype))
-    return channels_first(y)
+    run_parts(run_part, _split(layer, sizes.geometry, x.dtype))
+    n, channels, *lengths = sizes.shape
+    return channels_first(y.reshape(n, *lengths, channels))
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:
-    layer, (like,) = layers[0], xs
-    relu = layers[1] if len(layers) > 1 else None
+    layer, (like,), others = layers[0], xs, layers[1:]
     weight, bias, attributes = layer.weight, layer.bias, layer.__dict__
-    shape, dtype = _output(layers, like)
-    geometry = Geometry(layer, like.shape)
-    y_rows = *geometry.rows, layer.out_channels
-    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], like.shape, dtype)
-    positive = np.empty(0 if relu is None else (shape[0], *shape[2:], shape[1]), np.bool_)
-    positive_rows = positive.reshape((0, 0, 0) if relu is None else y_rows)
+    sizes = _Sizes(layers, like)
+    dtype, geometry, pooling = sizes.dtype, sizes.geometry, sizes.pooling
+    ys, dxs = Results(memory.y, sizes.shape, dtype), Results(memory.dx[0], like.shape, dtype)
+    positive, winners = np.empty(sizes.positive, np.bool_), np.empty(sizes.winners, np.int32)
     no_dx: Array = np.empty((0,) * 5, dtype)
     no_bias: Array = np.zeros(layer.out_channels, dtype)
-    flat = *weight.shape[:2], math.prod(weight.shape[2:])
     parts = _split(layer, geometry, dtype)
-    dweights, dbiases = np.empty((len(parts), *flat), dtype), np.empty((len(parts), layer.out_channels), dtype)
+    dweights, dbiases = np.empty((len(parts), *sizes.weight), dtype), np.empty((len(parts), layer.out_channels), dtype)
     run, run_backward = convolve.of(dtype), convolve_backward.of(dtype)
     token = object()
-    relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), token
+
+    def with_channels_first(array: Array, shape: Shape) -> Array:
+        return channels_first(array.reshape(shape[0], *shape[2:], shape[1]))
+
+    caches: list[Any] = []
+    if others:
+        caches.append((sizes.before_pooling, dtype, (with_channels_first(positive, sizes.before_pooling),), token))
+    if len(others) > 1:
+        caches.append((sizes.shape, dtype, (with_channels_first(winners, sizes.shape), sizes.before_pooling), token))
 
     def forward(x: Array) -> Array:
         y, images = ys.begin(), channels_last(x).reshape(geometry.images)
         added = no_bias if bias is None else bias.value
-        kernels, outputs = weight.value.reshape(flat), y.reshape(y_rows)
+        kernels, outputs = weight.value.reshape(sizes.weight), y.reshape(sizes.y)
 
         def run_part(part: slice, i: int) -> None:
-            run(images[part], kernels, added, outputs[part], positive_rows[part], geometry.table)
+            run(images[part], kernels, added, outputs[part], positive[part], winners[part], geometry.table, pooling)
 
         run_parts(run_part, parts)
-        attributes["_cache"] = shape, dtype, (x,), token
-        if relu is not None:
-            relu.__dict__["_cache"] = relu_cache
+        attributes["_cache"] = sizes.before_pooling, dtype, (x,), token
+        for other, cache in zip(others, caches, strict=True):
+            other.__dict__["_cache"] = cache
         return ys.finish(y)
 
     def differentiate(dout: Array, needs_dx: bool) -> Array | None:
         cache = attributes.get("_cache")
         if cache is None or cache[3] is not token:
             raise stale_cache(layer)
-        if relu is not None and relu.__dict__.get("_cache") is not relu_cache:
-            raise stale_cache(relu)
-        images, douts = channels_last(cache[2][0]).reshape(geometry.images), channels_last(dout).reshape(y_rows)
+        for other, its_cache in zip(others, caches, strict=True):
+            if other.__dict__.get("_cache") is not its_cache:
+                raise stale_cache(other)
+        images, douts = channels_last(cache[2][0]).reshape(geometry.images), channels_last(dout).reshape(sizes.y)
         dx = dxs.begin() if needs_dx else no_dx
         dimages = dx.reshape(geometry.images) if needs_dx else no_dx
-        kernels = weight.value.reshape(flat)
+        kernels = weight.value.reshape(sizes.weight)
 
         def run_part(part: slice, i: int) -> None:
-            run_backward(douts[part], positive_rows[part], images[part], kernels, dweights[i], dbiases[i], dimages[part], geometry.table)
+            run_backward(
+                douts[part], positive[part], winners[part], images[part], kernels,
+                dweights[i], dbiases[i], dimages[part], geometry.table, pooling,
+            )  # fmt: skip
 
         run_parts(run_part, parts)
         for dweight, dbias in zip(dweights, dbiases, strict=True):

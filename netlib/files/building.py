@@ -142,7 +142,7 @@ class Builder:
                 positional += _as_list(values.pop(each.name), each.name, where)
             elif each.kind is each.POSITIONAL_ONLY or (has_star and each.kind is each.POSITIONAL_OR_KEYWORD):
                 positional.append(values.pop(each.name, each.default))
-        if inspect.Parameter.empty in positional:
+        if any(value is inspect.Parameter.empty for value in positional):
             raise FormatError(f"has the arguments {_shown(sorted(described))}, and some are missing", where=where)
         try:
             if issubclass(kind, Layer) and not is_own(kind):

@@ -20,6 +20,7 @@ from ..errors import FormatError, not_installed
 from .contents import Contents
 from .npz import as_native, bytes_of, require_booleans
 from .strict_json import read_json
+from .writing import temporary_folder
 
 DTYPES = {
     "BOOL": "?", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
@@ -43,11 +44,16 @@ def write_safetensors(file: BinaryIO, contents: Contents) -> None:
     if not stat.S_ISREG(mode):
         file.write(library.serialize(specs, metadata=metadata))
         return
-    try:
-        library.serialize_file(specs, file.name, metadata=metadata)
-    except library.SafetensorError as error:
-        raise OSError(f"the safetensors library cannot write the file: {error}") from error
-    os.chmod(file.name, stat.S_IMODE(mode))  # the library has put another file in its place
+    # The library writes to a temporary file beside the one it is given, which a kill would leave.
+    # `open_replacement` removes this folder with what is in it.
+    with temporary_folder(file.name) as folder:
+        path = os.path.join(folder, "file")
+        try:
+            library.serialize_file(specs, path, metadata=metadata)
+        except library.SafetensorError as error:
+            raise OSError(f"the safetensors library cannot write the file: {error}") from error
+        os.chmod(path, stat.S_IMODE(mode))
+        os.replace(path, file.name)
     with open(file.name, "rb") as written:
         os.fsync(written.fileno())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ Path = str | os.PathLike[str]
 
 MAX_NAME = 50
 """How many characters of a name a temporary file repeats; file systems allow 255 bytes."""
+FOLDER = ".d"
+"""What the name of a temporary folder adds to that of its file."""
 ABANDONED_AFTER = 60.0
 """Seconds after which a temporary file that no process has locked is one of a killed writer."""
 
@@ -82,6 +85,20 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def temporary_folder(temporary: str) -> Iterator[str]:
+    """Make a folder beside a file of `open_replacement`, and remove it afterwards.
+
+    If the process is killed, it is removed together with the file.
+    """
+    folder = temporary + FOLDER
+    os.mkdir(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _mode_of(path: Path) -> int | None:
     try:
         return os.stat(path).st_mode
@@ -107,6 +124,7 @@ def _remove_abandoned(folder: str, start: str) -> None:
             if temporary.fullmatch(entry.name):
                 with suppress(OSError):
                     if time.time() - entry.stat().st_mtime > ABANDONED_AFTER and not _is_locked(entry.path):
+                        shutil.rmtree(entry.path + FOLDER, ignore_errors=True)
                         os.unlink(entry.path)
 
 

@@ -1,4 +1,4 @@
-"""Depth needs no recursion: more layers and more nested containers than Python allows calls."""
+"""Depth needs no recursion: more layers and more nested containers than Python allows calls, and ten thousand."""
 
 import copy
 import pickle
@@ -10,6 +10,7 @@ import pytest
 import netlib as nl
 
 DEEP = sys.getrecursionlimit() + 100
+DEPTHS = [DEEP, pytest.param(10_000, marks=pytest.mark.exhaustive)]
 
 
 class Times(nl.Layer):
@@ -53,17 +54,18 @@ def one_graph(n):
 
 
 MODELS = {
-    "layers in a row": (chain, DEEP, lambda n: "0.weight"),
-    "sequentials in sequentials": (lambda n: nested(nl.Sequential, weight(), n), DEEP, lambda n: "0." * n + "weight"),
-    "residuals in residuals": (lambda n: nl.Sequential(weight(), nested(nl.Residual, Times(1 - n), n)), DEEP, lambda n: "0.weight"),
-    "graphs in graphs": (lambda n: nested(graph_around, weight(), n), DEEP, lambda n: "Graph_1." * (n - 1) + "Affine_1.weight"),
-    "one graph": (one_graph, DEEP, lambda n: "first.weight"),
+    "layers in a row": (chain, lambda n: "0.weight"),
+    "sequentials in sequentials": (lambda n: nested(nl.Sequential, weight(), n), lambda n: "0." * n + "weight"),
+    "residuals in residuals": (lambda n: nl.Sequential(weight(), nested(nl.Residual, Times(1 - n), n)), lambda n: "0.weight"),
+    "graphs in graphs": (lambda n: nested(graph_around, weight(), n), lambda n: "Graph_1." * (n - 1) + "Affine_1.weight"),
+    "one graph": (one_graph, lambda n: "first.weight"),
 }
 
 
+@pytest.mark.parametrize("n", DEPTHS)
 @pytest.mark.parametrize("case", MODELS)
-def test_depth_meets_no_recursion_limit(case):
-    make, n, path = MODELS[case]
+def test_depth_meets_no_recursion_limit(case, n):
+    make, path = MODELS[case]
     model, x, path = make(n), np.array([[2.0]]), path(n)
     assert model.forward(x).tolist() == [[3.0]]
     assert model.backward([[10.0]]).tolist() == [[15.0]]
@@ -105,7 +107,7 @@ def test_the_same_object_at_the_bottom_is_found():
 
 @pytest.mark.parametrize("case", MODELS)
 def test_copies_of_deep_models_meet_no_recursion_limit(case):
-    make, _, path = MODELS[case]
+    make, path = MODELS[case]
     model, x, path = make(1000), np.array([[2.0]]), path(1000)
     tied = model.tied_copy()
     assert tied.forward(x).tolist() == [[3.0]]

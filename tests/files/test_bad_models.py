@@ -253,6 +253,10 @@ WRONG = {
     "a private class": (objects({"class": "_WeightLayer", "arguments": {}}), "which netlib does not have"),
     "an unknown argument": (objects({"class": "ReLU", "arguments": {"slope": 1}}), "objects[0] ReLU: cannot be built: TypeError"),
     "layers that are an array": (objects({"class": "Sequential", "arguments": {"layers": {"array": "weight"}}}), "layers is array("),
+    "an array among the layers": (
+        objects({"class": "Sequential", "arguments": {"layers": [{"array": "weight"}]}}),
+        "objects[0] Sequential: ",
+    ),
     "a missing argument": (objects({"class": "Affine", "arguments": {}}), "cannot be built: TypeError"),
     "a wrong argument": (objects({"class": "Dropout", "arguments": {"p": 2}}), "p is 2"),
     "a forward reference": (

@@ -199,6 +199,9 @@ def test_what_a_killed_writer_left_is_removed_later_and_nothing_else(tmp_path):
     for name in names:
         (tmp_path / name).write_bytes(b"half")
         os.utime(tmp_path / name, (0, 0))
+    folder = tmp_path / f"{temporary}.d"
+    folder.mkdir()
+    (folder / ".tmpAbCdEf").write_bytes(b"half, by a library")
     fresh = f".file.{'1b' * 16}.tmp"
     (tmp_path / fresh).write_bytes(b"of a writer that has just begun")
     write_file(tmp_path / "file", b"new")
@@ -287,3 +290,27 @@ def test_what_is_no_regular_file_is_written_to(tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_file(tmp_path / "nowhere" / "file", b"new")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_kill_inside_the_safetensors_library_leaves_nothing_for_ever(tmp_path, monkeypatch):
+    import safetensors
+
+    def write_half(specs, path, metadata):
+        (Path(path).parent / ".tmpAbCdEf").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    path = tmp_path / "model.safetensors"
+    nl.save(nl.Affine(2, 2, rng=0), path)
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(safetensors, "serialize_file", write_half)
+        nl.save(nl.Affine(2, 2, rng=1), path)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    left = [each for each in tmp_path.iterdir() if each != path]
+    assert left
+    for each in left:
+        os.utime(each, (0, 0))
+    nl.save(nl.load(path), path)
+    assert list(tmp_path.iterdir()) == [path]

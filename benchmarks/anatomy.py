@@ -21,7 +21,7 @@ import netlib as nl
 from netlib.kernels.bias_relu import add_bias_relu, relu_backward
 
 from .case import CASES
-from .contenders.netlib_ import perceptron
+from .contenders.netlib_ import build
 
 if TYPE_CHECKING:
     from .case import Case
@@ -34,7 +34,7 @@ class Anatomy:
     """The parts of a training step of a model, each a function without arguments."""
 
     def __init__(self, case: Case) -> None:
-        self.model, self.loss = perceptron(case), nl.SoftmaxCrossEntropy()
+        self.model, self.loss = build(case), nl.SoftmaxCrossEntropy()
         # So small that the weights stay: a loss near zero has subnormal gradients, which are slow.
         self.optimizer = nl.Adam(self.model, lr=1e-12)
         self.x, self.t = case.inputs(), next(iter(case.targets()))

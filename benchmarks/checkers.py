@@ -87,7 +87,6 @@ def check_by_jax(layer: nl.Layer, *inputs: Any) -> str:
     import jax
     from jax.test_util import check_grads
 
-    jax.config.update("jax_enable_x64", True)
     function, arrays = as_function(layer, inputs)
     n = len(arrays)
 
@@ -104,10 +103,11 @@ def check_by_jax(layer: nl.Layer, *inputs: Any) -> str:
     with_vjp = jax.custom_vjp(forward)
     with_vjp.defvjp(lambda *xs: (with_vjp(*xs), xs), backward)
     try:
-        example = function(arrays)
-        outputs = [jax.ShapeDtypeStruct(y.shape, y.dtype) for y in example]
-        gradients = [jax.ShapeDtypeStruct(g.shape, g.dtype) for g in function(arrays, *example)]
-        check_grads(with_vjp, arrays, order=1, modes=["rev"])
+        with jax.enable_x64(True):
+            example = function(arrays)
+            outputs = [jax.ShapeDtypeStruct(y.shape, y.dtype) for y in example]
+            gradients = [jax.ShapeDtypeStruct(g.shape, g.dtype) for g in function(arrays, *example)]
+            check_grads(with_vjp, arrays, order=1, modes=["rev"])
     except Exception as error:
         return str(error)
     return "passes"

@@ -12,12 +12,14 @@ from statistics import median
 
 import numpy as np
 
-from .case import BATCHES, CASES, DEPTHS, EPOCH_STEPS, Case
+from .case import BATCHES, CASES, CHANNELS, DEPTHS, EPOCH_STEPS, IMAGES, SIZES, Case
+from .contenders import CONTENDERS
 from .processes import ContenderError, Process, processes
 from .results import Results
 
 OURS = ("netlib", "netlib-fast")
 SWEPT = (*OURS, "jax", "jax-queued", "torch", "torch-fused")
+FOR_IMAGES = tuple(name for name in CONTENDERS if name != "sklearn")
 
 
 class DisagreementError(Exception):
@@ -38,6 +40,10 @@ class Bench:
     def available(self, names: Iterable[str]) -> dict[str, Process]:
         """Return those of the named contenders that can run here."""
         return {name: self.contenders[name] for name in names if name in self.contenders}
+
+    def chosen(self, cases: Mapping[str, Case]) -> list[Case]:
+        """Return those of these cases that are measured."""
+        return [case for case in self.cases if case.name in cases]
 
     def measure(self, table: str, case: Case, contenders: Mapping[str, Process], task: str = "train", steps_per_call: int = 1) -> None:
         """Measure the contenders in turns, in a random order in each round."""
@@ -70,15 +76,22 @@ def require_agreement(losses: Mapping[str, float]) -> None:
 
 
 def training(bench: Bench) -> None:
-    """One step of each case: forward, softmax cross-entropy, backward, Adam."""
-    for case in bench.cases:
+    """One step of each perceptron: forward, softmax cross-entropy, backward, Adam."""
+    for case in bench.chosen(CASES):
         bench.measure("training", case, bench.contenders)
 
 
 def inference(bench: Bench) -> None:
-    """One forward pass of each case, in evaluation mode."""
-    for case in bench.cases:
+    """One forward pass of each perceptron, in evaluation mode."""
+    for case in bench.chosen(CASES):
         bench.measure("inference", case, bench.contenders, task="infer")
+
+
+def images(bench: Bench) -> None:
+    """One step and one forward pass of each network with convolutions or batch norm."""
+    for table, task in (("images, training", "train"), ("images, inference", "infer")):
+        for case in bench.chosen(IMAGES):
+            bench.measure(table, case, bench.available(FOR_IMAGES), task)
 
 
 def depth(bench: Bench) -> None:
@@ -93,10 +106,22 @@ def batch(bench: Bench) -> None:
         bench.measure("batch", case, bench.available(SWEPT))
 
 
+def channels(bench: Bench) -> None:
+    """One step of two convolutions with 8 to 128 channels, 32 images of 16 x 16."""
+    for case in CHANNELS:
+        bench.measure("channels", case, bench.available(("products", *SWEPT)))
+
+
+def sizes(bench: Bench) -> None:
+    """One step of two convolutions with 16 channels, 32 images of 8 x 8 to 64 x 64."""
+    for case in SIZES:
+        bench.measure("sizes", case, bench.available(("products", *SWEPT)))
+
+
 def memory(bench: Bench) -> None:
-    """Peak memory of creating and training medium and large for 20 steps, in new processes."""
-    for case in (CASES["medium"], CASES["large"]):
-        for name in bench.contenders:
+    """Peak memory of medium, large and lenet, created and trained for 20 steps in new processes."""
+    for case, names in ((CASES["medium"], CONTENDERS), (CASES["large"], CONTENDERS), (IMAGES["lenet"], FOR_IMAGES)):
+        for name in bench.available(names):
             with Process(name, bench.threads) as process:
                 answer = process.ask("peak_memory", case=case, steps=20)
             bench.results.add("memory", case.name, name, answer["added"])
@@ -153,4 +178,6 @@ def _output_of(code: str) -> float:
     return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment).stdout)
 
 
-EXPERIMENTS = {e.__name__: e for e in (training, inference, depth, batch, memory, fit, floor, growth, agreement, imports)}
+EXPERIMENTS = {
+    e.__name__: e for e in (training, inference, depth, batch, images, channels, sizes, memory, fit, floor, growth, agreement, imports)
+}

@@ -15,6 +15,8 @@ PANELS: dict[str, tuple[str, Callable[[str], int]]] = {
     "inference": ("One forward pass, by number of parameters", lambda case: CASES[case].n_parameters),
     "depth": ("One training step, by number of layers of 64", int),
     "batch": ("One training step of small, by batch", int),
+    "channels": ("One training step of two convolutions, by channels", int),
+    "sizes": ("One training step of two convolutions, by size of the images", int),
 }
 
 
@@ -22,8 +24,8 @@ def plot(results: Results, path: Path) -> None:
     """Draw the tables of times into a file; its suffix says what kind."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    for axes, (table, (title, position)) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
+    figure = Figure(figsize=(12, 13), layout="constrained")
+    for axes, (table, (title, position)) in zip(figure.subplots(3, 2).flat, PANELS.items(), strict=True):
         axes.set(title=title, ylabel="µs", xscale="log", yscale="log")
         _panel(axes, results, table, position)
         axes.set_xticks([position(case) for case in results.cases(table)], labels=results.cases(table))

@@ -13,11 +13,17 @@ TABLES = {
     "inference": "One forward pass, µs",
     "depth": "One training step by number of layers of 64, batch 64, µs",
     "batch": "One training step of small by batch, µs",
+    "images, training": "One training step with convolutions or batch norm, µs",
+    "images, inference": "One forward pass with convolutions or batch norm, µs",
+    "channels": "One training step of two convolutions by channels, 32 images of 16 × 16, µs",
+    "sizes": "One training step of two convolutions of 16 channels by size of the 32 images, µs",
     "floor": "One training step with a batch of one, µs",
     "fit": "One training step inside an epoch, µs",
     "memory": "Peak memory of making a model and training it, MiB beyond what was there before",
     "memory of the process": "Peak memory of the whole process, MiB",
 }
+COMPARED = ("training", "inference", "images, training", "images, inference")
+"""Tables that are followed by ratios."""
 MIB = 2**20
 
 
@@ -85,7 +91,7 @@ def cases_lost(results: Results) -> list[str]:
     """Return a line for each case in which a peer is faster than netlib."""
     ours, floors = ("netlib", "netlib-fast"), ("products", "bare-loop")
     lines = []
-    for table in ("training", "inference", "depth", "batch", "memory"):
+    for table in (*COMPARED, "depth", "batch", "channels", "sizes", "memory"):
         for case in results.cases(table):
             medians = {who: results.median(table, case, who) for who in results.contenders(table)}
             best_of_ours = min((value for who, value in medians.items() if who in ours and value is not None), default=None)
@@ -109,7 +115,7 @@ def _parts(results: Results) -> Iterator[str]:
             continue
         yield f"## {title}"
         yield median_table(results, table, MIB if table.startswith("memory") else 1.0)
-        if table in ("training", "inference"):
+        if table in COMPARED:
             yield "Divided by the bare products:"
             yield ratio_table(results, table, ("products",))
             yield "Divided by the better of JAX (each result waited for) and PyTorch with fused Adam:"

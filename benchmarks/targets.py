@@ -32,7 +32,7 @@ class Target:
 
 def all_targets(results: Results) -> list[Target]:
     """Return every target."""
-    return [*_against_rivals(results), *_against_the_floor(results), *_of_netlib_alone(results)]
+    return [*_against_rivals(results), *_of_images(results), *_against_the_floor(results), *_of_netlib_alone(results)]
 
 
 def best(results: Results, table: str, case: str, contenders: tuple[str, ...]) -> float | None:
@@ -65,6 +65,17 @@ def _against_rivals(results: Results) -> Iterator[Target]:
         for ours in ("netlib", "netlib-fast"):
             figure = ratio(results.median("memory", case, ours), best(results, "memory", case, EAGER))
             yield Target(f"{TITLES[ours]}: peak memory of {case} / PyTorch's", figure, 1.0)
+
+
+def _of_images(results: Results) -> Iterator[Target]:
+    for case, fast, pure in (("digits-cnn", 0.6, 1.0), ("lenet", 1.0, 1.6), ("resnet-8", 1.0, 1.6), ("batch-norm-mlp", 0.6, 1.0)):
+        figure = ratio(results.median("images, training", case, "netlib-fast"), best(results, "images, training", case, RIVALS))
+        yield Target(f"{TITLES['netlib-fast']}: {case} / the better of JAX and PyTorch fused", figure, fast)
+        figure = ratio(results.median("images, training", case, "netlib"), results.median("images, training", case, "torch-fused"))
+        yield Target(f"{TITLES['netlib']}: {case} / PyTorch fused", figure, pure)
+    for ours in ("netlib", "netlib-fast"):
+        figure = ratio(results.median("memory", "lenet", ours), best(results, "memory", "lenet", EAGER))
+        yield Target(f"{TITLES[ours]}: peak memory of lenet / PyTorch's", figure, 1.2)
 
 
 def _against_the_floor(results: Results) -> Iterator[Target]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .case import CASES, Case
+from .case import CASES, IMAGES, Case
 from .contenders import CONTENDERS, HELPERS, UnavailableError
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class Worker:
     def peak_memory(self, case: Case, steps: int) -> dict[str, int]:
         """Return the peak memory in bytes while a model is created and trained.
 
-        ``"process"`` counts all, ``"added"`` what exceeds the memory after a few steps of the tiny
-        case, so that code which is loaded late does not count.
+        ``"process"`` counts all, ``"added"`` what exceeds the memory after a few steps of a small
+        case of the same kind, so that code which is loaded late does not count.
         """
-        self.load("train", CASES["tiny"])
+        self.load("train", CASES["tiny"] if len(case.sample) == 1 else IMAGES["digits-cnn"])
         self.release()
         before = resident("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
@@ -141,7 +141,7 @@ def main(name: str, threads: int) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "case" in request:
-            request["case"] = Case(**{**request["case"], "widths": tuple(request["case"]["widths"])})
+            request["case"] = Case(**request["case"])
         try:
             send(answer=getattr(worker, request.pop("do"))(**request))
         except Exception as error:

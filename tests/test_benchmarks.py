@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from benchmarks import checking_and_drawing, experiments, files, report, targets
-from benchmarks.case import CASES, Case
+from benchmarks.case import CASES, CHANNELS, IMAGES, SIZES, Case, perceptron_case
 from benchmarks.contenders.bare_loop import BareLoop
-from benchmarks.contenders.netlib_ import Pure
+from benchmarks.contenders.netlib_ import Pure, build
 from benchmarks.contenders.products import Products
+from benchmarks.networks import FLATTEN, RELU, affine, conv, max_pool, residual_block
 from benchmarks.results import Measurement, Results
 
 
@@ -84,6 +85,44 @@ def test_verdicts_are_drawn_from_the_measurements(results):
     assert by_text["netlib, fast: tiny / the better of JAX and PyTorch fused"].met is None
 
 
+def test_networks_of_images_have_targets_of_their_own():
+    results = Results("", {})
+    for contender, us in {"netlib": 90, "netlib-fast": 50, "jax": 100, "torch-fused": 80, "torch": 10}.items():
+        results.add("images, training", "digits-cnn", contender, us)
+    for contender, size in {"netlib": 1.3, "netlib-fast": 1.2, "torch": 1, "torch-fused": 2}.items():
+        results.add("memory", "lenet", contender, size)
+    measured = {target.text: (target.figure, target.met) for target in targets.all_targets(results) if target.met is not None}
+    assert measured == {
+        "netlib, fast: digits-cnn / the better of JAX and PyTorch fused": (50 / 80, False),
+        "netlib, NumPy: digits-cnn / PyTorch fused": (90 / 80, False),
+        "netlib, NumPy: peak memory of lenet / PyTorch's": (1.3, False),
+        "netlib, fast: peak memory of lenet / PyTorch's": (1.2, True),
+    }
+
+
+class Recorded:
+    """A contender that records what it is asked for."""
+
+    def __init__(self) -> None:
+        self.loaded = []
+
+    def ask(self, do, **arguments):
+        if do == "load":
+            self.loaded.append((arguments["task"], arguments["case"].name))
+        return {"load": {"steps": 1, "loss": 0.5}, "time": 2e-6}.get(do)
+
+
+def test_perceptrons_and_networks_of_images_are_measured_apart_and_scikit_learn_has_none_of_these():
+    results, ours, sklearn = Results("", {}), Recorded(), Recorded()
+    cases = [CASES["tiny"], IMAGES["lenet"]]
+    bench = experiments.Bench({"netlib": ours, "sklearn": sklearn}, results, cases, rounds=1, threads=1, log=lambda _: None)
+    experiments.training(bench)
+    experiments.images(bench)
+    assert ours.loaded == [("train", "tiny"), ("train", "lenet"), ("infer", "lenet")]
+    assert sklearn.loaded == [("train", "tiny")]
+    assert [results.median(f"images, {table}", "lenet", "netlib") for table in ("training", "inference")] == [2, 2]
+
+
 def test_cost_per_layer_is_compared_from_8_to_64_layers():
     results = Results("", {})
     for layers, cost in {2: 900, 8: 80, 16: 176, 32: 320, 64: 640}.items():
@@ -113,13 +152,15 @@ def test_losses_a_hundredth_apart_are_refused():
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_the_bare_loop_does_the_very_step_of_netlib(batch):
-    case = Case("", (5, 7, 6, 3), batch, "float64")
+    case = perceptron_case("", (5, 7, 6, 3), batch, "float64")
     bare, ours = BareLoop(1).train(case), Pure(1).train(case)
     np.testing.assert_allclose([bare() for _ in range(30)], [ours() for _ in range(30)], rtol=1e-9)
     np.testing.assert_allclose(BareLoop(1).infer(case)(), Pure(1).infer(case)(), rtol=1e-12)
 
 
-def test_the_products_are_those_of_forward_and_of_backward_without_the_first_dx(monkeypatch):
+@pytest.fixture
+def multiplied(monkeypatch) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The shapes of the matrices that are multiplied."""
     shapes = []
     matmul = np.matmul
 
@@ -127,10 +168,21 @@ def test_the_products_are_those_of_forward_and_of_backward_without_the_first_dx(
         shapes.append((a.shape, b.shape))
         return matmul(a, b, out=out)
 
-    step = Products(1).train(Case("", (5, 7, 3), 8))
     monkeypatch.setattr(np, "matmul", counted)
-    step()
-    assert shapes == [((8, 5), (5, 7)), ((8, 7), (7, 3)), ((7, 8), (8, 3)), ((8, 3), (3, 7)), ((5, 8), (8, 7))]
+    return shapes
+
+
+def test_the_products_are_those_of_forward_and_of_backward_without_the_first_dx(multiplied):
+    Products(1).train(perceptron_case("", (5, 7, 3), 8))()
+    assert multiplied == [((8, 5), (5, 7)), ((8, 7), (7, 3)), ((7, 8), (8, 3)), ((8, 3), (3, 7)), ((5, 8), (8, 7))]
+
+
+def test_the_products_of_a_convolution_have_a_patch_in_each_row(multiplied):
+    network = conv(3, 4, 3), RELU, max_pool(2), *residual_block(4, 5), FLATTEN, affine(20, 2)
+    case = Case("", network, (3, 10, 10), 6)  # 8 x 8 after the convolution, 4 x 4 after the pooling, 2 x 2 after the stride
+    assert case.shapes == [(4, 3, 3, 3), (5, 4, 3, 3), (5, 5, 3, 3), (5, 4, 1, 1), (20, 2)]
+    Products(1).infer(case)()
+    assert multiplied == [((384, 27), (27, 4)), ((24, 36), (36, 5)), ((24, 45), (45, 5)), ((24, 4), (4, 5)), ((6, 20), (20, 2))]
 
 
 def test_a_case_gives_everybody_the_same_numbers_in_its_type():
@@ -139,10 +191,33 @@ def test_a_case_gives_everybody_the_same_numbers_in_its_type():
         for a, b in zip(arrays(), arrays(), strict=True):
             np.testing.assert_array_equal(a, b)
     assert {w.dtype for w in case.weights()} == {case.inputs().dtype} == {np.dtype("float64")}
-    assert Case(**asdict(case)) == case
     assert CASES["mnist"].n_parameters == 101_770
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("digits-cnn", 160 + 2_320 + 4_640 + 1_290),
+        ("lenet", 416 + 12_832 + 65_664 + 1_290),
+        ("resnet-8", 464 + 4_672 + (13_824 + 512 + 192) + (55_296 + 2_048 + 384) + 650),
+        ("batch-norm-mlp", 4_224 + 256 + 16_512 + 256 + 1_290),
+    ],
+)
+def test_the_networks_have_the_parameters_counted_by_hand_also_after_json(name, parameters):
+    case = IMAGES[name]
+    sent = Case(**json.loads(json.dumps(asdict(case))))
+    for model in (build(case), build(sent)):
+        assert sum(p.value.size for p in model.parameters().values()) == parameters
+        assert model.predict(case.inputs(2)).shape == (2, 10)
+    np.testing.assert_array_equal(build(sent).predict(case.inputs(2)), build(case).predict(case.inputs(2)))
+
+
+@pytest.mark.parametrize("case", [*CHANNELS, *SIZES], ids=lambda case: f"{case.network[0][2]} channels, {case.sample[1]} pixels")
+def test_the_swept_networks_take_their_images(case):
+    assert build(case).predict(case.inputs(1)).shape == (1, 10)
+
+
+@pytest.mark.exhaustive
 def test_each_time_and_each_size_is_measured_and_the_checks_see_what_is_wrong(monkeypatch):
     name, case = next((name, case) for name, case in checking_and_drawing.CASES.items() if not case.is_large)
     monkeypatch.setattr(checking_and_drawing, "CASES", {name: case})

@@ -24,7 +24,7 @@ class UnavailableError(Exception):
 
 
 class Contender(Protocol):
-    """One way to train and evaluate a perceptron."""
+    """One way to train and evaluate a network."""
 
     versions: dict[str, str]
     takes_weights: bool

@@ -13,7 +13,7 @@ import numpy as np
 import netlib as nl
 
 from ..case import EPOCH_STEPS, LR
-from .netlib_ import Fast, Pure, perceptron
+from .netlib_ import Fast, Pure, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Loop(Pure):
         """Return an epoch."""
         n = EPOCH_STEPS * case.batch
         x, t, rng = case.inputs(n), case.targets(n)[0], np.random.default_rng(0)
-        model, loss = perceptron(case), nl.SoftmaxCrossEntropy()
+        model, loss = build(case), nl.SoftmaxCrossEntropy()
         optimizer = nl.Adam(model, lr=LR)
 
         def epoch() -> float:
@@ -56,7 +56,7 @@ class Fit(Pure):
         """Return an epoch."""
         n = EPOCH_STEPS * case.batch
         x, t = case.inputs(n), case.targets(n)[0]
-        model = perceptron(case)
+        model = build(case)
         trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=LR), metrics={"accuracy": nl.accuracy}, seed=0)
 
         def epoch() -> float:

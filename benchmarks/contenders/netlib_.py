@@ -14,16 +14,44 @@ from ..case import LR
 from . import UnavailableError
 
 if TYPE_CHECKING:
-    from ..case import Case
+    from collections.abc import Iterator
+
+    from ..case import Array, Case
+    from ..networks import Layer, Network
     from . import Step
 
 
-def perceptron(case: Case) -> nl.Sequential:
+def build(case: Case) -> nl.Sequential:
     """Return the model of a case, with its initial weights."""
-    layers: list[nl.Layer] = []
-    for weight in case.weights():
-        layers += [nl.Affine.from_arrays(weight, np.zeros(weight.shape[1])), nl.ReLU()]
-    return nl.Sequential(*layers[:-1])
+    return _sequential(case.network, case.weights())
+
+
+def _sequential(network: Network, weights: Iterator[Array]) -> nl.Sequential:
+    return nl.Sequential(*(_layer(layer, weights) for layer in network))
+
+
+def _layer(layer: Layer, weights: Iterator[Array]) -> nl.Layer:
+    match layer:
+        case ["affine", _, n_out]:
+            return nl.Affine.from_arrays(next(weights), np.zeros(n_out))
+        case ["conv", _, n_out, _, stride, padding, has_bias]:
+            return nl.Conv2d.from_arrays(next(weights), np.zeros(n_out) if has_bias else None, stride=stride, padding=padding)
+        case ["batch_norm", channels, _]:
+            return nl.BatchNorm(channels)
+        case ["relu"]:
+            return nl.ReLU()
+        case ["max_pool", size]:
+            return nl.MaxPool2d(size)
+        case ["global_avg_pool"]:
+            return nl.GlobalAvgPool()
+        case ["flatten"]:
+            return nl.Flatten()
+        case ["add", main, []]:
+            return nl.Residual(_sequential(main, weights))
+        case ["add", main, shortcut]:
+            x = nl.Input("X")
+            return nl.Graph([x], [_sequential(main, weights)(x) + _sequential(shortcut, weights)(x)])
+    raise NotImplementedError(layer)
 
 
 class Pure:
@@ -36,7 +64,7 @@ class Pure:
 
     def train(self, case: Case) -> Step:
         """Return a training step."""
-        model, loss = perceptron(case), nl.SoftmaxCrossEntropy()
+        model, loss = build(case), nl.SoftmaxCrossEntropy()
         optimizer = nl.Adam(model, lr=LR)
         x, targets = case.inputs(), cycle(case.targets())
 
@@ -59,7 +87,7 @@ class Pure:
 
     def infer(self, case: Case) -> Step:
         """Return a prediction."""
-        model, x = perceptron(case), case.inputs()
+        model, x = build(case), case.inputs()
         return lambda: model.predict(x)
 
 

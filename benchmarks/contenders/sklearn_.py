@@ -27,7 +27,7 @@ class PartialFit:
         """Return a training step."""
         model = MLPClassifier(case.widths[1:-1], alpha=0, batch_size=case.batch, learning_rate_init=LR, shuffle=False, random_state=0)
         x, targets = case.inputs(), cycle(case.targets())
-        model.partial_fit(x, next(targets), classes=range(case.widths[-1]))
+        model.partial_fit(x, next(targets), classes=range(case.n_classes))
 
         def step() -> float:
             model.partial_fit(x, next(targets))

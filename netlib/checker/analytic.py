@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array
-from .blocks import blocks, largest
+from .blocks import LARGE, blocks, largest
 from .guards import UserCodeError
 from .twin import Twin
 
@@ -37,17 +37,17 @@ class Gradients(NamedTuple):
         return {**self.returned, **self.grads}
 
 
-def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | None = None) -> Gradients:
+def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | None = None, are_spent: bool = False) -> Gradients:
     """Run backward after a forward and return the gradients.
 
     The parameters' gradients start at -0.0, which any addition changes, even one of zeros; or at
-    `prefilled`.
+    `prefilled`. Backward gets copies of `douts`, unless `are_spent`: nobody needs them afterwards.
     """
     for path, parameter in twin.parameters.items():
         parameter.grad[...] = -0.0 if prefilled is None else prefilled[path]
     error, dx = None, None
     try:
-        dx = twin.backward([np.array(d) for d in douts])
+        dx = twin.backward(list(douts) if are_spent else [np.array(d) for d in douts])
     except UserCodeError as raised:
         error = raised.error
     grads: dict[str, Array | None] = {}
@@ -115,26 +115,44 @@ def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Arra
     for y in map(np.asarray, ys):
         n = min(y.size, PERIOD)
         d = rng.uniform(0.5, 1.5, n) * rng.choice([-1.0, 1.0], n) if is_used else np.ones(n)
-        douts.append(np.resize(np.asarray(d, y.dtype if y.dtype.kind == "f" else float), y.shape))
+        douts.append(repeat(np.asarray(d, y.dtype if y.dtype.kind == "f" else float), y.shape))
     return douts
+
+
+def repeat(numbers: Array, shape: tuple[int, ...]) -> Array:
+    """Return a new array of this shape that repeats these numbers, as np.resize in less memory."""
+    repeated = np.empty(shape, numbers.dtype)
+    flat = repeated.reshape(-1)
+    for start in range(0, flat.size, max(1, numbers.size)):
+        flat[start : start + numbers.size] = numbers[: flat.size - start]
+    return repeated
 
 
 def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], plain: Gradients, eps: float) -> float:
     """Return the size below which a gradient is rounding, as of terms that cancel.
 
     Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
-    as soon as the last digits of dout change.
+    as soon as the last digits of dout change. One change is enough where dout is long.
     """
     x, y, d = (max(map(largest, arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
     rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
-    for seed in range(3):
+    for seed in range(3 if sum(d.size for d in douts) < LARGE else 1):
         rng = np.random.default_rng(seed)
-        other = gradients(twin, [np.asarray(d * (1 + 4 * eps * rng.uniform(-1, 1, d.shape)), d.dtype) for d in douts])
+        other = gradients(twin, [_with_other_digits(d, eps, rng) for d in douts], are_spent=True)
         for name, g in plain.by_name.items():
             a, b = (None if each is None else as_numbers(each) for each in (g, other.by_name.get(name)))
             if a is not None and b is not None and a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all():
                 rounding = max(rounding, 64 * max((largest(i - j) for i, j in blocks(a, b)), default=0.0))
     return min(rounding, 1e5 * eps * d)
+
+
+def _with_other_digits(dout: Array, eps: float, rng: Rng) -> Array:
+    """Return an array that differs in the last digits."""
+    other = rng.uniform(-1, 1, dout.shape)
+    other *= 4 * eps
+    other += 1
+    other *= dout
+    return other.astype(dout.dtype, copy=False)
 
 
 def backward_or_none(twin: Twin, douts: list[Array]) -> Any:

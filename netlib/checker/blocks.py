@@ -8,7 +8,10 @@ import numpy as np
 
 from ..arrays import Array
 
-LENGTH = 1_000_000
+LENGTH = 65_536
+"""Elements of a block: a few such arrays fit into the cache of a processor."""
+LARGE = 1_000_000
+"""Elements above which a check saves passes."""
 
 
 def slices(size: int) -> Iterator[slice]:
@@ -20,6 +23,11 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Yield the flat blocks of arrays of the same size."""
     flat = [a.reshape(-1) for a in arrays]
     return (tuple(a[part] for a in flat) for part in slices(flat[0].size))
+
+
+def largest_finite(a: Array) -> float:
+    """Return the largest absolute value that is finite, 0 where there is none."""
+    return max((float(np.abs(part[np.isfinite(part)]).max(initial=0)) for (part,) in blocks(a)), default=0.0)
 
 
 def largest(a: Array) -> float:

@@ -13,7 +13,7 @@ from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
 from .analytic import Gradients, estimate_rounding, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
-from .conduct.dtypes import check_dtypes
+from .conduct.dtypes import check_dtypes, note_float32
 from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
 from .conduct.repetition import check_evaluation, check_last_forward, check_repetition
@@ -160,6 +160,9 @@ def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw:
         if report.ok and draw is None:
             note_other_inputs(layer, inputs, context, check_briefly, seed)
     note_nothing_compared(context)
+    del context  # and its arrays
+    if report.ok:
+        note_float32(layer, inputs, report)
     return report
 
 

@@ -60,7 +60,7 @@ class CheckContext:
     @cached_property
     def logs(self) -> Logs:
         """The additions of one more backward to each parameter's gradient, in order."""
-        return self.record()[1]
+        return self.record()[1] if self.twin.parameters else {}
 
     @cached_property
     def corrections(self) -> list[Correction]:
@@ -98,10 +98,11 @@ class CheckContext:
             larger = np.maximum(np.abs(mine), np.abs(slope))
             largest = float(larger[np.isfinite(larger)].max(initial=0.0))
             allowed = self.relative * larger + 4 * slopes.noise[known] + 1e-9 * largest + self.nothing
-            near = np.isfinite(mine) & (np.abs(mine - slope) <= allowed)
-            between = slopes.is_kink[known] & (slopes.low[known] - allowed <= mine) & (mine <= slopes.high[known] + allowed)
-        right = np.zeros(slopes.slope.size, bool)
-        right[known] = near | between
+            right = np.zeros(slopes.slope.size, bool)
+            right[known] = np.isfinite(mine) & (np.abs(mine - slope) <= allowed)
+            kinks = np.flatnonzero(slopes.is_kink[known])
+            low, high = np.array([slopes.sides.get(i, (0.0, 0.0)) for i in known[kinks].tolist()]).reshape(-1, 2).T
+            right[known[kinks]] |= (low - allowed[kinks] <= mine[kinks]) & (mine[kinks] <= high + allowed[kinks])
         return right
 
     def numeric(self, name: str) -> Array:

@@ -163,8 +163,8 @@ class GradientReport:
     findings : list of Finding
         The mistakes.
     notes : list of Note
-        Remarks: what differs at other inputs, what your inputs hide, slopes that could not be
-        compared, approximations, outputs that share memory, names not found.
+        Remarks: what differs at other inputs or in float32, what your inputs hide, slopes that
+        could not be compared, approximations, outputs that share memory, names not found.
     covered : dict
         Name to (elements compared, all elements).
     directions : dict

@@ -53,13 +53,13 @@ class Twin:
         """Whether parameters are restored after each pass; set for a layer that changes them."""
         self.is_stateful = True
         """Whether attributes are restored before each forward; cleared where not needed."""
-        self._generators = [(g, copy.deepcopy(state(g))) for g in [*generators(self.layer), global_generator()]]
+        self._generators = [(g, _as_lists(state(g))) for g in [*generators(self.layer), global_generator()]]
         self._attributes = [(each, dict(vars(each))) for _, each in self.layer.walk()]
         self._lists = [(held, copy.copy(held)) for held in held_collections(self.layer)]
         views = {id(view) for view, _ in held_views(self.layer)}
         self._arrays = [(a, a.copy()) for a in held_arrays(self.layer) if id(a) not in views]
         self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
-        self._values = {path: p.value.copy() for path, p in self.parameters.items()}
+        self._values = {path: p.value for path, p in layer.parameters().items()}
         self.returns_tuple = False
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)
@@ -171,6 +171,13 @@ def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
 def make_twin(layer: Layer, inputs: tuple[Any, ...], eps: float) -> Twin:
     """Return a twin in the type of a check whose numbers are `eps` apart: float64, or its own."""
     return Twin(layer, inputs, np.dtype(np.float64) if eps < 1e-12 else None)
+
+
+def _as_lists(state: Any) -> Any:
+    """Return a copy of a random state with lists for arrays, which are set 30 times as fast."""
+    if isinstance(state, dict):
+        return {key: _as_lists(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
 
 
 def _copied(layer: Layer, dtype: np.dtype[Any] | None) -> Layer:

@@ -37,9 +37,12 @@ class Block:
         self.memory = raw[start : start + n_bytes]
         self.users = 0
 
-    def array(self, spec: Spec) -> Array:
-        """Return an array in this memory."""
-        return np.ndarray(spec.shape, spec.dtype, self.memory)
+    def array(self, spec: Spec, has_channels_last: bool = False) -> Array:
+        """Return an array in this memory, in C order or with axis 1 last."""
+        if not has_channels_last:
+            return np.ndarray(spec.shape, spec.dtype, self.memory)
+        n, channels, *lengths = spec.shape
+        return np.moveaxis(np.ndarray((n, *lengths, channels), spec.dtype, self.memory), -1, 1)
 
 
 class WorkArrays:
@@ -62,6 +65,7 @@ class WorkArrays:
     def __init__(self, program: Program, pieces: Pieces, specs: dict[int, Spec]) -> None:
         self._program, self._pieces, self._specs = program, pieces, specs
         self._makers = {steps[-1].target: fusion for fusion, steps in pieces}
+        self._sources = {steps[-1].target: steps[0].sources for _, steps in pieces}
         self._named = {slot for step in program.steps if step.kernel for slot in step.targets}
         self._readers: dict[int, list[tuple[int, Fusion | None]]] = {}
         for i, (fusion, steps) in enumerate(pieces):
@@ -72,8 +76,9 @@ class WorkArrays:
         self._dx: dict[tuple[int, int], Array] = {}
         self._scratch: dict[int, Array] = {}
         self.sums: dict[int, Array] = {}
-        self._assign_values()
-        self._assign_gradients()
+        channels_last = self._find_channels_last()
+        self._assign_values(channels_last)
+        self._assign_gradients(channels_last)
 
     @property
     def reused_slots(self) -> Collection[int]:
@@ -119,20 +124,35 @@ class WorkArrays:
     def _reuses_gradient(self, slot: int) -> bool:
         return slot in self._named
 
-    def _assign_values(self) -> None:
+    def _find_channels_last(self) -> set[int]:
+        """Return the slots whose values and gradients have the channels last in memory.
+
+        These are the images between fused operations that prefer it, or take any layout.
+        """
+        found: set[int] = set()
+        for slot, spec in sorted(self._specs.items()):
+            maker, readers = self._makers.get(slot), [fusion for _, fusion in self._readers.get(slot, [])]
+            fusions = [fusion for fusion in (maker, *readers) if fusion is not None]
+            prefers = any(each.layout == "channels last" for each in ([maker] if maker else fusions))
+            follows = maker is not None and not found.isdisjoint(self._sources[slot])
+            if (prefers or follows) and len(spec.shape) > 2 and all(each.layout != "C" for each in fusions):
+                found.add(slot)
+        return found
+
+    def _assign_values(self, channels_last: set[int]) -> None:
         blocks: dict[int, Block] = {}
         for i, (fusion, steps) in enumerate(self._pieces):
             slot = steps[-1].target
             if fusion is not None and self._reuses_value(slot):
                 blocks[slot] = self._take(self._specs[slot])
-                self._y[slot] = blocks[slot].array(self._specs[slot])
+                self._y[slot] = blocks[slot].array(self._specs[slot], slot in channels_last)
             for source in set(steps[0].sources) & blocks.keys():
                 readers = self._readers[source]
                 is_last = readers[-1][0] == i
                 if is_last and not any(each.keeps_inputs for _, each in readers if each):
                     self._give_back(blocks.pop(source))
 
-    def _assign_gradients(self) -> None:
+    def _assign_gradients(self, channels_last: set[int]) -> None:
         held: dict[int, list[Block]] = {}
         for i, (fusion, steps) in reversed([*enumerate(self._pieces)]):
             target = steps[-1].target
@@ -152,10 +172,10 @@ class WorkArrays:
                             block.users += 1
                     else:
                         blocks.append(self._take(self._specs[slot]))
-                        self._dx[i, k] = blocks[-1].array(self._specs[slot])
+                        self._dx[i, k] = blocks[-1].array(self._specs[slot], slot in channels_last)
                     if self._needs_sum(slot):
                         blocks.append(self._take(self._specs[slot]))
-                        self.sums[slot] = blocks[-1].array(self._specs[slot])
+                        self.sums[slot] = blocks[-1].array(self._specs[slot], slot in channels_last)
                 for block in scratch:
                     self._give_back(block)
             for block in douts:

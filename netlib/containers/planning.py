@@ -200,8 +200,8 @@ def _fused_op(
         op.forward = _check_inputs(op.forward, to_check, x_specs)
     if not arrays.dout_has_fixed_spec(i):
         y_spec = specs[last.target]
-        op.backward = _convert_dout(op.backward, last, y_spec)
-        op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec)
+        op.backward = _convert_dout(op.backward, last, y_spec, fusion.layout != "C")
+        op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec, fusion.layout != "C")
     if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
     return op
@@ -220,14 +220,14 @@ def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Seque
     return checked_forward
 
 
-def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec) -> Callable[[Any], Any]:
-    """Return a backward that first converts dout to the type of `spec` and to C order."""
+def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec, takes_any_layout: bool = False) -> Callable[[Any], Any]:
+    """Return a backward that first converts dout to the type of `spec`, and maybe to C order."""
     shape, dtype = spec
 
     def converting_backward(dout: Any) -> Any:
         if type(dout) is not np.ndarray or dout.dtype is not dtype or dout.shape != shape:
             dout = last.layer.recall(dout)[0]
-        return backward(dout if dout.flags.carray else dout.copy())
+        return backward(dout if takes_any_layout or dout.flags.carray else dout.copy())
 
     return converting_backward
 

@@ -17,11 +17,11 @@ def as_aligned(arrays: Sequence[ArrayLike], where: object = "") -> list[Array]:
     [(2, 2), (2,)]
     """
     if not arrays:
-        raise InvalidValueError("got no arrays, wanted at least one", where=where)
+        raise InvalidValueError("got no arrays, expected at least one", where=where)
     rows = [as_array(a, where) for a in arrays]
     shapes = [a.shape for a in rows]
     if () in shapes:
-        raise ShapeError(f"array {shapes.index(())} is a single number, wanted rows along axis 0", where=where)
+        raise ShapeError(f"array {shapes.index(())} is a single number, expected rows along axis 0", where=where)
     if len({shape[0] for shape in shapes}) > 1:
         message = f"got arrays of shapes {', '.join(map(str, shapes))}, expected equally many rows"
         raise ShapeError(message, where=where, hint="Each needs one row for each sample.")

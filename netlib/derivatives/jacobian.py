@@ -57,7 +57,7 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
     if wrt not in known or isinstance(wrt, bool):
         raise MissingError(f"there is nothing called {wrt!r} to differentiate by, only: {', '.join(map(repr, known))}", where=layer)
     if layer.n_outputs != 1:
-        raise ShapeError(f"has {layer.n_outputs} outputs, wanted a layer with one", where=layer, hint="Make a Graph with the one output.")
+        raise ShapeError(f"has {layer.n_outputs} outputs, expected a layer with one", where=layer, hint="Make a Graph with the one output.")
     with preserve_random_state(layer):
         y = np.asarray(layer.forward(*inputs))
         rows = []

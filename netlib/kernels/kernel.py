@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -16,6 +17,44 @@ T = TypeVar("T")
 
 COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 """The types for which loops are compiled, with their names in numba. All others use NumPy."""
+
+
+Emit = Callable[[Any, Any, Any, Any], Any]
+"""Writes the instructions of a call: ``emit(context, builder, signature, arguments)``."""
+
+_unregistered: list[tuple[Callable[..., Any], Emit | None]] = []
+"""Helpers that numba does not know yet."""
+
+
+def helper(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that loops call, so that numba compiles it with them."""
+    _unregistered.append((function, None))
+    return function
+
+
+def emitted_by(emit: Emit) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Return a decorator for a helper whose instructions `emit` writes, instead of numba."""
+
+    def mark(function: Callable[P, None]) -> Callable[P, None]:
+        _unregistered.append((function, emit))
+        return function
+
+    return mark
+
+
+def register_helpers() -> None:
+    """Tell numba about helpers."""
+    from numba.core import types
+    from numba.extending import lower_builtin, register_jitable, type_callable
+
+    while _unregistered:
+        function, emit = _unregistered.pop()
+        if emit is None:
+            register_jitable(function)
+        else:
+            typer = wraps(function)(lambda *arguments: types.none)
+            type_callable(function)(lambda context, typer=typer: typer)
+            lower_builtin(function, types.VarArg(types.Any))(emit)  # type: ignore[attr-defined]
 
 
 class Loops(Generic[P, R]):
@@ -68,7 +107,9 @@ class Loops(Generic[P, R]):
             "cache": True,
             "nogil": True,
         }
-        self.run = run = njit(self.signatures(), **options)(self.__wrapped__)
+        decorate = njit(self.signatures(), **options)
+        register_helpers()
+        self.run = run = decorate(self.__wrapped__)
         return bool(run.stats.cache_misses)
 
 

@@ -1,7 +1,11 @@
-"""Batch normalization and a following ReLU. Arrays are (N, channels, numbers per channel).
+"""Batch normalization and a following ReLU. Arrays are (rows, columns).
 
-Forward reads x twice, for the mean and the variance together with the result; backward reads x and
-dout twice. With one number per channel, the innermost loop runs over channels.
+A column is a channel. If there are few, several rows may be taken as one, which makes the loops
+longer; then each channel has several columns.
+
+Forward reads x twice, for its moments and for the result; backward reads x and dout twice. The
+moments of one block after the other are combined as in Chan, Golub and LeVeque, "Algorithms for
+computing the sample variance", 1983.
 """
 
 from __future__ import annotations
@@ -15,163 +19,126 @@ from .kernel import Kernel
 
 @Kernel
 def moments(x: Array, mean: Array, variance: Array) -> None:
-    """Write the mean and the variance of each channel, the latter from differences to the mean."""
-    x.mean(axis=(0, 2), out=mean)
-    centered = x - mean[:, None]
-    np.mean(centered * centered, axis=(0, 2), out=variance)
+    """Write the mean and the variance of each column."""
+    x.mean(axis=0, out=mean)
+    centered = x - mean
+    np.mean(centered * centered, axis=0, out=variance)
 
 
-@moments.compiled("void(const t[:, :, ::1], t[::1], t[::1])")
+@moments.compiled("void(const t[:, ::1], t[::1], t[::1])")
 def moments_loops(x: Array, mean: Array, variance: Array) -> None:
-    n, channels, p = x.shape
+    n, columns = x.shape
+    of_block = np.empty(columns, x.dtype)
+    size = max(1, 4096 // max(1, columns))  # a block stays in the cache between its mean and its squares
     mean[:] = 0
     variance[:] = 0
-    if p == 1:
-        for m in range(n):
-            for c in range(channels):
-                mean[c] += x[m, c, 0]
-        mean /= n
-        for m in range(n):
-            for c in range(channels):
-                d = x[m, c, 0] - mean[c]
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        of_block[:] = 0
+        for m in range(start, stop):
+            for c in range(columns):
+                of_block[c] += x[m, c]
+        k = stop - start
+        if start > 0:
+            weight = x.dtype.type(start * k / stop)
+            for c in range(columns):
+                shift = of_block[c] / k - mean[c] / start
+                variance[c] += weight * shift * shift
+        for c in range(columns):
+            mean[c] += of_block[c]
+            of_block[c] /= k
+        for m in range(start, stop):
+            for c in range(columns):
+                d = x[m, c] - of_block[c]
                 variance[c] += d * d
-        variance /= n
-        return
-    for m in range(n):
-        for c in range(channels):
-            total = x.dtype.type(0)
-            for i in range(p):
-                total += x[m, c, i]
-            mean[c] += total
-    mean /= n * p
-    for m in range(n):
-        for c in range(channels):
-            total, middle = x.dtype.type(0), mean[c]
-            for i in range(p):
-                d = x[m, c, i] - middle
-                total += d * d
-            variance[c] += total
-    variance /= n * p
+    mean /= n
+    variance /= n
 
 
 @Kernel
 def normalize(x: Array, mean: Array, scale: Array, shift: Array, y: Array) -> None:
     """Write ``(x - mean) * scale + shift``."""
-    np.subtract(x, mean[:, None], out=y)
-    np.multiply(y, scale[:, None], out=y)
-    np.add(y, shift[:, None], out=y)
+    np.subtract(x, mean, out=y)
+    np.multiply(y, scale, out=y)
+    np.add(y, shift, out=y)
 
 
-@normalize.compiled("void(const t[:, :, ::1], const t[::1], const t[::1], const t[::1], t[:, :, ::1])")
+@normalize.compiled("void(const t[:, ::1], const t[::1], const t[::1], const t[::1], t[:, ::1])")
 def normalize_loops(x: Array, mean: Array, scale: Array, shift: Array, y: Array) -> None:
-    n, channels, p = x.shape
-    if p == 1:
-        for m in range(n):
-            for c in range(channels):
-                y[m, c, 0] = (x[m, c, 0] - mean[c]) * scale[c] + shift[c]
-        return
-    for m in range(n):
-        for c in range(channels):
-            middle, a, b = mean[c], scale[c], shift[c]
-            for i in range(p):
-                y[m, c, i] = (x[m, c, i] - middle) * a + b
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            y[m, c] = (x[m, c] - mean[c]) * scale[c] + shift[c]
 
 
 @Kernel
 def normalize_relu(x: Array, mean: Array, scale: Array, shift: Array, y: Array, positive: Array) -> None:
     """Do the same with ``max(…, 0)``, and write which are positive. NaN stays NaN."""
-    np.subtract(x, mean[:, None], out=y)
-    np.multiply(y, scale[:, None], out=y)
-    np.add(y, shift[:, None], out=y)
+    np.subtract(x, mean, out=y)
+    np.multiply(y, scale, out=y)
+    np.add(y, shift, out=y)
     np.greater(y, zero(y.dtype), out=positive)
     np.maximum(y, zero(y.dtype), out=y)
 
 
-@normalize_relu.compiled("void(const t[:, :, ::1], const t[::1], const t[::1], const t[::1], t[:, :, ::1], boolean[:, :, ::1])")
+@normalize_relu.compiled("void(const t[:, ::1], const t[::1], const t[::1], const t[::1], t[:, ::1], boolean[:, ::1])")
 def normalize_relu_loops(x: Array, mean: Array, scale: Array, shift: Array, y: Array, positive: Array) -> None:
-    n, channels, p = x.shape
     zero = x.dtype.type(0)
-    if p == 1:
-        for m in range(n):
-            for c in range(channels):
-                v = (x[m, c, 0] - mean[c]) * scale[c] + shift[c]
-                positive[m, c, 0] = v > zero
-                y[m, c, 0] = zero if v <= zero else v
-        return
-    for m in range(n):
-        for c in range(channels):
-            middle, a, b = mean[c], scale[c], shift[c]
-            for i in range(p):
-                v = (x[m, c, i] - middle) * a + b
-                positive[m, c, i] = v > zero
-                y[m, c, i] = zero if v <= zero else v
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            v = (x[m, c] - mean[c]) * scale[c] + shift[c]
+            positive[m, c] = v > zero
+            y[m, c] = zero if v <= zero else v
 
 
 @Kernel
 def gradient_sums(dout: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
     """Write for each channel the sums of ``dout`` and of ``dout * (x - mean)``."""
-    dout.sum(axis=(0, 2), out=total)
-    np.sum(dout * (x - mean[:, None]), axis=(0, 2), out=product)
+    dout.sum(axis=0, out=total)
+    np.sum(dout * (x - mean), axis=0, out=product)
 
 
-@gradient_sums.compiled("void(const t[:, :, ::1], const t[:, :, ::1], const t[::1], t[::1], t[::1])")
+@gradient_sums.compiled("void(const t[:, ::1], const t[:, ::1], const t[::1], t[::1], t[::1])")
 def gradient_sums_loops(dout: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
-    n, channels, p = x.shape
     total[:] = 0
     product[:] = 0
-    if p == 1:
-        for m in range(n):
-            for c in range(channels):
-                d = dout[m, c, 0]
-                total[c] += d
-                product[c] += d * (x[m, c, 0] - mean[c])
-        return
-    for m in range(n):
-        for c in range(channels):
-            a, b, middle = x.dtype.type(0), x.dtype.type(0), mean[c]
-            for i in range(p):
-                d = dout[m, c, i]
-                a += d
-                b += d * (x[m, c, i] - middle)
-            total[c] += a
-            product[c] += b
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            d = dout[m, c]
+            total[c] += d
+            product[c] += d * (x[m, c] - mean[c])
+
+
+@Kernel
+def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
+    """Do the same for ``dout * positive``, which is written into `masked`."""
+    np.multiply(dout, positive, out=masked)
+    masked.sum(axis=0, out=total)
+    np.sum(masked * (x - mean), axis=0, out=product)
+
+
+@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[:, ::1], t[::1], t[::1])")
+def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
+    zero, one = dout.dtype.type(0), dout.dtype.type(1)
+    total[:] = 0
+    product[:] = 0
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            d = dout[m, c] * (one if positive[m, c] else zero)
+            masked[m, c] = d
+            total[c] += d
+            product[c] += d * (x[m, c] - mean[c])
 
 
 @Kernel
 def normalize_backward(dout: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array) -> None:
     """Write ``dout * scale - offset - slope * (x - mean)``."""
-    np.multiply(dout, scale[:, None], out=dx)
-    np.subtract(dx, offset[:, None], out=dx)
-    np.subtract(dx, slope[:, None] * (x - mean[:, None]), out=dx)
+    np.multiply(dout, scale, out=dx)
+    np.subtract(dx, offset, out=dx)
+    np.subtract(dx, slope * (x - mean), out=dx)
 
 
-@normalize_backward.compiled(
-    "void(const t[:, :, ::1], const t[:, :, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, :, ::1])"
-)
+@normalize_backward.compiled("void(const t[:, ::1], const t[:, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, ::1])")
 def normalize_backward_loops(dout: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array) -> None:
-    n, channels, p = x.shape
-    if p == 1:
-        for m in range(n):
-            for c in range(channels):
-                dx[m, c, 0] = dout[m, c, 0] * scale[c] - offset[c] - slope[c] * (x[m, c, 0] - mean[c])
-        return
-    for m in range(n):
-        for c in range(channels):
-            middle, a, b, s = mean[c], scale[c], offset[c], slope[c]
-            for i in range(p):
-                dx[m, c, i] = dout[m, c, i] * a - b - s * (x[m, c, i] - middle)
-
-
-@Kernel
-def mask(dout: Array, positive: Array, masked: Array) -> None:
-    """Write ``dout * positive``."""
-    np.multiply(dout, positive, out=masked)
-
-
-@mask.compiled("void(const t[:, :, ::1], const boolean[:, :, ::1], t[:, :, ::1])")
-def mask_loops(dout: Array, positive: Array, masked: Array) -> None:
-    zero, one = dout.dtype.type(0), dout.dtype.type(1)
-    for m in range(dout.shape[0]):
-        for c in range(dout.shape[1]):
-            for i in range(dout.shape[2]):
-                masked[m, c, i] = dout[m, c, i] * (one if positive[m, c, i] else zero)
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            dx[m, c] = dout[m, c] * scale[c] - offset[c] - slope[c] * (x[m, c] - mean[c])

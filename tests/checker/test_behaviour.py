@@ -232,6 +232,38 @@ def test_a_layer_that_refuses_float64_is_checked_in_its_own_type(kind):
     assert check_gradients(wrong(), x).mistakes == ["wrong-formula"]
 
 
+class Times(nl.Layer):
+    """y = c x, with numbers that it holds, makes anew, or keeps in float64 for backward alone."""
+
+    def __init__(self, how):
+        self.how = how
+        self.held = np.linspace(1, 2, 4)
+
+    def forward(self, x):
+        self.c = np.linspace(1, 2, 4) if self.how == "anew" else self.held
+        return x * self.c
+
+    def backward(self, dout):
+        return dout * (np.linspace(1, 2, 4) if self.how == "backward" else self.c)
+
+
+@pytest.mark.parametrize(("how", "place"), [("held", None), ("anew", "forward"), ("backward", "input 0")])
+def test_a_dtype_that_float64_inputs_hide_is_noted(how, place):
+    report = check_gradients(Times(how), normal(3, 4))
+    assert report.ok, str(report)
+    assert [(note.kind, note.where) for note in report.notes] == [("dtype-changed", place)] * (place is not None)
+
+
+def test_a_layer_that_takes_float64_alone_is_not_told_about_float32():
+    class InDouble(Times):
+        def forward(self, x):
+            if x.dtype != np.float64:
+                raise nl.InvalidTypeError("expected float64")
+            return super().forward(x)
+
+    assert check_gradients(InDouble("anew"), normal(3, 4)).notes == []
+
+
 class Lookup(nl.Layer):
     def __init__(self):
         self.table = nl.Parameter(normal(5, 3))

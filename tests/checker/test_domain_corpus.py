@@ -6,6 +6,8 @@ from checker.domains import MODULES
 from checker.domains.referee import is_layer, largest_error
 from checker.measure import domain_alarms
 
+pytestmark = pytest.mark.exhaustive
+
 LAYERS = [(module, name) for module in MODULES.values() for name in module.LAYERS]
 
 

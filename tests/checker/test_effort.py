@@ -57,6 +57,7 @@ def test_blocks_do_not_change_what_is_found(monkeypatch, factor, term):
     np.testing.assert_allclose(parts.errors["input 0"], whole.errors["input 0"], rtol=1e-3, atol=1e-8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("factor", "most"), [(2.0, 30), (1.0, 90)])
 def test_a_layer_of_two_million_elements_runs_few_times(factor, most):
     Counted.calls = 0

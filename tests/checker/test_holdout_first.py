@@ -15,6 +15,8 @@ from netlib.arrays import Array
 
 CONDUCT = referees.CONDUCT | {"non-finite"}
 
+pytestmark = pytest.mark.exhaustive
+
 
 def as_tuple(x: Any) -> tuple[Any, ...]:
     return x if isinstance(x, tuple) else (x,)

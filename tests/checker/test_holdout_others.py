@@ -5,7 +5,10 @@ import pytest
 from checker.holdout import SETS
 from checker.holdout.referees import CONDUCT, conduct, earlier_gradient_changes, gradients, in_double, joined, wrong_places
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of layers whose mistake is to be not finite
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # of layers whose mistake is to be not finite
+]
 
 SEED = 0
 

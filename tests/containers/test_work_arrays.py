@@ -9,19 +9,26 @@ from netlib.containers.memory import Block, WorkArrays
 from netlib.containers.plan import Spec
 from netlib.kernels.fused.fusion import Fusion
 
-USES = {"lone": {}, "keeping": {"keeps_inputs": True}, "scratch": {"needs_scratch": True}, "passing": {"passes_dout_on": True}}
+USES = {
+    "lone": {},
+    "keeping": {"keeps_inputs": True},
+    "scratch": {"needs_scratch": True},
+    "passing": {"passes_dout_on": True},
+    "image": {"layout": "channels last"},
+    "any": {"layout": "any"},
+}
 FUSIONS = {name: Fusion(*[None] * 4, **{"keeps_inputs": False, **uses}) for name, uses in USES.items()}
 UNNAMED = "a user's layer"
 
 
-def work_arrays(*pieces, sizes=(), outputs=None):
+def work_arrays(*pieces, sizes=(), outputs=None, shape=None):
     """Return the work arrays of pieces that read these slots; slot 0 is the input, piece i writes slot i + 1."""
     steps = [
         SimpleNamespace(sources=sources, target=i, targets=(i,), kernel="" if name == UNNAMED else "named")
         for i, (name, *sources) in enumerate(pieces, start=1)
     ]
     program = SimpleNamespace(steps=steps, n_inputs=1, outputs=outputs or (len(steps),))
-    specs = {slot: Spec((4, size), np.dtype("f8")) for slot, size in enumerate(sizes or [3] * (len(steps) + 1))}
+    specs = {slot: Spec(shape or (4, size), np.dtype("f8")) for slot, size in enumerate(sizes or [3] * (len(steps) + 1))}
     return WorkArrays(program, [(FUSIONS.get(name), (step,)) for (name, *_), step in zip(pieces, steps, strict=True)], specs)
 
 
@@ -136,3 +143,25 @@ def test_a_block_begins_at_a_cache_line_and_has_the_bytes_asked_for_and_few_more
         assert block.memory.nbytes == n_bytes + i
         assert block.memory.base.nbytes == n_bytes + i + 64
         assert n_bytes + i == 0 or block.memory.ctypes.data % 64 == 0
+
+
+def layouts(*names, shape=(4, 3, 5, 6)):
+    """Return for each y and dx of a chain whether its channels are last in memory, or - if there is no array."""
+    arrays = chain(*names, shape=shape)
+    memories = [arrays.memory(i, {}) for i in range(len(names))]
+    letters = [
+        ["-" if array is None else "C" if array.flags.c_contiguous else "L" for array in found]
+        for found in ([memory.y for memory in memories], [memory.dx[0] for memory in memories])
+    ]
+    assert all(array.shape == shape for memory in memories for array in (memory.y, memory.dx[0]) if array is not None)
+    return ["".join(each) for each in letters]
+
+
+def test_images_have_their_channels_last_between_operations_that_prefer_it_and_those_that_take_any_layout():
+    assert layouts("image", "image", "image") == ["LL-", "-LL"]
+    assert layouts("image", "any", "any", "image") == ["LLL-", "-LLL"]
+    assert layouts("lone", "image", "any", "lone", "any") == ["CLC" + "C-", "-CLCC"]
+    assert layouts(UNNAMED, "any", "any", "lone") == ["-CC-", "--CC"]
+    assert layouts("image", "image", shape=(4, 3)) == ["C-", "-C"]
+    arrays = work_arrays(("image", 0), ("any", 1), ("any", 1), ("passing", 2, 3), shape=(4, 3, 5))
+    assert not arrays.sums[1].flags.c_contiguous

@@ -139,7 +139,7 @@ def test_what_is_no_layer_is_refused(thing):
 
 def test_several_outputs_are_refused_with_the_way_out():
     x = nl.Input("x")
-    with pytest.raises(nl.ShapeError, match=r"2 outputs, wanted a layer with one.*Graph"):
+    with pytest.raises(nl.ShapeError, match=r"2 outputs, expected a layer with one.*Graph"):
         nl.jacobian(nl.Graph([x], [x, nl.ReLU()(x)]), np.ones(3))
 
 

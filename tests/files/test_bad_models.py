@@ -358,7 +358,7 @@ def numbers_in(value):
                 yield container, key
 
 
-@pytest.mark.parametrize("rows", [ROWS[i::8] for i in range(8)], ids=range(8))
+@pytest.mark.parametrize("rows", [ROWS[::8], *(pytest.param(ROWS[i::8], marks=pytest.mark.exhaustive) for i in range(1, 8))], ids=range(8))
 def test_no_number_in_a_description_costs_memory_or_raises_anything_else(rows, tmp_path):
     loaded = refused = 0
     seen = set()

@@ -7,6 +7,9 @@ import pytest
 
 import netlib as nl
 from netlib.kernels.fused import TABLE
+from netlib.kernels.fused.convolution import _split
+from netlib.kernels.fused.geometry import Geometry
+from netlib.kernels.threads import run_parts
 
 from .versions import VERSIONS, use
 
@@ -34,6 +37,7 @@ POOLS = {
 @pytest.fixture(params=VERSIONS, autouse=True)
 def version(request, monkeypatch):
     use(request.param, monkeypatch)
+    return request.param
 
 
 def input_for(layer, samples=5, channels=3):
@@ -81,8 +85,32 @@ def test_a_fused_convolution_is_its_layers(make, relu):
 
 
 def test_a_block_of_samples_may_be_the_last_and_smaller(monkeypatch):
-    monkeypatch.setattr("netlib.kernels.fused.convolution.BLOCK", 2 * 27 * 72 * 8)  # two samples
+    monkeypatch.setattr("netlib.kernels.convolution.BLOCK", 2 * 36 * 72 * 8)  # two samples
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU()], input_for(nl.Conv2d(3, 4, 3)))
+
+
+@pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)
+def test_a_convolution_with_relu_and_pooling_is_its_layers(make):
+    convolution = {1: nl.Conv1d, 2: nl.Conv2d, 3: nl.Conv3d}[make().axes]
+    layers = [lambda: convolution(3, 4, 2, padding=1, rng=0, dtype="float64"), nl.ReLU, make]
+    assert tuple(each().kernel_name for each in layers) in TABLE
+    assert_same(lambda: [*(each() for each in layers), nl.Tanh()], input_for(make()))
+
+
+def test_a_large_batch_runs_in_parts(monkeypatch):
+    calls = []
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: [slice(0, 3), slice(3, 5)])
+    monkeypatch.setattr("netlib.kernels.fused.convolution.run_parts", lambda run, parts: calls.append(parts) or run_parts(run, parts))
+    assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2)], input_for(nl.Conv2d(3, 4, 3)))
+    assert calls
+
+
+def test_a_batch_is_split_among_the_cores_if_there_is_much_to_do(version, monkeypatch):
+    monkeypatch.setattr("netlib.kernels.fused.convolution.count_cores", lambda: 2)
+    layer, parts = nl.Conv2d(64, 64, 3, padding=1), 2 if version == "numba" else 1
+    for n, expected in ((100, parts), (1, 1)):
+        assert len(_split(layer, Geometry(layer, (n, 64, 32, 32)), np.dtype("f4"))) == expected
+    assert len(_split(layer, Geometry(layer, (1, 64, 4, 4)), np.dtype("f4"))) == 1
 
 
 @pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)

@@ -619,6 +619,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_batch():
     assert done.stdout == f"Checkpoint('{folder}/run.npz'): the folder '{folder}' is read-only 0\n"
 
 
+@pytest.mark.exhaustive
 def test_a_training_survives_ten_kills():
     """``python tests/training/kill.py`` does the same 1,000 times."""
     script = Path(__file__).with_name("kill.py")

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import gradients
+from ...errors import InvalidTypeError
+from ...inspection import is_float
+from ...layer import Layer
+from ..analytic import gradients, random_douts
+from ..guards import UserCodeError
 from ..report import Finding, GradientReport
 from ..twin import Twin
 
 
-def check_dtypes(twin: Twin, douts: Sequence[Array], ys: Sequence[Any], report: GradientReport) -> None:
+def check_dtypes(own: Twin, douts: Sequence[Array], ys: Sequence[Any], report: GradientReport) -> None:
     """Report outputs of the last forward, and gradients, of another floating type."""
-    floats = [twin.inputs[i].dtype for i in twin.float_inputs]
-    came = {d.name for d in floats} | {p.dtype.name for p in twin.parameters.values()}
+    for finding in _changed(own, douts, ys):
+        report.find(finding)
+
+
+def note_float32(layer: Layer, inputs: tuple[Any, ...], report: GradientReport) -> None:
+    """Note the same of a copy in float32, where all given numbers are float64 and so hide it."""
+    if _types(layer, inputs) != {"float64"}:
+        return
+    try:
+        twin = Twin(layer, inputs, np.dtype(np.float32))
+        ys = twin.forward()
+        found = list(_changed(twin, random_douts(ys, np.random.default_rng(0), twin.takes_dout), ys))
+    except (UserCodeError, InvalidTypeError):
+        return  # the layer takes float64 alone
+    for finding in found:
+        report.note(finding.mistake, finding.where, f"in float32 {finding.cause}; {finding.hint}")
+
+
+def _types(layer: Layer, inputs: Sequence[Any]) -> set[str]:
+    """Return the floating types of the differentiable inputs and of the parameters."""
+    given = inputs[: len(inputs) - layer.n_nondifferentiable_inputs]
+    return {x.dtype.name for x in given if is_float(x)} | {p.dtype.name for p in layer.parameters().values()}
+
+
+def _changed(twin: Twin, douts: Sequence[Array], ys: Sequence[Any]) -> Iterator[Finding]:
+    """Yield a finding for each output and gradient of another floating type."""
+    came = _types(twin.layer, twin.inputs)
     if not came:
         return
     for i, y in enumerate(ys):
@@ -24,11 +53,10 @@ def check_dtypes(twin: Twin, douts: Sequence[Array], ys: Sequence[Any], report: 
         if isinstance(y, np.ndarray) and kind.kind == "f" and kind.name not in came:
             cause = f"the output is {kind.name}, though all inputs and parameters are {' or '.join(sorted(came))}"
             where = "forward" if len(ys) == 1 else f"output {i}"
-            report.find(Finding("dtype-changed", where, cause, "give constants and buffers the type of x: np.zeros(shape, x.dtype)"))
-    given = gradients(twin, douts)
+            yield Finding("dtype-changed", where, cause, "give constants and buffers the type of x: np.zeros(shape, x.dtype)")
     allowed = came | {np.asarray(y).dtype.name for y in ys if isinstance(y, np.ndarray)}
-    for name, d in given.returned.items():
+    for name, d in gradients(twin, douts).returned.items():
         if isinstance(d, np.ndarray) and d.dtype.name not in allowed:
-            wanted = twin.slots[name].dtype.name
-            cause = f"the gradient is {d.dtype.name}, though input and dout are {' and '.join(sorted({wanted, *allowed}))}"
-            report.find(Finding("dtype-changed", name, cause, f"give constants and buffers the type of dout, here {wanted}"))
+            expected = twin.slots[name].dtype.name
+            cause = f"the gradient is {d.dtype.name}, though input and dout are {' and '.join(sorted({expected, *allowed}))}"
+            yield Finding("dtype-changed", name, cause, f"give constants and buffers the type of dout, here {expected}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..analytic import Gradients, Rng, as_numbers, gradients, random_douts
-from ..blocks import blocks, largest
+from ..blocks import blocks, largest, largest_finite
 from ..equality import is_close
 from ..report import Finding, GradientReport
 from ..twin import Twin
@@ -59,13 +59,15 @@ def check_linearity(
         return
     others = random_douts(douts, rng)
     at = [plain, gradients_at(twin, others)]
-    others = [a + 2 * b for a, b in zip(douts, others, strict=True)]
-    at.append(gradients_at(twin, others))
+    for d, other in zip(douts, others, strict=True):
+        np.multiply(other, 2, out=other)
+        np.add(d, other, out=other)
+    at.append(gradients_at(twin, others, are_spent=True))
     del others
     if any(g.error is not None for g in at):
         return
     numbers = map(as_numbers, (*douts, *at[0].by_name.values()))
-    size = max(float(np.abs(g[np.isfinite(g)]).max(initial=0)) for g in numbers if g is not None)
+    size = max(largest_finite(g) for g in numbers if g is not None)
     terms = sum(d.size for d in douts)
     for name in at[0].by_name:
         a, b, both = (None if g.by_name[name] is None else as_numbers(g.by_name[name]) for g in at)
@@ -107,7 +109,7 @@ def check_magnitudes(twin: Twin, douts: Sequence[Array], plain: Gradients, repor
         return  # what was changed on the way shows here, too
     for exponent in (LARGE, SMALL):
         times = 2.0 ** max(-_reach(douts), min(exponent, _reach(douts)))
-        there = gradients_at(twin, [np.asarray(d * times, d.dtype) for d in douts])
+        there = gradients_at(twin, [np.asarray(d * times, d.dtype) for d in douts], are_spent=True)
         for name in plain.by_name:
             a, b = (None if g.by_name.get(name) is None else as_numbers(g.by_name[name]) for g in (plain, there))
             if name in wrong or a is None or b is None or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -130,7 +132,7 @@ def _reach(douts: Sequence[Array]) -> float:
     return min((np.finfo(d.dtype).maxexp / 4 for d in douts), default=0.0)
 
 
-def gradients_at(twin: Twin, douts: Sequence[Array]) -> Gradients:
+def gradients_at(twin: Twin, douts: Sequence[Array], are_spent: bool = False) -> Gradients:
     """Return the gradients for this dout, after another forward."""
     twin.forward()
-    return gradients(twin, douts)
+    return gradients(twin, douts, are_spent=are_spent)

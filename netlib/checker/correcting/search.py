@@ -13,6 +13,7 @@ from ...arrays import Array
 from ...inspection import deep_copy
 from ...layer import Layer
 from ..analytic import Gradients, as_numbers, gradients
+from ..blocks import blocks
 from ..context import CheckContext
 from ..equality import is_close, is_same
 from ..guards import UserCodeError
@@ -120,12 +121,12 @@ class Workshop:
         self.pools: list[tuple[Method, list[str], set[str], Scope]] = []
         if not self.methods:
             return
+        arrays = [*twin.slots.values(), *context.ys]
+        n_elements = sum(a.size for a in arrays)
+        if ELEMENT * n_elements > SECONDS or max((n for a in arrays for n in a.shape), default=0) > LONGEST:
+            return
         values, n_lines = self._values(1.0)
         doubled, _ = self._values(2.0)
-        arrays = [*twin.slots.values(), *context.ys]
-        if max((n for a in arrays for n in a.shape), default=0) > LONGEST:
-            return
-        n_elements = sum(a.size for a in arrays)
         self.left = min(MOST_TRIALS, int(SECONDS / (TRIAL + twin.seconds + LINE * n_lines + ELEMENT * n_elements)))
         self.pools = [(m, *self._pool(m, values, doubled)) for m in self.methods if m.name in values and m.name in doubled]
 
@@ -226,7 +227,7 @@ class Workshop:
         functions = [method.function for method in [*self.methods, *self.forward]]
         with internals.watching_frames(functions) as frames:
             self.twin.forward()
-            gradients(self.twin, [factor * d for d in self.context.douts])
+            gradients(self.twin, [factor * d for d in self.context.douts], are_spent=True)
         return frames.local, frames.n_lines
 
     def _pool(
@@ -320,7 +321,7 @@ def _shapes(held: dict[str, Any]) -> dict[tuple[int, ...], str]:
 
 def _is_doubled(a: Array, other: Any) -> bool:
     is_there = a.dtype.kind == "f" and other is not None and np.shape(other) == a.shape and a.any()
-    return bool(is_there) and np.allclose(2 * a, other, rtol=1e-9, atol=0)
+    return bool(is_there) and all(np.allclose(2 * x, y, rtol=1e-9, atol=0) for x, y in blocks(a, np.asarray(other)))
 
 
 def _is_number(value: Any) -> bool:

@@ -31,8 +31,8 @@ def compare(context: CheckContext, name: str) -> Array:
         context.report.kinks[name] = int(kinks.sum())
     smooth = known & ~kinks
     with np.errstate(all="ignore"):
-        larger = np.maximum(np.abs(yours), np.abs(slopes.slope))[smooth]
-        apart = np.abs(yours - slopes.slope)[smooth]
+        mine, slope = yours[smooth], slopes.slope[smooth]
+        larger, apart = np.maximum(np.abs(mine), np.abs(slope)), np.abs(mine - slope)
         floor = 1e-3 * float(larger[np.isfinite(larger)].max(initial=0.0))
         relative = np.where(apart == 0, 0.0, apart / np.maximum(np.maximum(larger, floor), np.finfo(float).tiny))
     largest = float(np.where(np.isnan(relative), np.inf, relative).max(initial=0.0))

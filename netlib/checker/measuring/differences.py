@@ -27,18 +27,22 @@ class Slopes:
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
         self.noise = np.zeros(size)
-        self.size = np.zeros(size)
-        """Of the terms that add up to the slope, the sum of the absolute values."""
-        self.low = np.zeros(size)
-        self.high = np.zeros(size)
+        self.terms: dict[int, float] = {}
+        """For each measured element, the sum of the absolute values that add up to its slope."""
+        self.sides: dict[int, tuple[float, float]] = {}
+        """For elements at a kink, the least and the largest slope that a choice there can give."""
         self.is_kink = np.zeros(size, bool)
         self.is_measured = np.zeros(size, bool)
         self.jacobian = np.full((size, n_outputs), np.nan) if size * n_outputs <= 1_000_000 else None
         """∂y/∂(element), a row for each element; None where too large."""
 
-    def is_vague(self, limit: float) -> Array:
-        """Return which slopes have noise above this share of the terms that they are made of."""
-        return np.asarray(self.noise > limit * self.size)
+    def is_vague(self, limit: float, elements: Array) -> Array:
+        """Return for which elements the noise is above this share of the terms of their slopes."""
+        return np.asarray(self.noise[elements] > limit * self.sizes(elements))
+
+    def sizes(self, elements: Array) -> Array:
+        """Return the sizes of the terms of the slopes of these elements, 0 where not measured."""
+        return np.array([self.terms.get(i, 0.0) for i in elements.tolist()])
 
 
 class Differences:
@@ -86,10 +90,12 @@ class Differences:
             self.twin.restore_parameters()
         return _joined(ys)
 
-    def around(self, flat: Array, elements: Array, scale: float) -> tuple[Array, Array, Array, Array]:
-        """Return the changes of the outputs a step up and down, by element, and both steps."""
-        above = np.empty((len(elements), self.y.size))
-        below = np.empty_like(above)
+    def around(self, flat: Array, elements: Array, scale: float, into: Array | None = None) -> tuple[Array, Array, Array, Array]:
+        """Return the changes of the outputs a step up and down, by element, and both steps.
+
+        The changes may be written `into` an array of shape (2, elements or more, outputs).
+        """
+        above, below = np.empty((2, len(elements), self.y.size)) if into is None else into[:, : len(elements)]
         widths = np.empty((2, len(elements)))
         for row, i in enumerate(elements):
             kept = flat[i]
@@ -120,9 +126,10 @@ class Differences:
         """Fill in central differences for these elements, block by block."""
         flat = self.twin.slots[name].reshape(-1)
         block = max(1, min(256, 1_000_000 // max(1, self.y.size)))
+        changes = np.empty((2, min(block, len(elements)), self.y.size))
         for start in range(0, len(elements), block):
             part = elements[start : start + block]
-            above, below, up, down = self.around(flat, part, 1.0)
+            above, below, up, down = self.around(flat, part, 1.0, changes)
             with np.errstate(all="ignore"):
                 slope, noise, bend, size = np.zeros((4, len(part)))
                 if into.jacobian is not None:
@@ -143,9 +150,8 @@ class Differences:
                 into.is_measured[part] = True
                 into.slope[part] = slope
                 into.noise[part] = noise
-                into.size[part] = size / 2
+                into.terms.update(zip(part.tolist(), (size / 2).tolist(), strict=True))
                 into.is_kink[part] = bend > 0.01 * size + 4 * into.noise[part]  # `refine` decides
-            del above, below
 
     def refine(self, name: str, elements: Array, into: Slopes) -> None:
         """Fill in slopes with error estimates, or kinks, from smaller and smaller steps."""
@@ -163,7 +169,7 @@ class Differences:
         kinks = 0
         into.is_kink[i] = False
         first = first_scale = np.nan
-        is_vague = into.noise[i] > VAGUE * into.size[i]
+        is_vague = into.noise[i] > VAGUE * into.terms.get(i, 0.0)
         scales = [SHRINK**-k for k in (range(-4, 1) if is_vague else range(8) if self.eps < 1e-12 else range(-1, 3))]
         moved = _has_moved(*self.around(flat, one, LONG_STEP)[:2])
         for scale in scales:
@@ -186,7 +192,7 @@ class Differences:
                 error = abs(slope - old_slope) + noise + old_noise
                 if error < best or not np.isfinite(into.slope[i]):
                     best, rounding = error, noise + old_noise
-                    into.slope[i], into.noise[i], into.size[i] = slope, error, scale_of_slopes / 2
+                    into.slope[i], into.noise[i], into.terms[i] = slope, error, scale_of_slopes / 2
                     if into.jacobian is not None:
                         into.jacobian[i] = 0
                         into.jacobian[i, at] = row
@@ -194,7 +200,7 @@ class Differences:
                 if kinks >= 2:
                     a, b = right * dout, left * dout
                     into.is_kink[i] = True
-                    into.low[i], into.high[i] = float(np.minimum(a, b).sum()) - 4 * noise, float(np.maximum(a, b).sum()) + 4 * noise
+                    into.sides[i] = float(np.minimum(a, b).sum()) - 4 * noise, float(np.maximum(a, b).sum()) + 4 * noise
                 else:
                     into.is_kink[i] = False
                     if best < 1e-7 * abs(slope) and total < 0.01 * scale_of_slopes:
@@ -224,30 +230,32 @@ class Differences:
         best = (16 * second - first) / 15
         return best, np.abs(best - second)
 
-    def along(self, name: str, direction: Array, scale: float = 1.0) -> tuple[float, float, Array]:
+    def along(self, name: str, direction: Array, yours: Array, scale: float = 1.0) -> tuple[float, float, float]:
         """Return the slope of Σ dout · y along a direction of the whole array, and its noise.
 
-        The third result is the direction as it was after rounding.
+        The third result is the slope that your gradient gives along the same direction, as it is
+        after rounding.
         """
-        array = self.twin.slots[name]
-        kept = array.copy()
+        array = self.twin.slots[name].reshape(-1)
+        direction = direction.reshape(-1)
+        kept, moved = array.copy(), np.zeros(self.y.size, bool)
+        slope = noise = mine = 0.0
         h = self.step * scale * max(1.0, float(np.linalg.norm(kept)) / max(1, kept.size) ** 0.5)
         try:
-            array[...] = kept + h * direction
-            rounded = array - kept
-            above = self.outputs() - self.y
-            array[...] = kept - h * direction
-            rounded += kept - array
-            below = self.outputs() - self.y
+            for step in (h, -h):
+                for part in slices(array.size):
+                    array[part] = kept[part] + step * direction[part]
+                    mine += float(yours[part] @ (array[part] - kept[part])) / (2 * step)
+                y = self.outputs()
+                for part in slices(self.y.size):
+                    change = y[part] - self.y[part]
+                    slope += float(change @ self.dout[part]) / (2 * step)
+                    moved[part] |= change != 0
+                    noise += float(self.rounding_noise(change[None], moved[None, part], np.array([2 * h]), part)[0])
+                del y
         finally:
             array[...] = kept
-        slope = noise = 0.0
-        for part in slices(self.y.size):
-            slope += float((above[part] - below[part]) @ self.dout[part]) / (2 * h)
-            moved = _has_moved(above[part], below[part])[None]
-            noise += float(self.rounding_noise(above[None, part], moved, np.array([h]), part)[0])
-        rounded /= 2 * h
-        return slope, noise, rounded
+        return slope, noise, mine
 
 
 def _joined(arrays: Sequence[Any]) -> Array:

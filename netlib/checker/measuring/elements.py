@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import as_numbers, gradients, left_out, random_douts
+from ..analytic import PERIOD, as_numbers, gradients, left_out, random_douts, repeat
+from ..blocks import blocks, slices
 from ..context import CheckContext
 from ..equality import is_same
 from ..report import Finding
@@ -74,12 +75,14 @@ def measure_elements(
     """Measure some elements of an array, and look closer at the doubtful ones."""
     slopes = context.slopes[name]
     differences.measure(name, elements, slopes)
-    doubtful = elements[(slopes.is_kink | slopes.is_vague(VAGUE) | ~context.agrees(yours, slopes))[elements]]
+    doubtful = elements[slopes.is_kink[elements] | slopes.is_vague(VAGUE, elements) | ~context.agrees(yours, slopes)[elements]]
     if doubtful.size > FIRST:
         doubtful = rng.permutation(doubtful)
     refine_doubtful(context, differences, name, doubtful, yours, seconds)
-    is_hidden = (slopes.size == 0) & (np.abs(yours) <= differences.least_slope) & ~context.agrees(yours, slopes)
-    vague = elements[((slopes.is_vague(UNKNOWN) | is_hidden) & ~slopes.is_kink & ~np.isnan(slopes.slope))[elements]]
+    is_tiny = (slopes.sizes(elements) == 0) & (np.abs(yours[elements]) <= differences.least_slope)
+    is_hidden = is_tiny & ~context.agrees(yours, slopes)[elements]
+    is_measured = ~slopes.is_kink[elements] & ~np.isnan(slopes.slope[elements])
+    vague = elements[(slopes.is_vague(UNKNOWN, elements) | is_hidden) & is_measured]
     n_refused = int(np.isnan(slopes.slope[elements]).sum())
     if n_refused and differences.refusal:
         text = f"{n_refused} of {elements.size} elements could not be compared: forward refuses numbers a step away"
@@ -127,19 +130,17 @@ class Along(NamedTuple):
 
 
 def random_direction(array: Array, rng: np.random.Generator) -> Array:
-    """Return a direction in which every element has a part."""
-    direction = rng.uniform(LEAST_SHARE, 1.5, array.shape)
-    direction *= rng.choice([-1.0, 1.0], array.shape)
-    return direction
+    """Return a direction in which every element has a part; a long one repeats itself."""
+    n = min(array.size, PERIOD)
+    return repeat(rng.uniform(LEAST_SHARE, 1.5, n) * rng.choice([-1.0, 1.0], n), array.shape)
 
 
 def compare_along(differences: Differences, name: str, yours: Array, direction: Array) -> Along:
     """Compare your gradient with forward along a direction."""
     before = np.inf
-    scale = float(np.linalg.norm(yours[direction.ravel() != 0]))
+    scale = sum(float(g @ g) for g in (g[along != 0] for g, along in blocks(yours, direction))) ** 0.5
     for step in (1e-1, 1e-2, 1e-3, 1e-4):
-        slope, noise, rounded = differences.along(name, direction, step)
-        mine = float(yours @ rounded.ravel())
+        slope, noise, mine = differences.along(name, direction, yours, step)
         allowed = 8 * noise + differences.relative * scale
         apart = slope - mine
         if abs(apart) <= allowed:
@@ -193,8 +194,9 @@ def compare_within_kind(context: CheckContext, differences: Differences, name: s
 
 def chance_of_a_miss(yours: Array, bound: float) -> float:
     """Return the share of elements that could be doubled or zero without being seen."""
-    nonzero = np.abs(yours[yours != 0])
-    return float((nonzero < bound).mean()) if nonzero.size else 0.0
+    n_nonzero = np.count_nonzero(yours)
+    n_small = sum(np.count_nonzero((np.abs(g) < bound) & (g != 0)) for (g,) in blocks(yours))
+    return n_small / n_nonzero if n_nonzero else 0.0
 
 
 def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | None:
@@ -243,6 +245,15 @@ def choose_elements(context: CheckContext, name: str, count: int, rng: np.random
         few = rng.choice(min(shape), side, replace=False)
         chosen.append((few[:, None] * shape[1] + few).ravel())
     if mine is not None and mine.shape == shape:
-        chosen.append(np.argpartition(np.abs(mine).ravel(), -part)[-part:])
+        chosen.append(_largest_elements(mine.reshape(-1), part))
     chosen.append(rng.integers(0, size, count))
     return np.array(list(dict.fromkeys(int(i) for each in chosen for i in each))[:count])
+
+
+def _largest_elements(flat: Array, count: int) -> Array:
+    """Return the numbers of the largest elements, found block by block."""
+    found = np.arange(0)
+    for part in slices(flat.size):
+        candidates = np.concatenate([found, np.arange(part.start, min(part.stop, flat.size))])
+        found = candidates[np.argpartition(np.abs(flat[candidates]), -min(count, candidates.size))[-count:]]
+    return found

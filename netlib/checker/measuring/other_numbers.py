@@ -82,7 +82,7 @@ def other_inputs(inputs: Inputs, n_given: int) -> list[OtherInputs]:
     constant = [i for i in given if is_constant(inputs[i])]
     free = [i for i in given if i in constant or not _is_structured(inputs[i])]
     one_sign = [i for i in free if i in several and ((inputs[i] >= 0).all() or (inputs[i] <= 0).all())]
-    ordered = [i for i in given if inputs[i].size > 2 and (np.diff(inputs[i].ravel()) > 0).all()]
+    ordered = [i for i in given if inputs[i].size > 2 and _is_increasing(inputs[i].ravel())]
     symmetric = [i for i in given if is_symmetric(inputs[i]) and i not in constant]
     unique = [i for i in several if inputs[i].dtype.kind in "iu" and np.unique(inputs[i]).size == inputs[i].size]
     flags = [i for i in several if inputs[i].dtype.kind == "b" and is_constant(inputs[i])]
@@ -133,8 +133,11 @@ def _is_structured(x: Array) -> bool:
     adds_to_one = bool(np.allclose(sums, 1, rtol=0, atol=1e-6))
     norms = np.linalg.norm(x, axis=-1)
     has_equal_norms = norms.size > 1 and bool(np.ptp(norms) <= 1e-6 * norms.max())
-    is_increasing = x.shape[-1] > 2 and bool((np.diff(x) > 0).all())
-    return has_equal_sums or adds_to_one or has_equal_norms or is_increasing
+    return has_equal_sums or adds_to_one or has_equal_norms or (x.shape[-1] > 2 and _is_increasing(x))
+
+
+def _is_increasing(x: Array) -> bool:
+    return bool((x[..., 1:] > x[..., :-1]).all())
 
 
 def _size(value: Array) -> float:

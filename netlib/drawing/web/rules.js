@@ -96,7 +96,7 @@ class Reader {
   }
 
   wants(...texts) {
-    if (!this.takes(...texts)) throw new Error(`wanted ${texts.join(" ")}, got ${this.next.text ?? this.next.number ?? "something else"}`);
+    if (!this.takes(...texts)) throw new Error(`expected ${texts.join(" ")}, got ${this.next.text ?? this.next.number ?? "something else"}`);
   }
 
   line() {
@@ -278,7 +278,7 @@ class Reader {
 
   number(isRight = number => number !== undefined, name = "number") {
     const sign = this.takes("−") ? -1 : 1, { number } = this.tokens[this.place++] ?? {};
-    if (!isRight(number)) throw new Error(`wanted a ${name}`);
+    if (!isRight(number)) throw new Error(`expected a ${name}`);
     return sign * number;
   }
 

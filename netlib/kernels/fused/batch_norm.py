@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,19 @@ import numpy as np
 
 from ...arrays import Array, Shape
 from ...errors import stale_cache
-from ..normalization import gradient_sums, mask, moments, normalize, normalize_backward, normalize_relu
+from ..normalization import (
+    gradient_sums,
+    gradient_sums_relu,
+    moments,
+    normalize,
+    normalize_backward,
+    normalize_relu,
+)
 from .fusion import Fusion, Like, Memory, Operation
+from .geometry import Results, channels_first, channels_last
+
+COLUMNS = 128
+"""Enough for vector registers in loops over columns."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -24,10 +36,6 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
     return x.shape, x.dtype
 
 
-def _as_channels(x: Array) -> Array:
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], -1)
-
-
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     norm = layers[0]
     y: Array = norm.for_inference().forward(x)
@@ -39,62 +47,92 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     relu = layers[1] if len(layers) > 1 else None
     weight, bias, attributes = norm.weight, norm.bias, norm.__dict__
     shape, dtype = like.shape, like.dtype
-    flat = (*shape[:2], int(np.prod(shape[2:])))
-    n = flat[0] * flat[2]
-    per_channel = (norm.channels,) + (1,) * (len(shape) - 2)
-    mean, variance, total, product = (np.empty(norm.channels, dtype) for _ in range(4))
-    positive = None if relu is None else np.empty(flat, np.bool_)
-    relu_cache = shape, dtype, (None if positive is None else positive.reshape(shape),), object()
-    masked = None if memory.scratch is None else memory.scratch.reshape(flat)
-    token = object()
+    n, channels = math.prod(shape) // shape[1], shape[1]
+    repeats = _count_rows_in_one(n, channels)
+    rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
+    mean, scale, shift, total, product, offset, slope = columns = np.empty((7, repeats * channels), dtype)
+    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(7, repeats, channels)
+    inverse = np.empty(channels, dtype)
+    kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (of_mean[0], inverse)]
+    variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
+    positive = np.empty(0 if relu is None else last, np.bool_)
+    positive_rows = positive.reshape((0, 0) if relu is None else rows)
+    masked: Array = np.empty(rows, dtype) if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
+    relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
+    find_moments = moments.of(dtype)
+    run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
+    find_sums, find_sums_relu = gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
+    eps, token = dtype.type(norm.eps), object()
 
     def forward(x: Array) -> Array:
         of_batch = norm.training
-        y = np.empty(shape, dtype) if memory.y is None else memory.y
-        channels, y_channels = _as_channels(x), y.reshape(flat)
+        y, x_rows = ys.begin(), channels_last(x).reshape(rows)
         if of_batch:
-            moments.of(dtype)(channels, mean, variance)
-            norm.update(mean, variance, n)
+            find_moments(x_rows, mean, variance)
+            variance_of_channels = variance
+            if repeats > 1:
+                average = np.add.reduce(of_mean) / repeats
+                squares = np.square(of_mean - average)
+                variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
+                of_mean[...] = average
+            norm.update(of_mean[0], variance_of_channels, n)
         else:
-            mean[...], variance[...] = norm.running_mean.value, norm.running_var.value
-        inverse = 1 / np.sqrt(variance + dtype.type(norm.eps))
-        scale = inverse * weight.value
-        if positive is None:
-            normalize.of(dtype)(channels, mean, scale, bias.value, y_channels)
+            of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
+        np.sqrt(variance_of_channels + eps, out=inverse)
+        np.divide(1, inverse, out=inverse)
+        of_scale[...] = inverse * weight.value
+        of_shift[...] = bias.value
+        if relu is None:
+            run(x_rows, mean, scale, shift, y.reshape(rows))
         else:
-            normalize_relu.of(dtype)(channels, mean, scale, bias.value, y_channels, positive)
+            run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
             relu.__dict__["_cache"] = relu_cache
-        kept = x, mean.copy().reshape(per_channel), inverse.reshape(per_channel), of_batch
-        attributes["_cache"] = shape, dtype, kept, token
-        return y
+        attributes["_cache"] = shape, dtype, (x, *kept, of_batch), token
+        return ys.finish(y)
 
-    def backward_parameters(dout: Array) -> tuple[Array, Array, Array, Array, bool]:
+    def backward_parameters(dout: Array) -> tuple[Array, Array, bool]:
         cache = attributes.get("_cache")
         if cache is None or cache[3] is not token:
             raise stale_cache(norm)
-        x, middle, inverse, of_batch = cache[2]
-        channels, d = _as_channels(x), dout.reshape(flat)
-        middle, inverse = middle.reshape(-1), inverse.reshape(-1)
-        if positive is not None and masked is not None:
+        x, _, _, of_batch = cache[2]
+        x_rows = channels_last(x).reshape(rows)
+        d: Array = channels_last(dout).reshape(rows)
+        if relu is None:
+            find_sums(d, x_rows, mean, total, product)
+        else:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
-            mask.of(dtype)(d, positive, masked)
+            find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
             d = masked
-        gradient_sums.of(dtype)(d, channels, middle, total, product)
-        np.multiply(product, inverse, out=product)
-        weight.add_grad(product)
-        bias.add_grad(total)
-        return d, channels, middle, inverse, of_batch
+        np.add.reduce(columns[3:5].reshape(2, repeats, channels), axis=1, out=sums)
+        np.multiply(sums[1], inverse, out=sums[1])
+        bias.add_grad(sums[0])
+        weight.add_grad(sums[1])
+        return d, x_rows, of_batch
 
     def backward(dout: Array) -> Array:
-        d, channels, middle, inverse, of_batch = backward_parameters(dout)
-        dx = np.empty(shape, dtype) if memory.dx[0] is None else memory.dx[0]
-        scale = weight.value * inverse
-        share = scale / n if of_batch else np.zeros_like(scale)
-        normalize_backward.of(dtype)(d, channels, middle, scale, share * total, share * product * inverse, dx.reshape(flat))
-        return dx
+        d, x_rows, of_batch = backward_parameters(dout)
+        dx = dxs.begin()
+        if of_batch:
+            share = of_scale[0] / n
+            of_offset[...] = share * sums[0]
+            of_slope[...] = share * inverse * sums[1]
+        else:
+            offset.fill(0)
+            slope.fill(0)
+        run_backward(d, x_rows, mean, scale, offset, slope, dx.reshape(rows))
+        return dxs.finish(dx)
 
     return Operation(forward, backward, backward_parameters)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True)
+def _count_rows_in_one(n: int, channels: int) -> int:
+    """Return how many of `n` rows to take as one, so that loops over columns are long enough."""
+    repeats = 1
+    while channels * repeats < COLUMNS and n % (2 * repeats) == 0:
+        repeats *= 2
+    return repeats
+
+
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last")

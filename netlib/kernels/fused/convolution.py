@@ -1,7 +1,8 @@
-"""A convolution, alone or followed by a `ReLU`, over blocks of samples that fit into the cache."""
+"""A convolution, alone or followed by a `ReLU`, or by a `ReLU` and max pooling."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,135 +11,140 @@ import numpy as np
 
 from ...arrays import Array, Shape
 from ...errors import stale_cache
-from ..convolution import (
-    begin_block,
-    begin_block_relu,
-    finish_block,
-    finish_block_relu,
-    gather_patches,
-    scatter_patches,
-)
+from .. import in_use
+from ..convolution import convolve, convolve_backward
+from ..threads import count_cores, run_parts, split
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import Geometry, has_windows
+from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
-BLOCK = 1 << 19
-"""The most bytes of patches in a block, unless a single sample has more."""
+WORTH_A_THREAD = 30_000_000
+"""With as many multiplications, a part of the work for another thread outweighs waking it up."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
     is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
-    return is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
+    fits = is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
+    return fits and (len(layers) < 3 or has_windows(layers[2], np.broadcast_to(x.dtype.type(0), _output(layers[:2], x)[0])))
 
 
-def _samples_in_block(geometry: Geometry, dtype: np.dtype[Any]) -> int:
-    n_bytes = int(geometry.n_rows * geometry.n_positions * dtype.itemsize)
-    return max(1, min(int(geometry.shape[0]), BLOCK // n_bytes))
+def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
+    """Return the parts of a batch that run at the same time: one, unless there is much to do.
+
+    NumPy computes products on all cores by itself.
+    """
+    is_worth_it = in_use(dtype) == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
+    return split(geometry.rows[0], count_cores() if is_worth_it else 1)
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    layer = layers[0]
-    return (x.shape[0], layer.out_channels, *layer.windows(x.shape[2:]).positions), x.dtype
+    lengths = x.shape[2:]
+    for layer in (layers[0], *layers[2:]):
+        lengths = layer.windows(lengths).positions
+    return (x.shape[0], layers[0].out_channels, *lengths), x.dtype
+
+
+class _Sizes:
+    """The sizes of what the kernels take, for a convolution, and maybe a ReLU and pooling."""
+
+    def __init__(self, layers: Sequence[Any], x: Like) -> None:
+        layer = layers[0]
+        before_pooling = _output(layers[:2], x)[0]
+        self.shape, self.dtype = _output(layers, x)
+        self.geometry, self.pooling = Geometry(layer, x.shape), np.empty((0, 3), np.int64)
+        self.positive, self.winners, n = (0, 0, 0), (0, 0, 0), layer.out_channels
+        if len(layers) > 1:
+            self.positive = *self.geometry.rows, n
+        self.y = *self.geometry.rows, n
+        if len(layers) > 2:
+            pooling = Geometry(layers[2], before_pooling)
+            self.pooling, self.y = pooling.table, (*pooling.rows, n)
+            self.winners = self.y
+        self.weight = *layer.weight.shape[:2], math.prod(layer.weight.shape[2:])
+        self.before_pooling = before_pooling
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
-    layer, has_relu = layers[0], len(layers) > 1
-    geometry, dtype, channels = Geometry(layer, x.shape), x.dtype, layer.out_channels
-    samples = _samples_in_block(geometry, dtype)
-    x = np.ascontiguousarray(x).reshape(geometry.shape)
-    y = np.empty((len(x), channels, geometry.n_positions), dtype)
-    weight, bias = layer.weight.value.reshape(channels, -1), _bias_of(layer)
-    for start in range(0, len(x), samples):
-        block = x[start : start + samples]
-        columns = np.empty((geometry.n_rows, len(block) * geometry.n_positions), dtype)
-        gather_patches.of(dtype)(block, columns, geometry.table)
-        finish_block.of(dtype)(weight @ columns, bias, y[start : start + len(block)])
-    if has_relu:
-        np.maximum(y, 0, out=y)
-    return y.reshape(len(x), channels, *geometry.output)
+    layer, sizes = layers[0], _Sizes(layers, x)
+    y = np.empty(sizes.y, x.dtype)
+    weight = layer.weight.value.reshape(sizes.weight)
+    bias = np.zeros(layer.out_channels, x.dtype) if layer.bias is None else layer.bias.value
+    images, run = channels_last(x).reshape(sizes.geometry.images), convolve.of(x.dtype)
+    no_positive, winners = np.empty((0, 0, 0), np.bool_), np.empty(sizes.winners, np.int32)
 
+    def run_part(part: slice, i: int) -> None:
+        run(images[part], weight, bias, y[part], no_positive, winners[part], sizes.geometry.table, sizes.pooling)
+        if len(layers) > 1:
+            np.maximum(y[part], 0, out=y[part])  # the same after pooling as before
 
-def _bias_of(layer: Any) -> Array:
-    """Return the bias, or zeros."""
-    return np.zeros(layer.out_channels, layer.dtype) if layer.bias is None else layer.bias.value
+    run_parts(run_part, _split(layer, sizes.geometry, x.dtype))
+    n, channels, *lengths = sizes.shape
+    return channels_first(y.reshape(n, *lengths, channels))
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:
-    layer, (like,) = layers[0], xs
-    relu = layers[1] if len(layers) > 1 else None
+    layer, (like,), others = layers[0], xs, layers[1:]
     weight, bias, attributes = layer.weight, layer.bias, layer.__dict__
-    shape, dtype = _output(layers, like)
-    geometry = Geometry(layer, like.shape)
-    n, channels, p, samples = shape[0], shape[1], geometry.n_positions, _samples_in_block(geometry, dtype)
-    columns, products, dproducts = (np.empty((rows, samples * p), dtype) for rows in (geometry.n_rows, channels, channels))
-    dcolumns = np.empty_like(columns)
-    positive = np.empty((n, channels, p), np.bool_) if relu is not None else None
-    dbias, dweight = np.empty(channels, dtype), np.empty((channels, geometry.n_rows), dtype)
-    starts = range(0, n, samples)
-    zeros: Array = np.zeros(channels, dtype)
-    finish, finish_relu = finish_block.of(dtype), finish_block_relu.of(dtype)
-    begin, begin_relu = begin_block.of(dtype), begin_block_relu.of(dtype)
-    gather, scatter = gather_patches.of(dtype), scatter_patches.of(dtype)
+    sizes = _Sizes(layers, like)
+    dtype, geometry, pooling = sizes.dtype, sizes.geometry, sizes.pooling
+    ys, dxs = Results(memory.y, sizes.shape, dtype), Results(memory.dx[0], like.shape, dtype)
+    positive, winners = np.empty(sizes.positive, np.bool_), np.empty(sizes.winners, np.int32)
+    no_dx: Array = np.empty((0,) * 5, dtype)
+    no_bias: Array = np.zeros(layer.out_channels, dtype)
+    parts = _split(layer, geometry, dtype)
+    dweights, dbiases = np.empty((len(parts), *sizes.weight), dtype), np.empty((len(parts), layer.out_channels), dtype)
+    run, run_backward = convolve.of(dtype), convolve_backward.of(dtype)
     token = object()
-    relu_cache = shape, dtype, (None if positive is None else positive.reshape(shape),), token
 
-    def part(array: Array, width: int) -> Array:
-        """Return `array` for a block of `width` columns, which the last one may have fewer of."""
-        return array if width == array.shape[1] else np.ndarray((array.shape[0], width), dtype, array)
+    def with_channels_first(array: Array, shape: Shape) -> Array:
+        return channels_first(array.reshape(shape[0], *shape[2:], shape[1]))
+
+    caches: list[Any] = []
+    if others:
+        caches.append((sizes.before_pooling, dtype, (with_channels_first(positive, sizes.before_pooling),), token))
+    if len(others) > 1:
+        caches.append((sizes.shape, dtype, (with_channels_first(winners, sizes.shape), sizes.before_pooling), token))
 
     def forward(x: Array) -> Array:
-        y = np.empty(shape, dtype) if memory.y is None else memory.y
-        images, outputs = np.ascontiguousarray(x).reshape(geometry.shape), y.reshape(n, channels, p)
-        kernels, added = weight.value.reshape(channels, -1), zeros if bias is None else bias.value
-        for start in starts:
-            block = images[start : start + samples]
-            width = len(block) * p
-            patches, products_ = part(columns, width), part(products, width)
-            gather(block, patches, geometry.table)
-            np.dot(kernels, patches, out=products_)
-            if positive is None:
-                finish(products_, added, outputs[start : start + samples])
-            else:
-                finish_relu(products_, added, outputs[start : start + samples], positive[start : start + samples])
-        attributes["_cache"] = shape, dtype, (x,), token
-        if relu is not None:
-            relu.__dict__["_cache"] = relu_cache
-        return y
+        y, images = ys.begin(), channels_last(x).reshape(geometry.images)
+        added = no_bias if bias is None else bias.value
+        kernels, outputs = weight.value.reshape(sizes.weight), y.reshape(sizes.y)
 
-    def run_backward(dout: Array, needs_dx: bool) -> Any:
+        def run_part(part: slice, i: int) -> None:
+            run(images[part], kernels, added, outputs[part], positive[part], winners[part], geometry.table, pooling)
+
+        run_parts(run_part, parts)
+        attributes["_cache"] = sizes.before_pooling, dtype, (x,), token
+        for other, cache in zip(others, caches, strict=True):
+            other.__dict__["_cache"] = cache
+        return ys.finish(y)
+
+    def differentiate(dout: Array, needs_dx: bool) -> Array | None:
         cache = attributes.get("_cache")
         if cache is None or cache[3] is not token:
             raise stale_cache(layer)
-        if relu is not None and relu.__dict__.get("_cache") is not relu_cache:
-            raise stale_cache(relu)
-        images = np.ascontiguousarray(cache[2][0]).reshape(geometry.shape)
-        douts = dout.reshape(n, channels, p)
-        dx = None
-        if needs_dx:
-            dx = np.empty(like.shape, dtype) if memory.dx[0] is None else memory.dx[0]
-            dimages = dx.reshape(geometry.shape)
-        kernels = weight.value.reshape(channels, -1)
-        dbias.fill(0)
-        for start in starts:
-            block = images[start : start + samples]
-            width = len(block) * p
-            patches, rows = part(columns, width), part(dproducts, width)
-            gather(block, patches, geometry.table)
-            if positive is None:
-                begin(douts[start : start + samples], rows, dbias)
-            else:
-                begin_relu(douts[start : start + samples], positive[start : start + samples], rows, dbias)
-            np.dot(rows, patches.T, out=dweight)
+        for other, its_cache in zip(others, caches, strict=True):
+            if other.__dict__.get("_cache") is not its_cache:
+                raise stale_cache(other)
+        images, douts = channels_last(cache[2][0]).reshape(geometry.images), channels_last(dout).reshape(sizes.y)
+        dx = dxs.begin() if needs_dx else no_dx
+        dimages = dx.reshape(geometry.images) if needs_dx else no_dx
+        kernels = weight.value.reshape(sizes.weight)
+
+        def run_part(part: slice, i: int) -> None:
+            run_backward(
+                douts[part], positive[part], winners[part], images[part], kernels,
+                dweights[i], dbiases[i], dimages[part], geometry.table, pooling,
+            )  # fmt: skip
+
+        run_parts(run_part, parts)
+        for dweight, dbias in zip(dweights, dbiases, strict=True):
             weight.add_grad(dweight.reshape(weight.shape))
-            if needs_dx:
-                dpatches = part(dcolumns, width)
-                np.dot(kernels.T, rows, out=dpatches)
-                scatter(dpatches, dimages[start : start + samples], geometry.table)
-        if bias is not None:
-            bias.add_grad(dbias)
-        return dx
+            if bias is not None:
+                bias.add_grad(dbias)
+        return dxs.finish(dx) if needs_dx else None
 
-    return Operation(forward, partial(run_backward, needs_dx=True), partial(run_backward, needs_dx=False))
+    return Operation(forward, partial(differentiate, needs_dx=True), partial(differentiate, needs_dx=False))
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, layout="channels last")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,7 +48,10 @@ class Operation(NamedTuple):
     forward: Callable[..., Array]
     """Takes the inputs and returns y."""
     backward: Callable[[Array], Any]
-    """Takes dout in C order, in the shape and type of y, and returns the inputs' gradients."""
+    """Takes dout in the shape and type of y, and returns the inputs' gradients.
+
+    Dout is in C order unless `layout` allows another.
+    """
     backward_parameters: Callable[[Array], Any]
     """Takes dout, and computes only the gradients of the parameters."""
 
@@ -68,5 +71,10 @@ class Fusion(NamedTuple):
     """Whether backward reads the inputs of forward."""
     needs_scratch: bool = False
     """Whether backward needs an array of the shape of y."""
+    layout: Literal["C", "any", "channels last"] = "C"
+    """How inputs, dout, y and dx lie in memory.
+
+    In C order; in any layout; or also in any, but faster with the channels, axis 1, last.
+    """
     passes_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, without memory for dx."""

@@ -1,4 +1,4 @@
-"""The sizes of windows on images, as kernels of one, two and three axes take them."""
+"""Images as the kernels take them: channels last in memory, with the sizes of windows on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Shape
+from ...arrays import Array, Shape
 
 
 class Geometry:
@@ -15,14 +15,12 @@ class Geometry:
 
     Attributes
     ----------
-    shape : tuple of int
-        The shape of the images with three axes after (N, C).
     table : ndarray
         Rows of three: kernel, stride, dilation, border before, and positions.
-    positions : tuple of int
-        The number of positions along each of the three axes.
-    output : tuple of int
-        The same along the layer's own axes.
+    images : tuple of int
+        The shape of the images with the channels last, and with three axes between.
+    rows : tuple of int
+        The shape of the output without its channels: (N, number of positions).
     """
 
     def __init__(self, layer: Any, shape: Shape) -> None:
@@ -32,11 +30,59 @@ class Geometry:
         rows = [windows.kernel, windows.stride, windows.dilation, before, windows.positions]
         fillers = [1, 1, 1, 0, 1]
         self.table = np.array([(filler,) * missing + row for filler, row in zip(fillers, rows, strict=True)], np.int64)
-        self.shape = (*shape[:2], *(1,) * missing, *shape[2:])
-        self.positions = tuple(self.table[4].tolist())
-        self.output = windows.positions
-        self.n_positions = math.prod(self.positions)
-        self.n_rows = shape[1] * math.prod(windows.kernel)
+        self.images = shape[0], *(1,) * missing, *shape[2:], shape[1]
+        self.rows = shape[0], math.prod(windows.positions)
+
+
+class Results:
+    """The arrays that an operation writes, with the channels last in memory or in C order.
+
+    Parameters
+    ----------
+    memory : ndarray or None
+        The array for every result. By default, each is a new one.
+    shape : tuple of int
+        With the channels first: (N, C, …).
+    dtype : dtype
+    has_channels_last : bool
+    """
+
+    def __init__(self, memory: Array | None, shape: Shape, dtype: np.dtype[Any], has_channels_last: bool = True) -> None:
+        self._memory, self._dtype, self._has_channels_last = memory, dtype, has_channels_last
+        self._shape = (shape[0], *shape[2:], shape[1]) if has_channels_last else shape
+        self._fixed: Array | None = None
+        if memory is not None:
+            ordered = self.order(memory)
+            self._fixed = ordered if np.may_share_memory(ordered, memory) else np.empty(self._shape, dtype)
+
+    def order(self, x: Array) -> Array:
+        """Return `x` as it lies in memory, in C order. If it is in another layout, copy it."""
+        return channels_last(x) if self._has_channels_last else np.ascontiguousarray(x)
+
+    def begin(self) -> Array:
+        """Return the array to write into, as it lies in memory."""
+        return np.empty(self._shape, self._dtype) if self._fixed is None else self._fixed
+
+    def finish(self, written: Array) -> Array:
+        """Return the result, with the channels first."""
+        result = channels_first(written) if self._has_channels_last else written
+        if self._memory is None:
+            return result
+        if not np.may_share_memory(written, self._memory):
+            self._memory[...] = result
+        return self._memory
+
+
+def channels_last(x: Array) -> Array:
+    """Return images (N, C, …) as (N, …, C) in C order. If they are not so in memory, copy them."""
+    if x.ndim > 2:
+        x = x.transpose(0, *range(2, x.ndim), 1)
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
+
+
+def channels_first(x: Array) -> Array:
+    """Return a view (N, C, …) of images (N, …, C)."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)) if x.ndim > 2 else x
 
 
 def has_windows(layer: Any, x: Any) -> bool:

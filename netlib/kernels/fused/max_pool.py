@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from ...arrays import Array, Shape
 from ...errors import stale_cache
 from ..max_pooling import pool_max, pool_max_backward
 from .fusion import Fusion, Like, Memory, Operation
-from .geometry import Geometry, has_windows
+from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -25,9 +24,11 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     geometry = Geometry(layers[0], x.shape)
-    y = np.empty((*x.shape[:2], *geometry.positions), x.dtype)
-    pool_max.of(x.dtype)(np.ascontiguousarray(x).reshape(geometry.shape), y, np.empty(y.shape, np.int32), geometry.table)
-    return y.reshape(*x.shape[:2], *geometry.output)
+    y = np.empty((len(x), *layers[0].windows(x.shape[2:]).positions, x.shape[1]), x.dtype)
+    places = len(x), *geometry.table[4].tolist(), x.shape[1]
+    images = channels_last(x).reshape(geometry.images)
+    pool_max.of(x.dtype)(images, y.reshape(places), np.empty(places, np.int32), geometry.table)
+    return channels_first(y)
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:
@@ -35,25 +36,27 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     attributes = layer.__dict__
     shape, dtype = _output(layers, like)
     geometry = Geometry(layer, like.shape)
-    winners = np.empty((*shape[:2], *geometry.positions), np.int32)
-    flat_winners = winners.reshape(*shape[:2], -1)
+    ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], like.shape, dtype)
+    places = shape[0], *geometry.table[4].tolist(), shape[1]
+    winners = np.empty((shape[0], *shape[2:], shape[1]), np.int32)
+    placed_winners = winners.reshape(places)
     pool, pool_backward = pool_max.of(dtype), pool_max_backward.of(dtype)
-    cache = shape, dtype, (winners.reshape(shape), like.shape), object()
+    cache = shape, dtype, (channels_first(winners), like.shape), object()
 
     def forward(x: Array) -> Array:
-        y = np.empty(shape, dtype) if memory.y is None else memory.y
-        pool(np.ascontiguousarray(x).reshape(geometry.shape), y.reshape(winners.shape), winners, geometry.table)
+        y = ys.begin()
+        pool(channels_last(x).reshape(geometry.images), y.reshape(places), placed_winners, geometry.table)
         attributes["_cache"] = cache
-        return y
+        return ys.finish(y)
 
     def backward(dout: Array) -> Array:
         if attributes.get("_cache") is not cache:
             raise stale_cache(layer)
-        dx = np.empty(like.shape, dtype) if memory.dx[0] is None else memory.dx[0]
-        pool_backward(dout.reshape(flat_winners.shape), flat_winners, dx.reshape(*like.shape[:2], math.prod(like.shape[2:])))
-        return dx
+        dx = dxs.begin()
+        pool_backward(channels_last(dout).reshape(places), placed_winners, dx.reshape(geometry.images), geometry.table)
+        return dxs.finish(dx)
 
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, layout="channels last")

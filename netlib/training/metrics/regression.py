@@ -40,7 +40,7 @@ def r2_score(y: ArrayLike, t: ArrayLike) -> float:
     """
     y, t = _of_one_shape(y, t, "r2_score")
     if y.ndim == 0:
-        raise ShapeError("got single numbers, wanted rows of samples", where="r2_score")
+        raise ShapeError("got single numbers, expected rows of samples", where="r2_score")
     if len(y) < 2:
         return float("nan")
     unexplained = ((t - y) ** 2).sum(axis=0)
@@ -53,7 +53,8 @@ def r2_score(y: ArrayLike, t: ArrayLike) -> float:
 def _of_one_shape(y: ArrayLike, t: ArrayLike, where: str) -> tuple[Array, Array]:
     y, t = as_array(y, where).astype(np.float64), as_array(t, where).astype(np.float64)
     if y.shape != t.shape:
-        raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, wanted equal ones", where=where, hint="Reshape one of them.")
+        text = f"got y of shape {y.shape} and t of shape {t.shape}, expected equal shapes"
+        raise ShapeError(text, where=where, hint="Reshape one of them.")
     if y.size == 0:
         raise ShapeError("got no samples", where=where)
     return y, t

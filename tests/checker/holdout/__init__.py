@@ -11,7 +11,7 @@ SETS = {"first": first, "second": second, "third": third, "fourth": fourth}
 
 LONG = {
     "LSTMAllStatesForgetGateSign",
-    "LSTMCellNewState: The forget gate's gradient is made with the new state, not the old one.",
+    "LSTMCellNewState",
     "QuaternionProductCommutes",
     "LSTMAllStatesCellForgotten",
     "HoltSmoothingLevelNotTrend",
@@ -19,7 +19,7 @@ LONG = {
     "CausalAttentionSeesTheFuture",
     "InfoNCEKeysUnturned",
     "TransposedConv1dNoStride",
-    "GRUCellGateTurned: The update gate's gradient has the wrong sign.",
+    "GRUCellGateTurned",
     "MixtureDensityLossPrior",
 }
-"""Broken layers that take longest to name: the suite only checks that they are caught."""
+"""Broken layers that take longest: the suite does not write the suggested lines into them."""

@@ -303,7 +303,7 @@ def sound_in_float32(layer: Any) -> tuple[str, Make]:
 
 
 def broken(layer: Any, *slugs: str) -> tuple[str, tuple[str, ...], Make]:
-    return f"{layer.__name__}: {layer.__doc__}", slugs, layer.example
+    return layer.__name__, slugs, layer.example
 
 
 SOUND: list[tuple[str, Make]] = [

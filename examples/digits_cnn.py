@@ -1,8 +1,9 @@
 """Train a convolutional network to recognize handwritten digits.
 
 It sees the digits of `digits.py` as images, (N, 1, 8, 8): every kernel looks for the same pattern
-in all places. In training, each digit also appears moved by one pixel in the four directions. With
-the seeds 0 to 9, the network misreads 0 to 4 of the 360 held-out digits, 2.4 on average.
+in all places. In training, each digit also appears moved by one pixel in the four directions. Over
+the seeds 0 to 9, held-out accuracy was 0.986 to 1.000, and 0.993 on average. Rounding alone, which
+depends on the machine and on the kernels in use, moves it by one or two of the 360 digits.
 """
 
 from __future__ import annotations

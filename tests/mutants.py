@@ -111,7 +111,6 @@ KNOWN: dict[str, list[str]] = {
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
         "netlib/kernels/constants.py  return ⟦ → -⟧np.zeros((), dtype)",
-        "netlib/layers/affine.py  self.bias = Parameter(⟦ → -⟧np.zeros(shape[1], self.weight…",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
         "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
@@ -137,7 +136,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
         "netlib/kernels/total.py  …ndim == 1 else terms.reshape(-⟦1 → 2⟧))",
         "netlib/losses/softmax_cross_entropy.py  …n t.astype(np.int64).reshape(-⟦1 → 2⟧)",
-        "netlib/layers/batch_norm.py  …rn ((0, *range(2, x.ndim)), (-⟦1 → 2⟧,) + (1,) * (x.ndim - 2))",
+        "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
         "netlib/layers/convolution.py  …eshape(self.weight.shape[0], -⟦1 → 2⟧, *windows.positions).swapaxes…",
         "netlib/layers/convolution.py  …ape(channels, *self._kernel, -⟦1 → 2⟧, *windows.positions)).swapaxe…",
         "netlib/layers/convolution.py  y += self.bias.value.reshape(-⟦1 → 2⟧, *(1,) * self.axes)",

@@ -632,6 +632,41 @@ def test_a_convolution_follows_a_change_of_its_kernel_and_shows_images(visit, sc
     screenshot(page, "convolution")
 
 
+PIXELS_OF_IMAGE = """async image => {
+  await image.decode();
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  pen.drawImage(image, 0, 0);
+  return [...pen.getImageData(0, 0, width, height).data];
+}"""
+
+
+def is_orange(page, i):
+    """Whether each number of image `i` of the step, 1×1×n×n, is tinted."""
+    pixels = np.reshape(page.locator("#step .summary img").nth(i).evaluate(PIXELS_OF_IMAGE), (32, 32, 4))
+    assert (pixels[..., 3] == 255).all()
+    return pixels[4::8, 4::8, 0] > pixels[4::8, 4::8, 2] + 20
+
+
+def test_the_winners_of_a_max_pool_are_orange_in_the_image_of_its_input_alone(visit):
+    x = np.array([[[[1.0, 7.0, 0.0, 0.0], [7.0, 2.0, 0.0, 9.0], [5.0, 5.0, 3.0, 4.0], [5.0, 6.0, 8.0, 4.0]]]])
+    page = visit(nl.MaxPool2d(2), x, dout=np.array([[[[0.0, 1.0], [0.0, 0.0]]]]))
+    inputs = choose(page, "X")
+    page.evaluate("chooseNode(view.picture.nodes.findIndex(node => node.title.startsWith('MaxPool2d')))")
+    np.testing.assert_array_equal(is_orange(page, 0), [[0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
+    assert not is_orange(page, 1).any()
+    assert "Orange: the largest number under each window." in page.locator("#step").inner_text()
+    inputs.first.fill("7.5")
+    np.testing.assert_array_equal(is_orange(page, 0), [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
+
+
+def test_the_input_of_an_average_pool_has_no_winners(visit):
+    page = visit(nl.AvgPool2d(2), np.arange(16.0).reshape(1, 1, 4, 4))
+    page.evaluate("chooseNode(view.picture.nodes.findIndex(node => node.title.startsWith('AvgPool2d')))")
+    assert not is_orange(page, 0).any()
+    assert "Orange" not in page.locator("#step").inner_text()
+
+
 def test_a_batch_norm_in_evaluation_mode_computes_with_its_running_statistics(visit):
     x = np.random.default_rng(0).normal(1.0, 2.0, (4, 3))
     norm = nl.BatchNorm(3, dtype="float64")

@@ -40,6 +40,19 @@ function isTrue(node, wires, values, gradients) {
   });
 }
 
+/** The numbers that a max pool and its like send the gradient back to: their wire, and an array that is 0 elsewhere. Null where there are none. */
+function winnersOf(node, wires, values) {
+  const line = node.backward.find(({ parts: [first] }) => typeof first === "string" && first.startsWith("to_winners["));
+  const x = line && line.parts.filter(part => typeof part !== "string").at(-1);
+  if (!x || !values[x.wire].data) return null;
+  const ones = node.outputs.map(i => [i, filled(values[i].shape, () => 1)]);
+  try {
+    return { wire: x.wire, marks: resultOf(line, wires, among(values, Object.fromEntries(ones)), values[x.wire].shape) };
+  } catch {
+    return null;
+  }
+}
+
 /** Compute all of `picture` anew: the value on each wire from those that sources send, the gradients from those that outputs send. */
 function computed(picture, values, gradients) {
   values = [...values];

@@ -91,6 +91,7 @@ function meansOf(data, rows, columns, most) {
 }
 
 const [TILE, GAP, MOST_PER_ROW, MOST_TILES] = [32, 2, 8, 24];
+const [BLUE, ORANGE] = [[23, 116, 190], [224, 122, 31]];
 
 /** Whether the array is drawn as images: (N, C, H, W), or kernels. */
 const hasImages = array => array.shape.length === 4 && sizeOf(array.shape) > 0;
@@ -115,18 +116,20 @@ function mosaicOf({ shape: [n, c, h, w], data }) {
 
 /**
  * A picture of the array: blue is positive, orange negative, zero see-through. Images of values are grey: from black, the smallest number or
- * 0, to white.
+ * 0, to white, and tinted where `marks` is not 0.
  */
-function imageOf(array, isGradient) {
+function imageOf(array, isGradient, marks = null) {
   if (array.image) return array.image;
   const isGrey = hasImages(array) && !isGradient;
   const { rows, columns } = asMatrix(array);
   const { height, width, data } = hasImages(array) ? mosaicOf(array) : meansOf(array.data.map(x => (Number.isFinite(x) ? x : 0)), rows, columns, 24);
   const known = data.filter(x => !Number.isNaN(x)), low = Math.min(0, ...known), high = Math.max(0, ...known);
-  const grey = x => Array(3).fill(Math.round((x - low) / (high - low || 1) * 255)), alpha = x => Math.round(255 * Math.abs(x) / (Math.max(-low, high) || 1));
-  const colour = x => (isGrey ? [...grey(x), 255] : [...(x > 0 ? [23, 116, 190] : [224, 122, 31]), alpha(x)]);
+  const marked = marks ? mosaicOf(marks).data : [];
+  const grey = (x, k) => { const shade = (x - low) / (high - low || 1) * 255; return ORANGE.map(tint => Math.round(marked[k] > 0 ? (shade + tint) / 2 : shade)); };
+  const alpha = x => Math.round(255 * Math.abs(x) / (Math.max(-low, high) || 1));
+  const colour = (x, k) => (isGrey ? [...grey(x, k), 255] : [...(x > 0 ? BLUE : ORANGE), alpha(x)]);
   const canvas = make("canvas", { width, height }), pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
-  data.forEach((x, k) => { if (!Number.isNaN(x)) image.data.set(colour(x), 4 * k); });
+  data.forEach((x, k) => { if (!Number.isNaN(x)) image.data.set(colour(x, k), 4 * k); });
   pen.putImageData(image, 0, 0);
   return canvas.toDataURL();
 }
@@ -185,9 +188,9 @@ function cell(x, text, edit, name) {
 /** The number in a field, NaN where there is none. */
 const read = input => (input.value.trim() ? Number(input.value.trim().replace("−", "-").replace(",", ".")) : NaN);
 
-function summary(array, name, grad) {
-  const kind = grad ? "of-gradient" : "of-value", size = hasImages(array) ? {} : { width: 72, height: 72 };
-  const image = sizeOf(array.shape) ? make("img", { src: imageOf(array, grad), alt: "", ...size }) : null;
+function summary(array, name, grad, marks = null) {
+  const kind = grad ? "of-gradient" : "of-value", size = marks ? { width: 3 * mosaicOf(array).width } : hasImages(array) ? {} : { width: 72, height: 72 };
+  const image = sizeOf(array.shape) ? make("img", { src: imageOf(array, grad, marks), alt: "", ...size }) : null;
   const lines = [sized(array.shape), ...rangeOf(array)].map(line => make("span", {}, line));
   return make("span", { class: `summary ${kind}`, role: "img", "aria-label": `${name}: ${lines.map(line => line.textContent).join(", ")}` },
     image, make("span", { class: "lines" }, lines));

@@ -209,11 +209,11 @@ const word = (wire, isGradient, isTurned) =>
 const sign = text => make("span", { class: "sign" }, text);
 
 /** An array in an equation, its name beneath it. */
-function term({ wire, grad, turned: isTurned }, { most = 8, isThere = true } = {}) {
+function term({ wire, grad, turned: isTurned }, { most = 8, isThere = true, winners = null } = {}) {
   const name = called(wire, grad, isTurned);
-  const array = arrayOf(wire, grad);
+  const array = arrayOf(wire, grad), marks = winners && winners.wire === wire && !grad ? winners.marks : null;
   const inside = !array ? make("span", { class: "none" }, "none") : isThere
-    ? hasImages(array) ? summary(array, name, grad) : matrix(array, { name, grad, isTurned, most })
+    ? hasImages(array) ? summary(array, name, grad, marks) : matrix(array, { name, grad, isTurned, most })
     : make("span", { class: `yet ${grad ? "of-gradient" : "of-value"}` }, "not yet");
   return make("span", { class: "term" }, inside, make("span", { class: `below ${grad ? "of-gradient" : "of-value"}`, "aria-hidden": "true" }, name));
 }
@@ -221,13 +221,13 @@ function term({ wire, grad, turned: isTurned }, { most = 8, isThere = true } = {
 const equation = (...items) => make("div", { class: "equation" }, items);
 
 /** A line of a rule: as it stands there, with its shapes, with numbers, and what comes out. */
-function lineOfRule({ result, parts, fit }) {
+function lineOfRule({ result, parts, fit }, winners = null) {
   const words = parts.map(part => (typeof part === "string" ? sign(part) : word(part.wire, part.grad, part.turned)));
   const left = result ? [word(result.wire, result.grad), sign(" = ")] : [];
   const steps = [make("p", { class: "rule" }, left, words, fit ? make("span", { class: "fit" }, fit) : null)];
   const isBare = result && parts.length === 1 && typeof parts[0] !== "string";
   const isSaid = parts.some(part => typeof part !== "string") && !isBare;
-  const terms = isSaid ? [sign("="), parts.map(part => (typeof part === "string" ? sign(part.trim()) : term(part)))] : [];
+  const terms = isSaid ? [sign("="), parts.map(part => (typeof part === "string" ? sign(part.trim()) : term(part, { winners })))] : [];
   if (isSaid || result) steps.push(equation(terms, result ? make("span", { class: "result" }, sign("="), term(result)) : null));
   return make("div", { class: "line-of-rule" }, steps);
 }
@@ -285,14 +285,15 @@ function showStep() {
     return;
   }
   const [phase, n, those] = moments[step - 1], node = nodes[n], isBack = phase === "backward";
-  const lines = isBack ? node.backward : node.forward;
+  const lines = isBack ? node.backward : node.forward, winners = winnersOf(node, wires, view.values);
   const told = new Set(lines.filter(line => line.result).map(line => line.result.wire));
   const body = [];
   if (isBack && node.kind === "output") body.push(make("p", {}, "Here backward begins: this gradient, dout, is sent in from the right."));
   else if (!lines.length && SAYINGS[node.kind]) body.push(make("p", {}, SAYINGS[node.kind](node)));
   if (node.kind === "group" && node.path !== "…") body.push(wayInto(node));
   if (node.kind === "fan-out" && isBack) body.push(meeting(node));
-  else body.push(...lines.map(lineOfRule));
+  else body.push(...lines.map(line => lineOfRule(line, winners)));
+  if (winners && hasImages(winners.marks)) body.push(make("p", { class: "remark" }, "Orange: the largest number under each window. The gradient goes back to these alone."));
   if (!lines.length && (node.kind === "operation" || node.kind === "group")) {
     const from = isBack ? node.outputs.filter(w => view.gradients[w]) : node.inputs;
     body.push(equation(from.map(wire => term({ wire, grad: isBack })), sign("→"), those.map(wire => term({ wire, grad: isBack }))));

@@ -179,13 +179,6 @@ def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any
     return copy_with_views(layer, why, memo)
 
 
-def is_cast_to(layer: Layer, arrays: Iterable[Any], dtype: np.dtype[Any]) -> bool:
-    """Return whether these arrays and those of the layer are of this dtype, if they are floats."""
-    values = [*arrays, *(p.value for p in layer.parameters().values()), *(b.value for b in layer.buffers().values()), *held_objects(layer)]
-    kinds = [value if isinstance(value, np.dtype) else value.dtype for value in values if isinstance(value, np.ndarray | np.dtype)]
-    return all(kind == dtype for kind in kinds if kind.kind == "f")
-
-
 def copy_with_views(layer: Layer, why: str, memo: dict[int, Any]) -> Layer:
     """Return a deep copy in which an array that is a view of a parameter is a view of its copy."""
     for view, parameter in held_views(layer):

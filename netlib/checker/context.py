@@ -157,8 +157,15 @@ class CheckContext:
             return None
         return Evidence(mine, target, self.slopes[name].noise.reshape(target.shape), wrong)
 
-    def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None) -> None:
-        """Report a mistake, with its numbers where there are any."""
+    def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None, is_one_slip: bool = False) -> None:
+        """Report a mistake, with its numbers where there are any.
+
+        The same cause again is a consequence of the first finding, where `is_one_slip`.
+        """
+        for known in self.report.findings:
+            if is_one_slip and (known.mistake, known.cause) == (mistake, cause):
+                known.consequences.append(name)
+                return
         self.report.find(Finding(mistake, name, cause, hint, self.evidence(name, yours=yours)))
 
     @cached_property

@@ -33,6 +33,20 @@ def test_a_broken_layer_is_caught_and_named_as_its_writer_named_it_but_for_a_few
     assert bool({finding.mistake for finding in found.findings} & slugs) == (name not in MISNAMED | set(NOTED))
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("RNNNoTime", ["wx", "wh", "b", "input 0"]),
+        ("LSTMCellPathLost", ["input 0", "input 1", "input 2", "w"]),
+        ("NoScaleInBackward", ["input 0", "input 1"]),
+        ("CausalUnmaskedBackward", ["input 0", "input 1"]),
+    ],
+)
+def test_one_slip_is_one_finding_and_the_other_wrong_gradients_are_its_consequences(name, where):
+    (finding,) = report(BROKEN[name][0]).findings
+    assert [finding.where, *finding.consequences] == where
+
+
 @pytest.mark.parametrize("name", NOTED)
 def test_a_dtype_that_only_float32_inputs_show_is_noted(name):
     assert [(note.kind, note.where) for note in report(BROKEN[name][0]).notes] == [("dtype-changed", NOTED[name])]

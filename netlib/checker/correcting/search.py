@@ -72,6 +72,8 @@ def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context:
                 known.update(gained)
 
     take(workshop.structural())
+    if len(wrong) == FEW:
+        take(workshop.scaled())  # one factor may be missing from both
     if len(wrong) <= FEW and workshop.left > 0:
         for name in sorted(wrong - known):
             take(workshop.formulas_for(name))
@@ -138,11 +140,16 @@ class Workshop:
             shapes = {name: a.shape for name, a in {**scope.linear, **scope.constant}.items()}
             yield from ((method, edit) for edit in exchanged_names(method, names, shapes))
 
+    def scaled(self) -> Iterator[tuple[Method, Edit]]:
+        """Yield edits with a factor more."""
+        for method, *_ in self.pools:
+            yield from ((method, edit) for edit in scaled_operands(method, self._factors()))
+
     def completions(self) -> Iterator[tuple[Method, Edit]]:
         """Yield edits that complete an operand."""
+        yield from self.scaled()
         for method, _, _, scope in self.pools:
             yield from ((method, edit) for edit in diagonal_completions(method))
-            yield from ((method, edit) for edit in scaled_operands(method, self._factors()))
             yield from ((method, edit) for edit in self._fitted(method, scope))
             if any(not np.isfinite(g).all() for g in map(as_numbers, self.context.yours.by_name.values()) if g is not None):
                 yield from ((method, edit) for edit in finite_edits(method))
@@ -170,10 +177,10 @@ class Workshop:
 
     def _written_factors(self, c: float) -> Iterator[str]:
         for _, names, _, scope in self.pools:
-            for name in names:
-                a = {**scope.linear, **scope.constant}.get(name)
-                if a is None:
-                    continue
+            arrays = {**scope.linear, **scope.constant}
+            known = [(name, arrays[name]) for name in names if name in arrays]
+            known.sort(key=lambda item: item[1].ndim > 0 or float(item[1]).is_integer())  # 0.125 tells more than an axis of 8
+            for name, a in known:
                 sizes = {f"{name}.shape[{i}]": n for i, n in enumerate(a.shape)} | {f"{name}.size": a.size}
                 values = {text: float(n) for text, n in sizes.items()} if a.ndim else {name: float(a)}
                 for text, value in values.items():

@@ -41,7 +41,7 @@ def find_coupling(context: CheckContext, name: str, yours: Array, wrong: Array) 
         mistake, cause = "missing-batch-sum", "only dout of one sample is used: all samples use it, so their gradients add up"
     elif (is_right.sum(axis=0) > 1).any():
         hint = "add up over all uses: np.add.at(dx, index, dout) where an index repeats, a sum over samples or positions elsewhere"
-    context.find(mistake, name, cause, context.line(name) or hint)
+    context.find(mistake, name, cause, context.line(name) or hint, is_one_slip=len(used) < len(context.ys))
     return True
 
 

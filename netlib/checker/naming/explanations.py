@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -27,11 +28,7 @@ HINTS = {
 
 def find_known_explanation(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     """Report an explanation of another array's gradient that fits this one, too."""
-
-    def explained(experiment: Experiment) -> Iterator[Explanation]:
-        return (each for each in context.explanations if experiment.is_mine(each.instead, each.changes))
-
-    return bool(context.explanations) and by_experiment(context, name, yours, explained)
+    return bool(context.explanations) and by_experiment(context, name, yours, partial(_fitting, context.explanations))
 
 
 def by_experiment(context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
@@ -40,6 +37,37 @@ def by_experiment(context: CheckContext, name: str, yours: Array, explained: Cal
     None is found where the experiments would take too long, or where forward does other operations
     nearby.
     """
+    found = explanation(context, name, yours, explained)
+    if found is None:
+        return False
+    context.find(found.mistake, name, found.cause, context.line(name) or HINTS.get(found.mistake, ""), is_one_slip=True)
+    if (found.instead or found.changes) and found not in context.explanations:
+        context.explanations.append(found)
+    return True
+
+
+def join_explained(context: CheckContext) -> None:
+    """Make findings consequences of a later one, whose explanation fits their gradients, too."""
+    findings = context.report.findings
+    for finding in [each for each in findings if each.where in context.wrong]:
+        alike = [each for each in context.explanations if each.mistake == finding.mistake and each.cause != finding.cause]
+        if not alike or finding.evidence is None or finding in context.of_conduct:
+            continue
+        found = explanation(context, finding.where, finding.evidence.yours, partial(_fitting, alike))
+        first = next((each for each in findings if found is not None and each.cause == found.cause), None)
+        if first is not None:
+            first.consequences += [finding.where, *finding.consequences]
+            findings.remove(finding)
+
+
+def _fitting(explanations: Iterable[Explanation], experiment: Experiment) -> Iterator[Explanation]:
+    return (each for each in explanations if experiment.is_mine(each.instead, each.changes))
+
+
+def explanation(
+    context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]
+) -> Explanation | None:
+    """Return the first explanation of a gradient."""
 
     def search() -> Explanation | None:
         with np.errstate(all="ignore"):
@@ -51,10 +79,4 @@ def by_experiment(context: CheckContext, name: str, yours: Array, explained: Cal
             except (OutOfBudgetError, NotComparableError):
                 return None
 
-    found = attempt(context.report, name, search, None)
-    if found is None:
-        return False
-    context.find(found.mistake, name, found.cause, context.line(name) or HINTS.get(found.mistake, ""))
-    if (found.instead or found.changes) and found not in context.explanations:
-        context.explanations.append(found)
-    return True
+    return attempt(context.report, name, search, None)

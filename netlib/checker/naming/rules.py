@@ -10,7 +10,7 @@ from ..measuring.differences import Slopes
 from .axes import find_extra_sum, find_wrong_axis
 from .copies import find_unread
 from .couplings import find_coupling, find_shared
-from .explanations import find_known_explanation
+from .explanations import find_known_explanation, join_explained
 from .formulas import find_in_places, pattern
 from .masks import find_mask, find_missing_choice
 from .missing_paths import find_path, find_path_of_one_run, find_scaled_path
@@ -42,9 +42,10 @@ def name_mistakes(context: CheckContext) -> None:
             if correction is not None and follow and finding.mistake == "wrong-formula":
                 finding.mistake = correction.mistake
             if follow:
-                finding.consequences = follow
+                finding.consequences += follow
         for other in follow:
             del left[other]
+    join_explained(context)
 
 
 def name_mistake(context: CheckContext, name: str, wrong: Array) -> None:

@@ -47,6 +47,7 @@ def register_helpers() -> None:
     from numba.core import types
     from numba.extending import lower_builtin, register_jitable, type_callable
 
+    arguments_of_any_type = getattr(types, "VarArg")(types.Any)  # noqa: B009 - numba's annotations lack it
     while _unregistered:
         function, emit = _unregistered.pop()
         if emit is None:
@@ -54,7 +55,7 @@ def register_helpers() -> None:
         else:
             typer = wraps(function)(lambda *arguments: types.none)
             type_callable(function)(lambda context, typer=typer: typer)
-            lower_builtin(function, types.VarArg(types.Any))(emit)  # type: ignore[attr-defined]
+            lower_builtin(function, arguments_of_any_type)(emit)
 
 
 class Loops(Generic[P, R]):

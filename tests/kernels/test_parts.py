@@ -1,6 +1,8 @@
 """Running parts of a batch at the same time."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -38,16 +40,22 @@ def test_an_error_in_any_part_is_raised_after_all_have_run(bad):
     assert sorted(done) == [0, 1]
 
 
+FORK = """
+import os
+from netlib.kernels.threads import run_parts, split
+run_parts(lambda part, i: None, split(2, 2))
+child = os.fork()
+if child == 0:
+    found = []
+    run_parts(lambda part, i: found.append(i), split(2, 2))
+    os._exit(0 if sorted(found) == [0, 1] else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own():
-    run_parts(lambda part, i: None, split(2, 2))
-    child = os.fork()
-    if child == 0:
-        found = []
-        run_parts(lambda part, i: found.append(i), split(2, 2))
-        os._exit(0 if sorted(found) == [0, 1] else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 def test_the_cores_are_those_the_process_may_use():

@@ -19,6 +19,7 @@ from ..arrays import Array, Shape
 from ..errors import stale_cache
 from ..execution import execution
 from ..kernels.fused.fusion import Fusion
+from ..kernels.threads import with_products_on_one_core
 from .memory import WorkArrays
 from .plan import Op, Plan, Spec, SpecMismatch, Specs, spec_of
 
@@ -101,6 +102,7 @@ def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused:
             pieces += [(None, (step,)) for step in group.steps]
     arrays = WorkArrays(program, pieces, specs)
     ops: list[Op] = []
+    work_on_all_cores = other_work = 0
     copies: list[tuple[int, Array]] = []
     copy_slots: list[Array | None] = []
     for i, (fusion, steps) in enumerate(pieces):
@@ -120,10 +122,19 @@ def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused:
                 else:
                     ops.append(_copy_op(steps[0], slot, sources[-1], copied[slot]))
                     copy_slots.append(None)
-        ops.append(_fused_op(i, fusion, steps, tuple(sources), copied, arrays, specs))
+        op, uses_all_cores = _fused_op(i, fusion, steps, tuple(sources), copied, arrays, specs)
+        ops.append(op)
+        work = steps[0].layer.multiply_adds(*[specs[slot].shape for slot in steps[0].sources])
+        if uses_all_cores:
+            work_on_all_cores += work
+        else:
+            other_work += work
     _set_frees(ops, program, arrays.reused_slots)
     plan = Plan(program, ops, inputs, unfused)
     plan.copies, plan.copy_slots, plan.sums = copies, copy_slots, arrays.sums
+    if work_on_all_cores > 2 * other_work:
+        plan.forward = with_products_on_one_core(plan.forward)  # type: ignore[method-assign]
+        plan.backward = with_products_on_one_core(plan.backward)  # type: ignore[method-assign]
     plan.dout_types = [specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs]
     return plan
 
@@ -184,8 +195,10 @@ def _fused_op(
     copied: dict[int, Array],
     arrays: WorkArrays,
     specs: Specs,
-) -> Op:
+) -> tuple[Op, bool]:
     """Return the fused operation of piece `i`, with the checks and copies that neighbours require.
+
+    Return also whether it uses all cores by itself.
 
     `sources` are the slots that it reads: those of the first step, or copies of them.
     """
@@ -204,7 +217,7 @@ def _fused_op(
         op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec, fusion.layout != "C")
     if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
-    return op
+    return op, operation.uses_all_cores
 
 
 def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:

@@ -10,8 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache, wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _pool: ThreadPoolExecutor | None = None
+_lock = Lock()
+_n_waiting_for_cores = 0
+_threads_before: list[tuple[Any, int]] = []
+"""The matrix libraries, and how many threads each used before it was restricted."""
 
 
 def count_cores() -> int:
@@ -44,6 +54,48 @@ def run_parts(function: Callable[[slice, int], None], parts: list[slice]) -> Non
         wait(others)
     for other in others:
         other.result()
+
+
+def with_products_on_one_core(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function during which the matrix library uses one thread.
+
+    After a product on several cores, OpenBLAS keeps its threads busy for 25 ms, waiting for the
+    next one. That takes the cores from other threads. The package threadpoolctl, in the extra
+    `fast`, restricts it; without the package, `function` is returned.
+    """
+    libraries = _matrix_libraries()
+    if not libraries:
+        return function
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        global _n_waiting_for_cores  # noqa: PLW0603 - the setting belongs to the process
+        with _lock:
+            if _n_waiting_for_cores == 0:
+                _threads_before[:] = [(library, library.get_num_threads()) for library in libraries]
+                for library in libraries:
+                    library.set_num_threads(1)
+            _n_waiting_for_cores += 1
+        try:
+            return function(*args, **kwargs)
+        finally:
+            with _lock:
+                _n_waiting_for_cores -= 1
+                if _n_waiting_for_cores == 0:
+                    for library, n in _threads_before:
+                        library.set_num_threads(n)
+
+    return run
+
+
+@cache
+def _matrix_libraries() -> list[Any]:
+    """Return the controls of the matrix libraries that are loaded."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 def _forget_pool() -> None:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
+import netlib as nl
+from netlib.kernels import threads
 from netlib.kernels.threads import count_cores, run_parts, split
 
 
@@ -56,6 +59,49 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_forked_process_has_threads_of_its_own():
     subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+class Library:
+    """The controls of a matrix library."""
+
+    def __init__(self):
+        self.n = 8
+
+    def get_num_threads(self):
+        return self.n
+
+    def set_num_threads(self, n):
+        self.n = n
+
+
+def test_products_use_one_core_until_the_last_of_the_functions_that_wait_for_cores_is_done(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(threads, "_matrix_libraries", lambda: [library])
+    inner = threads.with_products_on_one_core(lambda x: [x, library.n])
+    outer = threads.with_products_on_one_core(lambda x, fail: [*inner(x), library.n, 1 // (1 - fail)])
+    assert outer(3, fail=0) == [3, 1, 1, 1]
+    assert library.n == 8
+    with pytest.raises(ZeroDivisionError):
+        outer(3, fail=1)
+    assert library.n == 8
+
+
+def test_without_threadpoolctl_a_function_stays_as_it_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    threads._matrix_libraries.cache_clear()
+    assert threads.with_products_on_one_core(len) is len
+    threads._matrix_libraries.cache_clear()
+
+
+@pytest.mark.parametrize(("n_outputs", "restricts"), [(2, True), (20, False)])
+def test_products_use_one_core_if_convolutions_that_use_all_have_most_of_the_work(n_outputs, restricts, monkeypatch):
+    wrapped = []
+    monkeypatch.setattr("netlib.containers.planning.with_products_on_one_core", lambda method: wrapped.append(method.__name__) or method)
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: [slice(0, 1), slice(1, 3)])
+    model = nl.Sequential(nl.Conv2d(1, 4, 3, rng=0), nl.ReLU(), nl.Flatten(), nl.Affine(64, n_outputs, rng=0))
+    for _ in range(2):
+        model.forward(np.ones((3, 1, 6, 6), np.float32))
+    assert wrapped == ["forward", "backward"] * restricts
 
 
 def test_the_cores_are_those_the_process_may_use():

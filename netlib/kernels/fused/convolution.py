@@ -17,8 +17,8 @@ from ..threads import count_cores, run_parts, split
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
-WORTH_A_THREAD = 30_000_000
-"""With as many multiplications, a part of the work for another thread outweighs waking it up."""
+WORTH_A_THREAD = 12_000_000
+"""With more multiplications, running two parts at once gains more than waking up a thread costs."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -144,7 +144,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 bias.add_grad(dbias)
         return dxs.finish(dx) if needs_dx else None
 
-    return Operation(forward, partial(differentiate, needs_dx=True), partial(differentiate, needs_dx=False))
+    backward, backward_parameters = (partial(differentiate, needs_dx=needs_dx) for needs_dx in (True, False))
+    return Operation(forward, backward, backward_parameters, uses_all_cores=len(parts) > 1)
 
 
 FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, layout="channels last")

@@ -54,6 +54,8 @@ class Operation(NamedTuple):
     """
     backward_parameters: Callable[[Array], Any]
     """Takes dout, and computes only the gradients of the parameters."""
+    uses_all_cores: bool = False
+    """Whether it runs parts of the batch at the same time, in threads of its own."""
 
 
 class Fusion(NamedTuple):

@@ -25,7 +25,7 @@ from ..arrays import Array, Shape
 from .constants import ones, zero
 from .kernel import Kernel, helper
 from .max_pooling import pixels_under, pool_image, pool_max, pool_max_backward, unpool_image
-from .vectors import ROWS, VECTOR, multiply_tile
+from .vectors import ROWS, multiply_tile, tile_width
 
 BLOCK = 1 << 22
 """The most bytes of patches that NumPy copies at a time, unless a single sample has more."""
@@ -166,11 +166,9 @@ def write_image(x: Array, image: Array, lengths: Array, before: Array) -> None:
 
 
 @helper
-def columns_of(n: int, itemsize: int) -> tuple[int, int]:
-    """Return how many vector registers a tile is wide, and `n` rounded up to whole tiles."""
-    lanes = VECTOR // itemsize
-    vectors = 2 if n > lanes else 1
-    return vectors, (n + vectors * lanes - 1) // (vectors * lanes) * vectors * lanes
+def in_tiles(n: int, tile: int) -> int:
+    """Return `n` rounded up to whole tiles."""
+    return (n + tile - 1) // tile * tile
 
 
 @convolve.compiled(
@@ -184,8 +182,8 @@ def convolve_loops(
     lengths = padded_lengths(x.shape[1:4], geometry)
     line, plane = lengths[2] * channels, lengths[1] * lengths[2] * channels
     image = np.zeros(lengths[0] * plane, x.dtype)
-    vectors, width = columns_of(n_outputs, x.itemsize)
-    step = vectors * (VECTOR // x.itemsize)
+    tile = tile_width(n_outputs, x.itemsize)
+    width = in_tiles(n_outputs, tile)
     rows, start = np.zeros(n_places * channels * width, x.dtype), np.zeros(width, x.dtype)
     start[:n_outputs] = bias
     for o in range(n_outputs):
@@ -210,11 +208,11 @@ def convolve_loops(
     before_pooling = np.empty(n_positions * n_outputs if has_pooling else 0, x.dtype)
     for m in range(len(x)):
         write_image(x[m], image, lengths, geometry[3])
-        for o in range(0, width, step):
+        for o in range(0, width, tile):
             for p in range(0, n_positions, ROWS):
                 multiply_tile(
                     out, o, out_rows, start, o, no_rows, image, 0, at_positions, p, runs,
-                    rows, o, in_rows, length, 1, width, vectors,
+                    rows, o, in_rows, length, 1, width, tile,
                 )  # fmt: skip
         outputs = before_pooling if has_pooling else y[m].reshape(-1)
         if width == n_outputs:  # all rows are one vector, which makes longer loops
@@ -258,7 +256,8 @@ def convolve_backward_loops(
     line, plane = lengths[2] * channels, lengths[1] * lengths[2] * channels
     image = np.zeros(lengths[0] * plane, x.dtype)
 
-    vectors, width = columns_of(n_outputs, x.itemsize)
+    tile = tile_width(n_outputs, x.itemsize)
+    width = in_tiles(n_outputs, tile)
     x_runs = offsets((pd, ph, 1, 1), (sd * plane, sh * line, 0, 0), 1)
     dout_runs = np.arange(len(x_runs)) * (pw * n_outputs)
     at_rows = offsets((kd, kh, kw, channels), (dd * plane, dh * line, dw * channels, 1), ROWS)
@@ -270,7 +269,8 @@ def convolve_backward_loops(
         pixels, counts = pixels_under((pooling[4, 0], pooling[4, 1], pooling[4, 2]), (pd, ph, pw), pooling)
     unpooled = np.empty(pd * ph * pw * n_outputs if has_pooling else 0, x.dtype)
 
-    vectors_of_x, width_of_x = columns_of(channels, x.itemsize)
+    tile_of_x = tile_width(channels, x.itemsize)
+    width_of_x = in_tiles(channels, tile_of_x)
     dline, dplane = lengths[2] * width_of_x, lengths[1] * lengths[2] * width_of_x
     dimage = np.empty(lengths[0] * dplane, x.dtype)
     at_positions = offsets((pd, ph, pw, 1), (sd * dplane, sh * dline, sw * width_of_x, 0), ROWS)
@@ -289,21 +289,21 @@ def convolve_backward_loops(
             write_dout(unpooled, positive, m, masked, total_of_lines)
         else:
             write_dout(dout[m].reshape(-1), positive, m, masked, total_of_lines)
-        for o in range(0, width, vectors * (VECTOR // x.itemsize)):
+        for o in range(0, width, tile):
             for k in range(0, n_places * channels, ROWS):
                 multiply_tile(
                     total, o, total_rows, total, o, total_rows, image, 0, at_rows, k, x_runs,
-                    masked, o, dout_runs, pw, sw * channels, n_outputs, vectors,
+                    masked, o, dout_runs, pw, sw * channels, n_outputs, tile,
                 )  # fmt: skip
         if dx.size > 0:
             dimage[:] = 0
-            for c in range(0, width_of_x, vectors_of_x * (VECTOR // x.itemsize)):
+            for c in range(0, width_of_x, tile_of_x):
                 for p in range(0, pd * ph * pw, ROWS):
                     for k in range(n_places):
                         at = at_places[k] + c
                         multiply_tile(
                             dimage, at, at_positions, dimage, at, at_positions, masked, 0, dout_rows, p, no_runs,
-                            of_places, k * n_outputs * width_of_x + c, no_runs, n_outputs, 1, width_of_x, vectors_of_x,
+                            of_places, k * n_outputs * width_of_x + c, no_runs, n_outputs, 1, width_of_x, tile_of_x,
                         )  # fmt: skip
             read_image(dimage, dx[m], lengths, geometry[3], width_of_x)
     dbias[:] = 0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .kernel import emitted_by
+from .kernel import emitted_by, helper
 
 ROWS = 8
 VECTOR = 64
@@ -80,20 +80,21 @@ class _Emitter:
 
 
 def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Emit `multiply_tile`, once for one vector and once for two."""
+    """Emit `multiply_tile`, for each of the widths that a tile may have."""
     from numba.core import cgutils
 
     code = _Emitter(context, builder, signature, arguments)
-    ir, lanes, add, multiply = code.ir, code.lanes, builder.add, builder.mul
+    ir, add, multiply = code.ir, builder.add, builder.mul
     (y, y0, y_rows, start, s0, s_rows, x, x0, x_rows, row, x_runs,
-     w, w0, w_runs, length, x_step, w_step, vectors) = code.arguments  # fmt: skip
-    vector = ir.VectorType(code.number, lanes)
-    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{8 * code.size}")
+     w, w0, w_runs, length, x_step, w_step, width) = code.arguments  # fmt: skip
 
-    def index_of(first: Any, rows: Any, i: int, v: int) -> Any:
-        return add(add(first, code.at(rows, add(row, code.constant(i)))), code.constant(v * lanes))
+    def emit(n_vectors: int, lanes: int) -> None:
+        vector = ir.VectorType(code.number, lanes)
+        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{8 * code.size}")
 
-    def emit(n_vectors: int) -> None:
+        def index_of(first: Any, rows: Any, i: int, v: int) -> Any:
+            return add(add(first, code.at(rows, add(row, code.constant(i)))), code.constant(v * lanes))
+
         n_sums = 2 // n_vectors  # of two places at a time, since an addition must wait for the last one
         cells = [(i, v) for i in range(ROWS) for v in range(n_vectors)]
         sums = [{cell: cgutils.alloca_once(builder, vector) for cell in cells} for _ in range(n_sums)]
@@ -130,31 +131,38 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
                 total = builder.fadd(total, builder.load(more[cell]))
             code.store(total, y, index_of(y0, y_rows, *cell))
 
-    with builder.if_else(builder.icmp_signed("==", vectors, code.constant(1))) as (one_vector, two_vectors):
-        with one_vector:
-            emit(1)
-        with two_vectors:
-            emit(2)
+    for n_vectors, lanes in ((1, code.lanes // 2), (1, code.lanes), (2, code.lanes)):
+        with builder.if_then(builder.icmp_signed("==", width, code.constant(n_vectors * lanes))):
+            emit(n_vectors, lanes)
     return context.get_dummy_value()
+
+
+@helper
+def tile_width(n: int, itemsize: int) -> int:
+    """Return the width of tiles for `n` columns of numbers of `itemsize` bytes."""
+    lanes = VECTOR // itemsize
+    if n <= lanes // 2:
+        return lanes // 2
+    return lanes if n <= lanes else 2 * lanes
 
 
 @emitted_by(_emit_tile)
 def multiply_tile(
     y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array,
     x: Array, x0: int, x_rows: Array, row: int, x_runs: Array,
-    w: Array, w0: int, w_runs: Array, length: int, x_step: int, w_step: int, vectors: int,
+    w: Array, w0: int, w_runs: Array, length: int, x_step: int, w_step: int, width: int,
 ) -> None:  # fmt: skip
     """Set a tile of `y` to a tile of `start` plus a product of `x` and `w`.
 
-    All arrays are vectors. A tile has `ROWS` rows of one or two vector registers. Its row i begins
-    at ``y0 + y_rows[row + i]``, and likewise in `start` and in the first factor, x. Row 0 of the
-    second, w, begins at `w0`. Products are summed over runs: the k-th has `length` numbers of x and
-    rows of w, from ``x_runs[k]`` and ``w_runs[k]`` on, in steps of `x_step` and `w_step`.
+    All arrays are vectors. A tile has `ROWS` rows of `width` numbers, for which `tile_width` gives
+    half a vector register, one, or two. Row i of the tile begins at ``y0 + y_rows[row + i]``, and
+    likewise in `start` and in the first factor, x. Row 0 of the second factor, w, begins at `w0`.
+    Products are summed over runs: the k-th has `length` numbers of x and rows of w, which begin at
+    ``x_runs[k]`` and ``w_runs[k]`` and follow in steps of `x_step` and `w_step`.
 
     The rows of x are read in place, and may overlap, as patches of an image do. A matrix library
     would need a copy of every patch.
     """
-    width = vectors * VECTOR // y.itemsize
     along, columns, totals = np.arange(length), np.arange(width), []
     for i in range(ROWS):
         total = start[s0 + s_rows[row + i] + columns]

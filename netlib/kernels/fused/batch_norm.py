@@ -37,9 +37,21 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
-    norm = layers[0]
-    y: Array = norm.for_inference().forward(x)
-    return np.maximum(y, 0, out=y) if len(layers) > 1 else y
+    norm, channels, dtype = layers[0], x.shape[1], x.dtype
+    if norm.training:  # without caching, as in `Recompute`
+        in_training: Array = norm.for_inference().forward(x)
+        return np.maximum(in_training, 0, out=in_training) if len(layers) > 1 else in_training
+    n = x.size // channels
+    repeats = _count_rows_in_one(n, channels)
+    rows = n // repeats, channels * repeats
+    scale = norm.weight.value / np.sqrt(norm.running_var.value + dtype.type(norm.eps))
+    columns = [np.tile(each, repeats) for each in (norm.running_mean.value, scale, norm.bias.value)]
+    in_memory = channels_last(x)
+    y = np.empty(in_memory.shape, dtype)
+    normalize.of(dtype)(in_memory.reshape(rows), *columns, y.reshape(rows))
+    if len(layers) > 1:
+        np.maximum(y, 0, out=y)
+    return channels_first(y)
 
 
 def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:

@@ -45,10 +45,10 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
     repeats = _count_rows_in_one(n, channels)
     rows = n // repeats, channels * repeats
     scale = norm.weight.value / np.sqrt(norm.running_var.value + dtype.type(norm.eps))
-    columns = [np.tile(each, repeats) for each in (norm.running_mean.value, scale, norm.bias.value)]
+    mean, scale, shift = (np.tile(each, repeats) for each in (norm.running_mean.value, scale, norm.bias.value))
     in_memory = channels_last(x)
     y = np.empty(in_memory.shape, dtype)
-    normalize.of(dtype)(in_memory.reshape(rows), *columns, y.reshape(rows))
+    normalize.of(dtype)(in_memory.reshape(rows), mean, scale, shift, y.reshape(rows))
     if len(layers) > 1:
         np.maximum(y, 0, out=y)
     return channels_first(y)

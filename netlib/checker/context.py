@@ -67,6 +67,10 @@ class CheckContext:
         """Edits of the layer's source with which wrong gradients are right, the widest first."""
         return self.search()
 
+    def have_one_correction(self, name: str, other: str) -> bool:
+        """Return whether the same line corrects two gradients, or none is known for either."""
+        return self.correction(name) is self.correction(other)
+
     def correction(self, name: str) -> Correction | None:
         """Return the edit with which the gradient of an array is right, if one is known."""
         return next((each for each in self.corrections if name in each.names), None)
@@ -160,10 +164,11 @@ class CheckContext:
     def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None, is_one_slip: bool = False) -> None:
         """Report a mistake, with its numbers where there are any.
 
-        The same cause again is a consequence of the first finding, where `is_one_slip`.
+        The same cause again is a consequence of the first finding, where `is_one_slip`, unless one
+        line does not correct both.
         """
         for known in self.report.findings:
-            if is_one_slip and (known.mistake, known.cause) == (mistake, cause):
+            if is_one_slip and (known.mistake, known.cause) == (mistake, cause) and self.have_one_correction(name, known.where):
                 known.consequences.append(name)
                 return
         self.report.find(Finding(mistake, name, cause, hint, self.evidence(name, yours=yours)))

@@ -55,7 +55,7 @@ def join_explained(context: CheckContext) -> None:
             continue
         found = explanation(context, finding.where, finding.evidence.yours, partial(_fitting, alike))
         first = next((each for each in findings if found is not None and each.cause == found.cause), None)
-        if first is not None:
+        if first is not None and context.have_one_correction(finding.where, first.where):
             first.consequences += [finding.where, *finding.consequences]
             findings.remove(finding)
 

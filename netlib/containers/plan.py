@@ -64,6 +64,7 @@ class Op:
         "sources",
         "steps",
         "target",
+        "uses_all_cores",
     )
 
     def __init__(self, steps: tuple[Step, ...], forward: Any, backward: Any, backward_parameters: Any) -> None:
@@ -80,6 +81,8 @@ class Op:
         self.frees: tuple[int, ...] = ()
         """The slots that no later operation reads."""
         self.is_source_only = first.is_source_only
+        self.uses_all_cores = False
+        """Whether it runs parts of the batch at the same time, in threads of its own."""
         self.calls_layer = False
         """Whether it calls the methods of a layer, which may return anything."""
 

@@ -122,10 +122,10 @@ def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused:
                 else:
                     ops.append(_copy_op(steps[0], slot, sources[-1], copied[slot]))
                     copy_slots.append(None)
-        op, uses_all_cores = _fused_op(i, fusion, steps, tuple(sources), copied, arrays, specs)
+        op = _fused_op(i, fusion, steps, tuple(sources), copied, arrays, specs)
         ops.append(op)
         work = steps[0].layer.multiply_adds(*[specs[slot].shape for slot in steps[0].sources])
-        if uses_all_cores:
+        if op.uses_all_cores:
             work_on_all_cores += work
         else:
             other_work += work
@@ -195,10 +195,8 @@ def _fused_op(
     copied: dict[int, Array],
     arrays: WorkArrays,
     specs: Specs,
-) -> tuple[Op, bool]:
+) -> Op:
     """Return the fused operation of piece `i`, with the checks and copies that neighbours require.
-
-    Return also whether it uses all cores by itself.
 
     `sources` are the slots that it reads: those of the first step, or copies of them.
     """
@@ -208,6 +206,7 @@ def _fused_op(
     operation = fusion.prepare(layers, x_specs, arrays.memory(i, copied))
     op = Op(steps, operation.forward, operation.backward, operation.backward_parameters)
     op.set_sources(sources)
+    op.uses_all_cores = operation.uses_all_cores
     to_check = [k for k, slot in enumerate(first.sources) if not arrays.has_fixed_spec(slot) and slot not in copied]
     if to_check:
         op.forward = _check_inputs(op.forward, to_check, x_specs)
@@ -217,7 +216,7 @@ def _fused_op(
         op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec, fusion.layout != "C")
     if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
-    return op, operation.uses_all_cores
+    return op
 
 
 def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:

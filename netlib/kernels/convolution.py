@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -25,6 +26,7 @@ from ..arrays import Array, Shape
 from .constants import ones, zero
 from .kernel import Kernel, helper
 from .max_pooling import pixels_under, pool_image, pool_max, pool_max_backward, unpool_image
+from .rectify import rectify_row
 from .vectors import ROWS, multiply_tile, tile_width
 
 BLOCK = 1 << 22
@@ -62,11 +64,9 @@ def convolve_backward(
     dweight: Array, dbias: Array, dx: Array, geometry: Array, pooling: Array,
 ) -> None:  # fmt: skip
     """Write the gradients of weight, bias and x. If `dx` is empty, the last is not needed."""
-    kernel, strides, dilations, before, positions = geometry.tolist()
+    kernel, strides, dilations, _, positions = geometry.tolist()
     n_outputs, channels, n_places = weight.shape
     of_places = np.ascontiguousarray(weight.transpose(2, 0, 1))
-    lengths = padded_lengths(x.shape[1:4], geometry).tolist()
-    inside = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:4], strict=True)))
     total = np.zeros((channels * n_places, n_outputs), x.dtype)
     dbias[...] = 0
     for block in _blocks(x, weight, geometry):
@@ -81,12 +81,12 @@ def convolve_backward(
         dbias += ones(len(rows), rows.dtype).dot(rows)
         total += _patches(_padded(x[block], geometry), geometry).T.dot(rows)
         if dx.size:
-            padded = np.zeros((len(dx[block]), *lengths, channels), x.dtype)
+            padded, images = _zeros_with_border(dx[block].shape, x.dtype, geometry)
             for place, of_place in zip(product(*map(range, kernel)), of_places, strict=True):
                 axes = zip(place, strides, dilations, positions, strict=True)
                 pixels = (slice(k * d, k * d + s * (p - 1) + 1, s) for k, s, d, p in axes)
                 padded[(slice(None), *pixels)] += rows.dot(of_place).reshape(-1, *positions, channels)
-            dx[block] = padded[inside]
+            dx[block] = images
     dweight[...] = total.reshape(n_places, channels, n_outputs).transpose(2, 1, 0)
 
 
@@ -100,11 +100,17 @@ def _blocks(x: Array, weight: Array, geometry: Array) -> list[slice]:
 
 def _padded(x: Array, geometry: Array) -> Array:
     """Return `x` in a border of zeros."""
-    lengths = padded_lengths(x.shape[1:4], geometry).tolist()
-    padded = np.zeros((len(x), *lengths, x.shape[4]), x.dtype)
-    inside = (slice(before, before + n) for before, n in zip(geometry[3].tolist(), x.shape[1:4], strict=True))
-    padded[(slice(None), *inside)] = x
+    padded, images = _zeros_with_border(x.shape, x.dtype, geometry)
+    images[...] = x
     return padded
+
+
+def _zeros_with_border(shape: Shape, dtype: np.dtype[Any], geometry: Array) -> tuple[Array, Array]:
+    """Return zeros for images of this shape with their border, and the view without it."""
+    n, *lengths, channels = shape
+    padded = np.zeros((n, *padded_lengths(tuple(lengths), geometry).tolist(), channels), dtype)
+    inside = (slice(before, before + length) for before, length in zip(geometry[3].tolist(), lengths, strict=True))
+    return padded, padded[(slice(None), *inside)]
 
 
 def _patches(x: Array, geometry: Array) -> Array:
@@ -154,12 +160,18 @@ def offsets(counts: Shape, steps: Shape, multiple: int) -> Array:
 
 
 @helper
+def pixel_at(a: int, b: int, lengths: Array, before: Array) -> int:
+    """Return the number of the first pixel of line b in plane a, in an image with a border."""
+    return ((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]  # type: ignore[no-any-return]
+
+
+@helper
 def write_image(x: Array, image: Array, lengths: Array, before: Array) -> None:
     """Write an image (D, H, W, C) into the vector of an image with a border."""
     depth, height, width, channels = x.shape
     for a in range(depth):
         for b in range(height):
-            at = (((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]) * channels
+            at = pixel_at(a, b, lengths, before) * channels
             line, into = x[a, b].reshape(-1), image[at : at + width * channels]
             for i in range(line.size):
                 into[i] = line[i]
@@ -227,13 +239,8 @@ def convolve_loops(
 @helper
 def finish_row(row: Array, y: Array, positive: Array, m: int, at: int) -> None:
     """Write a row into y, with a following ReLU if there is a sample m of `positive` to write."""
-    zero = y.dtype.type(0)
     if positive.size > 0:
-        is_positive = positive[m].reshape(-1)[at : at + y.size]
-        for i in range(y.size):
-            v = row[i]
-            is_positive[i] = v > zero
-            y[i] = zero if v <= zero else v
+        rectify_row(row, y, positive[m].reshape(-1)[at : at + y.size])
     else:
         for i in range(y.size):
             y[i] = row[i]
@@ -340,7 +347,7 @@ def read_image(image: Array, x: Array, lengths: Array, before: Array, width: int
     depth, height, breadth, channels = x.shape
     for a in range(depth):
         for b in range(height):
-            at = (((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]) * width
+            at = pixel_at(a, b, lengths, before) * width
             if width == channels:
                 line, into = image[at : at + breadth * channels], x[a, b].reshape(-1)
                 for i in range(into.size):

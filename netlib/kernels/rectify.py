@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Array
 from .constants import zero
-from .kernel import Kernel
+from .kernel import Kernel, helper
 
 
 @Kernel
@@ -18,8 +18,14 @@ def relu(x: Array, y: Array, positive: Array) -> None:
 
 @relu.compiled("void(const t[::1], t[::1], boolean[::1])")
 def relu_loops(x: Array, y: Array, positive: Array) -> None:
-    zero = x.dtype.type(0)
-    for i in range(x.size):
+    rectify_row(x, y, positive)
+
+
+@helper
+def rectify_row(x: Array, y: Array, positive: Array) -> None:
+    """Write ``max(x, 0)`` and which are positive, for as many numbers as y has."""
+    zero = y.dtype.type(0)
+    for i in range(y.size):
         v = x[i]
         positive[i] = v > zero
         y[i] = zero if v <= zero else v

@@ -24,8 +24,8 @@ WORTH_A_THREAD = 12_000_000
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
     is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
-    fits = is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x)
-    return fits and (len(layers) < 3 or has_windows(layers[2], np.broadcast_to(x.dtype.type(0), _output(layers[:2], x)[0])))
+    fits = is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x.shape)
+    return fits and all(has_windows(pool, _output(layers[:2], x)[0]) for pool in layers[2:])
 
 
 def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
@@ -48,20 +48,18 @@ class _Sizes:
     """The sizes of what the kernels take, for a convolution, and maybe a ReLU and pooling."""
 
     def __init__(self, layers: Sequence[Any], x: Like) -> None:
-        layer = layers[0]
-        before_pooling = _output(layers[:2], x)[0]
-        self.shape, self.dtype = _output(layers, x)
-        self.geometry, self.pooling = Geometry(layer, x.shape), np.empty((0, 3), np.int64)
-        self.positive, self.winners, n = (0, 0, 0), (0, 0, 0), layer.out_channels
-        if len(layers) > 1:
-            self.positive = *self.geometry.rows, n
-        self.y = *self.geometry.rows, n
+        layer, n = layers[0], layers[0].out_channels
+        self.dtype, self.geometry, self.pooling = x.dtype, Geometry(layer, x.shape), np.empty((0, 3), np.int64)
+        self.shape = self.before_pooling = (x.shape[0], n, *self.geometry.positions)
+        self.y: Shape = (*self.geometry.rows, n)
+        self.positive = self.y if len(layers) > 1 else (0, 0, 0)
+        self.winners: Shape = (0, 0, 0)
         if len(layers) > 2:
-            pooling = Geometry(layers[2], before_pooling)
+            pooling = Geometry(layers[2], self.before_pooling)
+            self.shape = (x.shape[0], n, *pooling.positions)
             self.pooling, self.y = pooling.table, (*pooling.rows, n)
             self.winners = self.y
         self.weight = *layer.weight.shape[:2], math.prod(layer.weight.shape[2:])
-        self.before_pooling = before_pooling
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:

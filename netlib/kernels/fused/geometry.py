@@ -19,6 +19,8 @@ class Geometry:
         Rows of three: kernel, stride, dilation, border before, and positions.
     images : tuple of int
         The shape of the images with the channels last, and with three axes between.
+    positions : tuple of int
+        The number of positions along each of the layer's own axes.
     rows : tuple of int
         The shape of the output without its channels: (N, number of positions).
     """
@@ -31,7 +33,8 @@ class Geometry:
         fillers = [1, 1, 1, 0, 1]
         self.table = np.array([(filler,) * missing + row for filler, row in zip(fillers, rows, strict=True)], np.int64)
         self.images = shape[0], *(1,) * missing, *shape[2:], shape[1]
-        self.rows = shape[0], math.prod(windows.positions)
+        self.positions = windows.positions
+        self.rows = shape[0], math.prod(self.positions)
 
 
 class Results:
@@ -85,9 +88,8 @@ def channels_first(x: Array) -> Array:
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)) if x.ndim > 2 else x
 
 
-def has_windows(layer: Any, x: Any) -> bool:
-    """Return whether `x` is an image on which the layer has windows, and at least one sample."""
-    shape = x.shape
+def has_windows(layer: Any, shape: Shape) -> bool:
+    """Return whether the layer has windows on images of this shape, and there is a sample."""
     if len(shape) != layer.axes + 2 or 0 in shape:
         return False
     try:

@@ -15,7 +15,7 @@ from .geometry import Geometry, Results, channels_first, channels_last, has_wind
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
-    return x.dtype.kind == "f" and has_windows(layers[0], x)
+    return x.dtype.kind == "f" and has_windows(layers[0], x.shape)
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
@@ -24,7 +24,7 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     geometry = Geometry(layers[0], x.shape)
-    y = np.empty((len(x), *layers[0].windows(x.shape[2:]).positions, x.shape[1]), x.dtype)
+    y = np.empty((len(x), *geometry.positions, x.shape[1]), x.dtype)
     places = len(x), *geometry.table[4].tolist(), x.shape[1]
     images = channels_last(x).reshape(geometry.images)
     pool_max.of(x.dtype)(images, y.reshape(places), np.empty(places, np.int32), geometry.table)

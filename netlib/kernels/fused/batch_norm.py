@@ -1,4 +1,4 @@
-"""Batch normalization in training mode, alone or followed by a `ReLU`."""
+"""Batch normalization, alone or followed by a `ReLU`."""
 
 from __future__ import annotations
 

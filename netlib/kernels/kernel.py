@@ -22,21 +22,68 @@ COMPILED: dict[np.dtype[Any], str] = {np.dtype(np.float32): "float32", np.dtype(
 Emit = Callable[[Any, Any, Any, Any], Any]
 """Writes the instructions of a call: ``emit(context, builder, signature, arguments)``."""
 
-_unregistered: list[tuple[Callable[..., Any], Emit | None]] = []
-"""Helpers that numba does not know yet."""
+IN_ORDER = {"contract", "nsz"}
+"""What the compiler may change where the order of operations decides the last digits."""
+
+_unregistered: list[Callable[[], None]] = []
+"""Tell numba about helpers that it does not know yet."""
 
 
 def helper(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a function that loops call, so that numba compiles it with them."""
-    _unregistered.append((function, None))
+
+    def register() -> None:
+        from numba.extending import register_jitable
+
+        register_jitable(function)
+
+    _unregistered.append(register)
     return function
+
+
+def helper_in_order(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a helper whose operations are compiled in the order in which they are written."""
+
+    def register() -> None:
+        from numba.extending import register_jitable
+
+        register_jitable(fastmath=IN_ORDER)(function)
+
+    _unregistered.append(register)
+    return function
+
+
+def helper_by_type(**versions: Callable[P, Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for a helper that has a version, in order, for each type of its numbers.
+
+    The names in `versions` are numba's. The decorated function itself serves in Python.
+    """
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        def register() -> None:
+            from numba.extending import overload
+
+            overload(function, jit_options={"fastmath": IN_ORDER}, strict=False)(lambda x: versions[str(x)])
+
+        _unregistered.append(register)
+        return function
+
+    return mark
 
 
 def emitted_by(emit: Emit) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Return a decorator for a helper whose instructions `emit` writes, instead of numba."""
 
     def mark(function: Callable[P, None]) -> Callable[P, None]:
-        _unregistered.append((function, emit))
+        def register() -> None:
+            from numba.core import types
+            from numba.extending import lower_builtin, type_callable
+
+            arguments_of_any_type = getattr(types, "VarArg")(types.Any)  # noqa: B009 - numba's annotations lack it
+            type_callable(function)(lambda context: wraps(function)(lambda *arguments: types.none))
+            lower_builtin(function, arguments_of_any_type)(emit)
+
+        _unregistered.append(register)
         return function
 
     return mark
@@ -44,18 +91,8 @@ def emitted_by(emit: Emit) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 def register_helpers() -> None:
     """Tell numba about helpers."""
-    from numba.core import types
-    from numba.extending import lower_builtin, register_jitable, type_callable
-
-    arguments_of_any_type = getattr(types, "VarArg")(types.Any)  # noqa: B009 - numba's annotations lack it
     while _unregistered:
-        function, emit = _unregistered.pop()
-        if emit is None:
-            register_jitable(function)
-        else:
-            typer = wraps(function)(lambda *arguments: types.none)
-            type_callable(function)(lambda context, typer=typer: typer)
-            lower_builtin(function, arguments_of_any_type)(emit)
+        _unregistered.pop()()
 
 
 class Loops(Generic[P, R]):

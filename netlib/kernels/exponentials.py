@@ -1,0 +1,125 @@
+"""exp, tanh and sigmoid for compiled loops, written so that LLVM vectorises the loops.
+
+The functions of the C library work on one number at a time. These take the same few operations for
+every number: x = k log 2 + r with a whole number k and |r| ≤ log(2) / 2, so exp(x) = 2^k exp(r),
+where exp(r) is a polynomial and 2^k is k in the exponent's bits. They are exact to two units in the
+last place. Numbers so small that their exponential has fewer digits count as zeros: results below
+1e-37 (float32) or 1e-307 (float64).
+
+Each function is a pair for the two compiled types, and in Python NumPy's.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from .kernel import helper_by_type, helper_in_order
+
+F4, F8 = np.float32, np.float64
+
+LOG2_HIGH, LOG2_LOW = 0.693145751953125, 1.42860682030941723212e-6
+"""log(2) in two parts. The first has so few digits that its product with k is exact."""
+C = tuple(1 / factorial(n) for n in range(14))
+
+
+@helper_in_order
+def exponent_float32(x: np.float32) -> tuple[np.float32, np.float32]:
+    """Return exp(r) - 1 and 2^k."""
+    k = np.floor(x * F4(1.4426950408889634) + F4(0.5))
+    r = (x - k * F4(0.693359375)) + k * F4(2.12194440e-4)
+    p = F4(1 / 5040)
+    p = p * r + F4(1 / 720)
+    p = p * r + F4(1 / 120)
+    p = p * r + F4(1 / 24)
+    p = p * r + F4(1 / 6)
+    p = p * r + F4(0.5)
+    bits = np.float32(k + F4(12582912)).view(np.int32)  # 1.5 * 2^23, so that the last bits are k
+    return p * r * r + r, np.int32((bits + 127) << 23).view(np.float32)
+
+
+@helper_in_order
+def exponent_float64(x: float) -> tuple[float, float]:
+    """Return exp(r) - 1 and 2^k."""
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * LOG2_HIGH) - k * LOG2_LOW
+    p = C[13]
+    p = p * r + C[12]
+    p = p * r + C[11]
+    p = p * r + C[10]
+    p = p * r + C[9]
+    p = p * r + C[8]
+    p = p * r + C[7]
+    p = p * r + C[6]
+    p = p * r + C[5]
+    p = p * r + C[4]
+    p = p * r + C[3]
+    p = p * r + 0.5
+    bits = np.float64(k + 6755399441055744.0).view(np.int64)  # 1.5 * 2^52
+    return p * r * r + r, np.int64((bits + 1023) << 52).view(np.float64)
+
+
+@helper_in_order
+def exp_float32(x: np.float32) -> np.float32:
+    """Return exp(x)."""
+    q, two_k = exponent_float32(min(max(x, F4(-87)), F4(88.5)))
+    y = q * two_k + two_k
+    return F4(0) if x < F4(-87) else F4(np.inf) if x > F4(88.7) else y
+
+
+@helper_in_order
+def exp_float64(x: float) -> float:
+    """Return exp(x)."""
+    q, two_k = exponent_float64(min(max(x, -708.0), 709.0))
+    y = q * two_k + two_k
+    return 0.0 if x < -708.0 else np.inf if x > 709.7 else y
+
+
+@helper_by_type(float32=exp_float32, float64=exp_float64)
+def exp(x: Any) -> Any:
+    """Return exp(x)."""
+    return np.exp(x)
+
+
+@helper_in_order
+def tanh_float32(x: np.float32) -> np.float32:
+    """Return tanh(x) = (exp(2x) - 1) / (exp(2x) + 1)."""
+    x = min(max(x, F4(-9.1)), F4(9.1))
+    q, two_k = exponent_float32(x + x)
+    e = q * two_k + (two_k - F4(1))
+    return e / (e + F4(2))
+
+
+@helper_in_order
+def tanh_float64(x: float) -> float:
+    """Return tanh(x) = (exp(2x) - 1) / (exp(2x) + 1)."""
+    x = min(max(x, -19.1), 19.1)
+    q, two_k = exponent_float64(x + x)
+    e = q * two_k + (two_k - 1.0)
+    return e / (e + 2.0)
+
+
+@helper_by_type(float32=tanh_float32, float64=tanh_float64)
+def tanh(x: Any) -> Any:
+    """Return tanh(x)."""
+    return np.tanh(x)
+
+
+@helper_in_order
+def sigmoid_float32(x: np.float32) -> np.float32:
+    """Return 1 / (1 + exp(-x))."""
+    return F4(1) / (F4(1) + exp_float32(-x))
+
+
+@helper_in_order
+def sigmoid_float64(x: float) -> float:
+    """Return 1 / (1 + exp(-x))."""
+    return 1.0 / (1.0 + exp_float64(-x))
+
+
+@helper_by_type(float32=sigmoid_float32, float64=sigmoid_float64)
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))

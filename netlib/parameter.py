@@ -150,6 +150,22 @@ class Parameter:
             self._grad += total
         self._grad_is_stale = False
 
+    def with_own_grad(self) -> Self:
+        """Return a parameter over the same value with another gradient, of zeros."""
+        twin = type(self).wrap(self._value)
+        twin.trainable = self.trainable
+        return twin
+
+    def follow(self, other: Parameter) -> None:
+        """Use the value of `other`, which may have moved to other memory."""
+        self._value = other._value
+
+    def take_grad(self, other: Parameter) -> None:
+        """Add the gradient of `other`, which is zeros afterwards."""
+        if not other._grad_is_stale:
+            self.add_grad(other._grad)
+            other.zero_grad()
+
     def adopt(self, value: Array) -> None:
         """Use `value` itself from now on, without a copy, and a gradient of zeros.
 

@@ -147,6 +147,8 @@ class Plan:
         self._output_specs: dict[int, Spec] = {}
         self._input = inputs[0] if len(inputs) == 1 else None
         self._is_compiled = is_loaded()
+        self.uses_all_cores = False
+        """Whether most of its work is in operations that use all cores themselves."""
 
     def matches(self, inputs: Sequence[Any]) -> bool:
         """Return whether it was made for such inputs, and for the kernels that are in use."""

@@ -20,6 +20,7 @@ from ..errors import stale_cache
 from ..execution import execution
 from ..kernels.fused.fusion import Fusion
 from ..kernels.threads import with_products_on_one_core
+from .division import divide
 from .memory import WorkArrays
 from .plan import Op, Plan, Spec, SpecMismatch, Specs, spec_of
 
@@ -75,6 +76,8 @@ class Plans:
         if len(specs) < self._program.n_slots:  # that forward raised an error
             return self._unfused, specs
         plan = make_plan(self._program, input_specs, specs, self._unfused)
+        if not plan.uses_all_cores:
+            plan = divide(self._program, input_specs, specs, self._unfused, make_plan) or plan
         others = [other for other in self._plans if other.inputs != input_specs]
         self._plans = [*others[1 - self.MAX_PLANS :], plan]
         return plan, None
@@ -132,7 +135,8 @@ def make_plan(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused:
     _set_frees(ops, program, arrays.reused_slots)
     plan = Plan(program, ops, inputs, unfused)
     plan.copies, plan.copy_slots, plan.sums = copies, copy_slots, arrays.sums
-    if work_on_all_cores > 2 * other_work:
+    plan.uses_all_cores = work_on_all_cores > 2 * other_work
+    if plan.uses_all_cores:
         plan.forward = with_products_on_one_core(plan.forward)  # type: ignore[method-assign]
         plan.backward = with_products_on_one_core(plan.backward)  # type: ignore[method-assign]
     plan.dout_types = [specs[slot].dtype if arrays.is_fused(slot) else None for slot in program.outputs]

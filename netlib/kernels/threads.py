@@ -8,10 +8,12 @@ from the matrix library.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache, wraps
-from threading import Lock
+from threading import Lock, local
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -24,8 +26,33 @@ _threads_before: list[tuple[Any, int]] = []
 """The matrix libraries, and how many threads each used before it was restricted."""
 
 
+class _Limit(local):
+    is_one_core = False
+
+
+_limit = _Limit()
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Have `count_cores` return 1 in this thread, for code whose callers use the others."""
+    before = _limit.is_one_core
+    _limit.is_one_core = True
+    try:
+        yield
+    finally:
+        _limit.is_one_core = before
+
+
 def count_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use.
+
+    >>> with on_one_core():
+    ...     count_cores()
+    1
+    """
+    if _limit.is_one_core:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -42,12 +69,15 @@ def split(n: int, parts: int) -> list[slice]:
 
 
 def run_parts(function: Callable[[slice, int], None], parts: list[slice]) -> None:
-    """Call ``function(part, i)`` for each part at the same time, and return when all have run."""
+    """Call ``function(part, i)`` for each part at the same time, and return when all have run.
+
+    NumPy's error state is that of the caller in all of them.
+    """
     global _pool  # noqa: PLW0603 - made when first needed
     others = []
     if len(parts) > 1:
         _pool = _pool or ThreadPoolExecutor(count_cores(), "netlib")
-        others = [_pool.submit(function, part, i) for i, part in enumerate(parts) if i > 0]
+        others = [_pool.submit(copy_context().run, function, part, i) for i, part in enumerate(parts) if i > 0]
     try:
         function(parts[0], 0)
     finally:

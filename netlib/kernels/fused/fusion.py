@@ -80,3 +80,5 @@ class Fusion(NamedTuple):
     """
     passes_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, without memory for dx."""
+    is_rowwise: bool = True
+    """Whether each sample of y, along axis 0, depends on that sample of the inputs alone."""

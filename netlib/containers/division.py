@@ -1,0 +1,210 @@
+"""Plans that run on all cores, each on its share of the batch.
+
+If every operation of a plan treats the samples of a batch one by one, so may the whole plan: each
+core runs all operations on its share of the samples, forward and then backward. Cores then wait for
+each other twice in a step instead of at every product, and everything between the products runs on
+all cores too.
+
+A share has layers of its own, since they cache what backward needs, and parameters over the same
+values, with gradients of their own. The gradients are added up in the order of the shares, so the
+result does not depend on which core is faster.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import stale_cache
+from ..kernels import is_loaded
+from ..kernels.threads import count_cores, on_one_core, run_parts, split, with_products_on_one_core
+from ..layer import Layer
+from ..parameter import Parameter
+from ..underflow import ignore_underflow
+from .plan import Plan, Spec, Specs
+
+if TYPE_CHECKING:
+    from .program import Program, Step
+
+MIN_WORK = 50_000_000
+"""The multiply-adds of a forward from which on it is worth waking other cores."""
+MIN_REUSE = 1000
+"""The multiply-adds for each parameter from which on it is worth adding up gradients."""
+ROWWISE = frozenset({"flatten", "identity"})
+"""The kernel names of layers without a fused kernel that treat samples one by one."""
+
+
+class Share:
+    """The samples of one core, with its plan and its parameters."""
+
+    def __init__(self, part: slice, plan: Plan, parameters: Sequence[tuple[Parameter, Parameter]]) -> None:
+        self.part, self.plan = part, plan
+        self.parameters = parameters
+        """Pairs of a parameter of the model and the share's own one over the same value."""
+
+    def forward(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run the operations on the samples of the share."""
+        for parameter, own in self.parameters:
+            own.follow(parameter)
+        return self.plan.forward([x[self.part] for x in inputs])
+
+    def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
+        """Run the operations in reverse."""
+        return self.plan.backward([dout[self.part] for dout in douts], input_gradient)
+
+
+class DividedPlan(Plan):
+    """A plan that runs a plan for each core, on its share of the batch.
+
+    The layers of the model themselves do not run. If one is asked for what its backward needs, they
+    run on the whole batch, once more.
+    """
+
+    def __init__(self, program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan, shares: Sequence[Share]) -> None:
+        super().__init__(program, [], inputs, unfused)
+        self._shares = shares
+        self._copies = [np.empty(*spec) for spec in inputs]
+        self._layers = [step.layer for step in program.steps]
+        outputs = [specs[step.target] for step in program.steps]
+        self._deferred = [(*spec, Deferred(self, layer), self) for layer, spec in zip(self._layers, outputs, strict=True)]
+        self._caches: list[Any] = []
+        self._has_fallen_back = False
+        self.forward = with_products_on_one_core(self._forward)  # type: ignore[method-assign]
+        self.backward = with_products_on_one_core(self._backward)  # type: ignore[method-assign]
+
+    def _forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
+        for copied, x in zip(self._copies, inputs, strict=True):
+            copied[...] = x
+        self._has_fallen_back = False
+        try:
+            outputs = self._run_shares(lambda share: share.forward(self._copies))
+        except Exception:  # run the layers on the whole batch, so that the message counts its samples
+            self._has_fallen_back = True
+            return self._whole.forward(inputs)
+        self._set_caches(self._deferred)
+        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+
+    def _backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
+        if self._has_fallen_back:
+            return self._whole.backward(douts, input_gradient)
+        for step, cache in zip(reversed(self.program.steps), reversed(self._caches), strict=True):
+            if step.layer.__dict__.get("_cache") is not cache:
+                error = stale_cache(step.layer)
+                error.add_location(step.path)
+                raise error
+        gradients = self._run_shares(lambda share: share.backward(douts, input_gradient))
+        for share in self._shares:
+            for parameter, own in share.parameters:
+                parameter.take_grad(own)
+        return [None if parts[0] is None else np.concatenate(parts) for parts in zip(*gradients, strict=True)]
+
+    def _run_shares(self, function: Callable[[Share], list[Any]]) -> list[list[Any]]:
+        results: list[Any] = [None] * len(self._shares)
+
+        @ignore_underflow
+        def run(_: slice, i: int) -> None:
+            results[i] = function(self._shares[i])
+
+        run_parts(run, [share.part for share in self._shares])
+        return results
+
+    @property
+    def _whole(self) -> Plan:
+        assert self._unfused is not None
+        return self._unfused
+
+    def _set_caches(self, caches: list[Any]) -> None:
+        self._caches = caches
+        for layer, cache in zip(self._layers, caches, strict=True):
+            layer.__dict__["_cache"] = cache
+
+    def fill_caches(self) -> None:
+        """Run the layers on the whole batch, so that they cache what backward needs."""
+        self._whole.forward(self._copies)
+        self._caches = [layer.__dict__.get("_cache") for layer in self._layers]
+
+
+class Deferred:
+    """What a layer would have cached, computed if it is asked for."""
+
+    def __init__(self, plan: DividedPlan, layer: Layer) -> None:
+        self._plan, self._layer = plan, layer
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over what the layer's forward passes to `Layer.remember`."""
+        self._plan.fill_caches()
+        cache = self._layer._cache
+        assert cache is not None
+        return iter(cache[2])
+
+
+def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan,
+           make_plan: Callable[..., Plan]) -> DividedPlan | None:  # fmt: skip
+    """Return a divided plan, or None if the program cannot be divided, or it is not worth it."""
+    n_samples = inputs[0].shape[0] if inputs and inputs[0].shape else 0
+    parts = split(n_samples, count_cores()) if n_samples else []
+    if len(parts) < 2 or not is_loaded() or not _is_rowwise(program, specs, n_samples) or not _is_worth_it(program, specs):
+        return None
+    shares = []
+    for i, part in enumerate(parts):
+        parameters: dict[int, tuple[Parameter, Parameter]] = {}
+        its_program = _copy_program(program, parameters if i else None)
+        its_specs = {slot: Spec((part.stop - part.start, *shape[1:]), dtype) for slot, (shape, dtype) in specs.items()}
+        with on_one_core():
+            plan = make_plan(its_program, tuple(its_specs[slot] for slot in range(len(inputs))), its_specs, unfused)
+        shares.append(Share(part, plan, list(parameters.values())))
+    return DividedPlan(program, inputs, specs, unfused, shares)
+
+
+def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
+    """Return whether each sample of each value depends on that sample of the inputs alone."""
+    for group in program.groups:
+        fusion = group.fusion
+        if fusion is not None and fusion.fits(group.layers, *[specs[slot] for slot in group.sources]):
+            is_rowwise = fusion.is_rowwise
+        else:
+            is_rowwise = all(step.kernel in ROWWISE for step in group.steps)
+        if not is_rowwise:
+            return False
+    has_one_output = all(step.n_outputs == 1 and step.sources for step in program.steps)
+    return has_one_output and all(spec.shape[:1] == (n_samples,) for spec in specs.values())
+
+
+def _is_worth_it(program: Program, specs: Specs) -> bool:
+    work = n_parameters = 0
+    for step in program.steps:
+        work += step.layer.multiply_adds(*[specs[slot].shape for slot in step.sources])
+        n_parameters += sum(parameter.size for parameter in step.layer.parameters().values())
+    return work >= MIN_WORK and work >= MIN_REUSE * n_parameters
+
+
+def _copy_program(program: Program, parameters: dict[int, tuple[Parameter, Parameter]] | None) -> Program:
+    """Return the program with copies of the layers, which belong to one share.
+
+    If `parameters` is a dict, they have gradients of their own, and it collects them.
+    """
+    twin = copy.copy(program)
+    twin.exposed = program.exposed.difference(range(program.n_inputs))  # inputs are copies already
+    steps = {id(step): _copy_step(step, parameters, twin) for step in program.steps}
+    twin.steps = [steps[id(step)] for step in program.steps]
+    twin.groups = []
+    for group in program.groups:
+        its_steps = tuple(steps[id(step)] for step in group.steps)
+        twin.groups.append(group._replace(steps=its_steps, layers=tuple(step.layer for step in its_steps)))
+    return twin
+
+
+def _copy_step(step: Step, parameters: dict[int, tuple[Parameter, Parameter]] | None, program: Program) -> Step:
+    twin, layer = copy.copy(step), step.layer
+    twin.layer = object.__new__(type(layer))
+    held = twin.layer.__dict__
+    held.update(layer.__getstate__())
+    for name, value in [*held.items()]:
+        if isinstance(value, Parameter) and parameters is not None:
+            held[name] = parameters.setdefault(id(value), (value, value.with_own_grad()))[1]
+    twin.set_flags(program.n_inputs, program.outputs, program.exposed)
+    return twin

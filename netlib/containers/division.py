@@ -72,25 +72,21 @@ class DividedPlan(Plan):
         outputs = [specs[step.target] for step in program.steps]
         self._deferred = [(*spec, Deferred(self, layer), self) for layer, spec in zip(self._layers, outputs, strict=True)]
         self._caches: list[Any] = []
-        self._has_fallen_back = False
         self.forward = with_products_on_one_core(self._forward)  # type: ignore[method-assign]
         self.backward = with_products_on_one_core(self._backward)  # type: ignore[method-assign]
 
     def _forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
         for copied, x in zip(self._copies, inputs, strict=True):
             copied[...] = x
-        self._has_fallen_back = False
         try:
             outputs = self._run_shares(lambda share: share.forward(self._copies))
-        except Exception:  # run the layers on the whole batch, so that the message counts its samples
-            self._has_fallen_back = True
-            return self._whole.forward(inputs)
+        except Exception:
+            self._whole.forward(inputs)  # raises an error that counts the samples of the whole batch
+            raise
         self._set_caches(self._deferred)
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
     def _backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
-        if self._has_fallen_back:
-            return self._whole.backward(douts, input_gradient)
         for step, cache in zip(reversed(self.program.steps), reversed(self._caches), strict=True):
             if step.layer.__dict__.get("_cache") is not cache:
                 error = stale_cache(step.layer)

@@ -1,17 +1,18 @@
-"""Every test of containers runs twice: layer by layer, and by the plan for shapes seen before."""
+"""Every test of containers runs three times: layer by layer, by the plan for shapes seen before, and divided among two cores."""
 
 import contextlib
 import copy
 
 import pytest
 
+from netlib.containers import division
 from netlib.containers.planning import Plans
 from netlib.containers.program import Program
 
 
-@pytest.fixture(autouse=True, params=["layer by layer", "by plan"])
+@pytest.fixture(autouse=True, params=["layer by layer", "by plan", "on two cores"])
 def way(request, monkeypatch):
-    """Let plans come into use at the first forward, or never."""
+    """Let plans come into use at the first forward, or never, and divide them where possible, or where it is worth it."""
     find = Plans._find
 
     def by_plan(plans, inputs):
@@ -24,5 +25,9 @@ def way(request, monkeypatch):
             twin._unfused.forward(inputs, found[1])
         return find(plans, inputs)
 
-    monkeypatch.setattr(Plans, "_find", by_plan if request.param == "by plan" else lambda plans, inputs: (plans._unfused, None))
+    if request.param == "on two cores":
+        monkeypatch.setattr(division, "count_cores", lambda: 2)
+        monkeypatch.setattr(division, "MIN_WORK", 0)
+        monkeypatch.setattr(division, "MIN_REUSE", 0)
+    monkeypatch.setattr(Plans, "_find", (lambda plans, inputs: (plans._unfused, None)) if request.param == "layer by layer" else by_plan)
     return request.param

@@ -1,0 +1,198 @@
+"""A plan that is divided among cores gives the numbers of the whole one, and keeps its promises."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib.containers import division
+from netlib.kernels import load_compiled
+from netlib.parameter import Parameter
+
+N = 7  # so that the shares differ
+
+
+@pytest.fixture(autouse=True)
+def compiled():
+    load_compiled()
+
+
+@pytest.fixture(autouse=True)
+def way(monkeypatch):
+    """Divide every plan that can be divided, in place of the three ways of conftest.py."""
+    monkeypatch.setattr(division, "count_cores", lambda: 3)
+    monkeypatch.setattr(division, "MIN_WORK", 0)
+    monkeypatch.setattr(division, "MIN_REUSE", 0)
+
+
+def network(dtype=np.float64):
+    affines = [nl.Affine(4, 6, rng=0, dtype=dtype), nl.Affine(6, 6, rng=1, dtype=dtype), nl.Affine(6, 3, rng=2, dtype=dtype)]
+    for affine in affines:
+        affine.bias.value = np.linspace(-1, 1, affine.bias.size)
+    return nl.Sequential(affines[0], nl.ReLU(), nl.Residual(nl.Sequential(affines[1], nl.ReLU())), affines[2])
+
+
+def batch(seed=0, n=N):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 4)), rng.normal(size=(n, 3))
+
+
+def plan_of(model):
+    return model._run[0]
+
+
+def train(model, steps=3, seed=0):
+    """Return y, dx and the gradients of the last of some forward and backward passes."""
+    for step in range(steps):
+        x, dout = batch(seed + step)
+        model.zero_grad()
+        y = model.forward(x)
+        dx = model.backward(dout)
+    return [y, dx, *(parameter.grad.copy() for parameter in model.parameters().values())]
+
+
+def layer_by_layer(model, x, dout):
+    """Return y, dx and the gradients, by the layers of `network` alone."""
+    model.zero_grad()
+    first, relu, residual, last = model
+    h = relu.forward(first.forward(x))
+    y = last.forward(h + residual.layer.forward(h))
+    d = last.backward(dout)
+    dx = first.backward(relu.backward(d + residual.layer.backward(d)))
+    return [y, dx, *(parameter.grad.copy() for parameter in model.parameters().values())]
+
+
+def test_it_gives_the_numbers_of_the_layers():
+    model = network()
+    got = train(model)
+    assert isinstance(plan_of(model), division.DividedPlan)
+    assert [share.part for share in plan_of(model)._shares] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    for a, b in zip(got, layer_by_layer(network(), *batch(2)), strict=True):
+        assert np.allclose(a, b, rtol=1e-13, atol=1e-13)
+
+
+def test_the_same_batch_gives_the_same_bits():
+    a, b = network(np.float32), network(np.float32)
+    for x, y in zip(train(a, 20), train(b, 20), strict=True):
+        assert x.tobytes() == y.tobytes()
+
+
+def test_gradients_accumulate_and_optimizers_move_the_values():
+    divided, whole = network(), network()
+    for _ in range(2):
+        divided.forward(batch()[0])  # makes the plan, whose parameters the optimizer then moves
+    optimizers = [nl.SGD(each, lr=0.1) for each in (divided, whole)]
+    for step in range(4):
+        for seed in (step, step + 10):
+            x, dout = batch(seed)
+            divided.forward(x)
+            divided.backward(dout)
+            before = [parameter.grad.copy() for parameter in whole.parameters().values()]
+            after = layer_by_layer(whole, x, dout)[2:]
+            for parameter, a, b in zip(whole.parameters().values(), before, after, strict=True):
+                parameter.grad = a + b
+        for optimizer in optimizers:
+            optimizer.step()
+    assert isinstance(plan_of(divided), division.DividedPlan)
+    for a, b in zip(divided.parameters().values(), whole.parameters().values(), strict=True):
+        assert np.allclose(a.value, b.value, rtol=1e-12, atol=1e-12)
+
+
+def test_the_input_may_change_between_forward_and_backward():
+    model, (x, dout) = network(), batch(2)
+    train(model, 2)
+    model.zero_grad()
+    model.forward(x)
+    x *= 5
+    model.backward(dout)
+    wanted = layer_by_layer(network(), *batch(2))[2:]
+    for parameter, grad in zip(model.parameters().values(), wanted, strict=True):
+        assert np.allclose(parameter.grad, grad, rtol=1e-13, atol=1e-13)
+
+
+def test_a_layer_has_a_backward_of_its_own_and_the_container_still_has_one():
+    model, (x, dout) = network(), batch(2)
+    train(model, 2)
+    model.forward(x)
+    other = network()
+    wanted = layer_by_layer(other, x, dout)
+    assert np.allclose(model[3].backward(dout), dout @ other[3].weight.value.T, rtol=1e-13)
+    model.zero_grad()
+    assert np.allclose(model.backward(dout), wanted[1], rtol=1e-13, atol=1e-13)
+
+
+def test_an_error_counts_the_samples_of_the_whole_batch():
+    class Picky(nl.ReLU):
+        kernel_name = "flatten"  # counts as a layer that treats samples one by one
+
+        def forward(self, x):
+            if (x == 99).any():
+                raise nl.NetlibError(f"sample {np.argwhere(x == 99)[0, 0]} is 99", where=self)
+            return super().forward(x)
+
+    model, (x, _) = nl.Sequential(Picky(), *network()), batch()
+    for _ in range(3):
+        model.forward(x)
+    assert isinstance(plan_of(model), division.DividedPlan)
+    x[6, 1] = 99
+    with pytest.raises(nl.NetlibError, match=r"Sequential\[0\].*sample 6 is 99"):
+        model.forward(x)
+    with pytest.raises(nl.OrderError):
+        model.backward(np.ones((N, 3)))
+
+
+def test_an_error_in_one_share_leaves_no_half_gradients(monkeypatch):
+    model, (x, dout) = network(), batch()
+    train(model)
+    monkeypatch.setattr(Parameter, "add_grad_product", lambda *_: 1 / 0)
+    model.forward(x)
+    with pytest.raises(ZeroDivisionError):
+        model.backward(dout)
+    monkeypatch.undo()
+    model.zero_grad()
+    model.forward(x)
+    model.backward(dout)
+    wanted = layer_by_layer(network(), x, dout)[2:]
+    for parameter, grad in zip(model.parameters().values(), wanted, strict=True):
+        assert np.allclose(parameter.grad, grad, rtol=1e-13, atol=1e-13)
+
+
+def test_a_replaced_parameter_is_used():
+    model, (x, dout) = network(), batch(2)
+    train(model)
+    bias = np.array([5.0, 6.0, 7.0])
+    model[3].bias = nl.Parameter(bias)
+    before = model[3].weight
+    model.forward(x)
+    y = model.forward(x)
+    other = network()
+    other[3].bias.value = bias
+    assert np.allclose(y, layer_by_layer(other, x, dout)[0], rtol=1e-13)
+    assert model[3].weight is before
+
+
+def test_layers_that_mix_samples_are_not_divided():
+    for layer in (nl.BatchNorm(3, dtype=np.float64), nl.Softmax(axis=0), nl.Sum(axis=0, keepdims=True)):
+        model = nl.Sequential(nl.Affine(4, 3, rng=0, dtype=np.float64), layer, nl.Affine(3, 3, rng=0, dtype=np.float64))
+        for _ in range(3):
+            model.forward(batch()[0])
+        assert not isinstance(plan_of(model), division.DividedPlan)
+
+
+def test_two_threads_each_have_shares_of_their_own():
+    model, results = network(), {}
+    inputs = {seed: batch(seed)[0] for seed in range(4)}
+    wanted = {seed: layer_by_layer(network(), x, np.ones((N, 3)))[0] for seed, x in inputs.items()}
+
+    def run(seed):
+        for _ in range(50):
+            results[seed] = model.forward(inputs[seed])
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in inputs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, y in wanted.items():
+        assert np.allclose(results[seed], y, rtol=1e-13)

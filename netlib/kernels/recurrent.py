@@ -46,7 +46,7 @@ def row_starts(n: int, length: int) -> Array:
 def multiply_rows(
     y: Array, y_rows: Array, start: Array, x: Array, x_rows: Array, n: int, x_runs: Array, w: Array, w_runs: Array, length: int, tile: int
 ) -> None:
-    """Set the first `n` rows of y to `start` plus the product of the rows of x and w, run by run."""
+    """Set the first `n` rows of y to `start` plus the product of x and w, run by run."""
     width, no_rows = start.size, np.zeros(n + ROWS, np.int64)
     for column in range(0, width, tile):
         for row in range(0, n, ROWS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,19 +30,20 @@ def scores_shape(q: Array, k: Array, v: Array, where: object) -> Shape:
     return (*lead, q.shape[-2], k.shape[-2])
 
 
-def as_mask(masks: Sequence[ArrayLike], expected: bool, shape: Shape, where: object) -> Array | None:
-    """Return the mask, if there is one, as booleans that broadcast to `shape`, or raise.
+def as_mask(mask: ArrayLike | None, expected: bool, shape: Shape, where: object) -> Array | None:
+    """Return the mask, if one is expected, as booleans that broadcast to `shape`, or raise.
 
     >>> as_mask([[True, False]], True, (3, 2), "Attention")
-    array([ True, False])
+    array([[ True, False]])
     """
-    if len(masks) != expected:
-        hint = "" if expected else "Make the layer with mask=True."
-        message = f"got {3 + len(masks)} inputs, expected {3 + expected}: q, k, v{' and a mask' if expected else ''}"
-        raise ShapeError(message, where=where, hint=hint)
-    if not masks:
+    if mask is None and not expected:
         return None
-    mask = as_array(masks[0], where)
+    if mask is None or not expected:
+        message, hint = ("got a mask, expected q, k and v alone", "Make the layer with mask=True.")
+        if expected:
+            message, hint = "got q, k and v, expected a mask, too", ""
+        raise ShapeError(message, where=where, hint=hint)
+    mask = as_array(mask, where)
     if mask.dtype != bool:
         message = f"got a mask of {mask.dtype}, expected booleans, True where a query may look"
         raise InvalidTypeError(message, where=where, hint=_conversion_of(mask))

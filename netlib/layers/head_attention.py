@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-from ..arrays import RNG, Array, ArrayLike, as_common_floats, as_count
+from typing import Any
+
+from ..arrays import RNG, Array, ArrayLike, Shape, as_count
 from ..errors import ShapeError
 from .attention import ScaledDotProductAttention
+from .attention_rule import attention_rule
+from .rules import Shapes
 
 
 class HeadAttention(ScaledDotProductAttention):
@@ -24,16 +28,12 @@ class HeadAttention(ScaledDotProductAttention):
         self.heads = as_count(heads, "heads", "HeadAttention", least=1)
         super().__init__(causal, dropout, mask, rng=rng)
 
-    def forward(self, q: ArrayLike, k: ArrayLike, v: ArrayLike, *mask: ArrayLike) -> Array:
-        """Return y, of shape (…, T, features of v). The mask is the last input if there is one."""
-        q, k, v = map(self._cut, as_common_floats((q, k, v), self))
-        y, p, scale = self._attend(q, k, v, mask)
-        return self.remember(_join(y), q, k, v, p, scale)
+    def _attend(self, q: Array, k: Array, v: Array, mask: ArrayLike | None, past: int = 0) -> tuple[Any, ...]:
+        y, *kept = super()._attend(self._cut(q), self._cut(k), self._cut(v), mask, past)
+        return _join(y), *kept
 
-    def backward(self, dout: ArrayLike) -> tuple[Array, ...]:
-        """Return ∂L/∂q, ∂L/∂k and ∂L/∂v."""
-        dout, *kept = self.recall(dout)
-        return tuple(map(_join, self._attend_backward(self._cut(dout), *kept)))
+    def _attend_backward(self, dy: Array, *kept: Any) -> tuple[Array, ...]:
+        return tuple(map(_join, super()._attend_backward(self._cut(dy), *kept)))
 
     def _cut(self, x: Array) -> Array:
         """Return (…, T, features) as (…, heads, T, features of a head), without copying."""
@@ -41,6 +41,10 @@ class HeadAttention(ScaledDotProductAttention):
             message = f"got an input of shape {x.shape}, expected (…, positions, features) with features for {self.heads} heads"
             raise ShapeError(message, where=self)
         return x.reshape(*x.shape[:-1], self.heads, x.shape[-1] // self.heads).swapaxes(-2, -3)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the rule of `ScaledDotProductAttention` on arrays that are cut into heads."""
+        return attention_rule(self, inputs, output, self.heads)
 
 
 def _join(x: Array) -> Array:

@@ -51,8 +51,10 @@ from .rms_norm import RMSNorm as RMSNorm
 from .rnn import RNN as RNN
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU
+from .slice import Slice as Slice
 from .softmax import Softmax as Softmax
 from .softplus import Softplus as Softplus
+from .stack import Stack as Stack
 from .subtract import Subtract as Subtract
 from .sum import Sum as Sum
 from .tanh import Tanh as Tanh

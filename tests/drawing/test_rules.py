@@ -24,8 +24,6 @@ from netlib.drawing.rules import rule_of
 FORMULA = [  # from the chapter's notation to Python's
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
-    (r"\(([^()]*), reshaped to ([\d×]+), its axes in the order (\([\d, ]+\))\)", r"reshaped(\1, '\2').transpose(\3)"),
-    (r"\(([^()]*), reshaped to ([\d×]+)\)", r"reshaped(\1, '\2')"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
     (r"(\d) (?=[\w(])", r"\1 * "),
@@ -55,7 +53,6 @@ def softmax(y, mask=True):
 
 WORDS = {
     "given": given,
-    "reshaped": lambda x, text: x.reshape(shape_of(text)),
     "sum": np.sum,
     "mean": np.mean,
     "var": np.var,
@@ -132,11 +129,22 @@ def value_of(parts, known, picture):
             arrays[name] = np.asarray(picture.wires[part.wire].grad if part.is_grad else picture.wires[part.wire].value)
         else:
             text += part
-    words = {**known, **arrays}
+    return value_of_text(text, arrays, {**known, **arrays})
+
+
+def value_of_text(text, arrays, words):
+    """Return the value of a formula with remarks; in parentheses, there may be more of them."""
     text, _, definitions = text.partition(", where ")
     for definition in reversed(re.split(r", (?=\w+ = )", definitions) if definitions else []):
         name, _, meaning = definition.partition(" = ")
-        words[name] = value(meaning, words)
+        words[name] = value_of_text(meaning, arrays, words)
+    for match in re.finditer(r"(?<![\w\]])\(", text):  # parentheses, not a call
+        depths = np.cumsum([(letter == "(") - (letter == ")") for letter in text[match.start() :]])
+        inside = text[match.start() + 1 : match.start() + int(np.flatnonzero(depths == 0)[0])]
+        if len(pieces(inside)) > 1 and re.search(r"[^\d, −-]", inside):
+            name = f"part{len(arrays)}"
+            words[name] = arrays[name] = value_of_text(inside, arrays, words)
+            return value_of_text(text.replace(f"({inside})", name, 1), arrays, words)
     formula, *remarks = pieces(text)
     x, others = np.asarray(value(formula, words)), []
     for remark in remarks:
@@ -197,9 +205,10 @@ def dout_for(layer, inputs):
 
 
 def of_a_layer_inside(row):
-    """Return whether a rule speaks of a layer, or of steps, which is no formula for y."""
-    rule = str(row.make(np.float64).rule)
-    return "layer(" in rule or "each step" in rule
+    """Return whether a rule speaks of a layer, of steps, or of places, which is no formula for y."""
+    layer = row.make(np.float64)
+    rule = str(layer.rule)
+    return "layer(" in rule or "each step" in rule or "Slice((Ellipsis" in repr(layer)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS + MORE if not of_a_layer_inside(row)], ids=str)

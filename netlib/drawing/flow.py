@@ -109,6 +109,7 @@ class Flow:
         dL/d(output) of each output.
     layers : dict
         Every layer of the copy, by path.
+    opens_layers : bool
 
     Raises
     ------
@@ -120,7 +121,7 @@ class Flow:
         self.values: list[Value] = []
         self.operations: list[Operation] = []
         self._steps: list[Step] = []  # one for each operation
-        self._opens_layers = open_layers
+        self.opens_layers = open_layers
         self._parameters: dict[object, int] = {}
         with preserve_random_state(model):
             model = deep_copy(model, "a copy is what is drawn")
@@ -147,7 +148,7 @@ class Flow:
             inputs = [slots[slot] for slot in step.sources]
             arrays = [self.values[i].array for i in inputs]
             name = _name_given_to(step)
-            inner = open_layer(step.layer, arrays, name) if self._opens_layers else None
+            inner = open_layer(step.layer, arrays, name) if self.opens_layers else None
             if inner is not None:
                 slots[step.target] = self._run_opened(step, inner, inputs)
             elif type(step.layer) is Identity and id(step.layer) not in self._paths:

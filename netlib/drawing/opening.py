@@ -12,10 +12,14 @@ from ..containers import Constant, Graph, Input, Weight
 from ..layer import Layer
 from ..layers import Add, MatMul
 from .rules import rule_of
+from .steps import open_steps
 
 
 def open_layer(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph | None:
     """Return the nodes of `layer` as a graph whose output has this `name`; None for other layers.
+
+    A recurrent layer, with the weight `weight_h` of its state, consists of its steps (see
+    `open_steps`).
 
     An affine transformation of N rows, that is, any layer with the rule ``y = x·weight + bias``,
     consists of a dot node with the weight, A = XW in Eq. (1.31), a dot node that copies the bias to
@@ -27,6 +31,9 @@ def open_layer(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph |
     >>> open_layer(Affine(2, 3), [np.ones((4, 2))], name="Y")
     Graph(inputs=[Input('X')], outputs=[Node('Y')])
     """
+    if "weight_h" in layer.parameters():
+        shapes = [x.shape for x in inputs]
+        return open_steps(layer, rule_of(layer, shapes, shapes[0]), inputs, name)
     parameters = sorted(layer.parameters().items(), key=lambda item: -len(item[1].shape))
     if len(inputs) != 1 or inputs[0].ndim != 2 or len(parameters) != 2:
         return None

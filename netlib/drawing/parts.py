@@ -13,6 +13,8 @@ from .flow import Flow, Operation, add_gradients
 
 MOST_NODES = 40
 """A model of more layers is drawn folded, and if necessary without its middle."""
+MOST_OPENED_NODES = 80
+"""The same for a model whose layers are opened into nodes, as those of a recurrent layer are."""
 
 
 @dataclass
@@ -41,7 +43,8 @@ def divide(flow: Flow, folded: bool, within: str) -> list[Part]:
 
 def _layers_and_groups(flow: Flow, operations: Sequence[Operation], folded: bool, within: str) -> list[Part]:
     """Return a part for each layer, or, if folded, for each container directly `within`."""
-    is_folded = folded or len(operations) > MOST_NODES
+    most_nodes = MOST_OPENED_NODES if flow.opens_layers else MOST_NODES
+    is_folded = folded or len(operations) > most_nodes
     start = len(within) + 1 if within else 0
     runs: list[tuple[str, list[Operation]]] = []  # with the path of a container, "" for one layer
     for operation in operations:
@@ -51,8 +54,8 @@ def _layers_and_groups(flow: Flow, operations: Sequence[Operation], folded: bool
             runs[-1][1].append(operation)
         else:
             runs.append((group, [operation]))
-    if len(runs) > MOST_NODES:
-        at_each_end = MOST_NODES // 4
+    if len(runs) > most_nodes:
+        at_each_end = most_nodes // 4
         middle = [operation for _, run in runs[at_each_end:-at_each_end] for operation in run]
         runs[at_each_end:-at_each_end] = [("…", middle)]
     sources = [value for operation in flow.operations for value in operation.sources]

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_rows
+from ..arrays import Array, Shape, as_rows
 from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .rules import Shapes
 
 
 class GRU(RecurrentLayer):
@@ -44,11 +45,6 @@ class GRU(RecurrentLayer):
     kernel_name = "gru"
     n_gates = 3
     parameter_names = ("weight_x", "weight_h", "bias", "bias_h")
-    rule = (
-        "in each step, a = x·weight_x + bias, u = h·weight_h, with bias_h added to u_n\n"
-        "r = σ(a_r + u_r), z = σ(a_z + u_z), n = tanh(a_n + r ⊙ u_n)\n"
-        "h' = (1 − z) ⊙ n + z ⊙ h\ny holds the h' of all steps"
-    )
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
         weight_x, weight_h, bias, bias_h = (each.value for each in self._parameters(suffix))
@@ -98,3 +94,11 @@ class GRU(RecurrentLayer):
         weight_x.add_grad_product(as_rows(x).T, as_rows(da))
         bias.add_grad_sum(da)
         return swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None, (dh,)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the equations of a step."""
+        return self._rule(
+            "a = x·weight_x + bias, u = h·weight_h\n"
+            "r = σ(a_r + u_r), z = σ(a_z + u_z), n = tanh(a_n + r ⊙ (u_n + bias_h))\n"
+            "h' = (1 − z) ⊙ n + z ⊙ h"
+        )

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_rows
+from ..arrays import Array, Shape, as_rows
 from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .rules import Shapes
 
 
 class LSTM(RecurrentLayer):
@@ -42,11 +43,6 @@ class LSTM(RecurrentLayer):
     kernel_name = "lstm"
     n_gates = 4
     state_names = ("h", "c")
-    rule = (
-        "in each step, a = x·weight_x + h·weight_h + bias\n"
-        "i = σ(a_i), f = σ(a_f), g = tanh(a_g), o = σ(a_o)\n"
-        "c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c')\ny holds the h' of all steps"
-    )
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
         weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
@@ -95,3 +91,9 @@ class LSTM(RecurrentLayer):
         bias.add_grad_sum(da)
         dx = swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None
         return dx, (dh, dc)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the equations of a step."""
+        return self._rule(
+            "a = x·weight_x + h·weight_h + bias\ni = σ(a_i), f = σ(a_f), g = tanh(a_g), o = σ(a_o)\nc' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c')"
+        )

@@ -229,6 +229,11 @@ class RecurrentLayer(Layer):
             return dx
         return dx, *[order.unsort_states(each).reshape(self._state_shape(len(each))) for each in dstarts]
 
+    def _rule(self, equations: str) -> str:
+        """Return the rule for these equations of a step."""
+        y = "y holds the h' of all steps" if self.return_sequences else "y is the h' of the last step"
+        return f"in each step, {equations}\n{y}"
+
     def multiply_adds(self, *shapes: Shape) -> int:
         """Return those of each step: of the input and of the state, in each layer and direction."""
         n_rows = math.prod(shapes[0][:-1])

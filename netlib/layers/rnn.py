@@ -4,10 +4,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..arrays import RNG, Array, DTypeLike, as_rows
+from ..arrays import RNG, Array, DTypeLike, Shape, as_rows
 from ..errors import InvalidValueError
 from ..initializers import Initializer
 from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .rules import Shapes
 
 
 class RNN(RecurrentLayer):
@@ -35,7 +36,6 @@ class RNN(RecurrentLayer):
     """
 
     kernel_name = "rnn"
-    rule = "in each step, h' = φ(x·weight_x + h·weight_h + bias)\ny holds the h' of all steps"
 
     def __init__(self, in_features: int, hidden_features: int, layers: int = 1, bidirectional: bool = False,
                  dropout: float = 0.0, return_sequences: bool = True, return_state: bool = False,
@@ -83,3 +83,8 @@ class RNN(RecurrentLayer):
         weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
         bias.add_grad_sum(da)
         return swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None, (dh,)
+
+    def rule(self, inputs: Shapes, output: Shape) -> str:
+        """Return the equations of a step."""
+        a = "x·weight_x + h·weight_h + bias"
+        return self._rule(f"h' = tanh({a})" if self.nonlinearity == "tanh" else f"h' = max(0, {a})")

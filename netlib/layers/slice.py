@@ -69,6 +69,9 @@ class Slice(Layer):
         y = f"{f'({y})' if y != 'x' else y}, reshaped to {format_shape(output)}"
         return f"y = {y}; dx = pad[widths={widths}]((dy, reshaped to {format_shape(lengths)}))"
 
+    def __repr__(self) -> str:
+        return f"Slice(np.s_[{', '.join(map(_write, self._parts))}])"
+
     @property
     def _parts(self) -> tuple[Key, ...]:
         return self.key if isinstance(self.key, tuple) else (self.key,)

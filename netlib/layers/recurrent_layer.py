@@ -169,8 +169,23 @@ class RecurrentLayer(Layer):
         """
         raise NotImplementedError
 
+    def forward_next(self, past: States | None, *inputs: ArrayLike) -> Any:
+        """Continue sequences: return the outputs for x (N, T, in) that follows, and the states.
+
+        Returns NotImplemented if y also depends on steps to come. See `Layer.forward_next`.
+        """
+        if self.bidirectional or self.lengths or not self.return_sequences:
+            return NotImplemented
+        y, states, _ = self._run_passes(inputs if past is None else (inputs[0], *past), self._unroll)
+        return (y, *[each.copy() for each in states]) if self.return_state else y, states
+
     def _run(self, inputs: Sequence[Any], unroll: Unroll) -> tuple[Any, tuple[Any, ...]]:
         """Return the outputs, and what `_run_backward` needs."""
+        y, states, kept = self._run_passes(inputs, unroll)
+        return (y, *states) if self.return_state else y, kept
+
+    def _run_passes(self, inputs: Sequence[Any], unroll: Unroll) -> tuple[Array, States, tuple[Any, ...]]:
+        """Return y, the states after the last step, and what `_run_backward` needs."""
         x, starts, order = self._as_inputs(inputs)
         n, has_states = len(x), starts is not None
         if starts is None:
@@ -196,8 +211,7 @@ class RecurrentLayer(Layer):
             y = order.unsort(y)
         else:
             y = states[0][:, -len(self._directions) :].copy().reshape(n, len(self._directions) * self.hidden_features)
-        outputs = (y, *[each.reshape(self._state_shape(n)) for each in states]) if self.return_state else y
-        return outputs, (order, kept, scales, has_states)
+        return y, [each.reshape(self._state_shape(n)) for each in states], (order, kept, scales, has_states)
 
     def _run_backward(self, dout: Any, kept: Sequence[Any], unroll_backward: UnrollBackward, input_gradient: bool = True) -> Any:
         """Add to the gradients of the parameters, and return those of x and of the states.

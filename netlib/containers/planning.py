@@ -214,7 +214,7 @@ def _fused_op(
     to_check = [k for k, slot in enumerate(first.sources) if not arrays.has_fixed_spec(slot) and slot not in copied]
     if to_check:
         op.forward = _check_inputs(op.forward, to_check, x_specs)
-    if not arrays.dout_has_fixed_spec(i):
+    if last.n_outputs == 1 and not arrays.dout_has_fixed_spec(i):
         y_spec = specs[last.target]
         op.backward = _convert_dout(op.backward, last, y_spec, fusion.layout != "C")
         op.backward_parameters = _convert_dout(op.backward_parameters, last, y_spec, fusion.layout != "C")

@@ -162,14 +162,14 @@ class Program:
                 elif len(sources) == 1:  # the common case, without a list
                     x = values[sources[0]]
                     if type(x) is np.ndarray and fusion.fits(layers, x):
-                        values[target] = fusion.infer(layers, x)
+                        _set_outputs(values, target, fusion.infer(layers, x))
                     else:
                         self._infer_layers(steps, values)
                     x = None
                 else:
                     xs = [values[slot] for slot in sources]
                     if all(type(x) is np.ndarray for x in xs) and fusion.fits(layers, *xs):
-                        values[target] = fusion.infer(layers, *xs)
+                        _set_outputs(values, target, fusion.infer(layers, *xs))
                     else:
                         self._infer_layers(steps, values)
                     xs = []
@@ -276,6 +276,14 @@ class Program:
                 separate.append(self.n_slots)
                 self.n_slots += 1
         return tuple(separate)
+
+
+def _set_outputs(values: list[Any], target: int, y: Any) -> None:
+    """Put the result of a fused operation into its slot, or its slots if it is a tuple."""
+    if type(y) is tuple:
+        values[target : target + len(y)] = y
+    else:
+        values[target] = y
 
 
 def _kernels(steps: Sequence[Step]) -> tuple[str, ...]:

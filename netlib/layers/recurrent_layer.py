@@ -300,6 +300,11 @@ class RecurrentLayer(Layer):
         return ("", "_reverse") if self.bidirectional else ("",)
 
     @property
+    def _suffixes(self) -> list[str]:
+        """What the names of the parameters end with, in the order of the passes."""
+        return [_suffix(layer, direction) for layer in range(self.layers) for direction in self._directions]
+
+    @property
     def _n_passes(self) -> int:
         """The number of passes over the sequences: one for each layer and direction."""
         return self.layers * len(self._directions)

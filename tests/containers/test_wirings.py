@@ -9,8 +9,11 @@ from stateful_layers import Doubles, Exp, Square
 
 import netlib as nl
 
+nl.accelerator()  # compiles, if possible, what recurrent layers need for fused operations
+
 WIDTH = 6
-BATCHES = [((5, WIDTH), np.float32), ((5, WIDTH), np.float64), ((1, WIDTH), np.float32), ((2, 3, WIDTH), np.float64)]
+SHAPES = [(5, WIDTH), (5, WIDTH), (1, WIDTH), (2, 3, WIDTH), (3, 1, WIDTH)]
+BATCHES = list(zip(SHAPES, [np.float32, np.float64, np.float32, np.float64, np.float32], strict=True))
 
 
 def affine(seed, dtype, n_in=WIDTH, n_out=WIDTH):
@@ -64,7 +67,16 @@ PARTS = {
         [affine(0, dtype), nl.Identity(), nl.ReLU()],
         [nl.Add(), affine(1, dtype), nl.Concatenate(), nl.ReLU()],
     ],
+    "recurrent": lambda dtype: [
+        [affine(0, dtype), nl.LSTM(WIDTH, WIDTH, rng=1, dtype=dtype), nl.ReLU()],
+        [nl.GRU(WIDTH, WIDTH, rng=2, dtype=dtype)],
+        [nl.RNN(WIDTH, 3, bidirectional=True, rng=3, dtype=dtype), nl.Tanh()],
+    ],
 }
+
+
+def batches_for(name):
+    return [(shape, dtype) for shape, dtype in BATCHES if len(shape) == 3 or name != "recurrent"]
 
 
 def flat(parts):
@@ -131,7 +143,7 @@ def assert_steps_alike(model, reference, layers, shape, dtype):
 @pytest.mark.parametrize("wiring", WIRINGS)
 @pytest.mark.parametrize("name", PARTS)
 def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring):
-    for shape, dtype in BATCHES:
+    for shape, dtype in batches_for(name):
         model, layers = WIRINGS[wiring](PARTS[name](dtype)), flat(PARTS[name](dtype))
 
         def reference(x, dout, training, layers=layers):
@@ -208,7 +220,7 @@ def around(before, inner, after):
 @pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
 @pytest.mark.parametrize("name", PARTS)
 def test_with_a_way_around_a_part_too(name, wiring):
-    for shape, dtype in BATCHES:
+    for shape, dtype in batches_for(name):
         model = WIRINGS_WITH_RESIDUAL[wiring](PARTS[name](dtype))
         before, inner, *after = PARTS[name](dtype)
         after = flat(after)

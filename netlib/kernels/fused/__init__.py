@@ -5,7 +5,7 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
-from . import add, affine, affine_relu, batch_norm, convolution, max_pool, relu
+from . import add, affine, affine_relu, batch_norm, convolution, max_pool, recurrent, relu
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {
@@ -14,6 +14,7 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("affine", "relu"): affine_relu.FUSION,
     **{(f"conv{axes}d",): convolution.FUSION for axes in (1, 2, 3)},
     **{(f"max_pool{axes}d",): max_pool.FUSION for axes in (1, 2, 3)},
+    **{(name,): recurrent.FUSION for name in recurrent.PASSES},
     ("relu",): relu.FUSION,
     ("batch_norm",): batch_norm.FUSION,
     ("batch_norm", "relu"): batch_norm.FUSION,

@@ -174,6 +174,49 @@ def multiply_tile(
         y[y0 + y_rows[row + i] + columns] = total
 
 
+def _emit_subtract_largest(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    from numba.core import cgutils
+
+    code = _Emitter(context, builder, signature, arguments)
+    ir, lanes, (x, n) = code.ir, code.lanes, code.arguments
+    vector = ir.VectorType(code.number, lanes)
+    numbers = ir.Constant(ir.VectorType(ir.IntType(64), lanes), [*range(lanes)])
+    nothing, lowest = (ir.Constant(vector, [value] * lanes) for value in (-np.inf, float(np.finfo(f"f{code.size}").min)))
+    best = cgutils.alloca_once_value(builder, lowest)
+
+    def larger(new: Any, best: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", new, best), new, best)
+
+    def loop(body: Callable[[Any, Any, Any], None]) -> None:
+        def run(i: Any) -> None:
+            at = builder.mul(i, code.constant(lanes))
+            counts = builder.icmp_signed("<", numbers, code.everywhere(builder.sub(n, at), lanes))
+            body(at, code.load(x, at, lanes), counts)
+
+        code.loop(builder.sdiv(code.sizes[0], code.constant(lanes)), run)
+
+    loop(lambda at, values, counts: builder.store(larger(builder.select(counts, values, lowest), builder.load(best)), best))
+    largest, half = builder.load(best), lanes
+    while half > 1:
+        half //= 2
+        first, second = (ir.Constant(ir.VectorType(ir.IntType(32), half), [*range(k, k + half)]) for k in (0, half))
+        largest = larger(builder.shuffle_vector(largest, largest, first), builder.shuffle_vector(largest, largest, second))
+    largest = code.everywhere(builder.extract_element(largest, ir.Constant(ir.IntType(32), 0)), lanes)
+    loop(lambda at, values, counts: code.store(builder.select(counts, builder.fsub(values, largest), nothing), x, at))
+    return context.get_dummy_value()
+
+
+@emitted_by(_emit_subtract_largest)
+def subtract_largest(x: Array, n: int) -> None:
+    """Subtract from the first n numbers the largest of them, and set the others to -inf.
+
+    NaN does not count as the largest, nor does -inf. The length of x is a multiple of the numbers
+    in a vector register.
+    """
+    x[:n] -= np.fmax.reduce(x[:n], initial=np.finfo(x.dtype).min)
+    x[n:] = -np.inf
+
+
 def _emit_keep_larger(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     code = _Emitter(context, builder, signature, arguments)
     x, x0, y, winners, y0, n, number, is_first = code.arguments

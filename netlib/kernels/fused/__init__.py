@@ -5,13 +5,19 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
+<<<<<<< HEAD
 from . import add, affine, affine_relu, batch_norm, convolution, max_pool, recurrent, relu
+=======
+from . import add, affine, affine_relu, attention, batch_norm, convolution, max_pool, relu
+>>>>>>> scores21
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {
     ("add",): add.FUSION,
     ("affine",): affine.FUSION,
     ("affine", "relu"): affine_relu.FUSION,
+    ("attention",): attention.FUSION,
+    ("head_attention",): attention.FUSION,
     **{(f"conv{axes}d",): convolution.FUSION for axes in (1, 2, 3)},
     **{(f"max_pool{axes}d",): max_pool.FUSION for axes in (1, 2, 3)},
     **{(name,): recurrent.FUSION for name in recurrent.PASSES},

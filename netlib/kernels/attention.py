@@ -148,9 +148,7 @@ def blocks(n_queries: int, n_keys: int, causal: bool) -> Array:
     "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const boolean[::1], const int64[:, ::1], const int64[::1],"
     " boolean, t[:, :, :, ::1], t[:, :, ::1])"
 )
-def attend(
-    q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array
-) -> None:
+def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array) -> None:
     """Write the weights p, and y.
 
     Where a causal query may not look, p must be zero. If p has only one sample and one head,
@@ -185,27 +183,76 @@ def attend(
                     if t < last:
                         size += n_seen_padded[t // ROWS]
                 multiply_blocks(
-                    scores, 0, in_scores, zeros, 0, no_rows, queries, h * d, in_q, 1, keys, 0, width_p, first, last, none, of_d, n_seen_padded
+                    scores,
+                    0,
+                    in_scores,
+                    zeros,
+                    0,
+                    no_rows,
+                    queries,
+                    h * d,
+                    in_q,
+                    1,
+                    keys,
+                    0,
+                    width_p,
+                    first,
+                    last,
+                    none,
+                    of_d,
+                    n_seen_padded,
                 )
                 if mask.size > 0:
                     hide(scores, in_scores, first, last, n_seen, mask, in_mask[n, h], mask_steps)
                 softmax_rows(scores, in_scores, first, last, n_keys, causal, n_seen_padded, weights, in_p)
                 if is_read_in_place(v[n], d_v):
                     multiply_blocks(
-                        y[n].reshape(-1), h * d_v, in_y, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, first, last, none, n_seen, of_v
+                        y[n].reshape(-1),
+                        h * d_v,
+                        in_y,
+                        zeros,
+                        0,
+                        no_rows,
+                        weights,
+                        0,
+                        in_p,
+                        1,
+                        values,
+                        in_values,
+                        value_step,
+                        first,
+                        last,
+                        none,
+                        n_seen,
+                        of_v,
                     )
                 else:
                     multiply_blocks(
-                        out, 0, in_out, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, first, last, none, n_seen, of_v
+                        out,
+                        0,
+                        in_out,
+                        zeros,
+                        0,
+                        no_rows,
+                        weights,
+                        0,
+                        in_p,
+                        1,
+                        values,
+                        in_values,
+                        value_step,
+                        first,
+                        last,
+                        none,
+                        n_seen,
+                        of_v,
                     )
             if not is_read_in_place(v[n], d_v):
                 write_rows(out, width_v, y[n], h * d_v, d_v)
 
 
 @helper
-def softmax_rows_backward(
-    p: Array, in_p: Array, d: Array, in_d: Array, first: int, last: int, lengths: Array, factor: float
-) -> None:
+def softmax_rows_backward(p: Array, in_p: Array, d: Array, in_d: Array, first: int, last: int, lengths: Array, factor: float) -> None:
     """Replace the gradients of rows of p by those of the scores, times `factor`."""
     for t in range(first, last):
         n = lengths[t // ROWS]
@@ -220,9 +267,7 @@ def softmax_rows_backward(
     "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], int64, boolean,"
     " t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
 )
-def attend_backward(
-    dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: int, causal: bool, dq: Array, dk: Array, dv: Array
-) -> None:
+def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: int, causal: bool, dq: Array, dk: Array, dv: Array) -> None:
     """Write the gradients of q, k and v."""
     n_queries, n_keys, width_p = q.shape[1], k.shape[1], p.shape[3]
     d, d_v = q.shape[2] // n_heads, v.shape[2] // n_heads
@@ -273,9 +318,7 @@ def attend_backward(
                     first, last, none, of_d_v, n_seen_padded,
                 )  # fmt: skip
                 softmax_rows_backward(weights, in_p, ds, in_ds, first, last, n_seen_padded, factor)
-                multiply_blocks(
-                    to_q, at, in_q, zeros, 0, no_rows, ds, 0, in_ds, 1, keys, k0, k_step, first, last, none, n_seen, of_width
-                )
+                multiply_blocks(to_q, at, in_q, zeros, 0, no_rows, ds, 0, in_ds, 1, keys, k0, k_step, first, last, none, n_seen, of_width)
                 n_reached = min(n_keys, last) if causal else n_keys
                 for b in range(n_key_blocks):
                     begins[b], ends[b] = max(first, b * ROWS) if causal else first, last

@@ -5,11 +5,7 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
-<<<<<<< HEAD
-from . import add, affine, affine_relu, batch_norm, convolution, max_pool, recurrent, relu
-=======
-from . import add, affine, affine_relu, attention, batch_norm, convolution, max_pool, relu
->>>>>>> scores21
+from . import add, affine, affine_relu, attention, batch_norm, convolution, max_pool, recurrent, relu
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {

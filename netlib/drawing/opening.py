@@ -11,6 +11,7 @@ from ..arrays import Array
 from ..containers import Constant, Graph, Input, Weight
 from ..layer import Layer
 from ..layers import Add, MatMul
+from .attention import open_attention
 from .rules import rule_of
 from .steps import open_steps
 
@@ -19,7 +20,7 @@ def open_layer(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph |
     """Return the nodes of `layer` as a graph whose output has this `name`; None for other layers.
 
     A recurrent layer, with the weight `weight_h` of its state, consists of its steps (see
-    `open_steps`).
+    `open_steps`), and attention of two dot nodes and a softmax.
 
     An affine transformation of N rows, that is, any layer with the rule ``y = x·weight + bias``,
     consists of a dot node with the weight, A = XW in Eq. (1.31), a dot node that copies the bias to
@@ -35,6 +36,9 @@ def open_layer(layer: Layer, inputs: Sequence[Array], name: str = "") -> Graph |
         shapes = [x.shape for x in inputs]
         return open_steps(layer, rule_of(layer, shapes, shapes[0]), inputs, name)
     parameters = sorted(layer.parameters().items(), key=lambda item: -len(item[1].shape))
+    if len(inputs) == 3 and not parameters and layer.n_outputs == 1:
+        shapes = [x.shape for x in inputs]
+        return open_attention(rule_of(layer, shapes, shapes[0]), inputs, name)
     if len(inputs) != 1 or inputs[0].ndim != 2 or len(parameters) != 2:
         return None
     (rows, columns), (weight, w), (bias, b) = inputs[0].shape, *parameters

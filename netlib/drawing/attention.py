@@ -1,0 +1,74 @@
+"""Attention as the nodes that it consists of: two dot nodes and a softmax."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..arrays import Array
+from ..containers import Constant, Graph, Input
+from ..layers import Add, Divide, MatMul, Reshape, Softmax, Transpose
+from ..node import Node
+
+RULE = re.compile(
+    r"y = .*, where p = softmax\(.·.ᵀ / sqrt\((?P<d>\d+)\)(?P<causal>, tri\([\d, ]+\))?\)"
+    r"(?P<cuts>, Q = \(q, reshaped to (?P<shape>[\d×]+).*)?"
+)
+"""The first line of the rule of attention, with or without heads, without a mask or dropout."""
+
+
+def open_attention(rule: str, inputs: Sequence[Array], output: str) -> Graph | None:
+    """Return attention as a graph, or None if `rule` is that of another layer.
+
+    The scores S = QKᵀ / √d are a dot node, P = softmax(S) holds the weights, and Y = PV is another
+    dot node. What a causal attention may not look at has the score -∞.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> attention = nl.ScaledDotProductAttention(causal=True)
+    >>> inputs = [np.ones((3, 2))] * 3
+    >>> open_attention(attention.rule([(3, 2)] * 3, (3, 2)), inputs, "Y")
+    Graph(inputs=[Input('Q'), Input('K'), Input('V')], outputs=[Node('Y')])
+    """
+    match = RULE.fullmatch(rule.partition("\n")[0])
+    if match is None or len(inputs) != 3:
+        return None
+    heads = int(match["shape"].split("×")[-2]) if match["cuts"] else 0
+    q, k, v = nodes = [Input(name) for name in "QKV"]
+    shapes = [x.shape for x in inputs]
+    if heads:
+        q, k, v = (_cut(node, shape, heads) for node, shape in zip(nodes, shapes, strict=True))  # type: ignore[assignment]
+    dtype = inputs[0].dtype
+    scores = MatMul()(q, Transpose(_swapped(len(shapes[1]) + (heads > 0)))(k), name="QKᵀ")
+    scores = Divide()(scores, Constant("√d", np.array(math.sqrt(int(match["d"])), dtype)), name="S")
+    if match["causal"]:
+        up_to_now = np.tri(shapes[0][-2], shapes[1][-2], dtype=bool)
+        scores = Add()(scores, Constant("mask", np.where(up_to_now, 0, -np.inf).astype(dtype)), name="M")
+    p = Softmax()(scores, name="P")
+    y = MatMul()(p, v, name=None if heads else output or None)
+    if heads:
+        lead = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
+        joined = Transpose((*range(len(lead)), len(lead) + 1, len(lead), len(lead) + 2))(y)
+        y = Reshape((*lead, shapes[0][-2], shapes[2][-1]))(joined, name=output or None)
+    return Graph(inputs=nodes, outputs=[y])
+
+
+def _cut(x: Node, shape: tuple[int, ...], heads: int) -> Node:
+    """Return x (…, T, features) as (…, heads, T, features of a head)."""
+    *lead, t, features = shape
+    cut = Reshape((*lead, t, heads, features // heads))(x)
+    node: Node = Transpose((*range(len(lead)), len(lead) + 1, len(lead), len(lead) + 2))(cut)
+    return node
+
+
+def _swapped(n_axes: int) -> tuple[int, ...]:
+    """Return the order of axes with the last two exchanged.
+
+    >>> _swapped(3)
+    (0, 2, 1)
+    """
+    return (*range(n_axes - 2), n_axes - 1, n_axes - 2)

@@ -273,7 +273,8 @@ def test_a_dropout_outside_its_range_is_refused(dropout):
 
 def test_multiply_adds_are_those_of_both_products():
     assert nl.ScaledDotProductAttention().multiply_adds((2, 3, 4), (2, 5, 4), (2, 5, 7)) == 2 * (3 * 4 * 5 + 3 * 5 * 7)
-    assert HeadAttention(2).multiply_adds((2, 3, 4), (5, 4), (1, 5, 6)) == 2 * (3 * 4 * 5 + 3 * 5 * 6)
+    for shapes in [((2, 3, 4), (5, 4), (1, 5, 6)), ((3, 4), (2, 5, 4), (5, 6)), ((3, 4), (5, 4), (2, 5, 6))]:
+        assert HeadAttention(2).multiply_adds(*shapes) == 2 * (3 * 4 * 5 + 3 * 5 * 6)
 
 
 # ---- dropout -------------------------------------------------------------------------------------

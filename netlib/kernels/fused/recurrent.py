@@ -22,7 +22,6 @@ from ..recurrent import (
 )
 from .fusion import Fusion, Like, Memory, Operation
 
-
 States: TypeAlias = Sequence[Array]
 
 

@@ -6,7 +6,7 @@ queries at a time; blocks of keys that a causal query may not look at are skippe
 read where they lie among the features, without transposing whole arrays.
 
 q is (N, T, heads · d), k is (N, S, heads · d), v is (N, S, heads · d_v), y is (N, T, heads · d_v),
-and p is (N, heads, T, `padded(S)`), of which the first S columns count.
+and p is (N, heads, T, `row_length(S)`), of which the first S columns count.
 
 A mask is a vector of booleans, empty if there is none. That of sample n and head h begins at
 ``in_mask[n, h]``, and `mask_steps` leads to the next query and the next key in it. So a mask that
@@ -30,20 +30,33 @@ BLOCK = 1 << 15
 """The most bytes of scores between two products, unless a single tile has more: they stay in L1."""
 IN_PLACE = 512
 """The most bytes from one row to the next for which a head is read where it lies."""
+PANEL = 32
+"""The largest width of tiles."""
 QUERIES = 64
 """Backward sums the gradients of keys and values over so many queries in a register."""
 
 
 @helper
 def padded(n_keys: int) -> int:
-    """Return the length of a row of p."""
+    """Return `n_keys` rounded up to whole vector registers."""
     return (n_keys + LANES - 1) // LANES * LANES
+
+
+@helper
+def row_length(n_keys: int) -> int:
+    """Return the length of a row of p.
+
+    It is no multiple of 1 kB, so that a column of p does not have all its numbers in a few lines of
+    the cache.
+    """
+    n = padded(n_keys)
+    return n + LANES if n % 256 == 0 else n
 
 
 @helper
 def multiply_blocks(
     y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array, x: Array, x0: int, x_rows: Array, x_step: int,
-    w: Array, w0: int, w_step: int, first: int, last: int, begins: Array, ends: Array, widths: Array,
+    w: Array, w0: int, w_step: int, w_across: int, first: int, last: int, begins: Array, ends: Array, widths: Array,
 ) -> None:  # fmt: skip
     """Set rows `first` to `last` of y to those of `start` plus a product of x and w.
 
@@ -59,7 +72,7 @@ def multiply_blocks(
             tile = (4 if halves >= 4 else 2 if halves >= 2 else 1) * half
             multiply_tile(
                 y, y0 + column, y_rows, start, s0 + column, s_rows, x, x0 + begin * x_step, x_rows, row, once,
-                w, w0 + begin * w_step + column, once, end - begin, x_step, w_step, tile,
+                w, w0 + begin * w_step + column * w_across, once, end - begin, x_step, w_step, tile,
             )  # fmt: skip
             column += tile
 
@@ -85,12 +98,23 @@ def is_read_in_place(x: Array, d: int) -> bool:
 
 
 @helper
-def read_columns(x: Array, column: int, d: int, columns: Array, width: int, factor: float) -> None:
-    """Write the columns of one head, times `factor`, into rows of `width` numbers."""
-    for t in range(x.shape[0]):
-        line = x[t, column : column + d]
+def read_columns(x: Array, column: int, d: int, columns: Array, factor: float) -> None:
+    """Write the columns of one head, times `factor`, as rows of `PANEL` numbers.
+
+    The rows for the first `PANEL` positions come first, then those for the next ones. The last
+    position may be written several times.
+    """
+    last = x.shape[0] - 1
+    for t in range(0, last + 1, 4):  # four numbers in a row at a time, which is faster than one
+        in_panel = t // PANEL * PANEL * d + t % PANEL
+        a, b = x[t, column : column + d], x[min(t + 1, last), column : column + d]
+        e, f = x[min(t + 2, last), column : column + d], x[min(t + 3, last), column : column + d]
+        into = columns[in_panel : in_panel + (d - 1) * PANEL + 4]
         for c in range(d):
-            columns[c * width + t] = line[c] * factor
+            into[c * PANEL] = a[c] * factor
+            into[c * PANEL + 1] = b[c] * factor
+            into[c * PANEL + 2] = e[c] * factor
+            into[c * PANEL + 3] = f[c] * factor
 
 
 @helper
@@ -148,7 +172,9 @@ def blocks(n_queries: int, n_keys: int, causal: bool) -> Array:
     "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const boolean[::1], const int64[:, ::1], const int64[::1],"
     " boolean, t[:, :, :, ::1], t[:, :, ::1])"
 )
-def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array) -> None:
+def attend(
+    q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array
+) -> None:
     """Write the weights p, and y.
 
     Where a causal query may not look, p must be zero. If p has only one sample and one head,
@@ -158,7 +184,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     d, d_v = q.shape[2] // n_heads, v.shape[2] // n_heads
     width_v = in_tiles(d_v, VECTOR // q.itemsize // 2)
     factor = q.dtype.type(1 / np.sqrt(d))
-    keys, value_rows = np.zeros(d * width_p, q.dtype), np.zeros(n_keys * width_v, q.dtype)
+    keys, value_rows = np.zeros(d * in_tiles(n_keys, PANEL), q.dtype), np.zeros(n_keys * width_v, q.dtype)
     out = np.empty(n_queries * width_v, q.dtype)
     zeros, no_rows = np.zeros(max(width_p, width_v), q.dtype), np.zeros(n_queries + ROWS, np.int64)
     in_q, in_p, in_out = row_starts(n_queries, n_heads * d), row_starts(n_queries, width_p), row_starts(n_queries, width_v)
@@ -171,7 +197,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     scores, in_scores = np.empty(at_once * width_p, q.dtype), np.empty(len(in_p), np.int64)
     for n in range(q.shape[0]):
         for h in range(n_heads):
-            read_columns(k[n], h * d, d, keys, width_p, factor)
+            read_columns(k[n], h * d, d, keys, factor)
             values, in_values, value_step = rows_of(v[n], h * d_v, d_v, value_rows, width_v)
             weights = p[n if len(p) > 1 else 0, h if p.shape[1] > 1 else 0].reshape(-1)
             queries = q[n].reshape(-1)
@@ -183,76 +209,27 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
                     if t < last:
                         size += n_seen_padded[t // ROWS]
                 multiply_blocks(
-                    scores,
-                    0,
-                    in_scores,
-                    zeros,
-                    0,
-                    no_rows,
-                    queries,
-                    h * d,
-                    in_q,
-                    1,
-                    keys,
-                    0,
-                    width_p,
-                    first,
-                    last,
-                    none,
-                    of_d,
-                    n_seen_padded,
+                    scores, 0, in_scores, zeros, 0, no_rows, queries, h * d, in_q, 1, keys, 0, PANEL, d, first, last, none, of_d, n_seen_padded
                 )
                 if mask.size > 0:
                     hide(scores, in_scores, first, last, n_seen, mask, in_mask[n, h], mask_steps)
                 softmax_rows(scores, in_scores, first, last, n_keys, causal, n_seen_padded, weights, in_p)
                 if is_read_in_place(v[n], d_v):
                     multiply_blocks(
-                        y[n].reshape(-1),
-                        h * d_v,
-                        in_y,
-                        zeros,
-                        0,
-                        no_rows,
-                        weights,
-                        0,
-                        in_p,
-                        1,
-                        values,
-                        in_values,
-                        value_step,
-                        first,
-                        last,
-                        none,
-                        n_seen,
-                        of_v,
+                        y[n].reshape(-1), h * d_v, in_y, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, 1, first, last, none, n_seen, of_v
                     )
                 else:
                     multiply_blocks(
-                        out,
-                        0,
-                        in_out,
-                        zeros,
-                        0,
-                        no_rows,
-                        weights,
-                        0,
-                        in_p,
-                        1,
-                        values,
-                        in_values,
-                        value_step,
-                        first,
-                        last,
-                        none,
-                        n_seen,
-                        of_v,
+                        out, 0, in_out, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, 1, first, last, none, n_seen, of_v
                     )
             if not is_read_in_place(v[n], d_v):
                 write_rows(out, width_v, y[n], h * d_v, d_v)
 
 
 @helper
-def softmax_rows_backward(p: Array, in_p: Array, d: Array, in_d: Array, first: int, last: int, lengths: Array, factor: float) -> None:
+def softmax_rows_backward(
+    p: Array, in_p: Array, d: Array, in_d: Array, first: int, last: int, lengths: Array, factor: float
+) -> None:
     """Replace the gradients of rows of p by those of the scores, times `factor`."""
     for t in range(first, last):
         n = lengths[t // ROWS]
@@ -267,14 +244,16 @@ def softmax_rows_backward(p: Array, in_p: Array, d: Array, in_d: Array, first: i
     "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], int64, boolean,"
     " t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
 )
-def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: int, causal: bool, dq: Array, dk: Array, dv: Array) -> None:
+def attend_backward(
+    dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: int, causal: bool, dq: Array, dk: Array, dv: Array
+) -> None:
     """Write the gradients of q, k and v."""
     n_queries, n_keys, width_p = q.shape[1], k.shape[1], p.shape[3]
     d, d_v = q.shape[2] // n_heads, v.shape[2] // n_heads
     half = VECTOR // q.itemsize // 2
     width, width_v, one = in_tiles(d, half), in_tiles(d_v, half), q.dtype.type(1)
     factor = q.dtype.type(1 / np.sqrt(d))
-    columns, key_rows = np.zeros(d_v * width_p, q.dtype), np.zeros(n_keys * width, q.dtype)
+    columns, key_rows = np.zeros(d_v * in_tiles(n_keys, PANEL), q.dtype), np.zeros(n_keys * width, q.dtype)
     query_rows, dout_rows = np.zeros(n_queries * width, q.dtype), np.zeros(n_queries * width_v, q.dtype)
     of_q, of_k, of_v = np.empty(n_queries * width, q.dtype), np.empty(n_keys * width, q.dtype), np.empty(n_keys * width_v, q.dtype)
     ds = np.empty(min(n_queries, QUERIES) * width_p, q.dtype)
@@ -295,7 +274,7 @@ def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: 
         dk[n] = 0
         dv[n] = 0
         for h in range(n_heads):
-            read_columns(v[n], h * d_v, d_v, columns, width_p, one)
+            read_columns(v[n], h * d_v, d_v, columns, one)
             keys, k0, k_step = rows_of(k[n], h * d, d, key_rows, width)
             queries, q0, q_step = rows_of(q[n], h * d, d, query_rows, width)
             douts, dy0, dy_step = rows_of(dy[n], h * d_v, d_v, dout_rows, width_v)
@@ -314,23 +293,25 @@ def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: 
                 for t in range(first, last + ROWS):
                     in_ds[t] = (min(t, last - 1) - first) * width_p
                 multiply_blocks(
-                    ds, 0, in_ds, zeros, 0, no_rows, douts_in_place, h * d_v, in_dy, 1, columns, 0, width_p,
+                    ds, 0, in_ds, zeros, 0, no_rows, douts_in_place, h * d_v, in_dy, 1, columns, 0, PANEL, d_v,
                     first, last, none, of_d_v, n_seen_padded,
                 )  # fmt: skip
                 softmax_rows_backward(weights, in_p, ds, in_ds, first, last, n_seen_padded, factor)
-                multiply_blocks(to_q, at, in_q, zeros, 0, no_rows, ds, 0, in_ds, 1, keys, k0, k_step, first, last, none, n_seen, of_width)
+                multiply_blocks(
+                    to_q, at, in_q, zeros, 0, no_rows, ds, 0, in_ds, 1, keys, k0, k_step, 1, first, last, none, n_seen, of_width
+                )
                 n_reached = min(n_keys, last) if causal else n_keys
                 for b in range(n_key_blocks):
                     begins[b], ends[b] = max(first, b * ROWS) if causal else first, last
                 multiply_blocks(
-                    to_v, at_v, in_v, to_v, at_v, in_v, weights, 0, in_row, width_p, douts, dy0, dy_step,
+                    to_v, at_v, in_v, to_v, at_v, in_v, weights, 0, in_row, width_p, douts, dy0, dy_step, 1,
                     0, n_reached, begins, ends, widths_v,
                 )  # fmt: skip
                 for b in range(n_key_blocks):
                     begins[b] -= first
                     ends[b] -= first
                 multiply_blocks(
-                    to_k, at, in_k, to_k, at, in_k, ds, 0, in_row, width_p, queries, q0 + first * q_step, q_step,
+                    to_k, at, in_k, to_k, at, in_k, ds, 0, in_row, width_p, queries, q0 + first * q_step, q_step, 1,
                     0, n_reached, begins, ends, widths,
                 )  # fmt: skip
             if not in_place:

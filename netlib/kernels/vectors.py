@@ -64,6 +64,15 @@ class _Emitter:
         one = self.builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
         return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
+    def opaque(self, index: Any) -> Any:
+        """Return `index`, of which LLVM then knows nothing.
+
+        It would turn addresses at several bases and one index into as many pointers, each of which
+        is increased in a loop, though there are too few registers for them.
+        """
+        function = self.ir.FunctionType(index.type, [index.type])
+        return self.builder.asm(function, "", "=r,0", [index], side_effect=False)
+
     def loop(self, n: Any, body: Callable[[Any], None]) -> None:
         """Emit a loop with an index from 0 to n - 1."""
         from numba.core import cgutils
@@ -105,7 +114,7 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> An
         rows = [builder.gep(x, [add(x0, code.at(x_rows, add(row, code.constant(i))))]) for i in range(ROWS)]
 
         def add_product(place: Any, in_x: Any, in_w: Any, into: dict[tuple[int, int], Any]) -> None:
-            at, w_at = add(in_x, multiply(place, x_step)), add(in_w, multiply(place, w_step))
+            at, w_at = code.opaque(add(in_x, multiply(place, x_step))), add(in_w, multiply(place, w_step))
             ws = [code.load(w, add(w_at, code.constant(v * lanes)), lanes) for v in range(n_vectors)]
             for i in range(ROWS):
                 factor = code.everywhere(code.at(rows[i], at), lanes)

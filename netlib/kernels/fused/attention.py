@@ -15,7 +15,7 @@ from ...arrays import Array, Shape
 from ...errors import stale_cache
 from ...execution import execution
 from .. import in_use
-from ..attention import attend, attend_backward, padded
+from ..attention import attend, attend_backward, row_length
 from .fusion import Fusion, Like, Memory, Operation
 
 
@@ -63,7 +63,7 @@ class _Sizes:
         n, self.heads = math.prod(q[:-2]), _count_heads(layer)
         self.q, self.k, self.v = (n, *q[-2:]), (n, *k[-2:]), (n, *v[-2:])
         self.y: Shape = (n, q[-2], v[-1])
-        self.p: Shape = (n, self.heads, q[-2], padded(k[-2]))
+        self.p: Shape = (n, self.heads, q[-2], row_length(k[-2]))
         self.scores = _scores_shape(layer, q, k)
         lead = self.scores[:-2]
         self.in_mask, self.mask_steps = np.zeros((n, self.heads), np.int64), np.zeros(2, np.int64)

@@ -210,7 +210,7 @@ def test_lists_whole_numbers_and_big_endian_arrays_are_taken_for_the_numbers_the
 @pytest.mark.parametrize("row", [row for row in ROWS if not isinstance(row.make(np.float64), nl.Graph)], ids=str)
 def test_the_repr_is_a_call_that_makes_such_a_layer(row):
     layer = row.make(np.float64)
-    made = eval(repr(layer), vars(nl).copy())
+    made = eval(repr(layer), {**vars(nl), "np": np})
     assert type(made) is type(layer)
     assert repr(made) == repr(layer)
     assert [p.shape for p in made.parameters().values()] == [p.shape for p in layer.parameters().values()]

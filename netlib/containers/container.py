@@ -94,7 +94,7 @@ class Container(Layer):
         Returns
         -------
         ndarray, tuple of ndarray, or None
-            A tuple if there are several inputs.
+            A tuple if there are several inputs. None for an input without a gradient, such as ids.
 
         Raises
         ------

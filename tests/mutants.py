@@ -41,7 +41,14 @@ FILES = [
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
-    "netlib/parameter.py": ("tests/optimizers/", "tests/kernels/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/parameter.py": (
+        "tests/test_gradient_of_rows.py",
+        "tests/optimizers/",
+        "tests/kernels/",
+        "tests/test_layer.py",
+        "tests/test_state.py",
+        "tests/test_arrays.py",
+    ),
     "netlib/containers/": (
         "tests/containers/",
         "tests/kernels/",
@@ -75,6 +82,11 @@ SHARED = {
     "global_pooling": "global|testpooling",
     "normalization": "norm",
     "standardization": "norm",
+    "ids": "embedding",
+    "positions": "positional|sinusoidal|rotary|testpositions",
+    "positional_embedding": "positional|testpositions",
+    "sinusoidal_encoding": "sinusoidal|testpositions",
+    "rotary_encoding": "rotary|testpositions",
     "upsample": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",

@@ -90,6 +90,11 @@ SHARED = {
     "upsample": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",
+    "recurrent_layer": "rnn|lstm|gru|testrecurrent",
+    "sequence_order": "rnn|lstm|gru|testrecurrent",
+    "rnn": "rnn|testrecurrent",
+    "lstm": "lstm|testrecurrent",
+    "gru": "gru|testrecurrent",
     "memory": "workarrays",
     "planning": "plan",
 }

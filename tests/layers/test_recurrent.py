@@ -340,19 +340,23 @@ def test_wrong_settings_are_refused(arguments, options, message):
 def test_arrays_that_do_not_fit_together_are_refused():
     weight = np.zeros((2, 8))
     for arrays, message in [
-        ((weight, weight), "got 2 arrays, expected weight_x, weight_h, bias"),
         ((weight, weight, np.zeros(7)), r"bias: got an array of shape \(7,\), expected \(8,\)"),
         ((np.zeros((3, 6)), weight, np.zeros(8)), r"weight_x: got an array of shape \(3, 6\), expected \(3, 8\)"),
         ((weight, np.zeros(8), np.zeros(8)), r"got an array of shape \(8,\), expected a matrix"),
     ]:
         with pytest.raises(nl.ShapeError, match=rf"^LSTM.from_arrays.*{message}"):
             nl.LSTM.from_arrays(*arrays)
+    with pytest.raises(nl.InvalidTypeError, match=r"^LSTM.from_arrays: got a bias_h, which only GRU has"):
+        nl.LSTM.from_arrays(weight, weight, np.zeros(8), np.zeros(2))
+    with pytest.raises(nl.InvalidValueError, match="hidden_features is 0"):
+        nl.RNN.from_arrays(np.zeros((3, 0)), np.zeros((0, 0)))
     for options in ({"layers": 2}, {"bidirectional": True}):
         with pytest.raises(nl.InvalidValueError, match="several layers, expected one in one direction"):
             nl.LSTM.from_arrays(weight, weight, np.zeros(8), **options)
     layer = nl.LSTM.from_arrays(np.ones((3, 8)), weight, np.ones(8), return_sequences=False)
     assert layer.dtype == np.float64
     assert layer.forward(np.ones((1, 2, 3))).shape == (1, 2)
+    assert not any(p.value.any() for p in nl.GRU.from_arrays(np.zeros((3, 6)), np.zeros((2, 6))).parameters().values())
 
 
 def test_initial_values_are_pytorchs():

@@ -24,7 +24,6 @@ from netlib.drawing.rules import rule_of
 FORMULA = [  # from the chapter's notation to Python's
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
-    (r"\(([^()]*), reshaped to ([\d×]+), its axes in the order (\([\d, ]+\))\)", r"reshaped(\1, '\2').transpose(\3)"),
     (r"\(([^()]*), reshaped to ([\d×]+)\)", r"reshaped(\1, '\2')"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
@@ -76,6 +75,8 @@ WORDS = {
     "tanh": np.tanh,
     "softmax": softmax,
     "tri": np.tri,
+    "heads": lambda x, n: np.stack(np.split(x, n, axis=-1), axis=-3),
+    "joined": lambda x: np.concatenate(np.moveaxis(x, -3, 0), axis=-1),
     "logsoftmax": lambda y: np.log(softmax(y)),
     "σ": lambda x: 1 / (1 + np.exp(-x)),
     "Φ": lambda x: (1 + erf(x / math.sqrt(2))) / 2,

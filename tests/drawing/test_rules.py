@@ -76,6 +76,8 @@ WORDS = {
     "tanh": np.tanh,
     "softmax": softmax,
     "tri": np.tri,
+    "heads": lambda x, n: np.stack(np.split(x, n, axis=-1), axis=-3),
+    "joined": lambda x: np.concatenate(np.moveaxis(x, -3, 0), axis=-1),
     "logsoftmax": lambda y: np.log(softmax(y)),
     "σ": lambda x: 1 / (1 + np.exp(-x)),
     "Φ": lambda x: (1 + erf(x / math.sqrt(2))) / 2,

@@ -303,6 +303,17 @@ def test_backward_drops_what_forward_dropped(make):
     assert np.array_equal(attention.backward(dout)[2], dv)
 
 
+def test_a_number_from_0_to_1_drops_a_weight_where_it_is_below_the_probability():
+    attention = nl.ScaledDotProductAttention(dropout=0.5)
+
+    class Numbers(np.random.Generator):
+        def random(self, shape, dtype):
+            return np.array([[0.0, 0.25, 0.5, 0.75]], dtype)
+
+    attention._rng = Numbers(np.random.PCG64(0))
+    assert attention.forward([[0.0]], np.zeros((4, 1)), np.eye(4)).tolist() == [[0.0, 0.0, 0.5, 0.5]]
+
+
 def test_the_seed_decides_what_is_dropped():
     q = np.ones((4, 4))
     a, b, c = (nl.ScaledDotProductAttention(dropout=0.5, rng=seed).forward(q, q, np.eye(4)) for seed in (5, 5, 6))

@@ -83,27 +83,6 @@ def multiply_rows(
             )  # fmt: skip
 
 
-@helper
-def add_bias_sigmoid(a: Array, bias: Array) -> None:
-    """Do ``a = sigmoid(a + bias)``."""
-    for j in range(a.size):
-        a[j] = sigmoid(a[j] + bias[j])
-
-
-@helper
-def add_bias_tanh(a: Array, bias: Array) -> None:
-    """Do ``a = tanh(a + bias)``."""
-    for j in range(a.size):
-        a[j] = tanh(a[j] + bias[j])
-
-
-@helper
-def add(total: Array, a: Array) -> None:
-    """Do ``total += a``."""
-    for j in range(total.size):
-        total[j] += a[j]
-
-
 @loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const int64[::1])")
 def lstm_steps(gates: Array, weight_h: Array, bias: Array, h: Array, c: Array, tanh_c: Array, rows: Array) -> None:
     """Run the steps of an `LSTM`.
@@ -125,25 +104,30 @@ def lstm_steps(gates: Array, weight_h: Array, bias: Array, h: Array, c: Array, t
     for t in range(n_steps):
         a = gates[t].reshape(-1)
         multiply_rows(a, in_gates, a, in_gates, h[t].reshape(-1), in_h, rows[t], w, m, 4 * m)
-        for r in range(rows[t]):
-            lstm_cell(gates[t, r], bias, c[t, r], c[t + 1, r], tanh_c[t, r], h[t + 1, r])
+        lstm_cells(gates[t], bias, c[t], c[t + 1], tanh_c[t], h[t + 1], rows[t])
         h[t + 1, rows[t] :], c[t + 1, rows[t] :] = h[t, rows[t] :], c[t, rows[t] :]
 
 
 @helper
-def lstm_cell(a: Array, bias: Array, c_before: Array, c: Array, tanh_c: Array, h: Array) -> None:
-    """Turn the numbers before the gates into the gates, and write the next state."""
-    m = c.size
-    add_bias_sigmoid(a[: 2 * m], bias[: 2 * m])
-    add_bias_tanh(a[2 * m : 3 * m], bias[2 * m : 3 * m])
-    add_bias_sigmoid(a[3 * m : 4 * m], bias[3 * m :])
-    i, f, g, o = a[:m], a[m : 2 * m], a[2 * m : 3 * m], a[3 * m : 4 * m]
-    for j in range(m):
-        c[j] = f[j] * c_before[j] + i[j] * g[j]
-    for j in range(m):
-        tanh_c[j] = tanh(c[j])
-    for j in range(m):
-        h[j] = o[j] * tanh_c[j]
+def lstm_cells(gates: Array, bias: Array, c_before: Array, c: Array, tanh_c: Array, h: Array, n: int) -> None:
+    """Turn the numbers before the gates into the gates in `n` rows, and write the next state."""
+    m = c.shape[1]
+    bias_i, bias_f, bias_g, bias_o = bias[:m], bias[m : 2 * m], bias[2 * m : 3 * m], bias[3 * m :]
+    for r in range(n):
+        i, f, g, o = gates[r, :m], gates[r, m : 2 * m], gates[r, 2 * m : 3 * m], gates[r, 3 * m : 4 * m]
+        c_before_r, c_r, tanh_c_r, h_r = c_before[r], c[r], tanh_c[r], h[r]
+        for j in range(m):
+            i[j] = sigmoid(i[j] + bias_i[j])
+        for j in range(m):
+            f[j] = sigmoid(f[j] + bias_f[j])
+        for j in range(m):
+            g[j] = tanh(g[j] + bias_g[j])
+        for j in range(m):
+            o[j] = sigmoid(o[j] + bias_o[j])
+        for j in range(m):
+            c_j = f[j] * c_before_r[j] + i[j] * g[j]
+            tanh_c_j = tanh(c_j)
+            c_r[j], tanh_c_r[j], h_r[j] = c_j, tanh_c_j, o[j] * tanh_c_j
 
 
 @loops(
@@ -174,27 +158,32 @@ def lstm_steps_backward(
     w, in_dh, in_da, flat_dh = tiled_transpose(weight_h), row_starts(n, dh.shape[1]), row_starts(n, 4 * m), dh.reshape(-1)
     dbias[:] = 0
     for t in range(n_steps - 1, -1, -1):
-        for r in range(rows[t]):
-            lstm_cell_backward(gates[t, r], c[t, r], tanh_c[t, r], dy[r, t], dh[r], dc[r], da[t, r])
-            add(dbias, da[t, r])
+        lstm_cells_backward(gates[t], c[t], tanh_c[t], dy, t, dh, dc, da[t], dbias, rows[t])
         da[t, rows[t] :] = 0
         multiply_rows(flat_dh, in_dh, flat_dh, in_dh, da[t].reshape(-1), in_da, rows[t], w, 4 * m, m)
 
 
 @helper
-def lstm_cell_backward(a: Array, c_before: Array, tanh_c: Array, dy: Array, dh: Array, dc: Array, da: Array) -> None:
-    """Write the gradients before the gates, and turn dh and dc into what reaches h and c."""
-    m = dy.size
-    for j in range(m):
-        i, f, g, o = a[j], a[m + j], a[2 * m + j], a[3 * m + j]
-        dh_j = dh[j] + dy[j]
-        dc_j = dc[j] + dh_j * o * (1 - tanh_c[j] * tanh_c[j])
-        da[j] = dc_j * g * i * (1 - i)
-        da[m + j] = dc_j * c_before[j] * f * (1 - f)
-        da[2 * m + j] = dc_j * i * (1 - g * g)
-        da[3 * m + j] = dh_j * tanh_c[j] * o * (1 - o)
-        dc[j] = dc_j * f
-        dh[j] = 0
+def lstm_cells_backward(
+    gates: Array, c_before: Array, tanh_c: Array, dy: Array, t: int, dh: Array, dc: Array, da: Array, dbias: Array, n: int
+) -> None:
+    """Write the gradients before the gates, and what reaches h and c directly into dh and dc."""
+    m = c_before.shape[1]
+    for r in range(n):
+        i, f, g, o = gates[r, :m], gates[r, m : 2 * m], gates[r, 2 * m : 3 * m], gates[r, 3 * m : 4 * m]
+        da_i, da_f, da_g, da_o = da[r, :m], da[r, m : 2 * m], da[r, 2 * m : 3 * m], da[r, 3 * m :]
+        c_before_r, tanh_c_r, dy_r, dh_r, dc_r, da_r = c_before[r], tanh_c[r], dy[r, t], dh[r], dc[r], da[r]
+        for j in range(m):
+            dh_j = dh_r[j] + dy_r[j]
+            dc_j = dc_r[j] + dh_j * o[j] * (1 - tanh_c_r[j] * tanh_c_r[j])
+            da_i[j] = dc_j * g[j] * i[j] * (1 - i[j])
+            da_f[j] = dc_j * c_before_r[j] * f[j] * (1 - f[j])
+            da_g[j] = dc_j * i[j] * (1 - g[j] * g[j])
+            da_o[j] = dh_j * tanh_c_r[j] * o[j] * (1 - o[j])
+            dc_r[j] = dc_j * f[j]
+            dh_r[j] = 0
+        for j in range(4 * m):
+            dbias[j] += da_r[j]
 
 
 @loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], const t[::1], t[:, :, ::1], t[:, :, ::1], const int64[::1])")
@@ -221,25 +210,28 @@ def gru_steps(gates: Array, weight_h: Array, bias: Array, bias_h: Array, h: Arra
     w, in_u, in_start, in_h = tiled(weight_h), row_starts(n, width), row_starts(n, 0), row_starts(n, m)
     for t in range(n_steps):
         multiply_rows(u.reshape(-1), in_u, start, in_start, h[t].reshape(-1), in_h, rows[t], w, m, 3 * m)
-        for r in range(rows[t]):
-            gru_cell(gates[t, r], bias, u[r], u_n[t, r], h[t, r], h[t + 1, r])
+        gru_cells(gates[t], bias, u, u_n[t], h[t], h[t + 1], rows[t])
         h[t + 1, rows[t] :] = h[t, rows[t] :]
 
 
 @helper
-def gru_cell(a: Array, bias: Array, u: Array, u_n: Array, h_before: Array, h: Array) -> None:
-    """Turn the numbers before the gates into the gates, and write the next state."""
-    m = h.size
-    add(a[: 2 * m], u)
-    add_bias_sigmoid(a[: 2 * m], bias[: 2 * m])
-    r, z, n = a[:m], a[m : 2 * m], a[2 * m : 3 * m]
-    for j in range(m):
-        u_n[j] = u[2 * m + j]
-    for j in range(m):
-        n[j] += r[j] * u_n[j]
-    add_bias_tanh(n, bias[2 * m :])
-    for j in range(m):
-        h[j] = n[j] + z[j] * (h_before[j] - n[j])
+def gru_cells(gates: Array, bias: Array, u: Array, u_n: Array, h_before: Array, h: Array, n: int) -> None:
+    """Turn the numbers before the gates into the gates in `n` rows, and write the next state."""
+    m = h.shape[1]
+    bias_r, bias_z, bias_n = bias[:m], bias[m : 2 * m], bias[2 * m :]
+    for row in range(n):
+        r, z, candidate = gates[row, :m], gates[row, m : 2 * m], gates[row, 2 * m : 3 * m]
+        to_r, to_z, to_n = u[row, :m], u[row, m : 2 * m], u[row, 2 * m : 3 * m]
+        u_row, h_before_row, h_row = u_n[row], h_before[row], h[row]
+        for j in range(m):
+            r[j] = sigmoid(r[j] + to_r[j] + bias_r[j])
+        for j in range(m):
+            z[j] = sigmoid(z[j] + to_z[j] + bias_z[j])
+        for j in range(m):
+            u_row[j] = to_n[j]
+            candidate[j] = tanh(candidate[j] + r[j] * to_n[j] + bias_n[j])
+        for j in range(m):
+            h_row[j] = candidate[j] + z[j] * (h_before_row[j] - candidate[j])
 
 
 @loops(
@@ -273,28 +265,37 @@ def gru_steps_backward(
     w, in_dh, in_du, flat_dh = tiled_transpose(weight_h), row_starts(n, dh.shape[1]), row_starts(n, 3 * m), dh.reshape(-1)
     dbias[:], dbias_h[:] = 0, 0
     for t in range(n_steps - 1, -1, -1):
-        for r in range(rows[t]):
-            gru_cell_backward(gates[t, r], h[t, r], u_n[t, r], dy[r, t], dh[r], du[t, r], da_n[t, r])
-            add(dbias[: 2 * m], du[t, r])
-            add(dbias[2 * m :], da_n[t, r])
-            add(dbias_h, du[t, r, 2 * m :])
+        gru_cells_backward(gates[t], h[t], u_n[t], dy, t, dh, du[t], da_n[t], dbias, dbias_h, rows[t])
         du[t, rows[t] :], da_n[t, rows[t] :] = 0, 0
         multiply_rows(flat_dh, in_dh, flat_dh, in_dh, du[t].reshape(-1), in_du, rows[t], w, 3 * m, m)
 
 
 @helper
-def gru_cell_backward(a: Array, h_before: Array, u_n: Array, dy: Array, dh: Array, du: Array, da_n: Array) -> None:
-    """Write the gradients before the gates, and turn dh into what reaches h directly."""
-    m = dy.size
-    for j in range(m):
-        r, z, n = a[j], a[m + j], a[2 * m + j]
-        dh_j = dh[j] + dy[j]
-        da_n_j = dh_j * (1 - z) * (1 - n * n)
-        da_n[j] = da_n_j
-        du[j] = da_n_j * u_n[j] * r * (1 - r)
-        du[m + j] = dh_j * (h_before[j] - n) * z * (1 - z)
-        du[2 * m + j] = da_n_j * r
-        dh[j] = dh_j * z
+def gru_cells_backward(
+    gates: Array, h_before: Array, u_n: Array, dy: Array, t: int, dh: Array, du: Array, da_n: Array,
+    dbias: Array, dbias_h: Array, n: int,
+) -> None:  # fmt: skip
+    """Write the gradients before the gates, and what reaches h directly into dh."""
+    m = h_before.shape[1]
+    dbias_rz, dbias_n = dbias[: 2 * m], dbias[2 * m :]
+    for row in range(n):
+        r, z, candidate = gates[row, :m], gates[row, m : 2 * m], gates[row, 2 * m : 3 * m]
+        du_r, du_z, du_n, du_row = du[row, :m], du[row, m : 2 * m], du[row, 2 * m :], du[row]
+        h_before_row, u_row, dy_row, dh_row, da_n_row = h_before[row], u_n[row], dy[row, t], dh[row], da_n[row]
+        for j in range(m):
+            dh_j = dh_row[j] + dy_row[j]
+            da_n_j = dh_j * (1 - z[j]) * (1 - candidate[j] * candidate[j])
+            da_n_row[j] = da_n_j
+            du_r[j] = da_n_j * u_row[j] * r[j] * (1 - r[j])
+            du_z[j] = dh_j * (h_before_row[j] - candidate[j]) * z[j] * (1 - z[j])
+            du_n[j] = da_n_j * r[j]
+            dh_row[j] = dh_j * z[j]
+        for j in range(2 * m):
+            dbias_rz[j] += du_row[j]
+        for j in range(m):
+            dbias_n[j] += da_n_row[j]
+        for j in range(m):
+            dbias_h[j] += du_n[j]
 
 
 @loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], const int64[::1], boolean)")
@@ -326,8 +327,8 @@ def rnn_steps(a: Array, weight_h: Array, bias: Array, h: Array, rows: Array, is_
                     v = a_r[j] + bias[j]
                     h_r[j] = zero if v <= zero else v
             else:
-                add_bias_tanh(a_r[:m], bias)
-                h_r[:] = a_r[:m]
+                for j in range(m):
+                    h_r[j] = tanh(a_r[j] + bias[j])
         h[t + 1, rows[t] :] = h[t, rows[t] :]
 
 
@@ -360,6 +361,7 @@ def rnn_steps_backward(weight_h: Array, h: Array, dy: Array, dh: Array, da: Arra
                 slope = (one if h_r[j] > zero else zero) if is_relu else one - h_r[j] * h_r[j]
                 da_r[j] = (dh_r[j] + dy_r[j]) * slope
                 dh_r[j] = zero
-            add(dbias, da_r)
+            for j in range(m):
+                dbias[j] += da_r[j]
         da[t, rows[t] :] = 0
         multiply_rows(flat_dh, in_dh, flat_dh, in_dh, da[t].reshape(-1), in_da, rows[t], w, m, m)

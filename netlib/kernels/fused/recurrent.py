@@ -72,7 +72,7 @@ class _Pass:
     def gates(self) -> Array:
         """Return the gates as the layer keeps them."""
         gates = self.a[:, :, : len(self.dbias)]
-        return gates.reshape(*gates.shape[:2], -1, self.layer.hidden_features).transpose(0, 2, 1, 3)
+        return gates.reshape(*gates.shape[:2], -1, self.layer.hidden_features).transpose(2, 0, 1, 3)
 
     def make_arrays(self) -> None:
         """Make the arrays of this kind of layer."""

@@ -58,6 +58,10 @@ CONCERNED = {  # which tests come first
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
     "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "attention_inputs": "attention",
+    "attention_rule": "attention",
+    "head_attention": "attention|transformer",
+    "rows": "attention",
     "broadcasting": "add|subtract|multiply|divide|concatenate",
     "windows": "conv|maxpool|avgpool|testpooling",
     "per_axis": "conv|pool",

@@ -23,6 +23,7 @@ from .conv_transpose import ConvTranspose3d as ConvTranspose3d
 from .divide import Divide as Divide
 from .dropout import Dropout as Dropout
 from .elu import ELU as ELU
+from .embedding import Embedding as Embedding
 from .flatten import Flatten as Flatten
 from .gelu import GELU as GELU
 from .global_pooling import GlobalAvgPool as GlobalAvgPool

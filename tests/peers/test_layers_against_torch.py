@@ -89,6 +89,45 @@ def batch_norm(layer, x, weight=None, bias=None):
     return functional.batch_norm(x, mean, variance, weight, bias, layer.training, layer.momentum, layer.eps)
 
 
+def attention(layer, q, k, v, mask=None):
+    if mask is None:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=layer.causal)
+    allowed = mask & (torch.ones(q.shape[-2], k.shape[-2]).tril() > 0) if layer.causal else mask
+    scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~allowed & allowed.any(-1, keepdim=True), -torch.inf)
+    return torch.softmax(scores, -1) * allowed @ v  # without NaN for a query that may look nowhere
+
+
+def multi_head_attention(layer, *tensors):
+    *xs, wq, bq, wk, bk, wv, bv, w, b = tensors
+    masks = [xs.pop()] if layer.mask else []
+    projected = [functional.linear(x, v.T, c) for x, v, c in zip(xs * (3 // len(xs)), (wq, wk, wv), (bq, bk, bv), strict=True)]
+    heads = [x.unflatten(-1, (layer.heads, -1)).transpose(-2, -3) for x in projected]
+    y = attention(layer, *heads, *masks)
+    return functional.linear(y.transpose(-2, -3).flatten(-2), w.T, b)
+
+
+def transformer_block(layer, x, *tensors):
+    masks, tensors = ([tensors[0]], tensors[1:]) if layer.mask else ([], tensors)
+    (g, c), parameters, (h, d, v, s, w, b) = tensors[:2], tensors[2:10], tensors[10:]
+    norm1, norm2 = (lambda x, w=w, b=b: functional.layer_norm(x, (layer.features,), w, b) for w, b in [(g, c), (h, d)])
+    activation = THEIRS[type(layer.activation)]
+
+    def feedforward(x):
+        return functional.linear(activation(layer.activation, functional.linear(x, v.T, s)), w.T, b)
+
+    if layer.norm_first:
+        x = x + multi_head_attention(layer, norm1(x), *masks, *parameters)
+        return x + feedforward(norm2(x))
+    x = norm1(x + multi_head_attention(layer, x, *masks, *parameters))
+    return norm2(x + feedforward(x))
+
+
+def embedding(layer, ids, weight):
+    """Return rows of the weight, of which ours has zeros for the padding."""
+    rows = functional.embedding(ids, weight, layer.padding)
+    return rows if layer.padding is None else rows * (ids != layer.padding)[..., None]
+
+
 IMAGES = {
     **dict.fromkeys((nl.Conv1d, nl.Conv2d, nl.Conv3d), convolution),
     **dict.fromkeys((nl.ConvTranspose1d, nl.ConvTranspose2d, nl.ConvTranspose3d), transposed_convolution),
@@ -134,7 +173,11 @@ THEIRS = (
         nl.Multiply: lambda layer, a, b: a * b,
         nl.Divide: lambda layer, a, b: a / b,
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
+        nl.Embedding: embedding,
         nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
+        nl.ScaledDotProductAttention: attention,
+        nl.MultiHeadAttention: multi_head_attention,
+        nl.TransformerBlock: transformer_block,
     }
 )
 
@@ -144,6 +187,15 @@ def _residual_image_network(x, w, b, v, c, weight, bias):
     h = torch.relu(functional.conv2d(x, w, b, padding=1))
     normalized = functional.conv2d(h, v, c, padding="same") / math.sqrt(1 + 1e-5) * weight[:, None, None] + bias[:, None, None]
     return functional.max_pool2d(h + torch.relu(normalized), 2).flatten(1)
+
+
+def _language_network(ids, weight, w, b):
+    return functional.silu(functional.linear(embedding(nl.Embedding(5, 3, 1), ids, weight), w.T, b))
+
+
+def _network_of_ids_and_numbers(ids, x, one, other, v, c, w, b):
+    other = embedding(nl.Embedding(5, 3, 2), ids, other) * functional.linear(x, v.T, c)
+    return torch.relu(functional.linear(functional.embedding(ids, one) + other, w.T, b))
 
 
 CONTAINERS = {  # the containers of the table, written out; parameters come in the order of ours
@@ -156,6 +208,8 @@ CONTAINERS = {  # the containers of the table, written out; parameters come in t
         torch.tanh(x @ w) ** 2 + functional.linear(x, v.T, b) - torch.tanh(x @ w) / torch.tensor([0.5, -2.0]).double()
     ),
     table._image_network: _residual_image_network,
+    table._language_network: _language_network,
+    table._network_of_ids_and_numbers: _network_of_ids_and_numbers,
     table._two_in_two_out: lambda x, z, w, b: (functional.linear(x, w.T, b) * z, functional.softplus(functional.linear(x, w.T, b))),
 }
 ACTIVATIONS = [nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus]
@@ -170,15 +224,16 @@ def as_tuple(y):
 def assert_equal_pytorch(layer, function, inputs, relaid=np.array):
     """Assert that y, dx and the parameters' gradients are `function`'s to 1e-9."""
     parameters = list(layer.parameters().values())
-    tensors = [torch.tensor(np.array(a), requires_grad=True) for a in (*inputs, *(p.value for p in parameters))]
+    arrays = [np.array(a) for a in (*inputs, *(p.value for p in parameters))]
+    tensors = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     theirs = as_tuple(function(*tensors))
     ours = as_tuple(layer.forward(*map(relaid, inputs)))
     rng = np.random.default_rng(3)
     douts = [np.array(rng.normal(size=np.shape(y))) for y in ours]
     torch.autograd.backward(theirs, [torch.tensor(d) for d in douts])
     dx = as_tuple(layer.backward(tuple(map(relaid, douts)) if len(douts) > 1 else relaid(douts[0])))
-    got = [*ours, *dx, *(p.grad for p in parameters)]
-    wanted = [y.detach() for y in theirs] + [t.grad for t in tensors]
+    got = [*ours, *(d for d in dx if d is not None), *(p.grad for p in parameters)]
+    wanted = [y.detach() for y in theirs] + [t.grad for t in tensors if t.requires_grad]
     for a, b in zip(got, wanted, strict=True):
         assert np.shape(a) == tuple(b.shape)
         assert np.allclose(a, b.numpy(), rtol=1e-9, atol=1e-12)
@@ -208,7 +263,7 @@ def test_every_layer_has_a_referee():
 def test_forward_and_all_gradients_equal_pytorchs_for_inputs_of_any_size(row):
     for scale in (1.0, 1e-4, 30.0, 1e4):
         layer = made(row)
-        assert_equal_pytorch(layer, referee(row, layer), [scale * x for x in row.inputs])
+        assert_equal_pytorch(layer, referee(row, layer), row.with_numbers(lambda x, scale=scale: scale * x))
 
 
 @pytest.mark.parametrize("row", {type(row.make(np.float64)): row for row in ROWS}.values(), ids=str)

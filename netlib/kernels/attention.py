@@ -1,19 +1,23 @@
 """Attention, forward and backward, of one head of one sample after another.
 
 The equations and their derivation are on the page of the layer, `attention.py`. What is faster
-here: scores, softmax and the product with the values follow each other in the cache, a block of
-queries at a time; blocks of keys that a causal query may not look at are skipped; and heads are
+here: scores, softmax and the product with the values follow each other in the cache, for a few
+queries at a time; blocks of keys at which a causal query may not look are skipped; and heads are
 read where they lie among the features, without transposing whole arrays.
 
 q is (N, T, heads · d), k is (N, S, heads · d), v is (N, S, heads · d_v), y is (N, T, heads · d_v),
 and p is (N, heads, T, `row_length(S)`), of which the first S columns count.
 
 A mask is a vector of booleans, empty if there is none. That of sample n and head h begins at
-``in_mask[n, h]``, and `mask_steps` leads to the next query and the next key in it. So a mask that
-is the same for several of them is not copied.
+``in_mask[n, h]``, and `mask_steps` leads to the next query and to the next key in it. So a mask
+that is the same for several of them is not copied.
+
+Numbers that are not finite spread as in the layer, except from keys that are skipped.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,114 +29,150 @@ from .recurrent import row_starts
 from .vectors import ROWS, VECTOR, multiply_tile, subtract_largest
 
 LANES = 16
-"""Rows of scores are processed so many numbers at a time: a vector register, or two."""
-BLOCK = 1 << 15
-"""The most bytes of scores between two products, unless a single tile has more: they stay in L1."""
-IN_PLACE = 512
-"""The most bytes from one row to the next for which a head is read where it lies."""
+"""Rows of scores have a multiple of so many numbers: one vector register, or two."""
 PANEL = 32
 """The largest width of tiles."""
+BLOCK = 1 << 15
+"""The most bytes of scores at a time in forward, if they are more than a tile. They stay in L1."""
 QUERIES = 64
-"""Backward sums the gradients of keys and values over so many queries in a register."""
+"""Backward sums the gradients of keys and values over so many queries at a time."""
+IN_PLACE = 512
+"""The most bytes from one row to the next for which a head is read where it lies."""
 
 
-@helper
-def padded(n_keys: int) -> int:
-    """Return `n_keys` rounded up to whole vector registers."""
-    return (n_keys + LANES - 1) // LANES * LANES
+class Rows(NamedTuple):
+    """The rows of a matrix in a vector: row i begins at ``start + starts[i]``."""
+
+    vector: Array
+    start: int
+    starts: Array
+
+
+class Factor(NamedTuple):
+    """The second factor of a product, in a vector, with the steps to the next row and column.
+
+    Only the columns of a tile must lie side by side.
+    """
+
+    vector: Array
+    start: int
+    down: int
+    across: int
 
 
 @helper
 def row_length(n_keys: int) -> int:
     """Return the length of a row of p.
 
-    It is no multiple of 1 kB, so that a column of p does not have all its numbers in a few lines of
-    the cache.
+    It is no multiple of 1 kB, so that the numbers of a column do not compete for the same few
+    places in the cache.
     """
-    n = padded(n_keys)
+    n = in_tiles(n_keys, LANES)
     return n + LANES if n % 256 == 0 else n
 
 
 @helper
-def multiply_blocks(
-    y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array, x: Array, x0: int, x_rows: Array, x_step: int,
-    w: Array, w0: int, w_step: int, w_across: int, first: int, last: int, begins: Array, ends: Array, widths: Array,
-) -> None:  # fmt: skip
-    """Set rows `first` to `last` of y to those of `start` plus a product of x and w.
+def half_vector(x: Array) -> int:
+    """Return how many numbers the narrowest tile has in a row."""
+    return VECTOR // x.itemsize // 2  # type: ignore[no-any-return]
 
-    The b-th block of `ROWS` rows has ``widths[b]`` numbers in a row, and sums the products of the
-    numbers ``begins[b]`` to ``ends[b]`` of the rows of x with these rows of w.
+
+@helper
+def multiply_blocks(
+    y: Rows, start: Rows, x: Rows, x_step: int, w: Factor, first: int, last: int, begins: Array, ends: Array, widths: Array
+) -> None:
+    """Set rows `first` to `last` of y to those of `start` plus the product of x and w.
+
+    Rows come in blocks of `ROWS`. Block b has ``widths[b]`` columns, and sums over the numbers
+    ``begins[b]`` to ``ends[b]`` of a row of x, which follow in steps of `x_step`.
     """
-    half, once = VECTOR // w.itemsize // 2, np.zeros(1, np.int64)
+    half, once = half_vector(w.vector), np.zeros(1, np.int64)
     for row in range(first, last, ROWS):
-        begin, end, width = begins[row // ROWS], ends[row // ROWS], widths[row // ROWS]
+        begin, length, width = begins[row // ROWS], ends[row // ROWS] - begins[row // ROWS], widths[row // ROWS]
         column = 0
         while column < width:
             halves = (width - column) // half
             tile = (4 if halves >= 4 else 2 if halves >= 2 else 1) * half
             multiply_tile(
-                y, y0 + column, y_rows, start, s0 + column, s_rows, x, x0 + begin * x_step, x_rows, row, once,
-                w, w0 + begin * w_step + column * w_across, once, end - begin, x_step, w_step, tile,
+                y.vector, y.start + column, y.starts, start.vector, start.start + column, start.starts,
+                x.vector, x.start + begin * x_step, x.starts, row, once,
+                w.vector, w.start + begin * w.down + column * w.across, once, length, x_step, w.down, tile,
             )  # fmt: skip
             column += tile
 
 
 @helper
-def rows_of(x: Array, column: int, d: int, buffer: Array, width: int) -> tuple[Array, int, int]:
-    """Return a vector, where in it the columns of one head begin, and the step to the next row.
+def is_in_place(x: Array, d: int) -> bool:
+    """Return whether the columns of a head, `d` of those of x, are used where they lie."""
+    return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE  # type: ignore[no-any-return]
 
-    It is x itself, if whole tiles can be read there, or else `buffer`, with rows of `width` numbers.
-    """
-    if is_read_in_place(x, d):
-        return x.reshape(-1), column, x.shape[1]
+
+@helper
+def rows_of(x: Array, column: int, d: int, buffer: Array) -> Factor:
+    """Return the columns of one head, from `column` on, where they lie or copied into `buffer`."""
+    if is_in_place(x, d):
+        return Factor(x.reshape(-1), column, x.shape[1], 1)
+    width = in_tiles(d, half_vector(x))
     for t in range(x.shape[0]):
         line, into = x[t, column : column + d], buffer[t * width : t * width + d]
         for c in range(d):
             into[c] = line[c]
-    return buffer, 0, width
+    return Factor(buffer, 0, width, 1)
 
 
 @helper
-def is_read_in_place(x: Array, d: int) -> bool:
-    return d % (VECTOR // x.itemsize // 2) == 0 and x.shape[1] * x.itemsize <= IN_PLACE
+def columns_of(x: Array, column: int, d: int, buffer: Array, factor: float) -> Factor:
+    """Return the transpose of the columns of one head, times `factor`, in `buffer`.
 
-
-@helper
-def read_columns(x: Array, column: int, d: int, columns: Array, factor: float) -> None:
-    """Write the columns of one head, times `factor`, as rows of `PANEL` numbers.
-
-    The rows for the first `PANEL` positions come first, then those for the next ones. The last
-    position may be written several times.
+    It is cut into panels of `PANEL` columns, whose rows lie side by side. The last position may be
+    written several times.
     """
     last = x.shape[0] - 1
     for t in range(0, last + 1, 4):  # four numbers in a row at a time, which is faster than one
         in_panel = t // PANEL * PANEL * d + t % PANEL
         a, b = x[t, column : column + d], x[min(t + 1, last), column : column + d]
         e, f = x[min(t + 2, last), column : column + d], x[min(t + 3, last), column : column + d]
-        into = columns[in_panel : in_panel + (d - 1) * PANEL + 4]
+        into = buffer[in_panel : in_panel + (d - 1) * PANEL + 4]
         for c in range(d):
             into[c * PANEL] = a[c] * factor
             into[c * PANEL + 1] = b[c] * factor
             into[c * PANEL + 2] = e[c] * factor
             into[c * PANEL + 3] = f[c] * factor
+    return Factor(buffer, 0, PANEL, d)
 
 
 @helper
-def write_rows(rows: Array, width: int, x: Array, column: int, d: int) -> None:
-    """Write rows of `width` numbers into the columns of one head."""
+def target(x: Array, column: int, buffer: Array, starts: Array, in_place: bool) -> Rows:
+    """Return the rows into which the columns of one head are written, from `column` on."""
+    return Rows(x.reshape(-1), column, starts) if in_place else Rows(buffer, 0, starts)
+
+
+@helper
+def write_rows(rows: Rows, x: Array, column: int, d: int) -> None:
+    """Write rows into the columns of one head."""
     for t in range(x.shape[0]):
-        line, into = rows[t * width : t * width + d], x[t, column : column + d]
+        line, into = rows.vector[rows.starts[t] : rows.starts[t] + d], x[t, column : column + d]
         for c in range(d):
             into[c] = line[c]
 
 
 @helper
-def hide(s: Array, in_s: Array, first: int, last: int, lengths: Array, mask: Array, in_mask: int, steps: Array) -> None:
-    """Replace the scores of keys that a query may not look at by -inf."""
-    nothing = s.dtype.type(-np.inf)
+def count_seen(n_queries: int, n_keys: int, causal: bool, multiple: int) -> Array:
+    """Return at how many keys each block of `ROWS` queries looks, rounded up to a multiple."""
+    n_seen = np.full((n_queries + ROWS - 1) // ROWS, in_tiles(n_keys, multiple))
+    if causal:
+        for b in range(len(n_seen)):
+            n_seen[b] = in_tiles(min((b + 1) * ROWS, n_keys), multiple)
+    return n_seen
+
+
+@helper
+def hide(scores: Rows, first: int, last: int, n_seen: Array, mask: Array, in_mask: int, steps: Array) -> None:
+    """Replace the scores of keys at which a query may not look by -inf."""
+    nothing = scores.vector.dtype.type(-np.inf)
     for t in range(first, last):
-        n, at = lengths[t // ROWS], in_mask + t * steps[0]
-        row = s[in_s[t] : in_s[t] + n]
+        n, at, begin = n_seen[t // ROWS], in_mask + t * steps[0], scores.starts[t]
+        row = scores.vector[begin : begin + n]
         if steps[1] == 1:
             allowed = mask[at : at + n]
             for j in range(n):
@@ -142,98 +182,30 @@ def hide(s: Array, in_s: Array, first: int, last: int, lengths: Array, mask: Arr
 
 
 @helper
-def softmax_rows(s: Array, in_s: Array, first: int, last: int, n_keys: int, causal: bool, lengths: Array, p: Array, in_p: Array) -> None:
-    """Write the softmax of rows of scores into p."""
-    zero, one, size = s.dtype.type(0), s.dtype.type(1), 0
+def softmax_rows(scores: Rows, p: Rows, first: int, last: int, n_keys: int, causal: bool, lengths: Array) -> None:
+    """Write the softmax of rows of scores into p. The scores lie one after another, without gaps."""
+    s, end, one = scores.vector, 0, scores.vector.dtype.type(1)
     for t in range(first, last):
-        size = in_s[t] + lengths[t // ROWS]
-        subtract_largest(s[in_s[t] : size], min(n_keys, t + 1) if causal else n_keys)
-    for j in range(size):  # those of all rows at once, which makes a long loop
+        begin, end = scores.starts[t], scores.starts[t] + lengths[t // ROWS]
+        subtract_largest(s[begin:end], min(n_keys, t + 1) if causal else n_keys)
+    for j in range(end):  # all rows at once, since loops over many numbers are faster
         s[j] = exp(s[j])
     for t in range(first, last):
-        n = lengths[t // ROWS]
-        e, row, total = s[in_s[t] : in_s[t] + n], p[in_p[t] : in_p[t] + n], zero
+        n, begin, into = lengths[t // ROWS], scores.starts[t], p.starts[t]
+        e, row, total = s[begin : begin + n], p.vector[into : into + n], s.dtype.type(0)
         for j in range(n):
             total += e[j]
-        factor = one / max(total, one)  # the largest of them, if any, is 1
+        share = one / (one if total < one else total)  # the largest number is 1, unless none is allowed
         for j in range(n):
-            row[j] = e[j] * factor
+            row[j] = e[j] * share
 
 
 @helper
-def blocks(n_queries: int, n_keys: int, causal: bool) -> Array:
-    """Return how many keys each block of `ROWS` queries looks at."""
-    if not causal:
-        return np.full((n_queries + ROWS - 1) // ROWS, n_keys)
-    return np.minimum((np.arange((n_queries + ROWS - 1) // ROWS) + 1) * ROWS, n_keys)
-
-
-@loops(
-    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const boolean[::1], const int64[:, ::1], const int64[::1],"
-    " boolean, t[:, :, :, ::1], t[:, :, ::1])"
-)
-def attend(
-    q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array
-) -> None:
-    """Write the weights p, and y.
-
-    Where a causal query may not look, p must be zero. If p has only one sample and one head,
-    though there are more, it serves them all.
-    """
-    n_queries, n_keys, n_heads, width_p = q.shape[1], k.shape[1], in_mask.shape[1], p.shape[3]
-    d, d_v = q.shape[2] // n_heads, v.shape[2] // n_heads
-    width_v = in_tiles(d_v, VECTOR // q.itemsize // 2)
-    factor = q.dtype.type(1 / np.sqrt(d))
-    keys, value_rows = np.zeros(d * in_tiles(n_keys, PANEL), q.dtype), np.zeros(n_keys * width_v, q.dtype)
-    out = np.empty(n_queries * width_v, q.dtype)
-    zeros, no_rows = np.zeros(max(width_p, width_v), q.dtype), np.zeros(n_queries + ROWS, np.int64)
-    in_q, in_p, in_out = row_starts(n_queries, n_heads * d), row_starts(n_queries, width_p), row_starts(n_queries, width_v)
-    in_y = row_starts(n_queries, n_heads * d_v)
-    n_seen = blocks(n_queries, n_keys, causal)
-    none, of_d, of_v = np.zeros_like(n_seen), np.full_like(n_seen, d), np.full_like(n_seen, width_v)
-    n_seen_padded = np.array([padded(n) for n in n_seen])
-    at_once = max(ROWS, BLOCK // (width_p * q.itemsize) // ROWS * ROWS)
-    at_once = min(at_once, len(n_seen) * ROWS)
-    scores, in_scores = np.empty(at_once * width_p, q.dtype), np.empty(len(in_p), np.int64)
-    for n in range(q.shape[0]):
-        for h in range(n_heads):
-            read_columns(k[n], h * d, d, keys, factor)
-            values, in_values, value_step = rows_of(v[n], h * d_v, d_v, value_rows, width_v)
-            weights = p[n if len(p) > 1 else 0, h if p.shape[1] > 1 else 0].reshape(-1)
-            queries = q[n].reshape(-1)
-            for first in range(0, n_queries, at_once):
-                last = min(first + at_once, n_queries)
-                size = 0
-                for t in range(first, last + ROWS):
-                    in_scores[t] = size if t < last else in_scores[last - 1]
-                    if t < last:
-                        size += n_seen_padded[t // ROWS]
-                multiply_blocks(
-                    scores, 0, in_scores, zeros, 0, no_rows, queries, h * d, in_q, 1, keys, 0, PANEL, d, first, last, none, of_d, n_seen_padded
-                )
-                if mask.size > 0:
-                    hide(scores, in_scores, first, last, n_seen, mask, in_mask[n, h], mask_steps)
-                softmax_rows(scores, in_scores, first, last, n_keys, causal, n_seen_padded, weights, in_p)
-                if is_read_in_place(v[n], d_v):
-                    multiply_blocks(
-                        y[n].reshape(-1), h * d_v, in_y, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, 1, first, last, none, n_seen, of_v
-                    )
-                else:
-                    multiply_blocks(
-                        out, 0, in_out, zeros, 0, no_rows, weights, 0, in_p, 1, values, in_values, value_step, 1, first, last, none, n_seen, of_v
-                    )
-            if not is_read_in_place(v[n], d_v):
-                write_rows(out, width_v, y[n], h * d_v, d_v)
-
-
-@helper
-def softmax_rows_backward(
-    p: Array, in_p: Array, d: Array, in_d: Array, first: int, last: int, lengths: Array, factor: float
-) -> None:
+def softmax_rows_backward(p: Rows, dp: Rows, first: int, last: int, lengths: Array, factor: float) -> None:
     """Replace the gradients of rows of p by those of the scores, times `factor`."""
     for t in range(first, last):
-        n = lengths[t // ROWS]
-        row, of_row, total = p[in_p[t] : in_p[t] + n], d[in_d[t] : in_d[t] + n], p.dtype.type(0)
+        n, in_p, in_dp = lengths[t // ROWS], p.starts[t], dp.starts[t]
+        row, of_row, total = p.vector[in_p : in_p + n], dp.vector[in_dp : in_dp + n], p.vector.dtype.type(0)
         for j in range(n):
             total += row[j] * of_row[j]
         for j in range(n):
@@ -241,81 +213,103 @@ def softmax_rows_backward(
 
 
 @loops(
-    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], int64, boolean,"
-    " t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
+    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const boolean[::1], const int64[:, ::1], const int64[::1],"
+    " boolean, t[:, :, :, ::1], t[:, :, ::1])"
 )
-def attend_backward(
-    dy: Array, q: Array, k: Array, v: Array, p: Array, n_heads: int, causal: bool, dq: Array, dk: Array, dv: Array
-) -> None:
-    """Write the gradients of q, k and v."""
-    n_queries, n_keys, width_p = q.shape[1], k.shape[1], p.shape[3]
-    d, d_v = q.shape[2] // n_heads, v.shape[2] // n_heads
-    half = VECTOR // q.itemsize // 2
-    width, width_v, one = in_tiles(d, half), in_tiles(d_v, half), q.dtype.type(1)
-    factor = q.dtype.type(1 / np.sqrt(d))
-    columns, key_rows = np.zeros(d_v * in_tiles(n_keys, PANEL), q.dtype), np.zeros(n_keys * width, q.dtype)
-    query_rows, dout_rows = np.zeros(n_queries * width, q.dtype), np.zeros(n_queries * width_v, q.dtype)
-    of_q, of_k, of_v = np.empty(n_queries * width, q.dtype), np.empty(n_keys * width, q.dtype), np.empty(n_keys * width_v, q.dtype)
-    ds = np.empty(min(n_queries, QUERIES) * width_p, q.dtype)
-    zeros, no_rows = np.zeros(max(width_p, width), q.dtype), np.zeros(n_queries + ROWS, np.int64)
-    in_dy, in_p, in_ds = row_starts(n_queries, n_heads * d_v), row_starts(n_queries, width_p), np.empty(n_queries + ROWS, np.int64)
-    in_place, in_place_v = is_read_in_place(q[0], d), is_read_in_place(v[0], d_v)
-    in_q = row_starts(n_queries, n_heads * d if in_place else width)
-    in_k = row_starts(n_keys, n_heads * d if in_place else width)
-    in_v = row_starts(n_keys, n_heads * d_v if in_place_v else width_v)
-    in_row = row_starts(n_keys, 1)
-    n_seen = blocks(n_queries, n_keys, causal)
-    n_seen_padded = np.array([padded(n) for n in n_seen])
-    none, of_d_v, of_width = np.zeros_like(n_seen), np.full_like(n_seen, d_v), np.full_like(n_seen, width)
-    n_key_blocks = (n_keys + ROWS - 1) // ROWS
-    begins, ends = np.zeros(n_key_blocks, np.int64), np.zeros(n_key_blocks, np.int64)
-    widths, widths_v = np.full(n_key_blocks, width), np.full(n_key_blocks, width_v)
+def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array) -> None:
+    """Write p and y.
+
+    Where a causal query may not look, p must be zero. If nobody reads p afterwards, one sample and
+    one head suffice: (1, 1, T, `row_length(S)`).
+    """
+    n_queries, n_keys, n_heads, length = q.shape[1], k.shape[1], in_mask.shape[1], p.shape[3]
+    d, d_v, dtype = q.shape[2] // n_heads, v.shape[2] // n_heads, q.dtype
+    width_v, in_place = in_tiles(d_v, half_vector(q)), is_in_place(v, d_v)
+    n_blocks = (n_queries + ROWS - 1) // ROWS
+    n_at_once = min(n_blocks, max(1, BLOCK // (length * q.itemsize) // ROWS)) * ROWS
+    key_columns, value_rows = np.zeros(in_tiles(n_keys, PANEL) * d, dtype), np.zeros(n_keys * width_v, dtype)
+    some_scores, some_y = np.empty(n_at_once * length, dtype), np.empty(n_queries * width_v, dtype)
+    zeros = Rows(np.zeros(max(length, width_v), dtype), 0, row_starts(n_queries, 0))
+    in_q, in_p, in_y = row_starts(n_queries, q.shape[2]), row_starts(n_queries, length), row_starts(n_queries, y.shape[2] if in_place else width_v)
+    scores = Rows(some_scores, 0, row_starts(n_queries, 0))
+    n_seen, lengths = count_seen(n_queries, n_keys, causal, 1), count_seen(n_queries, n_keys, causal, LANES)
+    nothing, ds, widths_v = np.full(n_blocks, 0), np.full(n_blocks, d), np.full(n_blocks, width_v)
+    factor = dtype.type(1 / np.sqrt(d))
+    for n in range(q.shape[0]):
+        for h in range(n_heads):
+            keys = columns_of(k[n], h * d, d, key_columns, factor)
+            values = rows_of(v[n], h * d_v, d_v, value_rows)
+            queries, ys = Rows(q[n].reshape(-1), h * d, in_q), target(y[n], h * d_v, some_y, in_y, in_place)
+            weights = Rows(p[min(n, p.shape[0] - 1), min(h, p.shape[1] - 1)].reshape(-1), 0, in_p)
+            for first in range(0, n_queries, n_at_once):
+                last, end = min(first + n_at_once, n_queries), 0
+                for t in range(first, last + ROWS):
+                    scores.starts[t] = end if t < last else scores.starts[last - 1]
+                    end += lengths[t // ROWS] if t < last else 0
+                multiply_blocks(scores, zeros, queries, 1, keys, first, last, nothing, ds, lengths)
+                if mask.size > 0:
+                    hide(scores, first, last, n_seen, mask, in_mask[n, h], mask_steps)
+                softmax_rows(scores, weights, first, last, n_keys, causal, lengths)
+                multiply_blocks(ys, zeros, weights, 1, values, first, last, nothing, n_seen, widths_v)
+            if not in_place:
+                write_rows(ys, y[n], h * d_v, d_v)
+
+
+@loops(
+    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], boolean, t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
+)
+def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, causal: bool, dq: Array, dk: Array, dv: Array) -> None:
+    """Write the gradients of q, k and v, given the p of forward."""
+    n_queries, n_keys, n_heads, length = q.shape[1], k.shape[1], p.shape[1], p.shape[3]
+    d, d_v, dtype = q.shape[2] // n_heads, v.shape[2] // n_heads, q.dtype
+    width, in_place = in_tiles(d, half_vector(q)), is_in_place(q, d)
+    width_v, in_place_v = in_tiles(d_v, half_vector(q)), is_in_place(v, d_v)
+    n_blocks, n_key_blocks = (n_queries + ROWS - 1) // ROWS, (n_keys + ROWS - 1) // ROWS
+    query_rows, some_dq = np.zeros(n_queries * width, dtype), np.empty(n_queries * width, dtype)
+    key_rows, some_dk = np.zeros(n_keys * width, dtype), np.empty(n_keys * width, dtype)
+    dy_rows, some_dv = np.zeros(n_queries * width_v, dtype), np.empty(n_keys * width_v, dtype)
+    value_columns = np.zeros(in_tiles(n_keys, PANEL) * d_v, dtype)
+    zeros = Rows(np.zeros(max(length, width), dtype), 0, row_starts(n_queries, 0))
+    ds = Rows(np.empty(min(n_queries, QUERIES) * length, dtype), 0, row_starts(n_queries, 0))
+    in_dy, in_p, in_row = row_starts(n_queries, dy.shape[2]), row_starts(n_queries, length), row_starts(n_keys, 1)
+    in_dq = row_starts(n_queries, q.shape[2] if in_place else width)
+    in_dk = row_starts(n_keys, k.shape[2] if in_place else width)
+    in_dv = row_starts(n_keys, v.shape[2] if in_place_v else width_v)
+    n_seen, lengths = count_seen(n_queries, n_keys, causal, 1), count_seen(n_queries, n_keys, causal, LANES)
+    nothing, ds_v, widths = np.full(n_blocks, 0), np.full(n_blocks, d_v), np.full(max(n_blocks, n_key_blocks), width)
+    begins, ends, widths_v = np.full(n_key_blocks, 0), np.full(n_key_blocks, 0), np.full(n_key_blocks, width_v)
+    factor, one = dtype.type(1 / np.sqrt(d)), dtype.type(1)
     for n in range(q.shape[0]):
         dk[n] = 0
         dv[n] = 0
         for h in range(n_heads):
-            read_columns(v[n], h * d_v, d_v, columns, one)
-            keys, k0, k_step = rows_of(k[n], h * d, d, key_rows, width)
-            queries, q0, q_step = rows_of(q[n], h * d, d, query_rows, width)
-            douts, dy0, dy_step = rows_of(dy[n], h * d_v, d_v, dout_rows, width_v)
-            weights, douts_in_place = p[n, h].reshape(-1), dy[n].reshape(-1)
-            to_q, to_k, to_v, at, at_v = of_q, of_k, of_v, 0, 0
-            if in_place:
-                to_q, to_k, at = dq[n].reshape(-1), dk[n].reshape(-1), h * d
-            else:
-                of_k[:] = 0
-            if in_place_v:
-                to_v, at_v = dv[n].reshape(-1), h * d_v
-            else:
-                of_v[:] = 0
+            queries, keys = rows_of(q[n], h * d, d, query_rows), rows_of(k[n], h * d, d, key_rows)
+            values, dys = columns_of(v[n], h * d_v, d_v, value_columns, one), rows_of(dy[n], h * d_v, d_v, dy_rows)
+            weights, douts = Rows(p[n, h].reshape(-1), 0, in_p), Rows(dy[n].reshape(-1), h * d_v, in_dy)
+            dqs, dks = target(dq[n], h * d, some_dq, in_dq, in_place), target(dk[n], h * d, some_dk, in_dk, in_place)
+            dvs = target(dv[n], h * d_v, some_dv, in_dv, in_place_v)
+            if not in_place:
+                some_dk[:] = 0
+            if not in_place_v:
+                some_dv[:] = 0
             for first in range(0, n_queries, QUERIES):
                 last = min(first + QUERIES, n_queries)
                 for t in range(first, last + ROWS):
-                    in_ds[t] = (min(t, last - 1) - first) * width_p
-                multiply_blocks(
-                    ds, 0, in_ds, zeros, 0, no_rows, douts_in_place, h * d_v, in_dy, 1, columns, 0, PANEL, d_v,
-                    first, last, none, of_d_v, n_seen_padded,
-                )  # fmt: skip
-                softmax_rows_backward(weights, in_p, ds, in_ds, first, last, n_seen_padded, factor)
-                multiply_blocks(
-                    to_q, at, in_q, zeros, 0, no_rows, ds, 0, in_ds, 1, keys, k0, k_step, 1, first, last, none, n_seen, of_width
-                )
-                n_reached = min(n_keys, last) if causal else n_keys
+                    ds.starts[t] = (min(t, last - 1) - first) * length
+                multiply_blocks(ds, zeros, douts, 1, values, first, last, nothing, ds_v, lengths)
+                softmax_rows_backward(weights, ds, first, last, lengths, factor)
+                multiply_blocks(dqs, zeros, ds, 1, keys, first, last, nothing, n_seen, widths)
                 for b in range(n_key_blocks):
-                    begins[b], ends[b] = max(first, b * ROWS) if causal else first, last
-                multiply_blocks(
-                    to_v, at_v, in_v, to_v, at_v, in_v, weights, 0, in_row, width_p, douts, dy0, dy_step, 1,
-                    0, n_reached, begins, ends, widths_v,
-                )  # fmt: skip
-                for b in range(n_key_blocks):
-                    begins[b] -= first
-                    ends[b] -= first
-                multiply_blocks(
-                    to_k, at, in_k, to_k, at, in_k, ds, 0, in_row, width_p, queries, q0 + first * q_step, q_step, 1,
-                    0, n_reached, begins, ends, widths,
-                )  # fmt: skip
+                    begins[b], ends[b] = max(b * ROWS - first, 0) if causal else 0, last - first
+                n_seen_here = n_seen[(last - 1) // ROWS]
+                of_keys = Rows(weights.vector, first * length, in_row)
+                some_dys = Factor(dys.vector, dys.start + first * dys.down, dys.down, 1)
+                multiply_blocks(dvs, dvs, of_keys, length, some_dys, 0, n_seen_here, begins, ends, widths_v)
+                of_keys = Rows(ds.vector, 0, in_row)
+                some_queries = Factor(queries.vector, queries.start + first * queries.down, queries.down, 1)
+                multiply_blocks(dks, dks, of_keys, length, some_queries, 0, n_seen_here, begins, ends, widths)
             if not in_place:
-                write_rows(of_q, width, dq[n], h * d, d)
-                write_rows(of_k, width, dk[n], h * d, d)
+                write_rows(dqs, dq[n], h * d, d)
+                write_rows(dks, dk[n], h * d, d)
             if not in_place_v:
-                write_rows(of_v, width_v, dv[n], h * d_v, d_v)
+                write_rows(dvs, dv[n], h * d_v, d_v)

@@ -123,7 +123,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         q, k, v, _ = inputs
         gradients = [np.empty(each, dtype) if array is None else array for each, array in zip(shapes, memory.dx, strict=False)]
         dq, dk, dv = (array.reshape(x.shape) for array, x in zip(gradients, (q, k, v), strict=True))
-        attend_backward.run(_writable(dout).reshape(sizes.y), q, k, v, p, sizes.heads, causal, dq, dk, dv)
+        attend_backward.run(_writable(dout).reshape(sizes.y), q, k, v, p, causal, dq, dk, dv)
         return tuple(gradients)
 
     return Operation(forward, backward, lambda dout: None)

@@ -21,7 +21,19 @@ import numpy as np
 from ..errors import InvalidValueError
 from .kernel import COMPILED, Kernel, Loops
 
-FAMILIES = ("adam", "bias_relu", "convolution", "max_pooling", "normalization", "recurrent", "rectify", "softmax_cross_entropy", "total")
+FAMILIES = (
+    "activations",
+    "adam",
+    "bias_relu",
+    "convolution",
+    "max_pooling",
+    "normalization",
+    "recurrent",
+    "rectify",
+    "row_norm",
+    "softmax_cross_entropy",
+    "total",
+)
 """The modules that define kernels."""
 
 T = TypeVar("T")

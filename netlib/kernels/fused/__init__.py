@@ -5,13 +5,20 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
-from . import add, affine, affine_relu, batch_norm, convolution, max_pool, relu
+from . import add, affine, affine_gelu, affine_relu, batch_norm, convolution, elementwise, max_pool, relu, row_norm
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {
     ("add",): add.FUSION,
     ("affine",): affine.FUSION,
     ("affine", "relu"): affine_relu.FUSION,
+    ("affine", "gelu"): affine_gelu.FUSION,
+    ("gelu",): elementwise.GELU,
+    ("silu",): elementwise.SILU,
+    ("sigmoid",): elementwise.SIGMOID,
+    ("tanh",): elementwise.TANH,
+    ("layer_norm",): row_norm.FUSION,
+    ("rms_norm",): row_norm.FUSION,
     **{(f"conv{axes}d",): convolution.FUSION for axes in (1, 2, 3)},
     **{(f"max_pool{axes}d",): max_pool.FUSION for axes in (1, 2, 3)},
     ("relu",): relu.FUSION,

@@ -309,6 +309,28 @@ def _embeddings():
     ]
 
 
+def _positions():
+    return [
+        *[
+            _with_dtype(lambda dtype, length=length: nl.PositionalEmbedding(length, 2, rng=0, dtype=dtype), shape, batched=batched)
+            for length, shape, batched in [(3, (3, 2), ()), (5, (3, 2), ()), (3, (4, 3, 2), (0,)), (4, (2, 2, 3, 2), (0,))]
+        ],
+        *[
+            fixed(lambda features=features: nl.SinusoidalEncoding(features), shape, batched=batched)
+            for features, shape, batched in [(4, (3, 4), ()), (3, (2, 5, 3), (0,)), (1, (2, 2, 4, 1), (0,))]
+        ],
+        *[
+            fixed(lambda features=features, options=options: nl.RotaryEncoding(features, **options), shape, batched=batched)
+            for features, options, shape, batched in [
+                (4, {}, (3, 4), ()),
+                (4, {"base": 100.0}, (2, 2, 3, 4), (0,)),
+                (6, {"interleaved": True}, (2, 3, 6), (0,)),
+                (2, {"interleaved": True}, (4, 2), ()),
+            ]
+        ],
+    ]
+
+
 def _network(dtype):
     return nl.Sequential(("hidden", nl.Affine(3, 4, rng=0, dtype=dtype)), nl.Tanh(), nl.Sequential(nl.Affine(4, 2, rng=1, dtype=dtype)))
 
@@ -392,5 +414,6 @@ ROWS = [
     *_resizing(),
     *_norms(),
     *_embeddings(),
+    *_positions(),
     *_containers(),
 ]

@@ -42,11 +42,14 @@ from .mean import Mean as Mean
 from .multiply import Multiply as Multiply
 from .pad import Pad as Pad
 from .pixel_shuffle import PixelShuffle as PixelShuffle
+from .positional_embedding import PositionalEmbedding as PositionalEmbedding
 from .relu import ReLU as ReLU
 from .reshape import Reshape as Reshape
 from .rms_norm import RMSNorm as RMSNorm
+from .rotary_encoding import RotaryEncoding as RotaryEncoding
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU
+from .sinusoidal_encoding import SinusoidalEncoding as SinusoidalEncoding
 from .softmax import Softmax as Softmax
 from .softplus import Softplus as Softplus
 from .subtract import Subtract as Subtract

@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 
-from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_count, as_counts, as_matrix
-from ..errors import InvalidValueError
+from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape, as_counts, as_matrix
 from ..initializers import Initializer, Normal, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
-from .ids import as_ids, sum_by_id
+from .ids import as_ids, as_padding, sum_by_id
 from .rules import Shapes
 
 
@@ -19,21 +18,16 @@ class Embedding(Layer):
     ids (…) are whole numbers, and y is (…, features). The id `padding`, if there is one, stands for
     no entry: y is zero there, and its row of weight is zero at first and gets no gradient.
 
-    With the one-hot rows D of the ids, y = D @ weight is a dot node, Eq. (1.30), so that
-    ∂L/∂weight = Dᵀ ∂L/∂y. D has a single 1 in each row: row i of ∂L/∂weight is the sum of the rows
-    of ∂L/∂y whose id is i, and zero if there are none. Ids have no gradient: backward returns None.
+    With one-hot rows D of the ids, y = D @ weight is a dot node, Eq. (1.30): ∂L/∂weight = Dᵀ ∂L/∂y,
+    whose row i is the sum of the rows of ∂L/∂y with id i. Ids have no gradient: backward returns
+    None. It takes time for the ids of a batch alone, as forward does. An optimizer still works on
+    all rows, since its running means also change those without a gradient.
 
-    Notes
-    -----
-    Forward and backward take time for the ids of a batch, whatever the number of entries. An
-    optimizer still updates all rows, since its running means change those without a gradient, too.
-
-    >>> embedding = Embedding.from_arrays([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    >>> embedding.forward([2, 0, 2]).tolist()
-    [[5.0, 6.0], [1.0, 2.0], [5.0, 6.0]]
-    >>> embedding.backward([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    >>> embedding.weight.grad.tolist()
-    [[0.0, 1.0], [0.0, 0.0], [2.0, 1.0]]
+    >>> embedding = Embedding.from_arrays([[1.0, 2.0], [3.0, 4.0]])
+    >>> embedding.forward([1, 0, 1]).tolist()
+    [[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]
+    >>> embedding.backward([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), embedding.weight.grad.tolist()
+    (None, [[0.0, 1.0], [2.0, 1.0]])
     """
 
     kernel_name = "embedding"
@@ -43,21 +37,17 @@ class Embedding(Layer):
     def __init__(self, entries: int, features: int, padding: int | None = None, *,
                  init: Initializer = Normal(1.0), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip
         self.entries, self.features = as_counts("Embedding", entries=entries, features=features)
-        self.padding = None if padding is None else as_count(padding, "padding", "Embedding")
-        if self.padding is not None and self.padding >= self.entries:
-            raise InvalidValueError(f"padding is {padding}, expected 0 to {self.entries - 1}", where="Embedding")
-        value = initial_value(init, (self.entries, self.features), dtype, rng, "Embedding")
-        if self.padding is not None and value.flags.writeable:
-            value[self.padding] = 0
-        self.weight = Parameter.wrap(value)
-        self.dtype = value.dtype
+        self.padding = as_padding(padding, self.entries, "Embedding")
+        self.weight = Parameter.wrap(initial_value(init, (self.entries, self.features), dtype, rng, "Embedding"))
+        self.dtype = self.weight.dtype
+        if self.padding is not None and self.weight.value.flags.writeable:
+            self.weight.value[self.padding] = 0
 
     @classmethod
     def from_arrays(cls, weight: ArrayLike, padding: int | None = None) -> Embedding:
         """Return a layer with a copy of `weight` (entries, features), in its dtype."""
         weight = as_matrix(weight, "Embedding.from_arrays")
-        entries, features = weight.shape
-        layer = cls(entries, features, padding, init=Zeros(), dtype=weight.dtype)
+        layer = cls(len(weight), weight.shape[1], padding, init=Zeros(), dtype=weight.dtype)
         layer.weight.value = weight
         return layer
 
@@ -79,11 +69,9 @@ class Embedding(Layer):
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the product of the one-hot rows with weight, and its gradient over all ids."""
-        (shape,), where = inputs, ""
-        i, g = "ids", "dy"
+        (shape,), i, g, where, rows = inputs, "ids", "dy", "", f"{math.prod(inputs[0])}"
         if len(shape) != 1:
-            n = math.prod(shape)
-            i, g, where = "i", "g", f", where i = (ids, reshaped to {n}), g = (dy, reshaped to {n}×{self.features})"
+            i, g, where = "i", "g", f", where i = (ids, reshaped to {rows}), g = (dy, reshaped to {rows}×{self.features})"
         y = f"onehot(ids, {self.entries})·weight"
         if self.padding is not None:
             y += f" ⊙ {'column' if shape else ''}([ids ≠ {self.padding}])"

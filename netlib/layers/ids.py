@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_array
+from ..arrays import Array, ArrayLike, as_array, as_count
 from ..errors import InvalidTypeError, InvalidValueError
 
 
@@ -28,6 +28,22 @@ def as_ids(ids: ArrayLike, entries: int, where: object = "") -> Array:
         message = f"got the id {ids[index]} at index {index}, expected 0 to {entries - 1} for {entries} entries"
         raise InvalidValueError(message, where=where)
     return ids.astype(np.intp, copy=False)
+
+
+def as_padding(padding: object, entries: int, where: object) -> int | None:
+    """Return `padding`, the id that stands for no entry, or raise if it is not below `entries`.
+
+    Examples
+    --------
+    >>> as_padding(0, 3, "Embedding"), as_padding(None, 3, "Embedding")
+    (0, None)
+    """
+    if padding is None:
+        return None
+    id = as_count(padding, "padding", where)
+    if id >= entries:
+        raise InvalidValueError(f"padding is {id}, expected 0 to {entries - 1} for {entries} entries", where=where)
+    return id
 
 
 def sum_by_id(ids: Array, d: Array) -> tuple[Array, Array]:

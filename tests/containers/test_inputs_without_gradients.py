@@ -305,3 +305,12 @@ def test_ids_as_numbers_are_refused_with_the_conversion_before_any_step():
     with pytest.raises(nl.InvalidValueError, match=r"got the id 5 at index \(1, 3\), expected 0 to 4 for 5 entries"):
         model.forward(np.where(np.arange(18).reshape(3, 6) == 9, 5, 0))
     assert all(np.array_equal(before[path], value) for path, value in model.state_dict().items())
+
+
+def test_nothing_is_said_of_the_rounding_of_ids_which_stay_whole_numbers():
+    model = nl.Sequential(nl.Embedding(60_002, 2, rng=0), nl.Affine(2, 2, rng=1))
+    ids = np.array([[60_000], [60_001]] * 4)
+    trainer_of(model).fit(ids, ids - 60_000, progress=False)
+    affine = nl.Affine(1, 2, rng=0)
+    with pytest.warns(UserWarning, match="column 0 of the inputs goes from 60000 to 60001"):
+        trainer_of(affine).fit(ids, ids[:, 0] - 60_000, progress=False)

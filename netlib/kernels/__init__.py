@@ -26,6 +26,7 @@ FAMILIES = (
     "adam",
     "bias_relu",
     "convolution",
+    "gather",
     "max_pooling",
     "normalization",
     "recurrent",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.kernels.fused import TABLE, affine_gelu, elementwise, row_norm
+from netlib.kernels.fused import TABLE, affine_gelu, elementwise, embedding, row_norm
 
 from .versions import VERSIONS, use
 
@@ -17,7 +17,7 @@ X = np.random.default_rng(0).normal(size=(5, 3, 37)) * 3
 @pytest.fixture(params=[each for each in VERSIONS if each != "numpy"], autouse=True)
 def _version(request, monkeypatch):
     use(request.param, monkeypatch)
-    for module in (affine_gelu, elementwise, row_norm):
+    for module in (affine_gelu, elementwise, embedding, row_norm):
         monkeypatch.setattr(module, "in_use", lambda dtype: "numba")
 
 
@@ -50,6 +50,8 @@ LAYERS = {
     "SiLU": (("silu",), lambda dtype: [nl.SiLU()]),
     "sigmoid": (("sigmoid",), lambda dtype: [nl.Sigmoid()]),
     "tanh": (("tanh",), lambda dtype: [nl.Tanh()]),
+    "learned positions": (("positional_embedding",), lambda dtype: [nl.PositionalEmbedding(5, 37, rng=0, dtype=dtype)]),
+    "sinusoidal encoding": (("sinusoidal_encoding",), lambda dtype: [nl.SinusoidalEncoding(37)]),
     "affine and GELU": (("affine", "gelu"), lambda dtype: [nl.Affine(37, 21, rng=0, dtype=dtype), nl.GELU()]),
 }
 
@@ -91,7 +93,9 @@ def test_an_operation_is_its_layers(name, dtype, place, shape, ran):
             model.backward(dout, input_gradient=False)
             backward(layers, dout)
         else:
-            assert_close(model.backward(dout), backward(layers, dout), dtype)
+            dx = model.backward(dout)
+            assert_close(dx, backward(layers, dout), dtype)
+            assert not np.may_share_memory(dx, dout)
         for mine, own in zip(model.parameters().values(), nl.Sequential(*layers).parameters().values(), strict=True):
             np.testing.assert_allclose(mine.grad, own.grad, rtol=TOLERANCE[dtype], atol=20 * TOLERANCE[dtype])
         np.testing.assert_array_equal(y, kept)
@@ -172,3 +176,48 @@ def test_rows_are_used_for_what_they_take():
     assert fits([affine, nl.GELU()], X)
     affine.bias = None
     assert not fits([affine, nl.GELU()], X)
+
+
+@pytest.mark.parametrize("padding", [None, 2])
+@pytest.mark.parametrize("shape", [(4, 6), (7,)], ids=str)
+@pytest.mark.parametrize("place", ["alone", "before others"])
+def test_an_embedding_is_its_layer(padding, shape, place, ran):
+    layer = nl.Embedding(9, 37, padding, rng=0, dtype="float64")
+    layers = [layer] if place == "alone" else [layer, nl.LayerNorm(37, dtype="float64"), nl.Affine(37, 3, rng=1, dtype="float64")]
+    model, rng = nl.Sequential(*copy.deepcopy(layers)), np.random.default_rng(0)
+    for step in range(4):
+        ids = rng.integers(0, 8, shape)
+        given = ids.copy()
+        y, expected = model.forward(given), forward(layers, ids)
+        given[...] = 0
+        assert_close(y, expected, np.float64)
+        assert_close(model.predict(ids), expected, np.float64)
+        dout = rng.normal(size=y.shape)
+        assert model.backward(dout, input_gradient=step < 2) is None
+        backward(layers, dout)
+        for mine, own in zip(model.parameters().values(), nl.Sequential(*layers).parameters().values(), strict=True):
+            np.testing.assert_allclose(mine.grad, own.grad, rtol=1e-11, atol=1e-12)
+            if step == 2:
+                mine.zero_grad()
+                own.zero_grad()
+    assert (("embedding",), "train") in ran
+    assert (("embedding",), "infer") in ran
+    for bad in (-1, 9, 2**40):
+        ids = np.zeros(shape, int)
+        ids[-1] = bad
+        for run in (model.forward, model.predict):
+            with pytest.raises(nl.InvalidValueError, match=f"got the id {bad} at index .*, expected 0 to 8"):
+                run(ids)
+
+
+def test_ids_of_other_types_and_layouts_are_read(ran):
+    layer = nl.Embedding(9, 3, rng=0)
+    model, ids = nl.Sequential(copy.deepcopy(layer)), np.arange(8).reshape(2, 4)
+    for each in (ids.astype(np.uint8), np.asfortranarray(ids), ids[:, ::-1]):
+        for _ in range(3):
+            np.testing.assert_array_equal(model.forward(each), layer.forward(each))
+            np.testing.assert_array_equal(model.predict(each), layer.forward(each))
+        model.backward(np.ones((2, 4, 3)))
+        layer.backward(np.ones((2, 4, 3)))
+        np.testing.assert_array_equal(model[0].weight.grad, layer.weight.grad)
+    assert ran

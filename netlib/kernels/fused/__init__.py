@@ -5,7 +5,20 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
-from . import add, affine, affine_gelu, affine_relu, batch_norm, convolution, elementwise, max_pool, relu, row_norm
+from . import (
+    add,
+    affine,
+    affine_gelu,
+    affine_relu,
+    batch_norm,
+    convolution,
+    elementwise,
+    embedding,
+    max_pool,
+    positions,
+    relu,
+    row_norm,
+)
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {
@@ -19,6 +32,9 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("tanh",): elementwise.TANH,
     ("layer_norm",): row_norm.FUSION,
     ("rms_norm",): row_norm.FUSION,
+    ("embedding",): embedding.FUSION,
+    ("positional_embedding",): positions.FUSION,
+    ("sinusoidal_encoding",): positions.FUSION,
     **{(f"conv{axes}d",): convolution.FUSION for axes in (1, 2, 3)},
     **{(f"max_pool{axes}d",): max_pool.FUSION for axes in (1, 2, 3)},
     ("relu",): relu.FUSION,

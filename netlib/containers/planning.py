@@ -252,7 +252,10 @@ def _copy_gradients(backward: Callable[[Any], Any], to_copy: list[bool]) -> Call
     """Return a backward that copies those of its gradients that other code may keep."""
 
     def copying_backward(dout: Any) -> Any:
-        pairs = zip(backward(dout), to_copy, strict=True)
+        gradients = backward(dout)
+        if type(gradients) is np.ndarray:  # of the only input
+            return gradients.copy()
+        pairs = zip(gradients, to_copy, strict=True)
         return tuple([d.copy() if must_copy else d for d, must_copy in pairs])
 
     return copying_backward

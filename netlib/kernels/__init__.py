@@ -22,14 +22,17 @@ from ..errors import InvalidValueError
 from .kernel import COMPILED, Kernel, Loops
 
 FAMILIES = (
+    "activations",
     "adam",
     "attention",
     "bias_relu",
     "convolution",
+    "gather",
     "max_pooling",
     "normalization",
     "recurrent",
     "rectify",
+    "row_norm",
     "softmax_cross_entropy",
     "total",
 )

@@ -230,7 +230,11 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     key_columns, value_rows = np.zeros(in_tiles(n_keys, PANEL) * d, dtype), np.zeros(n_keys * width_v, dtype)
     some_scores, some_y = np.empty(n_at_once * length, dtype), np.empty(n_queries * width_v, dtype)
     zeros = Rows(np.zeros(max(length, width_v), dtype), 0, row_starts(n_queries, 0))
-    in_q, in_p, in_y = row_starts(n_queries, q.shape[2]), row_starts(n_queries, length), row_starts(n_queries, y.shape[2] if in_place else width_v)
+    in_q, in_p, in_y = (
+        row_starts(n_queries, q.shape[2]),
+        row_starts(n_queries, length),
+        row_starts(n_queries, y.shape[2] if in_place else width_v),
+    )
     scores = Rows(some_scores, 0, row_starts(n_queries, 0))
     n_seen, lengths = count_seen(n_queries, n_keys, causal, 1), count_seen(n_queries, n_keys, causal, LANES)
     nothing, ds, widths_v = np.full(n_blocks, 0), np.full(n_blocks, d), np.full(n_blocks, width_v)
@@ -255,9 +259,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
                 write_rows(ys, y[n], h * d_v, d_v)
 
 
-@loops(
-    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], boolean, t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
-)
+@loops("void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], boolean, t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])")
 def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, causal: bool, dq: Array, dk: Array, dv: Array) -> None:
     """Write the gradients of q, k and v, given the p of forward."""
     n_queries, n_keys, n_heads, length = q.shape[1], k.shape[1], p.shape[1], p.shape[3]

@@ -47,7 +47,7 @@ def helper_in_order(function: Callable[P, R]) -> Callable[P, R]:
     def register() -> None:
         from numba.extending import register_jitable
 
-        register_jitable(fastmath=IN_ORDER)(function)
+        register_jitable(fastmath=IN_ORDER, forceinline=True)(function)
 
     _unregistered.append(register)
     return function
@@ -63,7 +63,7 @@ def helper_by_type(**versions: Callable[P, Any]) -> Callable[[Callable[P, R]], C
         def register() -> None:
             from numba.extending import overload
 
-            overload(function, jit_options={"fastmath": IN_ORDER}, strict=False)(lambda x: versions[str(x)])
+            overload(function, jit_options={"fastmath": IN_ORDER, "forceinline": True}, strict=False)(lambda x: versions[str(x)])
 
         _unregistered.append(register)
         return function

@@ -5,7 +5,22 @@ between them, a program runs the layers of a row by the row's module, in any con
 and in inference. To add a row, write a module beside these and add a line here.
 """
 
-from . import add, affine, affine_relu, attention, batch_norm, convolution, max_pool, recurrent, relu
+from . import (
+    add,
+    affine,
+    affine_gelu,
+    affine_relu,
+    attention,
+    batch_norm,
+    convolution,
+    elementwise,
+    embedding,
+    max_pool,
+    positions,
+    recurrent,
+    relu,
+    row_norm,
+)
 from .fusion import Fusion
 
 TABLE: dict[tuple[str, ...], Fusion] = {
@@ -14,6 +29,16 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("affine", "relu"): affine_relu.FUSION,
     ("attention",): attention.FUSION,
     ("head_attention",): attention.FUSION,
+    ("affine", "gelu"): affine_gelu.FUSION,
+    ("gelu",): elementwise.GELU,
+    ("silu",): elementwise.SILU,
+    ("sigmoid",): elementwise.SIGMOID,
+    ("tanh",): elementwise.TANH,
+    ("layer_norm",): row_norm.FUSION,
+    ("rms_norm",): row_norm.FUSION,
+    ("embedding",): embedding.FUSION,
+    ("positional_embedding",): positions.FUSION,
+    ("sinusoidal_encoding",): positions.FUSION,
     **{(f"conv{axes}d",): convolution.FUSION for axes in (1, 2, 3)},
     **{(f"max_pool{axes}d",): max_pool.FUSION for axes in (1, 2, 3)},
     **{(name,): recurrent.FUSION for name in recurrent.PASSES},

@@ -1,0 +1,70 @@
+"""`GELU`, `SiLU`, `Sigmoid` and `Tanh`. Only where loops are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array, Shape
+from ...errors import stale_cache
+from .. import in_use
+from ..activations import gelu, sigmoid_backward, silu, tanh_backward, write_sigmoid, write_tanh
+from ..kernel import Loops
+from .fusion import Fusion, Like, Memory, Operation
+
+
+def _fits(layers: Sequence[Any], x: Like) -> bool:
+    return in_use(x.dtype) == "numba" and len(x.shape) > 1
+
+
+def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
+    return x.shape, x.dtype
+
+
+def fusion(run: Loops[..., None], run_backward: Loops[..., None] | None = None) -> Fusion:
+    """Return the row for an activation.
+
+    Backward reads y, by `run_backward`, or else the derivative that forward writes beside y.
+    """
+
+    def infer(layers: Sequence[Any], x: Array) -> Array:
+        y = np.empty(x.shape, x.dtype)
+        slope = [] if run_backward else [np.empty(x.size, x.dtype)]
+        run.run(np.ascontiguousarray(x).reshape(-1), y.reshape(-1), *slope)
+        return y
+
+    def prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Operation:
+        (layer,), (like,) = layers, xs
+        attributes, shape, dtype = layer.__dict__, like.shape, like.dtype
+        kept = np.empty(shape, dtype)
+        cache = shape, dtype, (kept,), object()
+
+        def forward(x: Array) -> Array:
+            y = np.empty(shape, dtype) if memory.y is None else memory.y
+            flat = np.ascontiguousarray(x).reshape(-1)
+            if run_backward is None:
+                run.run(flat, y.reshape(-1), kept.reshape(-1))
+            else:
+                run.run(flat, kept.reshape(-1))
+                y[...] = kept
+            attributes["_cache"] = cache
+            return y
+
+        def backward(dout: Array) -> Array:
+            if attributes.get("_cache") is not cache:
+                raise stale_cache(layer)
+            dx = np.empty(shape, dtype) if memory.dx[0] is None else memory.dx[0]
+            if run_backward is None:
+                return np.multiply(dout, kept, out=dx)
+            run_backward.run(dout.reshape(-1), kept.reshape(-1), dx.reshape(-1))
+            return dx
+
+        return Operation(forward, backward, lambda dout: None)
+
+    return Fusion(_fits, _output, infer, prepare, keeps_inputs=False)
+
+
+GELU, SILU = fusion(gelu), fusion(silu)
+SIGMOID, TANH = fusion(write_sigmoid, sigmoid_backward), fusion(write_tanh, tanh_backward)

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from table import ROWS
 
 import netlib as nl
 from netlib.execution import without_caching
@@ -185,6 +186,25 @@ def test_scores_of_parts_are_those_of_the_whole(make, cuts):
 def test_a_model_that_cannot_go_on_says_so(make):
     with without_caching(evaluates=True):
         assert make().forward_next(None, np.array([[0, 1, 2, 3]])) is NotImplemented
+
+
+def sequences(row):
+    """Return the inputs of a row as sequences (N, T, …), and those without positions as they are."""
+    ids = row.inputs[0].dtype.kind in "iu"
+    return [x.reshape((1,) * (3 - x.ndim) + x.shape) if x.ndim > 1 and not ids else x for x in row.inputs]
+
+
+def has_positions(row):
+    shapes = {x.shape[:2] for x in sequences(row) if x.ndim > 1}
+    return row.make(np.float64).is_positionwise and len(shapes) == 1
+
+
+@pytest.mark.parametrize("row", [*filter(has_positions, ROWS)], ids=str)
+def test_a_layer_that_says_so_computes_each_position_from_that_position_alone(row):
+    layer, xs = row.make(np.float64), sequences(row)
+    n = max(x.shape[1] for x in xs if x.ndim > 1)
+    parts = [layer.predict(*(x[:, i : i + 1] if x.ndim > 1 else x for x in xs)) for i in range(n)]
+    assert_allclose(np.concatenate(parts, axis=1), layer.predict(*xs), rtol=1e-14)
 
 
 def test_a_step_computes_the_new_position_alone():

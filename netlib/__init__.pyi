@@ -14,9 +14,11 @@ from .checker import check_gradients as check_gradients
 from .containers import Constant as Constant
 from .containers import Graph as Graph
 from .containers import Input as Input
+from .containers import MultiHeadAttention as MultiHeadAttention
 from .containers import Recompute as Recompute
 from .containers import Residual as Residual
 from .containers import Sequential as Sequential
+from .containers import TransformerBlock as TransformerBlock
 from .containers import Weight as Weight
 from .derivatives import jacobian as jacobian
 from .drawing import Drawing as Drawing

@@ -95,7 +95,7 @@ class Container(Layer):
         Returns
         -------
         ndarray, tuple of ndarray, or None
-            A tuple if there are several inputs.
+            A tuple if there are several inputs. The last `n_nondifferentiable_inputs` are left out.
 
         Raises
         ------
@@ -114,6 +114,7 @@ class Container(Layer):
         dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:
             return None
+        dx = dx[: len(dx) - self.n_nondifferentiable_inputs]
         return dx[0] if len(dx) == 1 else tuple(dx)
 
     @ignore_underflow

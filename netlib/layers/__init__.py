@@ -8,6 +8,7 @@ from .adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from .adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .add import Add as Add
 from .affine import Affine as Affine
+from .attention import ScaledDotProductAttention as ScaledDotProductAttention
 from .avg_pool import AvgPool1d as AvgPool1d
 from .avg_pool import AvgPool2d as AvgPool2d
 from .avg_pool import AvgPool3d as AvgPool3d

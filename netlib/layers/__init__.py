@@ -33,6 +33,7 @@ from .identity import Identity as Identity
 from .layer_norm import LayerNorm as LayerNorm
 from .leaky_relu import LeakyReLU as LeakyReLU
 from .log_softmax import LogSoftmax as LogSoftmax
+from .lstm import LSTM as LSTM
 from .matmul import Dot as Dot
 from .matmul import MatMul as MatMul
 from .max_pool import MaxPool1d as MaxPool1d

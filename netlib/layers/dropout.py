@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, as_floats, as_number, as_rng
 from ..layer import Layer
 from .axes import as_axes, keepdims_shape
 from .rules import Shape, Shapes
+
+
+def draw_scale(rng: np.random.Generator, p: float, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return mask / (1 - p), where each element of the mask is 0 with probability p, 1 otherwise.
+
+    >>> draw_scale(np.random.default_rng(0), 0.5, (5,), np.dtype(float))
+    array([2., 2., 2., 0., 0.])
+    """
+    return (rng.random(shape, np.float32) >= p) / dtype.type(1 - p)  # type: ignore[no-any-return]
 
 
 class Dropout(Layer):
@@ -39,7 +50,7 @@ class Dropout(Layer):
         scale = np.ones((), x.dtype)
         if self.training and self.p > 0:
             shape = keepdims_shape(x.shape, as_axes(x, self.axes, self))
-            scale = (self._rng.random(shape, np.float32) >= self.p) / x.dtype.type(1 - self.p)
+            scale = draw_scale(self._rng, self.p, shape, x.dtype)
         return self.remember(x * scale, scale)
 
     def backward(self, dout: ArrayLike) -> Array:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, as_rows
+from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+
+
+class LSTM(RecurrentLayer):
+    """Long short-term memory: a cell state c that gates write, keep and read.
+
+    x is (N, T, in_features), y (N, T, hidden_features). The columns of weight_x, weight_h and bias
+    are four blocks, in PyTorch's order i, f, g, o. With a = x weight_x + h weight_h + bias, where h
+    is that of the step before, a step is::
+
+        (1) i  = σ(a_i)        what to write        (4) o  = σ(a_o)        what to show
+        (2) f  = σ(a_f)        what to keep         (5) c' = f ⊙ c + i ⊙ g
+        (3) g  = tanh(a_g)     what could be new    (6) h' = o ⊙ tanh(c')
+
+    y holds the h' of all steps. Backward goes through the steps from the last to the first. There,
+    h' fans out to y and to the next step, so its gradient dh' is the sum of both, and c' fans out
+    to (6) and to the next step::
+
+        (6) do = dh' ⊙ tanh(c')   and   dc' += dh' ⊙ o ⊙ (1 − tanh(c')²)
+        (5) di = dc' ⊙ g,   dg = dc' ⊙ i,   df = dc' ⊙ c,   dc = dc' ⊙ f
+        (1, 2, 4) da_i = di ⊙ i ⊙ (1 − i), likewise f and o      (3) da_g = dg ⊙ (1 − g²)
+
+    and a is an affine function of x and h: dx = da weight_xᵀ, dh = da weight_hᵀ. The weights are
+    the same in every step, so their gradients are sums over the steps: Σ xᵀ da, Σ hᵀ da and Σ da.
+    Hochreiter and Schmidhuber, "Long short-term memory", 1997; Gers et al., 2000, for f.
+
+    >>> one = [[1.0, 1.0, 1.0, 1.0]]
+    >>> lstm = LSTM.from_arrays(one, one, [0.0, 0.0, 0.0, 0.0])
+    >>> lstm.forward([[[1.0], [0.0]]]).round(4), lstm.backward([[[0.0], [1.0]]]).round(4)
+    (array([[[0.3696],
+            [0.2908]]]), array([[[0.2775],
+            [0.4495]]]))
+    """
+
+    kernel_name = "lstm"
+    n_gates = 4
+    state_names = ("h", "c")
+
+    def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
+        weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
+        x = swap_steps(x)
+        h, c = (room_for_steps(state, len(rows)) for state in states)
+        # σ(a) = ½ + ½ tanh(½ a): with half of a for i, f and o, one tanh serves all gates
+        half = np.repeat(np.array([0.5, 0.5, 1, 0.5], x.dtype), self.hidden_features)
+        a = multiply_rows(x, weight_x * half)
+        a += bias * half
+        weight_h = weight_h * half
+        a_of, gates = self._by_gate(a), np.empty((len(rows), 4, *states[0].shape), x.dtype)
+        tanh_c = np.empty_like(c[1:])
+        for t, n in enumerate(rows):
+            a[t, :n] += h[t, :n] @ weight_h
+            i, f, g, o = gate = gates[t, :, :n]
+            np.tanh(a_of[t, :, :n], out=gate)
+            gate[:2], gate[3] = 0.5 + 0.5 * gate[:2], 0.5 + 0.5 * gate[3]
+            c[t + 1, :n] = f * c[t, :n] + i * g
+            np.tanh(c[t + 1, :n], out=tanh_c[t, :n])
+            h[t + 1, :n] = o * tanh_c[t, :n]
+            h[t + 1, n:], c[t + 1, n:] = h[t, n:], c[t, n:]  # the sequences that have ended
+        return swap_steps(h[1:]), (h[-1].copy(), c[-1].copy()), (x, h, c, tanh_c, gates, rows)
+
+    def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
+        weight_x, weight_h, bias = self._parameters(suffix)
+        x, h, c, tanh_c, gates, rows = kept
+        weight_h_transposed = np.ascontiguousarray(weight_h.value.T)
+        dh, dc = (state.copy() for state in dstates)
+        da = np.empty((*x.shape[:2], bias.size), x.dtype)
+        da_of = self._by_gate(da)
+        for t, n in reversed([*enumerate(rows)]):
+            i, f, g, o = gates[t, :, :n]
+            dh_t, dc_t = dh[:n], dc[:n]
+            dh_t += dy[:n, t]
+            dc_t += dh_t * o * (1 - tanh_c[t, :n] ** 2)
+            da_i, da_f, da_g, da_o = da_of[t, :, :n]
+            np.multiply(dc_t * g, i * (1 - i), out=da_i)
+            np.multiply(dc_t * c[t, :n], f * (1 - f), out=da_f)
+            np.multiply(dc_t * i, 1 - g * g, out=da_g)
+            np.multiply(dh_t * tanh_c[t, :n], o * (1 - o), out=da_o)
+            da[t, n:] = 0
+            dc_t *= f
+            np.matmul(da[t, :n], weight_h_transposed, out=dh_t)
+        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
+        weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
+        bias.add_grad_sum(da)
+        dx = swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None
+        return dx, (dh, dc)

@@ -1,0 +1,327 @@
+"""What recurrent layers share: stacked layers, both directions, lengths, states and dropout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+
+from ..arrays import (
+    RNG,
+    Array,
+    ArrayLike,
+    DTypeLike,
+    Shape,
+    as_count,
+    as_features,
+    as_floats,
+    as_matrix,
+    as_number,
+    as_rng,
+    as_rows,
+    as_shaped,
+    with_rows_of,
+)
+from ..errors import InvalidValueError, ShapeError
+from ..initializers import Initializer, Uniform, initial_value
+from ..layer import Layer
+from ..parameter import Parameter
+from ..underflow import ignore_underflow
+from .dropout import draw_scale
+from .sequence_order import SequenceOrder, as_lengths
+
+States: TypeAlias = Sequence[Array]
+Unroll: TypeAlias = Callable[[str, Array, States, list[int]], tuple[Array, States, Any]]
+UnrollBackward: TypeAlias = Callable[[str, Array, States, Any, bool], tuple[Array | None, States]]
+
+
+class RecurrentLayer(Layer):
+    """The base class of `RNN`, `LSTM` and `GRU`.
+
+    A subclass holds the mathematics of one layer in one direction, as two methods that are free of
+    all the rest: `_unroll` and `_unroll_backward`. A faster version of them goes through the same
+    doors, `_run` and `_run_backward`.
+    """
+
+    n_gates: ClassVar[int] = 1
+    """The number of blocks in the columns of the weights."""
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+    parameter_names: ClassVar[tuple[str, ...]] = ("weight_x", "weight_h", "bias")
+
+    def __init__(self, in_features: int, hidden_features: int, layers: int = 1, bidirectional: bool = False,
+                 dropout: float = 0.0, return_sequences: bool = True, return_state: bool = False,
+                 lengths: bool = False, *, init: Initializer | None = None, dtype: DTypeLike = np.float32,
+                 rng: RNG = None) -> None:  # fmt: skip
+        where = type(self).__name__
+        self.in_features = as_count(in_features, "in_features", where)
+        self.hidden_features = as_count(hidden_features, "hidden_features", where, least=1)
+        self.layers = as_count(layers, "layers", where, least=1)
+        self.bidirectional = bool(bidirectional)
+        self.dropout = as_number(dropout, "dropout", where, least=0, below=1)
+        self.return_sequences, self.return_state, self.lengths = bool(return_sequences), bool(return_state), bool(lengths)
+        self.n_outputs = 1 + len(self.state_names) * self.return_state
+        self.n_nondifferentiable_inputs = int(self.lengths)
+        init = Uniform(1 / math.sqrt(self.hidden_features)) if init is None else init
+        rng = as_rng(rng, where)
+        self._rng = rng if self.dropout else None
+        for layer in range(self.layers):
+            n_in = len(self._directions) * self.hidden_features if layer else self.in_features
+            for direction in self._directions:
+                for name, shape in self._shapes(n_in):
+                    value = initial_value(init, shape, dtype, rng, where)
+                    setattr(self, name + _suffix(layer, direction), Parameter.wrap(value))
+        self.dtype = self._parameters("")[0].dtype
+
+    def _shapes(self, in_features: int) -> list[tuple[str, Shape]]:
+        """Return name and shape of the parameters of a layer in one direction."""
+        n = self.n_gates * self.hidden_features
+        shapes = [(in_features, n), (self.hidden_features, n), (n,), (self.hidden_features,)]
+        return list(zip(self.parameter_names, shapes, strict=False))
+
+    @classmethod
+    def from_arrays(cls, *arrays: ArrayLike, **options: Any) -> Self:
+        """Return one layer in one direction with copies of `arrays`, in the dtype of the first.
+
+        `arrays` are weight_x (in, gates·hidden), weight_h (hidden, gates·hidden) and bias
+        (gates·hidden,), and for `GRU` bias_h (hidden,). `options` are those of the class, such as
+        ``return_state=True``.
+        """
+        where = f"{cls.__name__}.from_arrays"
+        if len(arrays) != len(cls.parameter_names):
+            raise ShapeError(f"got {len(arrays)} arrays, expected {', '.join(cls.parameter_names)}", where=where)
+        weight_x, weight_h = (as_matrix(each, where) for each in arrays[:2])
+        if options.get("layers", 1) != 1 or options.get("bidirectional"):
+            hint = "Make the layer, and assign to the value of each parameter."
+            raise InvalidValueError("got options for several layers, expected one in one direction", where=where, hint=hint)
+        layer = cls(len(weight_x), max(len(weight_h), 1), dtype=weight_x.dtype, **options)
+        for name, array in zip(cls.parameter_names, arrays, strict=True):
+            parameter = getattr(layer, name)
+            parameter.value = as_shaped(array, parameter.shape, f"{where}, {name}")
+        return layer
+
+    @ignore_underflow
+    def forward(self, *inputs: ArrayLike) -> Any:
+        """Return y, and with `return_state` also the states after the last step.
+
+        Parameters
+        ----------
+        *inputs : array_like
+            x (N, T, in_features), then, if given, each state before the first step (N, hidden), for
+            several layers or directions (N, layers·directions, hidden), then, with `lengths`, the
+            number of steps of each sequence (N,).
+
+        Returns
+        -------
+        ndarray or tuple of ndarray
+            y is (N, T, directions·hidden), or (N, directions·hidden) without `return_sequences`.
+            The states have the shape in which they are given.
+        """
+        outputs, kept = self._run(inputs, self._unroll)
+        return self.remember(outputs, *kept)
+
+    @ignore_underflow
+    def backward(self, dout: Any) -> Any:
+        """Add to the gradients of the parameters, and return those of the inputs."""
+        dout, *kept = self.recall(dout)
+        return self._run_backward(dout, kept, self._unroll_backward)
+
+    @ignore_underflow
+    def backward_parameters(self, dout: Any) -> None:
+        """Add to the gradients of the parameters."""
+        dout, *kept = self.recall(dout)
+        self._run_backward(dout, kept, self._unroll_backward, input_gradient=False)
+
+    def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
+        """Run one layer in one direction.
+
+        Parameters
+        ----------
+        suffix : str
+            What the names of the parameters end with, such as "_1_reverse".
+        x : ndarray (N, T, in_features)
+            The longest sequences first.
+        states : sequence of ndarray (N, hidden_features)
+            The state before the first step.
+        rows : list of int
+            Step t works on the first ``rows[t]`` sequences. The others have ended.
+
+        Returns
+        -------
+        y : ndarray (N, T, hidden_features)
+            What comes after the end of a sequence does not matter, but is finite.
+        states : sequence of ndarray (N, hidden_features)
+            The state after the last step of each sequence.
+        kept : object
+            What `_unroll_backward` needs. It shares no memory with any of the arrays above, since
+            they may be the caller's.
+        """
+        raise NotImplementedError
+
+    def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
+        """Add to the gradients of the parameters, and return ∂L/∂x and ∂L/∂states.
+
+        `dy` is zero after the end of each sequence, and so is ∂L/∂x. It is None if `input_gradient`
+        is false.
+        """
+        raise NotImplementedError
+
+    def _run(self, inputs: Sequence[Any], unroll: Unroll) -> tuple[Any, tuple[Any, ...]]:
+        """Return the outputs, and what `_run_backward` needs."""
+        x, starts, order = self._as_inputs(inputs)
+        n, has_states = len(x), starts is not None
+        if starts is None:
+            starts = [np.zeros((n, self._n_passes, self.hidden_features), self.dtype) for _ in self.state_names]
+        y = order.sort(x)
+        ends: list[States] = []
+        kept: list[Any] = []
+        scales: list[Array] = []
+        for layer in range(self.layers):
+            if layer and self._rng is not None and self.training:
+                scales.append(draw_scale(self._rng, self.dropout, y.shape, y.dtype))
+                y = y * scales[-1]
+            ys = []
+            for direction in self._directions:
+                x = order.flip(y) if direction else y
+                y_of_one, end, held = unroll(_suffix(layer, direction), x, [each[:, len(ends)] for each in starts], order.rows)
+                ys.append(order.flip(y_of_one) if direction else y_of_one)
+                ends.append(end)
+                kept.append(held)
+            y = np.concatenate(ys, axis=2) if self.bidirectional else ys[0]
+        states = [order.unsort_states(np.stack(each, axis=1)) for each in zip(*ends, strict=True)]
+        if self.return_sequences:
+            y = order.unsort(y)
+        else:
+            y = states[0][:, -len(self._directions) :].copy().reshape(n, len(self._directions) * self.hidden_features)
+        outputs = (y, *[each.reshape(self._state_shape(n)) for each in states]) if self.return_state else y
+        return outputs, (order, kept, scales, has_states)
+
+    def _run_backward(self, dout: Any, kept: Sequence[Any], unroll_backward: UnrollBackward, input_gradient: bool = True) -> Any:
+        """Add to the gradients of the parameters, and return those of x and of the states.
+
+        That of x is None if `input_gradient` is false.
+        """
+        order, kept, scales, has_states = kept
+        dy, dends = self._as_douts(dout, order)
+        dstarts = [np.empty_like(each) for each in dends]
+        for layer in reversed(range(self.layers)):
+            dxs = []
+            for d, direction in enumerate(self._directions):
+                i = layer * len(self._directions) + d
+                part = dy[..., d * self.hidden_features : (d + 1) * self.hidden_features]
+                part = order.flip(part) if direction else part
+                dx, dstart = unroll_backward(
+                    _suffix(layer, direction), part, [each[:, i] for each in dends], kept[i], input_gradient or layer > 0
+                )
+                for whole, each in zip(dstarts, dstart, strict=True):
+                    whole[:, i] = each
+                if dx is not None:
+                    dxs.append(order.flip(dx) if direction else dx)
+            if dxs:
+                dy = dxs[0] + dxs[1] if self.bidirectional else dxs[0]
+            if layer and scales:
+                dy = dy * scales[layer - 1]
+        dx = order.unsort(dy) if dxs else None
+        if not has_states:
+            return dx
+        return dx, *[order.unsort_states(each).reshape(self._state_shape(len(each))) for each in dstarts]
+
+    def _as_douts(self, dout: Any, order: SequenceOrder) -> tuple[Array, list[Array]]:
+        """Return ∂L/∂y of every step, and ∂L/∂states at the ends (N, layers·directions, hidden)."""
+        dy, *dends = dout if self.return_state else (dout,)
+        n, n_directions = len(dy), len(self._directions)
+        shape = n, self._n_passes, self.hidden_features
+        dends = [order.sort_states(each.reshape(shape)) for each in dends] or [np.zeros(shape, self.dtype) for _ in self.state_names]
+        if self.return_sequences:
+            return order.sort(dy), dends
+        dlast = dends[0].copy()
+        dlast[:, -n_directions:] += order.sort_states(dy).reshape(n, n_directions, self.hidden_features)
+        return np.zeros((n, len(order.rows), dy.shape[1]), self.dtype), [dlast, *dends[1:]]
+
+    def _as_inputs(self, inputs: Sequence[Any]) -> tuple[Array, list[Array] | None, SequenceOrder]:
+        """Return x, the states before the first step if they are given, and the order."""
+        n_states = len(self.state_names)
+        n_given = len(inputs) - self.lengths
+        if n_given not in (1, 1 + n_states):
+            names = ", ".join(self.state_names)
+            last = ", with the lengths last" if self.lengths else ""
+            raise ShapeError(f"got {len(inputs)} inputs, expected x, or x, {names}{last}", where=self)
+        x = as_floats(inputs[0], self.dtype, self)
+        if x.ndim != 3:
+            hint = "For a single sequence write x[None]." if x.ndim == 2 else ""
+            raise ShapeError(f"got x of shape {x.shape}, expected (N, T, {self.in_features})", where=self, hint=hint)
+        x = as_features(x, self.in_features, self.dtype, self)
+        n, steps = x.shape[:2]
+        if not steps:
+            raise ShapeError(f"got x of shape {x.shape}, which has no steps", where=self, hint="Give at least one step.")
+        lengths = as_lengths(inputs[-1], n, steps, self) if self.lengths else None
+        order = SequenceOrder(n, steps, lengths)
+        if n_given == 1:
+            return x, None, order
+        states = []
+        for name, given in zip(self.state_names, inputs[1:], strict=False):
+            state = as_floats(given, self.dtype, self)
+            if state.shape != self._state_shape(n):
+                hint = "The batch comes first, then layers and directions." if self._n_passes > 1 else ""
+                message = f"got {name} of shape {state.shape}, expected {self._state_shape(n)}"
+                raise ShapeError(message, where=self, hint=hint)
+            states.append(order.sort_states(state.reshape(n, self._n_passes, self.hidden_features)))
+        return x, states, order
+
+    @property
+    def _directions(self) -> tuple[str, ...]:
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    @property
+    def _n_passes(self) -> int:
+        """The number of passes over the sequences: one for each layer and direction."""
+        return self.layers * len(self._directions)
+
+    def _state_shape(self, n: int) -> Shape:
+        return (n, self.hidden_features) if self._n_passes == 1 else (n, self._n_passes, self.hidden_features)
+
+    def _by_gate(self, a: Array) -> Array:
+        """Return a view (T, gates, N, hidden) of the columns of a (T, N, gates·hidden)."""
+        return a.reshape(*a.shape[:2], self.n_gates, self.hidden_features).swapaxes(1, 2)
+
+    def _parameters(self, suffix: str) -> list[Parameter]:
+        return [getattr(self, name + suffix) for name in self.parameter_names]
+
+
+def swap_steps(x: Array) -> Array:
+    """Return a copy (T, N, …) of x (N, T, …), or the reverse: the numbers of a step lie together.
+
+    >>> swap_steps(np.zeros((2, 5, 3))).shape
+    (5, 2, 3)
+    """
+    return x.swapaxes(0, 1).copy()
+
+
+def room_for_steps(state: Array, steps: int) -> Array:
+    """Return an array (steps + 1, N, hidden) that begins with the state before the first step.
+
+    >>> room_for_steps(np.zeros((2, 3)), 5).shape
+    (6, 2, 3)
+    """
+    states = np.empty((steps + 1, *state.shape), state.dtype)
+    states[0] = state
+    return states
+
+
+def multiply_rows(x: Array, weight: Array) -> Array:
+    """Return x @ weight as a single product of matrices.
+
+    >>> multiply_rows(np.ones((5, 2, 3)), np.ones((3, 4))).shape
+    (5, 2, 4)
+    """
+    return with_rows_of(as_rows(x) @ weight, x)
+
+
+def _suffix(layer: int, direction: str) -> str:
+    """Return what the names of parameters end with.
+
+    >>> _suffix(0, ""), _suffix(1, "_reverse")
+    ('', '_1_reverse')
+    """
+    return (f"_{layer}" if layer else "") + direction

@@ -263,6 +263,27 @@ def _norms():
     ]
 
 
+def _recurrent():
+    rows = [
+        _with_dtype(lambda dtype, kind=kind, options=options: kind(3, 2, **options, rng=0, dtype=dtype), *shapes, batched=batched)
+        for kind, options, shapes, batched in [
+            (nl.RNN, {}, ((2, 3, 3),), (0,)),
+            (nl.RNN, {"nonlinearity": "relu", "bidirectional": True, "return_state": True}, ((2, 3, 3), (2, 2, 2)), (0, 1)),
+            (nl.LSTM, {"return_state": True}, ((2, 3, 3), (2, 2), (2, 2)), (0, 1, 2)),
+            (nl.LSTM, {"layers": 2, "bidirectional": True, "dropout": 0.3}, ((2, 2, 3), (2, 4, 2), (2, 4, 2)), (0, 1, 2)),
+            (nl.LSTM, {"layers": 2, "return_sequences": False}, ((2, 2, 3),), (0,)),
+            (nl.GRU, {}, ((2, 3, 3),), (0,)),
+            (nl.GRU, {"bidirectional": True, "return_sequences": False, "return_state": True}, ((2, 2, 3), (2, 2, 2)), (0, 1)),
+        ]
+    ]
+
+    def recurrent(dtype):
+        cell = nl.Sequential(nl.Concatenate(), nl.Affine(5, 2, rng=0, dtype=dtype), nl.Tanh())
+        return nl.Recurrent(cell, return_state=True)
+
+    return [*rows, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
+
+
 def _network(dtype):
     return nl.Sequential(("hidden", nl.Affine(3, 4, rng=0, dtype=dtype)), nl.Tanh(), nl.Sequential(nl.Affine(4, 2, rng=1, dtype=dtype)))
 
@@ -331,5 +352,6 @@ ROWS = [
     *_pooling(),
     *_resizing(),
     *_norms(),
+    *_recurrent(),
     *_containers(),
 ]

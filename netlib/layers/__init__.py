@@ -29,6 +29,7 @@ from .global_pooling import GlobalAvgPool as GlobalAvgPool
 from .global_pooling import GlobalMaxPool as GlobalMaxPool
 from .group_norm import GroupNorm as GroupNorm
 from .group_norm import InstanceNorm as InstanceNorm
+from .gru import GRU as GRU
 from .identity import Identity as Identity
 from .layer_norm import LayerNorm as LayerNorm
 from .leaky_relu import LeakyReLU as LeakyReLU
@@ -43,9 +44,11 @@ from .mean import Mean as Mean
 from .multiply import Multiply as Multiply
 from .pad import Pad as Pad
 from .pixel_shuffle import PixelShuffle as PixelShuffle
+from .recurrent import Recurrent as Recurrent
 from .relu import ReLU as ReLU
 from .reshape import Reshape as Reshape
 from .rms_norm import RMSNorm as RMSNorm
+from .rnn import RNN as RNN
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU
 from .softmax import Softmax as Softmax

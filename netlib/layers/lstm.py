@@ -42,6 +42,11 @@ class LSTM(RecurrentLayer):
     kernel_name = "lstm"
     n_gates = 4
     state_names = ("h", "c")
+    rule = (
+        "in each step, a = x·weight_x + h·weight_h + bias\n"
+        "i = σ(a_i), f = σ(a_f), g = tanh(a_g), o = σ(a_o)\n"
+        "c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c')\ny holds the h' of all steps"
+    )
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
         weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
@@ -54,15 +59,15 @@ class LSTM(RecurrentLayer):
         weight_h = weight_h * half
         a_of, gates = self._by_gate(a), np.empty((len(rows), 4, *states[0].shape), x.dtype)
         tanh_c = np.empty_like(c[1:])
-        for t, n in enumerate(rows):
-            a[t, :n] += h[t, :n] @ weight_h
-            i, f, g, o = gate = gates[t, :, :n]
-            np.tanh(a_of[t, :, :n], out=gate)
+        for t, live in enumerate(rows):
+            a[t, :live] += h[t, :live] @ weight_h
+            i, f, g, o = gate = gates[t, :, :live]
+            np.tanh(a_of[t, :, :live], out=gate)
             gate[:2], gate[3] = 0.5 + 0.5 * gate[:2], 0.5 + 0.5 * gate[3]
-            c[t + 1, :n] = f * c[t, :n] + i * g
-            np.tanh(c[t + 1, :n], out=tanh_c[t, :n])
-            h[t + 1, :n] = o * tanh_c[t, :n]
-            h[t + 1, n:], c[t + 1, n:] = h[t, n:], c[t, n:]  # the sequences that have ended
+            c[t + 1, :live] = f * c[t, :live] + i * g
+            np.tanh(c[t + 1, :live], out=tanh_c[t, :live])
+            h[t + 1, :live] = o * tanh_c[t, :live]
+            h[t + 1, live:], c[t + 1, live:] = h[t, live:], c[t, live:]  # the sequences that have ended
         return swap_steps(h[1:]), (h[-1].copy(), c[-1].copy()), (x, h, c, tanh_c, gates, rows)
 
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
@@ -72,19 +77,19 @@ class LSTM(RecurrentLayer):
         dh, dc = (state.copy() for state in dstates)
         da = np.empty((*x.shape[:2], bias.size), x.dtype)
         da_of = self._by_gate(da)
-        for t, n in reversed([*enumerate(rows)]):
-            i, f, g, o = gates[t, :, :n]
-            dh_t, dc_t = dh[:n], dc[:n]
-            dh_t += dy[:n, t]
-            dc_t += dh_t * o * (1 - tanh_c[t, :n] ** 2)
-            da_i, da_f, da_g, da_o = da_of[t, :, :n]
+        for t, live in reversed([*enumerate(rows)]):
+            i, f, g, o = gates[t, :, :live]
+            dh_t, dc_t = dh[:live], dc[:live]
+            dh_t += dy[:live, t]
+            dc_t += dh_t * o * (1 - tanh_c[t, :live] ** 2)
+            da_i, da_f, da_g, da_o = da_of[t, :, :live]
             np.multiply(dc_t * g, i * (1 - i), out=da_i)
-            np.multiply(dc_t * c[t, :n], f * (1 - f), out=da_f)
+            np.multiply(dc_t * c[t, :live], f * (1 - f), out=da_f)
             np.multiply(dc_t * i, 1 - g * g, out=da_g)
-            np.multiply(dh_t * tanh_c[t, :n], o * (1 - o), out=da_o)
-            da[t, n:] = 0
+            np.multiply(dh_t * tanh_c[t, :live], o * (1 - o), out=da_o)
+            da[t, live:] = 0
             dc_t *= f
-            np.matmul(da[t, :n], weight_h_transposed, out=dh_t)
+            np.matmul(da[t, :live], weight_h_transposed, out=dh_t)
         weight_x.add_grad_product(as_rows(x).T, as_rows(da))
         weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
         bias.add_grad_sum(da)

@@ -64,13 +64,15 @@ class RecurrentLayer(Layer):
         self.n_outputs = 1 + len(self.state_names) * self.return_state
         self.n_nondifferentiable_inputs = int(self.lengths)
         init = Uniform(1 / math.sqrt(self.hidden_features)) if init is None else init
-        rng = as_rng(rng, where)
-        self._rng = rng if self.dropout else None
+        generator = as_rng(rng, where)
+        self._rng = None
+        if self.dropout:  # of its own: how many numbers the initial values take depends on dtype
+            self._rng = as_rng(None if rng is None else int(generator.integers(2**63)), where)
         for layer in range(self.layers):
             n_in = len(self._directions) * self.hidden_features if layer else self.in_features
             for direction in self._directions:
                 for name, shape in self._shapes(n_in):
-                    value = initial_value(init, shape, dtype, rng, where)
+                    value = initial_value(init, shape, dtype, generator, where)
                     setattr(self, name + _suffix(layer, direction), Parameter.wrap(value))
         self.dtype = self._parameters("")[0].dtype
 
@@ -226,6 +228,11 @@ class RecurrentLayer(Layer):
         if not has_states:
             return dx
         return dx, *[order.unsort_states(each).reshape(self._state_shape(len(each))) for each in dstarts]
+
+    def multiply_adds(self, *shapes: Shape) -> int:
+        """Return those of each step: of the input and of the state, in each layer and direction."""
+        n_rows = math.prod(shapes[0][:-1])
+        return n_rows * sum(p.size for path, p in self.parameters().items() if path.startswith("weight_"))
 
     def _as_douts(self, dout: Any, order: SequenceOrder) -> tuple[Array, list[Array]]:
         """Return ∂L/∂y of every step, and ∂L/∂states at the ends (N, layers·directions, hidden)."""

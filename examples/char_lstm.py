@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=5e-3, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--names", type=int, default=40, help="number of names to make up (default: %(default)s)")
     parser.add_argument("--start", default="", help="letters that all of them begin with")
-    parser.add_argument("--temperature", type=float, default=0.8, help="how daring the names are; 0 for the likeliest (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="how daring they are; 0 for the likeliest (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 
@@ -39,7 +39,7 @@ def as_ids(names: Sequence[str]) -> np.ndarray:
 
 
 def pieces(ids: np.ndarray, starts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pieces of the text that begin at `starts`, and what follows each of their characters."""
+    """Return the pieces of the text that begin at `starts`, and what follows each character."""
     places = starts[:, np.newaxis] + np.arange(length)
     return ids[places], ids[places + 1]
 
@@ -48,7 +48,7 @@ def loss_on(model: nl.Layer, ids: np.ndarray, length: int) -> float:
     """Return the loss per character, given at least half a piece of characters before it."""
     half = length // 2
     x, t = pieces(ids, np.arange(0, len(ids) - length, length - half), length)
-    return nl.SoftmaxCrossEntropy().forward(model.predict(x)[:, half:], t[:, half:])
+    return float(nl.SoftmaxCrossEntropy().forward(model.predict(x)[:, half:], t[:, half:]))
 
 
 def train(model: nl.Sequential, ids: np.ndarray, held_out: np.ndarray, args: argparse.Namespace, rng: np.random.Generator) -> None:

@@ -39,14 +39,14 @@ def gpt(vocabulary: int, args: argparse.Namespace, rng: np.random.Generator) -> 
     return nl.Sequential(
         nl.Embedding(vocabulary, args.width, rng=rng),
         nl.PositionalEmbedding(args.context, args.width, rng=rng),
-        *[nl.TransformerBlock(args.width, args.heads, causal=True, dropout=0.1, rng=rng) for _ in range(args.blocks)],
+        *[nl.TransformerBlock(args.width, args.heads, causal=True, rng=rng) for _ in range(args.blocks)],
         nl.LayerNorm(args.width),
         nl.Affine(args.width, vocabulary, rng=rng),
     )
 
 
 def pieces(ids: np.ndarray, starts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pieces of the text that begin at `starts`, and what follows each of their characters."""
+    """Return the pieces of the text that begin at `starts`, and what follows each character."""
     places = starts[:, np.newaxis] + np.arange(length)
     return ids[places], ids[places + 1]
 
@@ -55,7 +55,7 @@ def held_out_loss(model: nl.Layer, ids: np.ndarray, context: int) -> float:
     """Return the loss per character, given at least half a context of characters before it."""
     half = context // 2
     x, t = pieces(ids, np.arange(0, len(ids) - context, context - half), context)
-    return nl.SoftmaxCrossEntropy().forward(model.predict(x, batch_size=64)[:, half:], t[:, half:])
+    return float(nl.SoftmaxCrossEntropy().forward(model.predict(x, batch_size=64)[:, half:], t[:, half:]))
 
 
 def count_loss(n: int, ids: np.ndarray, held_out: np.ndarray, vocabulary: int) -> float:
@@ -92,7 +92,7 @@ def train(model: nl.Sequential, ids: np.ndarray, held_out: np.ndarray, args: arg
 
 
 def write(model: nl.Sequential, prompt: np.ndarray, args: argparse.Namespace) -> np.ndarray:
-    """Return a continuation of `prompt`: when the context is full, its second half begins a new one."""
+    """Continue the prompt. When the context is full, its second half begins a new one."""
     ids, rng = prompt, np.random.default_rng(args.seed)
     while len(ids) < args.length:
         seen = ids[-(args.context // 2) :]

@@ -82,7 +82,7 @@ def generate(model: Layer, prompt: ArrayLike, steps: int, temperature: float = 1
     if top_k is not None:
         top_k = as_count(top_k, "top_k", WHERE, least=1)
     rng = as_rng(rng, WHERE)
-    rows = ids.reshape(-1, ids.shape[-1])
+    rows = np.atleast_2d(ids)
     start, end = rows.shape[1], rows.shape[1] + steps
     _require_room(model, start, steps)
 
@@ -92,31 +92,26 @@ def generate(model: Layer, prompt: ArrayLike, steps: int, temperature: float = 1
     before = rng.bit_generator.state
     try:
         for n in range(start, end):
-            result[:, n] = choose(scorer.scores(result[:, :n]), temperature, top_k, rng)
+            result[:, n] = [choose(row, temperature, top_k, rng) for row in scorer.scores(result[:, :n])]
     except BaseException:
         rng.bit_generator.state = before
         raise
     return result.reshape(*ids.shape[:-1], end)
 
 
-def choose(scores: Array, temperature: float, top_k: int | None, rng: np.random.Generator) -> Array:
-    """Return the number of a column for each row of `scores` (N, vocabulary).
+def choose(scores: Array, temperature: float, top_k: int | None, rng: np.random.Generator) -> int:
+    """Return an id, given a score for each.
 
-    >>> choose(np.array([[0.0, 2.0, 1.0]]), 0.0, None, np.random.default_rng(0))
-    array([1])
+    >>> choose(np.array([0.0, 2.0, 1.0]), 0.0, None, np.random.default_rng(0))
+    1
     """
-    scores = scores.astype(np.float64)
     if temperature == 0:
-        best: Array = scores.argmax(axis=1)
-        return best
-    if top_k is not None and top_k < scores.shape[1]:
-        lowest = np.argsort(-scores, axis=1, kind="stable")[:, top_k:]
-        np.put_along_axis(scores, lowest, -np.inf, axis=1)
+        return int(scores.argmax())
     with np.errstate(over="ignore", under="ignore"):
-        p = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature)
-        sums = p.cumsum(axis=1)
-        drawn: Array = (sums > sums[:, -1:] * rng.random((len(scores), 1))).argmax(axis=1)
-    return drawn
+        p = np.exp((scores.astype(np.float64) - scores.max()) / temperature)
+        p[np.argsort(-scores, kind="stable")[top_k or scores.size :]] = 0
+        sums = p.cumsum()
+        return int(sums.searchsorted(sums[-1] * rng.random(), side="right"))
 
 
 class _Scorer:
@@ -140,11 +135,10 @@ class _Scorer:
             row, place = np.argwhere(ids >= vocabulary)[0].tolist()
             message = f"the id {ids[row, place]} at ({row}, {place}) is outside the vocabulary, expected 0 to {vocabulary - 1}"
             raise InvalidValueError(message, where=WHERE)
-        highest = scores.max(axis=1)
-        if not np.isfinite(highest).all():
-            row = int(np.flatnonzero(~np.isfinite(highest))[0])
-            message = f"the highest score for position {ids.shape[1]} of row {row} is {highest[row]}, expected a finite number"
-            raise NonFiniteError(message, where=WHERE, hint="Is a parameter of the model NaN?")
+        for row, highest in enumerate(scores.max(axis=-1)):
+            if not np.isfinite(highest):
+                message = f"the highest score for position {ids.shape[1]} of row {row} is {highest}, expected a finite number"
+                raise NonFiniteError(message, where=WHERE, hint="Is a parameter of the model NaN?")
         return scores
 
     def _run(self, ids: Array) -> tuple[Any, Array]:

@@ -42,6 +42,7 @@ class RunningMean(nl.Layer):
 
     def forward_next(self, past, x):
         total, n = (0, 0) if past is None else past
+        self.latest = x  # a bad habit, which must not show
         sums = total + np.cumsum(x, axis=1)
         return sums / np.arange(n + 1, n + x.shape[1] + 1)[:, None], (sums[:, -1:], n + x.shape[1])
 
@@ -258,6 +259,23 @@ def test_all_outputs_of_a_layer_on_each_position_have_positions_and_only_the_fir
         assert graph(states).forward_next(None, np.array([[1]])) is NotImplemented
 
 
+class Last(nl.Layer):
+    """Says that it works on each position alone, and returns only one."""
+
+    is_positionwise = True
+
+    def forward(self, x):
+        return x[:, -1:].copy()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: scores(Last()), nl.Tanh, lambda: nl.Sequential(Lookup(), Summary())], ids=["last", "ids", "states"]
+)
+def test_outputs_without_the_positions_of_the_inputs_are_noticed(make):
+    with without_caching(evaluates=True):
+        assert nl.Sequential(make()).forward_next(None, np.array([[1, 2]])) is NotImplemented
+
+
 def test_ids_that_meet_features_in_arithmetic_are_not_taken_for_features():
     ids = nl.Input("ids")
     model = nl.Graph([ids], [Lookup()(ids) + ids])
@@ -269,7 +287,8 @@ def test_ids_that_meet_features_in_arithmetic_are_not_taken_for_features():
 
 def test_frequencies_are_the_softmax_of_scores_over_temperature():
     row = np.array([1.0, 3.0, -np.inf, 2.0])
-    drawn = choose(np.tile(row, (20000, 1)), 2.0, None, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    drawn = [choose(row, 2.0, None, rng) for _ in range(20000)]
     p = np.exp(row / 2)
     expected = p / p.sum()
     deviation = np.sqrt(expected * (1 - expected) / 20000)
@@ -277,21 +296,37 @@ def test_frequencies_are_the_softmax_of_scores_over_temperature():
 
 
 def test_top_k_draws_among_the_highest_scores_and_of_ties_the_first():
-    scores = np.tile([0.0, 2.0, 1.0, 1.0], (2000, 1))
+    scores, rng = np.array([0.0, 2.0, 1.0, 1.0]), np.random.default_rng(0)
     p = np.exp([2.0, 1.0]) / np.exp([2.0, 1.0]).sum()
-    drawn = np.bincount(choose(scores, 1.0, 2, np.random.default_rng(0)), minlength=4) / 2000
+    drawn = np.bincount([choose(scores, 1.0, 2, rng) for _ in range(2000)], minlength=4) / 2000
     assert drawn[[0, 3]].tolist() == [0, 0]
     assert abs(drawn[1] - p[0]) < 4 * np.sqrt(p[0] * p[1] / 2000)
-    assert set(choose(scores, 1.0, 1, np.random.default_rng(0))) == {1}
-    assert set(choose(scores, 1.0, 99, np.random.default_rng(0))) == {0, 1, 2, 3}
+    assert {choose(scores, 1.0, 1, rng) for _ in range(100)} == {1}
+    assert {choose(scores, 1.0, 99, rng) for _ in range(2000)} == {0, 1, 2, 3}
+
+
+class Always:
+    """A generator that draws one number only."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self):
+        return self.number
+
+
+def test_the_extreme_draws_are_possible_ids():
+    scores = np.array([-np.inf, 0.0, 1.0, -np.inf])
+    assert choose(scores, 1.0, None, Always(0.0)) == 1
+    assert choose(scores, 1.0, None, Always(np.nextafter(1.0, 0.0))) == 2
 
 
 @pytest.mark.parametrize("temperature", [1e-310, 1e-8, 1e308])
 def test_extreme_temperatures_neither_warn_nor_leave_the_vocabulary(temperature):
-    rows = np.array([[0.0, 1e300, -1e300, 5.0]] * 50)
+    scores, rng = np.array([0.0, 1e300, -1e300, 5.0]), np.random.default_rng(0)
     with np.errstate(all="raise"):
-        drawn = choose(rows, temperature, None, np.random.default_rng(0))
-    assert set(drawn) == ({1} if temperature < 1 else {0, 1, 2, 3})
+        drawn = {choose(scores, temperature, None, rng) for _ in range(50)}
+    assert drawn == ({1} if temperature < 1 else {0, 1, 2, 3})
 
 
 def test_temperature_0_takes_the_first_of_equal_scores_and_draws_nothing():
@@ -314,6 +349,12 @@ def test_the_prompt_may_be_of_any_integer_type_and_stays_as_it_is(dtype):
     ids = nl.generate(scores(RunningMean()), prompt, 3, rng=0)
     assert (ids.dtype, ids.shape) == (np.int64, (2, 5))
     assert ids[:, :2].tolist() == prompt.tolist() == [[1, 2], [3, 4]]
+
+
+def test_the_default_temperature_is_1_and_top_k_reaches_the_draw():
+    model = scores(RunningMean())
+    assert nl.generate(model, [1], 30, rng=3).tolist() == nl.generate(model, [1], 30, 1.0, rng=3).tolist()
+    assert nl.generate(model, [1], 30, top_k=1, rng=3).tolist() == nl.generate(model, [1], 30, 0).tolist()
 
 
 def test_no_steps_return_a_copy_of_the_prompt():
@@ -339,6 +380,7 @@ def test_nothing_in_the_model_changes_and_a_backward_still_belongs_to_the_forwar
         assert parameter.grad.tolist() == b.parameters()[path].grad.tolist()
     assert a[1]._rng.bit_generator.state == b[1]._rng.bit_generator.state
     assert a[3].n_calls == b[3].n_calls == 1
+    assert not hasattr(b[3], "latest")
 
 
 def test_threads_generate_side_by_side_while_another_trains():
@@ -422,6 +464,8 @@ def test_scores_that_are_not_finite_are_refused_and_the_generator_is_as_before(b
     before = rng.bit_generator.state
     with pytest.raises(nl.NonFiniteError, match=f"highest score for position [0-9]+ of row 0 is {bad}, expected a finite number"):
         nl.generate(model, [0], 200, rng=rng)
+    with pytest.raises(nl.NonFiniteError, match=f"highest score for position 1 of row 1 is {bad}"):
+        nl.generate(model, [[0], [2]], 1, rng=rng)
     assert rng.bit_generator.state == before
 
 
@@ -451,3 +495,6 @@ def test_a_sequence_longer_than_a_layer_can_take_is_refused_before_the_first_ste
         nl.generate(model, [0, 1, 2], 4)
     assert watch.log.seen == []
     assert nl.generate(model, [0, 1, 2], 3, rng=0).shape == (6,)  # the last id is not read
+    assert nl.generate(model, [0, 1, 2, 3, 4], 1, rng=0).shape == (6,)
+    with pytest.raises(nl.InvalidValueError, match="need 6 positions"):
+        nl.generate(model, [0, 1, 2, 3, 4, 5], 0)

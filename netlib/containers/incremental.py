@@ -46,8 +46,8 @@ def infer_next(program: Program, past: Past | None, inputs: Sequence[Any]) -> tu
             xs = [values[slot] for slot in step.sources]
             if all(slot in fixed for slot in step.sources):
                 ys = outputs_of(step, layer.forward(*xs))
-                fixed.update(zip(step.targets, ys, strict=True))
-            elif _keeps_positions(step, xs, fixed):
+                fixed.update(enumerate(ys, step.target))
+            elif _keeps_positions(step, values, fixed):
                 following = layer.forward_next(before.get(step.target), *xs)
                 if following is NotImplemented:
                     return None
@@ -60,22 +60,23 @@ def infer_next(program: Program, past: Past | None, inputs: Sequence[Any]) -> tu
         except Exception as error:
             add_location(error, step)
             raise
-        values.update({slot: y for slot, y in zip(step.targets, ys, strict=False) if slot in fixed or _has_positions(y, shape)})
+        values.update({slot: y for slot, y in enumerate(ys, step.target) if slot in fixed or _has_positions(y, shape)})
     if any(slot not in values for slot in program.outputs):
         return None
     return [values[slot] for slot in program.outputs], Past(fixed, layers)
 
 
-def _keeps_positions(step: Step, xs: Sequence[Any], fixed: dict[int, Any]) -> bool:
-    """Return whether y of the step has the positions of `xs`, and its layer is as its class says.
+def _keeps_positions(step: Step, values: dict[int, Any], fixed: dict[int, Any]) -> bool:
+    """Return whether the layer is as its class says, and broadcasting moves nothing elsewhere.
 
     A value that depends on no input has no positions. If it has axes besides the last one,
     broadcasting would put its rows at positions.
     """
-    others = [np.ndim(x) for slot, x in zip(step.sources, xs, strict=True) if slot in fixed]
-    moving = {np.ndim(x) for slot, x in zip(step.sources, xs, strict=True) if slot not in fixed}
-    has_own_forward = "forward" in step.layer.__dict__
-    return not has_own_forward and len(moving) == 1 and max(others, default=0) <= 1 and (step.layer.is_positionwise or not others)
+    n_axes = {np.ndim(values[slot]) for slot in step.sources if slot not in fixed}
+    n_fixed_axes = [np.ndim(values[slot]) for slot in step.sources if slot in fixed]
+    if "forward" in step.layer.__dict__ or len(n_axes) > 1:
+        return False
+    return all(n <= 1 for n in n_fixed_axes) if step.layer.is_positionwise else not n_fixed_axes
 
 
 def _has_positions(y: Any, shape: tuple[int, ...]) -> bool:

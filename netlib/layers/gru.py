@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_rows
-from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .recurrent_layer import RecurrentLayer, States, join_gates, room_for_steps, swap_steps
 
 
 class GRU(RecurrentLayer):
@@ -51,50 +51,53 @@ class GRU(RecurrentLayer):
     )
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
-        weight_x, weight_h, bias, bias_h = (each.value for each in self._parameters(suffix))
+        *parameters, bias_h = (each.value for each in self._parameters(suffix))
+        weight_x, weight_h, bias = map(self._by_gate, parameters)
+        # The sigmoids as tanh, which cannot overflow: σ(a) = ½ tanh(½ a) + ½.
+        scale = np.array([0.5, 0.5, 1], x.dtype).reshape(3, 1, 1)
+        weight_h = weight_h * scale
         x = swap_steps(x)
         h = room_for_steps(states[0], len(rows))
-        # σ(a) = ½ + ½ tanh(½ a): with half of a and u for r and z, tanh is all it takes
-        half = np.repeat(np.array([0.5, 0.5, 1], x.dtype), self.hidden_features)
-        a = multiply_rows(x, weight_x * half)
-        a += bias * half
-        weight_h = weight_h * half
-        a_of, gates, u_n = self._by_gate(a), np.empty((len(rows), 3, *states[0].shape), x.dtype), np.empty_like(h[1:])
+        gates = as_rows(x) @ (weight_x * scale)
+        gates += bias * scale
+        gates, kept_u_n = gates.reshape(3, *h[1:].shape), np.empty_like(h[1:])
         for t, live in enumerate(rows):
-            u = h[t, :live] @ weight_h
-            a[t, :live, : -self.hidden_features] += u[:, : -self.hidden_features]
-            np.add(u[:, -self.hidden_features :], bias_h, out=u_n[t, :live])
-            r, z, n = gate = gates[t, :, :live]
-            np.tanh(a_of[t, :2, :live], out=gate[:2])
-            gate[:2] = 0.5 + 0.5 * gate[:2]
-            np.tanh(a_of[t, 2, :live] + r * u_n[t, :live], out=n)
+            r, z, n = gate = gates[:, t, :live]
+            u, u_n = h[t, :live] @ weight_h, kept_u_n[t, :live]
+            np.add(u[2], bias_h, out=u_n)
+            sigmoids = gate[:2]
+            sigmoids += u[:2]
+            np.tanh(sigmoids, out=sigmoids)
+            sigmoids *= 0.5
+            sigmoids += 0.5
+            n += r * u_n
+            np.tanh(n, out=n)
             h[t + 1, :live] = n + z * (h[t, :live] - n)
-            h[t + 1, live:] = h[t, live:]  # the sequences that have ended
-        return swap_steps(h[1:]), (h[-1].copy(),), (x, h, u_n, gates, rows)
+            h[t + 1, live:] = h[t, live:]  # those that have ended
+        return swap_steps(h[1:]), (h[-1].copy(),), (x, h, kept_u_n, gates, rows)
 
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
         weight_x, weight_h, bias, bias_h = self._parameters(suffix)
         x, h, u_n, gates, rows = kept
-        weight_h_transposed = np.ascontiguousarray(weight_h.value.T)
-        dh = dstates[0].copy()
-        du = np.empty((*x.shape[:2], bias.size), x.dtype)
-        du_of, da_n = self._by_gate(du), np.empty_like(u_n)
+        weight_h_transposed = self._by_gate(weight_h.value).swapaxes(1, 2).copy()
+        dh, du, kept_da_n = dstates[0].copy(), np.empty_like(gates), np.empty_like(u_n)
         for t, live in reversed([*enumerate(rows)]):
-            r, z, n = gates[t, :, :live]
-            dh_t, da_n_t = dh[:live], da_n[t, :live]
-            du_r, du_z, du_n = du_of[t, :, :live]
+            r, z, n = gates[:, t, :live]
+            du_r, du_z, du_n = du[:, t, :live]
+            dh_t, da_n = dh[:live], kept_da_n[t, :live]
             dh_t += dy[:live, t]
-            np.multiply(dh_t * (1 - z), 1 - n * n, out=da_n_t)
+            np.multiply(dh_t * (1 - z), 1 - n * n, out=da_n)
             np.multiply(dh_t * (h[t, :live] - n), z * (1 - z), out=du_z)
-            np.multiply(da_n_t * u_n[t, :live], r * (1 - r), out=du_r)
-            np.multiply(da_n_t, r, out=du_n)
-            du[t, live:] = da_n[t, live:] = 0
+            np.multiply(da_n * u_n[t, :live], r * (1 - r), out=du_r)
+            np.multiply(da_n, r, out=du_n)
+            du[:, t, live:] = kept_da_n[t, live:] = 0
             dh_t *= z
-            dh_t += du[t, :live] @ weight_h_transposed
-        weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(du))
-        bias_h.add_grad_sum(np.ascontiguousarray(du_of[:, 2]))
-        da = du
-        du_of[:, 2] = da_n  # from here on, it is da
-        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
-        bias.add_grad_sum(da)
-        return swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None, (dh,)
+            dh_t += np.sum(du[:, t, :live] @ weight_h_transposed, axis=0)
+        du = du.reshape(3, -1, self.hidden_features)
+        weight_h.add_grad(join_gates(as_rows(h[:-1]).T @ du))
+        bias_h.add_grad(du[2].sum(axis=0))
+        du[2] = as_rows(kept_da_n)
+        da = du  # from here on
+        weight_x.add_grad(join_gates(as_rows(x).T @ da))
+        bias.add_grad(da.sum(axis=1).ravel())
+        return self._input_gradient(suffix, x, da) if input_gradient else None, (dh,)

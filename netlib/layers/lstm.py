@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_rows
-from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .recurrent_layer import RecurrentLayer, States, join_gates, room_for_steps, swap_steps
 
 
 class LSTM(RecurrentLayer):
@@ -49,49 +49,49 @@ class LSTM(RecurrentLayer):
     )
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
-        weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
+        weight_x, weight_h, bias = (self._by_gate(each.value) for each in self._parameters(suffix))
+        # One tanh serves all gates: σ(a) = ½ tanh(½ a) + ½, and tanh(a) = 1 tanh(1 a) + 0.
+        scale = np.array([0.5, 0.5, 1, 0.5], x.dtype).reshape(4, 1, 1)
+        weight_h, shift = weight_h * scale, 1 - scale
         x = swap_steps(x)
         h, c = (room_for_steps(state, len(rows)) for state in states)
-        # σ(a) = ½ + ½ tanh(½ a): with half of a for i, f and o, one tanh serves all gates
-        half = np.repeat(np.array([0.5, 0.5, 1, 0.5], x.dtype), self.hidden_features)
-        a = multiply_rows(x, weight_x * half)
-        a += bias * half
-        weight_h = weight_h * half
-        a_of, gates = self._by_gate(a), np.empty((len(rows), 4, *states[0].shape), x.dtype)
-        tanh_c = np.empty_like(c[1:])
+        gates = as_rows(x) @ (weight_x * scale)
+        gates += bias * scale
+        gates, tanh_c = gates.reshape(4, *h[1:].shape), np.empty_like(h[1:])
         for t, live in enumerate(rows):
-            a[t, :live] += h[t, :live] @ weight_h
-            i, f, g, o = gate = gates[t, :, :live]
-            np.tanh(a_of[t, :, :live], out=gate)
-            gate[:2], gate[3] = 0.5 + 0.5 * gate[:2], 0.5 + 0.5 * gate[3]
-            c[t + 1, :live] = f * c[t, :live] + i * g
-            np.tanh(c[t + 1, :live], out=tanh_c[t, :live])
-            h[t + 1, :live] = o * tanh_c[t, :live]
-            h[t + 1, live:], c[t + 1, live:] = h[t, live:], c[t, live:]  # the sequences that have ended
+            i, f, g, o = gate = gates[:, t, :live]
+            gate += h[t, :live] @ weight_h
+            np.tanh(gate, out=gate)
+            gate *= scale
+            gate += shift
+            new_c, new_tanh_c = c[t + 1, :live], tanh_c[t, :live]
+            np.multiply(f, c[t, :live], out=new_c)
+            new_c += i * g
+            np.tanh(new_c, out=new_tanh_c)
+            np.multiply(o, new_tanh_c, out=h[t + 1, :live])
+            h[t + 1, live:], c[t + 1, live:] = h[t, live:], c[t, live:]  # those that have ended
         return swap_steps(h[1:]), (h[-1].copy(), c[-1].copy()), (x, h, c, tanh_c, gates, rows)
 
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
         weight_x, weight_h, bias = self._parameters(suffix)
         x, h, c, tanh_c, gates, rows = kept
-        weight_h_transposed = np.ascontiguousarray(weight_h.value.T)
-        dh, dc = (state.copy() for state in dstates)
-        da = np.empty((*x.shape[:2], bias.size), x.dtype)
-        da_of = self._by_gate(da)
+        weight_h_transposed = self._by_gate(weight_h.value).swapaxes(1, 2).copy()
+        (dh, dc), da = (state.copy() for state in dstates), np.empty_like(gates)
         for t, live in reversed([*enumerate(rows)]):
-            i, f, g, o = gates[t, :, :live]
-            dh_t, dc_t = dh[:live], dc[:live]
+            i, f, g, o = gates[:, t, :live]
+            da_i, da_f, da_g, da_o = da[:, t, :live]
+            dh_t, dc_t, tanh_c_t = dh[:live], dc[:live], tanh_c[t, :live]
             dh_t += dy[:live, t]
-            dc_t += dh_t * o * (1 - tanh_c[t, :live] ** 2)
-            da_i, da_f, da_g, da_o = da_of[t, :, :live]
+            dc_t += dh_t * o * (1 - tanh_c_t * tanh_c_t)
             np.multiply(dc_t * g, i * (1 - i), out=da_i)
             np.multiply(dc_t * c[t, :live], f * (1 - f), out=da_f)
             np.multiply(dc_t * i, 1 - g * g, out=da_g)
-            np.multiply(dh_t * tanh_c[t, :live], o * (1 - o), out=da_o)
-            da[t, live:] = 0
+            np.multiply(dh_t * tanh_c_t, o * (1 - o), out=da_o)
+            da[:, t, live:] = 0
             dc_t *= f
-            np.matmul(da[t, :live], weight_h_transposed, out=dh_t)
-        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
-        weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
-        bias.add_grad_sum(da)
-        dx = swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None
-        return dx, (dh, dc)
+            np.sum(da[:, t, :live] @ weight_h_transposed, axis=0, out=dh_t)
+        da = da.reshape(4, -1, self.hidden_features)
+        weight_x.add_grad(join_gates(as_rows(x).T @ da))
+        weight_h.add_grad(join_gates(as_rows(h[:-1]).T @ da))
+        bias.add_grad(da.sum(axis=1).ravel())
+        return self._input_gradient(suffix, x, da) if input_gradient else None, (dh, dc)

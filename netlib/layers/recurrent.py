@@ -75,6 +75,21 @@ class Recurrent(Layer):
         dx = np.stack(dxs[::-1], axis=1)
         return (dx, *dnow) if has_states else dx
 
+    def forward_next(self, past: Sequence[Array] | None, x: ArrayLike, *states: ArrayLike) -> Any:
+        """Continue sequences: return the outputs for x (N, T, …) that follows, and the states.
+
+        Returns NotImplemented with ``return_sequences=False``. See `Layer.forward_next`.
+        """
+        if not self.return_sequences:
+            return NotImplemented
+        x, now = self._as_inputs(x, states if past is None else past)
+        firsts = []
+        for x_t in x.swapaxes(0, 1).copy():
+            now = self._step(self.cell.tied_copy(), x_t, now)
+            firsts.append(now[0])
+        y = np.stack(firsts, axis=1)
+        return (y, *[each.copy() for each in now]) if self.return_state else y, now
+
     def _as_inputs(self, x: ArrayLike, states: Sequence[ArrayLike]) -> tuple[Array, Sequence[Array]]:
         """Return x and the states before the first step."""
         n_states = self.cell.n_outputs

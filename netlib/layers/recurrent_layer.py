@@ -169,8 +169,23 @@ class RecurrentLayer(Layer):
         """
         raise NotImplementedError
 
+    def forward_next(self, past: States | None, *inputs: ArrayLike) -> Any:
+        """Continue sequences: return the outputs for x (N, T, in) that follows, and the states.
+
+        Returns NotImplemented if y also depends on steps to come. See `Layer.forward_next`.
+        """
+        if self.bidirectional or self.lengths or not self.return_sequences:
+            return NotImplemented
+        y, states, _ = self._run_passes(inputs if past is None else (inputs[0], *past), self._unroll)
+        return (y, *[each.copy() for each in states]) if self.return_state else y, states
+
     def _run(self, inputs: Sequence[Any], unroll: Unroll) -> tuple[Any, tuple[Any, ...]]:
         """Return the outputs, and what `_run_backward` needs."""
+        y, states, kept = self._run_passes(inputs, unroll)
+        return (y, *states) if self.return_state else y, kept
+
+    def _run_passes(self, inputs: Sequence[Any], unroll: Unroll) -> tuple[Array, States, tuple[Any, ...]]:
+        """Return y, the states after the last step, and what `_run_backward` needs."""
         x, starts, order = self._as_inputs(inputs)
         n, has_states = len(x), starts is not None
         if starts is None:
@@ -196,8 +211,7 @@ class RecurrentLayer(Layer):
             y = order.unsort(y)
         else:
             y = states[0][:, -len(self._directions) :].copy().reshape(n, len(self._directions) * self.hidden_features)
-        outputs = (y, *[each.reshape(self._state_shape(n)) for each in states]) if self.return_state else y
-        return outputs, (order, kept, scales, has_states)
+        return y, [each.reshape(self._state_shape(n)) for each in states], (order, kept, scales, has_states)
 
     def _run_backward(self, dout: Any, kept: Sequence[Any], unroll_backward: UnrollBackward, input_gradient: bool = True) -> Any:
         """Add to the gradients of the parameters, and return those of x and of the states.
@@ -288,9 +302,16 @@ class RecurrentLayer(Layer):
     def _state_shape(self, n: int) -> Shape:
         return (n, self.hidden_features) if self._n_passes == 1 else (n, self._n_passes, self.hidden_features)
 
-    def _by_gate(self, a: Array) -> Array:
-        """Return a view (T, gates, N, hidden) of the columns of a (T, N, gates·hidden)."""
-        return a.reshape(*a.shape[:2], self.n_gates, self.hidden_features).swapaxes(1, 2)
+    def _by_gate(self, weight: Array) -> Array:
+        """Return the blocks of the columns, one for each gate: a view (gates, rows, hidden)."""
+        return weight.reshape(-1, self.n_gates, self.hidden_features).swapaxes(0, 1)
+
+    def _input_gradient(self, suffix: str, x: Array, da: Array) -> Array:
+        """Return ∂L/∂x = Σ da weight_xᵀ over the gates, for x (T, N, in), as (N, T, in)."""
+        dx = np.zeros_like(as_rows(x))
+        for da_of_gate, weight in zip(da, self._by_gate(self._parameters(suffix)[0].value), strict=True):
+            dx += as_rows(da_of_gate) @ weight.T
+        return swap_steps(dx.reshape(x.shape))
 
     def _parameters(self, suffix: str) -> list[Parameter]:
         return [getattr(self, name + suffix) for name in self.parameter_names]
@@ -314,6 +335,15 @@ def room_for_steps(state: Array, steps: int) -> Array:
     states = np.empty((steps + 1, *state.shape), state.dtype)
     states[0] = state
     return states
+
+
+def join_gates(weight: Array) -> Array:
+    """Return the blocks (gates, rows, hidden) side by side: (rows, gates·hidden).
+
+    >>> join_gates(np.zeros((4, 3, 2))).shape
+    (3, 8)
+    """
+    return weight.swapaxes(0, 1).reshape(weight.shape[1], weight.shape[0] * weight.shape[2])
 
 
 def multiply_rows(x: Array, weight: Array) -> Array:

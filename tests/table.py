@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import netlib as nl
+from netlib.random_state import held_generators
 
 Shape = tuple[int, ...]
 
@@ -284,6 +285,55 @@ def _recurrent():
     return [*rows, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
 
 
+def _attention():
+    return [
+        fixed(
+            lambda options=options: nl.ScaledDotProductAttention(**options, rng=0), *shapes, batched=(0, 1, 2) if len(shapes[0]) > 2 else ()
+        )
+        for options, *shapes in [
+            ({}, (3, 2), (4, 2), (4, 3)),
+            ({}, (2, 3, 2), (2, 4, 2), (2, 4, 1)),
+            ({"causal": True}, (2, 3, 2), (2, 3, 2), (2, 3, 2)),
+            ({"causal": True}, (2, 1, 3, 1), (2, 2, 2, 1), (2, 1, 2, 2)),
+            ({"causal": True, "dropout": 0.3}, (2, 2, 3), (2, 4, 3), (2, 4, 2)),
+        ]
+    ]
+
+
+def _reseeded(layer):
+    """Return the layer with generators that have drawn no weights, whose number depends on the type."""
+    for generator in held_generators(layer):
+        generator.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    return layer
+
+
+def _attention_with_heads():
+    return [
+        _with_dtype(
+            lambda dtype, args=args, options=options: _reseeded(nl.MultiHeadAttention(*args, **options, rng=0, dtype=dtype)),
+            *shapes,
+            batched=batched,
+        )
+        for args, options, shapes, batched in [
+            ((4, 2), {"causal": True}, [(2, 3, 4)], (0,)),
+            ((4, 4), {"dropout": 0.3}, [(3, 4)], ()),
+            ((2, 1), {}, [(2, 3, 2), (2, 2, 2), (2, 2, 2)], (0, 1, 2)),
+            ((4, 2), {"causal": True}, [(2, 2, 4), (3, 4), (1, 3, 4)], (0,)),
+        ]
+    ]
+
+
+def _transformer_blocks():
+    return [
+        _with_dtype(lambda dtype, args=args, options=options: _reseeded(nl.TransformerBlock(*args, **options, rng=0, dtype=dtype)), shape)
+        for args, options, shape in [
+            ((4, 2, 3), {"causal": True, "activation": nl.GELU()}, (2, 3, 4)),
+            ((2, 1), {"norm_first": False, "activation": nl.Tanh()}, (2, 2, 2)),
+            ((4, 2, 2), {"dropout": 0.3, "activation": nl.Softplus()}, (1, 3, 4)),
+        ]
+    ]
+
+
 def _network(dtype):
     return nl.Sequential(("hidden", nl.Affine(3, 4, rng=0, dtype=dtype)), nl.Tanh(), nl.Sequential(nl.Affine(4, 2, rng=1, dtype=dtype)))
 
@@ -353,5 +403,8 @@ ROWS = [
     *_resizing(),
     *_norms(),
     *_recurrent(),
+    *_attention(),
+    *_attention_with_heads(),
+    *_transformer_blocks(),
     *_containers(),
 ]

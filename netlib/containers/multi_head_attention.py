@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..arrays import RNG, ArrayLike, DTypeLike, as_count, as_rng, as_shaped
+from ..arrays import RNG, ArrayLike, DTypeLike, as_count, as_number, as_rng, as_shaped
 from ..errors import InvalidValueError, ShapeError
 from ..initializers import Glorot, Initializer, Zeros
 from ..layer import Layer
 from ..layers.affine import Affine
+from ..layers.attention_inputs import as_flag
 from ..layers.head_attention import HeadAttention
 from ..representation import call_text
 from .container import Container
@@ -71,12 +72,13 @@ class MultiHeadAttention(Container):
         if self.features % self.heads:
             message = f"features is {self.features}, expected a multiple of heads, {self.heads}"
             raise InvalidValueError(message, where=where)
+        self.causal, self.mask = causal, as_flag(mask, where)
+        self.dropout = as_number(dropout, "dropout", where, least=0, below=1)
         self._rng = as_rng(rng, where)
         affines = [Affine(self.features, self.features, init=init, dtype=dtype, rng=self._rng) for _ in range(4)]
         self.query, self.key, self.value = affines[:3]
         self.attention = HeadAttention(self.heads, causal, dropout, mask, rng=self._rng)
         self.output = affines[3]
-        self.causal, self.dropout, self.mask = causal, self.attention.dropout, mask
         self.n_nondifferentiable_inputs = self.attention.n_nondifferentiable_inputs
         self.dtype = self.query.dtype
 

@@ -71,7 +71,7 @@ class TransformerBlock(Container):
         attention = MultiHeadAttention(features, heads, causal, dropout, mask, init=init, dtype=dtype, rng=rng)
         self.features, self.heads = attention.features, attention.heads
         self.hidden = 4 * self.features if hidden is None else as_count(hidden, "hidden", where, least=1)
-        self.causal, self.dropout, self.norm_first, self.mask = causal, attention.dropout, norm_first, mask
+        self.causal, self.dropout, self.norm_first, self.mask = causal, attention.dropout, norm_first, attention.mask
         self.n_nondifferentiable_inputs = attention.n_nondifferentiable_inputs
         self.dtype = attention.dtype
         self.attention_norm = LayerNorm(self.features, dtype=dtype)

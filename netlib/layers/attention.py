@@ -8,7 +8,7 @@ import numpy as np
 from ..arrays import RNG, Array, ArrayLike, Shape, as_common_floats, as_number, as_rng, unbroadcast
 from ..layer import Layer
 from ..underflow import ignore_underflow
-from .attention_inputs import as_mask, scores_shape
+from .attention_inputs import as_flag, as_mask, scores_shape
 from .attention_rule import attention_rule
 from .rows import Rows
 from .rules import Shapes
@@ -40,9 +40,9 @@ class ScaledDotProductAttention(Layer):
 
     def __init__(self, causal: bool = False, dropout: float = 0.0, mask: bool = False, *, rng: RNG = None) -> None:
         where = type(self).__name__
-        self.causal, self.mask = causal, mask
+        self.causal, self.mask = causal, as_flag(mask, where)
         self.dropout = as_number(dropout, "dropout", where, least=0, below=1)
-        self.n_nondifferentiable_inputs = int(mask)
+        self.n_nondifferentiable_inputs = int(self.mask)
         self._rng = as_rng(rng, where)
 
     def forward(self, q: ArrayLike, k: ArrayLike, v: ArrayLike, mask: ArrayLike | None = None) -> Array:

@@ -10,8 +10,20 @@ from ..arrays import Array, ArrayLike, Shape, as_array
 from ..errors import InvalidTypeError, ShapeError
 
 
-def scores_shape(q: Array, k: Array, v: Array, where: object) -> Shape:
-    """Return the shape of the scores of each query with each key, or raise if none fits.
+def as_flag(mask: object, where: object) -> bool:
+    """Return whether a layer takes a mask, or raise if it got the mask itself.
+
+    >>> as_flag(True, "Attention")
+    True
+    """
+    if isinstance(mask, bool | np.bool_):
+        return bool(mask)
+    kind = "an array" if isinstance(mask, np.ndarray) else repr(mask)
+    raise InvalidTypeError(f"mask is {kind}, expected True or False", where=where, hint="Pass the mask to forward.")
+
+
+def scores_shape(q: Array, k: Array, v: Array, where: object, heads: int = 1) -> Shape:
+    """Return the shape of the scores of each query with each key, or raise if they do not fit.
 
     >>> scores_shape(np.zeros((2, 1, 4)), np.zeros((2, 3, 4)), np.zeros((2, 3, 5)), "Attention")
     (2, 1, 3)
@@ -23,6 +35,8 @@ def scores_shape(q: Array, k: Array, v: Array, where: object) -> Shape:
         raise ShapeError(f"{given}: q and k differ in their number of features", where=where)
     if k.shape[-2] != v.shape[-2]:
         raise ShapeError(f"{given}: k and v differ in their number of positions", where=where)
+    if any(x.shape[-1] % heads for x in (q, k, v)):
+        raise ShapeError(f"{given}, expected a multiple of {heads} features, one part for each head", where=where)
     try:
         lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
     except ValueError:

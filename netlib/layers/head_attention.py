@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import RNG, Array, ArrayLike, Shape, as_count
-from ..errors import ShapeError
 from .attention import ScaledDotProductAttention
+from .attention_inputs import scores_shape
 from .attention_rule import attention_rule
 from .rules import Shapes
 
@@ -29,6 +29,7 @@ class HeadAttention(ScaledDotProductAttention):
         super().__init__(causal, dropout, mask, rng=rng)
 
     def _attend(self, q: Array, k: Array, v: Array, mask: ArrayLike | None, past: int = 0) -> tuple[Any, ...]:
+        scores_shape(q, k, v, self, self.heads)
         y, *kept = super()._attend(self._cut(q), self._cut(k), self._cut(v), mask, past)
         return _join(y), *kept
 
@@ -37,9 +38,6 @@ class HeadAttention(ScaledDotProductAttention):
 
     def _cut(self, x: Array) -> Array:
         """Return (…, T, features) as (…, heads, T, features of a head), without copying."""
-        if x.ndim < 2 or x.shape[-1] % self.heads:
-            message = f"got an input of shape {x.shape}, expected (…, positions, features) with features for {self.heads} heads"
-            raise ShapeError(message, where=self)
         return x.reshape(*x.shape[:-1], self.heads, x.shape[-1] // self.heads).swapaxes(-2, -3)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

@@ -1111,6 +1111,20 @@ class AttentionSoftmaxDiagonal(right.Attention):
         return ds @ self.k, ds.T @ self.q, self.p.T @ dout
 
 
+@broken("missing-term|wrong-formula", "input 0|input 1", (3, 4), (5, 4), (5, 2))
+class AttentionSumForgotten(right.Attention):
+    def backward(self, dout):
+        ds = self.p * (dout @ self.v.T) / self.root
+        return ds @ self.k, ds.T @ self.q, self.p.T @ dout
+
+
+@broken("wrong-scale", "input 1", (3, 4), (5, 4), (5, 2))
+class AttentionKeyNotDivided(right.Attention):
+    def backward(self, dout):
+        dq, dk, dv = super().backward(dout)
+        return dq, dk * self.root, dv
+
+
 @broken("missing-transpose", "weight", (6, 3), (6, 3), n_a=3, n_b=3)
 class BilinearTransposed(right.Bilinear):
     def backward(self, dout):

@@ -9,6 +9,7 @@ from table import Row, fixed
 
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
+from netlib.layers.head_attention import HeadAttention
 
 
 def evaluated(norm):
@@ -45,6 +46,10 @@ MORE = [
     fixed(nl.MatMul, (4, 2, 3, 5), (5,)),
     fixed(nl.MatMul, (1,), (1, 1)),
     fixed(nl.MatMul, (2, 1, 3, 2), (1, 4, 2, 3)),
+    fixed(lambda: nl.ScaledDotProductAttention(causal=True, dropout=0.3, rng=0).eval(), (2, 3, 2), (2, 4, 2), (2, 4, 1)),
+    fixed(lambda: HeadAttention(2, causal=True), (2, 3, 4), (2, 4, 4), (2, 4, 6)),
+    fixed(lambda: HeadAttention(1), (2, 3, 2), (3, 2), (1, 3, 2)),
+    fixed(lambda: HeadAttention(2, dropout=0.3, rng=0), (3, 4), (2, 4), (2, 2)),
 ]
 
 

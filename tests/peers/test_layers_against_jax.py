@@ -7,6 +7,7 @@ import pytest
 import table
 
 import netlib as nl
+from netlib.layers.head_attention import HeadAttention
 
 ELEMENTWISE = {
     nl.ReLU: lambda layer: jax.nn.relu,
@@ -55,6 +56,28 @@ def test_forward_and_input_gradients_equal_jaxs(row):
 def test_far_out_an_activation_equals_jaxs(kind):
     for scale in (10.0, 40.0, 1e3, 1e4):
         assert_equal_jax(kind(), [scale * np.linspace(-1, 1, 400)])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_heads_that_attend_under_a_mask_equal_jaxs_with_all_gradients(causal):
+    rng = np.random.default_rng(7)
+    heads, mask = 3, rng.random((2, 1, 4, 5)) < 0.7
+    mask[..., 0] = True  # JAX's softmax over nothing is a mean of all values
+    q, k, v = (rng.normal(size=shape) for shape in [(2, 4, 6), (2, 5, 6), (2, 5, 6)])
+
+    def theirs(*qkv):
+        cut = (x.reshape(*x.shape[:2], heads, -1) for x in qkv)
+        return jax.nn.dot_product_attention(*cut, mask=jnp.asarray(mask), is_causal=causal).reshape(2, 4, 6)
+
+    layer = HeadAttention(heads, causal=causal, mask=True)
+    with jax.enable_x64(True):
+        y, pull_back = jax.vjp(theirs, *map(jnp.asarray, (q, k, v)))
+        dout = rng.normal(size=y.shape)
+        wanted = pull_back(jnp.asarray(dout))
+    # JAX computes scores and softmax in float32, whatever the inputs
+    assert np.allclose(layer.forward(q, k, v, mask), y, rtol=1e-6, atol=1e-6)
+    for ours, expected in zip(layer.backward(dout), wanted, strict=True):
+        assert np.allclose(ours, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_softplus_has_no_threshold_above_which_it_would_be_x():

@@ -89,6 +89,29 @@ def batch_norm(layer, x, weight=None, bias=None):
     return functional.batch_norm(x, mean, variance, weight, bias, layer.training, layer.momentum, layer.eps)
 
 
+def multi_head_attention(layer, *tensors):
+    *xs, wq, bq, wk, bk, wv, bv, w, b = tensors
+    projected = [functional.linear(x, v.T, c) for x, v, c in zip(xs * (3 // len(xs)), (wq, wk, wv), (bq, bk, bv), strict=True)]
+    heads = [x.unflatten(-1, (layer.heads, -1)).transpose(-2, -3) for x in projected]
+    y = functional.scaled_dot_product_attention(*heads, is_causal=layer.causal)
+    return functional.linear(y.transpose(-2, -3).flatten(-2), w.T, b)
+
+
+def transformer_block(layer, x, g, c, *tensors):
+    attention, (h, d, v, s, w, b) = tensors[:8], tensors[8:]
+    norm1, norm2 = (lambda x, w=w, b=b: functional.layer_norm(x, (layer.features,), w, b) for w, b in [(g, c), (h, d)])
+    activation = THEIRS[type(layer.activation)]
+
+    def feedforward(x):
+        return functional.linear(activation(layer.activation, functional.linear(x, v.T, s)), w.T, b)
+
+    if layer.norm_first:
+        x = x + multi_head_attention(layer, norm1(x), *attention)
+        return x + feedforward(norm2(x))
+    x = norm1(x + multi_head_attention(layer, x, *attention))
+    return norm2(x + feedforward(x))
+
+
 IMAGES = {
     **dict.fromkeys((nl.Conv1d, nl.Conv2d, nl.Conv3d), convolution),
     **dict.fromkeys((nl.ConvTranspose1d, nl.ConvTranspose2d, nl.ConvTranspose3d), transposed_convolution),
@@ -135,6 +158,9 @@ THEIRS = (
         nl.Divide: lambda layer, a, b: a / b,
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
         nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
+        nl.ScaledDotProductAttention: lambda layer, *qkv: functional.scaled_dot_product_attention(*qkv, is_causal=layer.causal),
+        nl.MultiHeadAttention: multi_head_attention,
+        nl.TransformerBlock: transformer_block,
     }
 )
 

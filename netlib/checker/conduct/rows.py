@@ -9,11 +9,14 @@ import numpy as np
 
 from ...arrays import Array
 from ..analytic import Gradients, as_numbers, gradients
-from ..blocks import LARGE
+from ..blocks import LARGE, largest, largest_finite
 from ..equality import is_close
 from ..guards import UserCodeError
 from ..twin import Twin
 from .repetition import FEW
+
+ROUNDING = 1e-13
+"""A gradient this much smaller than another is 0 up to rounding, such as that of keys' bias."""
 
 
 class Rows(NamedTuple):
@@ -60,6 +63,7 @@ def _compare(shapes: dict[str, tuple[int, ...]], there: Gradients, alone: Gradie
     if there.error is not None or alone.error is not None:
         return None
     rows = Rows(set(), set())
+    noise = ROUNDING * max((largest_finite(g) for g in map(as_numbers, there.by_name.values()) if g is not None), default=0.0)
     apart = {f"input {i}" for i in batched}
     for name in there.by_name:
         g, one = (None if each is None else as_numbers(each) for each in (there.by_name[name], alone.by_name[name]))
@@ -67,7 +71,7 @@ def _compare(shapes: dict[str, tuple[int, ...]], there: Gradients, alone: Gradie
             continue
         if name in apart and np.abs(g[:-1]).max(initial=0.0) > tolerance * np.abs(g).max(initial=0.0):
             rows.mixed.add(name)
-        if not is_close(g[-1:] if name in apart else g, one, tolerance):
+        if max(largest(g), largest(one)) > noise and not is_close(g[-1:] if name in apart else g, one, tolerance):
             rows.unlike.add(name)
     return rows
 

@@ -18,9 +18,14 @@ const elementwise = f => xs => each(f, ...xs);
 
 const reduced = (f, begin, [x], axes) => gathered(f, begin, x, kept(x, axes));
 
-function softmax([x], axes) {
-  return over(exp(x), sum(exp(x), axes ?? [-1]));
+/** The softmax of x where `allowed` is not 0, if it is given; elsewhere 0. */
+function softmax([x, allowed], axes) {
+  if (!allowed) return over(exp(x), sum(exp(x), axes ?? [-1]));
+  const ruledOut = each((number, is) => (is ? number : -Infinity), x, allowed);
+  return each((share, is) => (is ? share : 0), softmax([ruledOut], axes), allowed);
 }
+
+const triangle = ([{ data: [rows] }, { data: [columns] }]) => filled([rows, columns], i => Number(i % columns <= Math.floor(i / columns)));
 
 function onehot([t, { data: [n] }]) {
   if (!t.data.every(label => Number.isInteger(label) && label >= 0 && label < n)) throw new Error(`classes are whole numbers from 0 to ${n - 1}`);
@@ -57,6 +62,7 @@ const FUNCTIONS = {
   mean,
   var: variance,
   softmax,
+  tri: triangle,
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
   row: ([x]) => asRow(x),

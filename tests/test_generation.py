@@ -100,6 +100,20 @@ def vector(x):
     return x * nl.Weight("scale", np.arange(1.0, FEATURES + 1)) + nl.Constant("one", 1.0)
 
 
+def block(rng, **options):
+    return nl.TransformerBlock(FEATURES, 2, **{"causal": True, **options}, rng=rng, dtype="float64")
+
+
+def attention(rng, **options):
+    return nl.MultiHeadAttention(FEATURES, 2, **{"causal": True, **options}, rng=rng, dtype="float64")
+
+
+def own_cell():
+    cell = nl.Sequential(nl.Concatenate(), affine(2 * FEATURES, FEATURES, 0), nl.Tanh())
+    cell.hidden_features = FEATURES
+    return nl.Recurrent(cell)
+
+
 INCREMENTAL = {
     "a table": lambda: Lookup(shape=(VOCABULARY, VOCABULARY)),
     "positions alone": lambda: scores(
@@ -110,6 +124,20 @@ INCREMENTAL = {
     "recomputed": lambda: scores(nl.Recompute(nl.Sequential(affine(FEATURES, FEATURES, 1), RunningMean())), nl.Recompute(nl.Sigmoid())),
     "graph": lambda: graph(lambda x: RunningMean()(x * nl.Softmax()(x)) - nl.Concatenate()(x) / nl.Softplus()(x)),
     "weights of one axis": lambda: graph(vector),
+    "RNN": lambda: scores(nl.RNN(FEATURES, FEATURES, rng=0, dtype="float64")),
+    "LSTM": lambda: scores(nl.LSTM(FEATURES, FEATURES, layers=2, dropout=0.3, rng=0, dtype="float64")),
+    "GRU": lambda: scores(
+        nl.GRU(FEATURES, FEATURES, rng=0, dtype="float64"), nl.Residual(nl.GRU(FEATURES, FEATURES, layers=2, rng=1, dtype="float64"))
+    ),
+    "an LSTM with states": lambda: graph(lambda x: nl.LSTM(FEATURES, FEATURES, return_state=True, rng=0, dtype="float64")(x)[0]),
+    "an own cell": lambda: scores(own_cell()),
+    "GPT": lambda: scores(block(0, activation=nl.GELU()), block(1), nl.LayerNorm(FEATURES, dtype="float64")),
+    "GPT with late norms": lambda: scores(block(0, norm_first=False, dropout=0.2), nl.Recompute(block(1, norm_first=False))),
+    "attention beside an LSTM": lambda: graph(
+        lambda x: (
+            attention(0)(x, x, nl.LSTM(FEATURES, FEATURES, rng=0, dtype="float64")(x)) + nl.ScaledDotProductAttention(causal=True)(x, x, x)
+        )
+    ),
     "a product of weights": lambda: graph(lambda x: x + nl.Weight("a", np.ones(3)) @ nl.Weight("b", np.ones((3, FEATURES)))),
 }
 """Models that can go on from what they keep."""
@@ -149,6 +177,9 @@ FULL = {
     "the mean of all positions": lambda: graph(lambda x: x + nl.Mean(axis=1, keepdims=True)(x)),
     "a weight of two axes": lambda: graph(lambda x: x * nl.Weight("row", np.arange(1.0, FEATURES + 1)[None])),
     "a matrix": lambda: graph(lambda x: x @ nl.Weight("W", np.arange(16.0).reshape(4, 4) % 5)),
+    "attention to what comes": lambda: scores(block(0, causal=False), block(1)),
+    "attention to a fixed memory": lambda: graph(lambda x: attention(0)(x, *[nl.Weight(name, np.ones((1, 3, FEATURES))) for name in "kv"])),
+    "an LSTM in both directions": lambda: scores(nl.LSTM(FEATURES, FEATURES // 2, bidirectional=True, rng=0, dtype="float64")),
     "weights that look back": lambda: graph(lambda x: x + RunningMean()(nl.Weight("x", np.ones((1, 1, FEATURES))))),
 }
 """Models of which one step or another is run on the whole sequence."""
@@ -208,9 +239,10 @@ def test_a_layer_that_says_so_computes_each_position_from_that_position_alone(ro
     assert_allclose(np.concatenate(parts, axis=1), layer.predict(*xs), rtol=1e-14)
 
 
-def test_a_step_computes_the_new_position_alone():
+@pytest.mark.parametrize("inner", [RunningMean, lambda: nl.LSTM(FEATURES, FEATURES, rng=0, dtype="float64"), lambda: block(0)])
+def test_a_step_computes_the_new_position_alone(inner):
     watch = Watch()
-    nl.generate(scores(RunningMean(), watch), [0, 1, 2, 3, 4], steps=4, rng=0)
+    nl.generate(scores(inner(), watch, inner()), [0, 1, 2, 3, 4], steps=4, rng=0)
     assert watch.log.seen == [5, 1, 1, 1]
 
 

@@ -9,6 +9,22 @@ import netlib as nl
 from netlib.random_state import held_generators
 
 Shape = tuple[int, ...]
+Draw = Callable[[np.random.Generator, Shape], np.ndarray]
+
+
+def numbers(rng, shape):
+    """Draw numbers of both signs, away from kinks and poles."""
+    return np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape))
+
+
+def ids(below):
+    """Return how to draw whole numbers below a bound, such as ids or lengths."""
+    return lambda rng, shape: np.array(rng.integers(below, size=shape))
+
+
+def mask(rng, shape):
+    """Draw booleans."""
+    return np.array(rng.random(shape) < 0.7)
 
 
 class Row(NamedTuple):
@@ -17,20 +33,34 @@ class Row(NamedTuple):
     make: Callable[[Any], nl.Layer]  # takes a dtype, which layers without parameters ignore, and returns the same layer every time
     shapes: tuple[Shape, ...]
     batched: tuple[int, ...]  # the inputs whose first axis counts samples that do not meet each other, and so does the output's
+    draws: tuple[Draw, ...] = ()  # how each input is drawn, where they are not all numbers; only numbers have a gradient
 
     def __str__(self) -> str:
         return f"{self.make(np.float64)} {' '.join(map(str, self.shapes))}".replace("netlib.", "")
 
     @property
     def inputs(self) -> tuple[np.ndarray, ...]:
-        """Return the same float64 inputs every time: of both signs, away from kinks and poles."""
-        rng = np.random.default_rng(7)
-        return tuple(np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape)) for shape in self.shapes)
+        """Return the same inputs every time, numbers in float64."""
+        return self.drawn(7)
+
+    def drawn(self, seed: int) -> tuple[np.ndarray, ...]:
+        """Return inputs, the same for each seed."""
+        rng = np.random.default_rng(seed)
+        draws = self.draws or (numbers,) * len(self.shapes)
+        return tuple(draw(rng, shape) for draw, shape in zip(draws, self.shapes, strict=True))
+
+    def inputs_in(self, dtype: Any) -> tuple[np.ndarray, ...]:
+        """Return the inputs, with numbers in this type."""
+        return self.with_numbers(lambda x: x.astype(dtype))
+
+    def with_numbers(self, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Return the inputs, with a change of those that are numbers."""
+        return tuple(change(x) if x.dtype.kind == "f" else x for x in self.inputs)
 
 
-def fixed(make, *shapes, batched=()):
+def fixed(make, *shapes, batched=(), draws=()):
     """Return a row of a layer without parameters."""
-    return Row(lambda dtype: make(), shapes, batched)
+    return Row(lambda dtype: make(), shapes, batched, draws)
 
 
 def _elementwise():
@@ -179,9 +209,9 @@ def _affine():
     ]
 
 
-def _with_dtype(make, *shapes, batched=(0,)):
+def _with_dtype(make, *shapes, batched=(0,), draws=()):
     """Return a row of a layer that takes a dtype."""
-    return Row(make, shapes, batched)
+    return Row(make, shapes, batched, draws)
 
 
 def _convolutions():
@@ -323,6 +353,22 @@ def _attention_with_heads():
     ]
 
 
+def _embeddings():
+    return [
+        _with_dtype(
+            lambda dtype, options=options: nl.Embedding(5, 3, **options, rng=0, dtype=dtype), shape, batched=batched, draws=(ids(5),)
+        )
+        for options, shape, batched in [
+            ({}, (), ()),
+            ({}, (4,), (0,)),
+            ({}, (4, 3), (0,)),
+            ({"padding": 0}, (), ()),
+            ({"padding": 2}, (6,), (0,)),
+            ({"padding": 4}, (2, 3, 2), (0,)),
+        ]
+    ]
+
+
 def _transformer_blocks():
     return [
         _with_dtype(lambda dtype, args=args, options=options: _reseeded(nl.TransformerBlock(*args, **options, rng=0, dtype=dtype)), shape)
@@ -331,6 +377,28 @@ def _transformer_blocks():
             ((2, 1), {"norm_first": False, "activation": nl.Tanh()}, (2, 2, 2)),
             ((4, 2, 2), {"dropout": 0.3, "activation": nl.Softplus()}, (1, 3, 4)),
         ]
+    ]
+
+
+def _positions():
+    return [
+        *[
+            _with_dtype(lambda dtype, length=length: nl.PositionalEmbedding(length, 2, rng=0, dtype=dtype), shape, batched=batched)
+            for length, shape, batched in [(3, (3, 2), ()), (5, (3, 2), ()), (3, (4, 3, 2), (0,)), (4, (2, 2, 3, 2), (0,))]
+        ],
+        *[
+            fixed(lambda features=features: nl.SinusoidalEncoding(features), shape, batched=batched)
+            for features, shape, batched in [(4, (3, 4), ()), (3, (2, 5, 3), (0,)), (1, (2, 2, 4, 1), (0,))]
+        ],
+        *[
+            fixed(lambda features=features, options=options: nl.RotaryEncoding(features, **options), shape, batched=batched)
+            for features, options, shape, batched in [
+                (4, {}, (3, 4), ()),
+                (4, {"base": 100.0}, (2, 2, 3, 4), (0,)),
+                (6, {"interleaved": True}, (2, 3, 6), (0,)),
+                (2, {"interleaved": True}, (4, 2), ()),
+            ]
+        ],
     ]
 
 
@@ -373,8 +441,22 @@ def _image_network(dtype):
     return nl.Sequential(nl.Conv2d(1, 2, 3, padding=1, rng=0, dtype=dtype), nl.ReLU(), block, nl.MaxPool2d(2), nl.Flatten())
 
 
+def _language_network(dtype):
+    return nl.Sequential(nl.Embedding(5, 3, padding=1, rng=0, dtype=dtype), nl.Affine(3, 4, rng=1, dtype=dtype), nl.SiLU())
+
+
+def _network_of_ids_and_numbers(dtype):
+    """Return a graph of ids, which two embeddings take, and of numbers."""
+    ids, x = nl.Input("ids"), nl.Input("x")
+    one, other = (nl.Embedding(5, 3, padding=padding, rng=seed, dtype=dtype)(ids) for seed, padding in [(0, None), (1, 2)])
+    h = one + other * nl.Affine(2, 3, rng=2, dtype=dtype)(x)
+    return nl.Graph([ids, x], [nl.ReLU()(nl.Affine(3, 2, rng=3, dtype=dtype)(h))])
+
+
 def _containers():
     return [
+        Row(_language_network, ((4, 3),), (0,), (ids(5),)),
+        Row(_network_of_ids_and_numbers, ((4, 3), (4, 3, 2)), (0, 1), (ids(5), numbers)),
         Row(_network, ((3,),), ()),
         Row(_network, ((4, 3),), (0,)),
         Row(_joined, ((4, 3), (4, 2)), (0, 1)),
@@ -402,6 +484,8 @@ ROWS = [
     *_pooling(),
     *_resizing(),
     *_norms(),
+    *_embeddings(),
+    *_positions(),
     *_recurrent(),
     *_attention(),
     *_attention_with_heads(),

@@ -26,6 +26,7 @@ function softmax([x, allowed], axes) {
 }
 
 const triangle = ([{ data: [rows] }, { data: [columns] }]) => filled([rows, columns], i => Number(i % columns <= Math.floor(i / columns)));
+const arange = ([{ data: [n] }]) => filled([n], i => i);
 
 function onehot([t, { data: [n] }]) {
   if (!t.data.every(label => Number.isInteger(label) && label >= 0 && label < n)) throw new Error(`classes are whole numbers from 0 to ${n - 1}`);
@@ -65,6 +66,7 @@ const FUNCTIONS = {
   tri: triangle,
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
+  arange,
   row: ([x]) => asRow(x),
   column: ([x]) => asColumn(x),
   ...OF_IMAGES,

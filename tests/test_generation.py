@@ -14,22 +14,6 @@ from netlib.generation import choose
 VOCABULARY, FEATURES = 7, 4
 
 
-class Lookup(nl.Layer):
-    """A row of the table for each id."""
-
-    kernel_name = "tests_lookup"
-    is_positionwise = True
-
-    def __init__(self, rng=0, shape=(VOCABULARY, FEATURES)):
-        self.table = nl.Parameter(np.random.default_rng(rng).normal(size=shape))
-
-    def forward(self, ids):
-        return self.remember(self.table.value[ids], ids)
-
-    def backward(self, dout):
-        np.add.at(self.table.grad, self.recall(dout)[1], dout)
-
-
 class RunningMean(nl.Layer):
     """The mean of all positions so far: looks back, and nothing else."""
 
@@ -81,19 +65,23 @@ class _Log:
         self.seen.append(n)
 
 
+def embedding(features=FEATURES):
+    return nl.Embedding(VOCABULARY, features, rng=0, dtype="float64")
+
+
 def affine(n_in, n_out, rng):
     return nl.Affine(n_in, n_out, rng=rng, dtype="float64")
 
 
 def scores(*layers):
     """Return a model from ids to scores, with `layers` in between."""
-    return nl.Sequential(Lookup(), *layers, affine(FEATURES, VOCABULARY, 9))
+    return nl.Sequential(embedding(), *layers, affine(FEATURES, VOCABULARY, 9))
 
 
 def graph(inner):
     """Return a model with what `inner` makes of the node of the features."""
     ids = nl.Input("ids")
-    return nl.Graph([ids], [affine(FEATURES, VOCABULARY, 9)(inner(Lookup()(ids)))])
+    return nl.Graph([ids], [affine(FEATURES, VOCABULARY, 9)(inner(embedding()(ids)))])
 
 
 def vector(x):
@@ -115,7 +103,7 @@ def own_cell():
 
 
 INCREMENTAL = {
-    "a table": lambda: Lookup(shape=(VOCABULARY, VOCABULARY)),
+    "a table": lambda: embedding(VOCABULARY),
     "positions alone": lambda: scores(
         affine(FEATURES, FEATURES, 1), nl.GELU(), nl.Dropout(0.5, rng=0), nl.LayerNorm(FEATURES, dtype="float64")
     ),
@@ -131,8 +119,18 @@ INCREMENTAL = {
     ),
     "an LSTM with states": lambda: graph(lambda x: nl.LSTM(FEATURES, FEATURES, return_state=True, rng=0, dtype="float64")(x)[0]),
     "an own cell": lambda: scores(own_cell()),
-    "GPT": lambda: scores(block(0, activation=nl.GELU()), block(1), nl.LayerNorm(FEATURES, dtype="float64")),
-    "GPT with late norms": lambda: scores(block(0, norm_first=False, dropout=0.2), nl.Recompute(block(1, norm_first=False))),
+    "GPT": lambda: scores(
+        nl.PositionalEmbedding(40, FEATURES, rng=0, dtype="float64"),
+        block(0, activation=nl.GELU()),
+        block(1),
+        nl.LayerNorm(FEATURES, dtype="float64"),
+    ),
+    "GPT with late norms": lambda: scores(
+        nl.SinusoidalEncoding(FEATURES), block(0, norm_first=False, dropout=0.2), nl.Recompute(block(1, norm_first=False))
+    ),
+    "rotated attention": lambda: graph(
+        lambda x: nl.ScaledDotProductAttention(causal=True)(nl.RotaryEncoding(4)(x), nl.RotaryEncoding(4)(x), x)
+    ),
     "attention beside an LSTM": lambda: graph(
         lambda x: (
             attention(0)(x, x, nl.LSTM(FEATURES, FEATURES, rng=0, dtype="float64")(x)) + nl.ScaledDotProductAttention(causal=True)(x, x, x)
@@ -155,6 +153,22 @@ class Replaced(RunningMean):
 
     def forward(self, x):
         return 2 * super().forward(x) + Shift().forward(x)
+
+
+class CutIntoHeads(nl.Layer):
+    """(N, T, 4) as (N, T, 2, 2), where axis -2 are not the positions."""
+
+    is_positionwise = True
+
+    def forward(self, x):
+        return x.reshape(*x.shape[:2], 2, 2).copy()
+
+
+class Join(CutIntoHeads):
+    is_positionwise = True
+
+    def forward(self, x):
+        return x.reshape(*x.shape[:2], 4).copy()
 
 
 def with_other_forward():
@@ -180,6 +194,7 @@ FULL = {
     "attention to what comes": lambda: scores(block(0, causal=False), block(1)),
     "attention to a fixed memory": lambda: graph(lambda x: attention(0)(x, *[nl.Weight(name, np.ones((1, 3, FEATURES))) for name in "kv"])),
     "an LSTM in both directions": lambda: scores(nl.LSTM(FEATURES, FEATURES // 2, bidirectional=True, rng=0, dtype="float64")),
+    "positions of heads": lambda: scores(CutIntoHeads(), nl.SinusoidalEncoding(2), Join()),
     "weights that look back": lambda: graph(lambda x: x + RunningMean()(nl.Weight("x", np.ones((1, 1, FEATURES))))),
 }
 """Models of which one step or another is run on the whole sequence."""
@@ -301,7 +316,7 @@ class Last(nl.Layer):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: scores(Last()), nl.Tanh, lambda: nl.Sequential(Lookup(), Summary())], ids=["last", "ids", "states"]
+    "make", [lambda: scores(Last()), nl.Tanh, lambda: nl.Sequential(embedding(), Summary())], ids=["last", "ids", "states"]
 )
 def test_outputs_without_the_positions_of_the_inputs_are_noticed(make):
     with without_caching(evaluates=True):
@@ -310,7 +325,7 @@ def test_outputs_without_the_positions_of_the_inputs_are_noticed(make):
 
 def test_ids_that_meet_features_in_arithmetic_are_not_taken_for_features():
     ids = nl.Input("ids")
-    model = nl.Graph([ids], [Lookup()(ids) + ids])
+    model = nl.Graph([ids], [embedding()(ids) + ids])
     whole = np.arange(FEATURES)[None]
     assert model.predict(whole).shape == (1, FEATURES, FEATURES)
     with without_caching(evaluates=True):
@@ -364,7 +379,7 @@ def test_extreme_temperatures_neither_warn_nor_leave_the_vocabulary(temperature)
 def test_temperature_0_takes_the_first_of_equal_scores_and_draws_nothing():
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    assert nl.generate(nl.Sequential(Lookup(), nl.Affine.from_arrays(np.zeros((FEATURES, 3)))), [0], 4, 0, rng=rng).tolist() == [0] * 5
+    assert nl.generate(nl.Sequential(embedding(), nl.Affine.from_arrays(np.zeros((FEATURES, 3)))), [0], 4, 0, rng=rng).tolist() == [0] * 5
     assert rng.bit_generator.state == before
 
 
@@ -476,9 +491,9 @@ def test_ids_outside_the_vocabulary_are_refused_by_place():
 @pytest.mark.parametrize(
     ("layers", "got"),
     [
-        ((Lookup(), nl.Flatten()), r"ids of shape \(1, 3\) gave scores of shape \(1, 12\), expected \(N, T, vocabulary\)"),
-        ((Lookup(), nl.Conv1d(3, 2, 1, rng=0, dtype="float64")), r"gave scores of shape \(1, 2, 4\)"),
-        ((Lookup(), Halves()), "gave tuple, expected"),
+        ((embedding(), nl.Flatten()), r"ids of shape \(1, 3\) gave scores of shape \(1, 12\), expected \(N, T, vocabulary\)"),
+        ((embedding(), nl.Conv1d(3, 2, 1, rng=0, dtype="float64")), r"gave scores of shape \(1, 2, 4\)"),
+        ((embedding(), Halves()), "gave tuple, expected"),
     ],
 )
 def test_scores_of_another_shape_are_refused(layers, got):
@@ -490,8 +505,7 @@ def test_scores_of_another_shape_are_refused(layers, got):
 def test_scores_that_are_not_finite_are_refused_and_the_generator_is_as_before(bad):
     table = np.zeros((3, 3))
     table[2, 1] = bad
-    model = Lookup()
-    model.table = nl.Parameter(table)
+    model = nl.Embedding.from_arrays(table)
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
     with pytest.raises(nl.NonFiniteError, match=f"highest score for position [0-9]+ of row 0 is {bad}, expected a finite number"):
@@ -502,10 +516,9 @@ def test_scores_that_are_not_finite_are_refused_and_the_generator_is_as_before(b
 
 
 def test_minus_infinity_forbids_an_id_and_a_row_of_nothing_else_is_refused():
-    model = Lookup()
-    model.table = nl.Parameter([[-np.inf, 0.0], [-np.inf, 1.0]])
+    model = nl.Embedding.from_arrays([[-np.inf, 0.0], [-np.inf, 1.0]])
     assert nl.generate(model, [0], 50, rng=0).tolist() == [0] + [1] * 50
-    model.table.value = np.full((2, 2), -np.inf)
+    model.weight.value = np.full((2, 2), -np.inf)
     with pytest.raises(nl.NonFiniteError, match="is -inf"):
         nl.generate(model, [0], 1)
 

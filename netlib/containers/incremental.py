@@ -76,7 +76,9 @@ def _keeps_positions(step: Step, values: dict[int, Any], fixed: dict[int, Any]) 
     n_fixed_axes = [np.ndim(values[slot]) for slot in step.sources if slot in fixed]
     if "forward" in step.layer.__dict__ or len(n_axes) > 1:
         return False
-    return all(n <= 1 for n in n_fixed_axes) if step.layer.is_positionwise else not n_fixed_axes
+    if step.layer.is_positionwise:
+        return all(n <= 1 for n in n_fixed_axes)
+    return not n_fixed_axes and n_axes == {3}  # of (N, T, features), axis 1 is also axis -2
 
 
 def _has_positions(y: Any, shape: tuple[int, ...]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=64, help="features of a character (default: %(default)s)")
     parser.add_argument("--heads", type=int, default=4, help="attention heads of a block (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=2, help="number of transformer blocks (default: %(default)s)")
-    parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--prompt", default="Alice ", help="what the text that it writes begins with (default: %(default)r)")
     parser.add_argument("--length", type=int, default=600, help="number of characters to write (default: %(default)s)")
     parser.add_argument("--temperature", type=float, default=0.7, help="how daring the text is; 0 for the likeliest (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--draw", metavar="FILE", help="save the attention of the first block as .html, .svg or .png; needs netlib[draw]")
+    parser.add_argument("--draw", metavar="FILE", help="save a picture of the first head as .html, .svg or .png; needs netlib[draw]")
     return parser.parse_args()
 
 
@@ -101,11 +102,27 @@ def write(model: nl.Sequential, prompt: np.ndarray, args: argparse.Namespace) ->
     return ids
 
 
-def draw_attention(file: str, model: nl.Sequential, x: np.ndarray, t: np.ndarray) -> None:
-    """Save the attention of the first block as a picture, with the gradients of the loss on `x`."""
+def draw_head(file: str, model: nl.Sequential, x: np.ndarray, t: np.ndarray) -> None:
+    """Save a picture of the first head of the first block, with the gradients of the loss."""
+    block: Any = model[2]
+    attention = block.attention.attention
+    seen: dict[str, np.ndarray] = {}
+
+    def forward(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> Any:
+        seen.update(q=q, k=k, v=v)
+        return type(attention).forward(attention, q, k, v)
+
+    def backward(dout: np.ndarray) -> Any:
+        seen.update(dout=dout)
+        return type(attention).backward(attention, dout)
+
+    attention.forward, attention.backward = forward, backward  # its own, which also note what passes
     loss = nl.SoftmaxCrossEntropy()
-    loss.forward(model.predict(x), t)
-    nl.draw(model, x, dout=loss.backward(), within="2.attention").save(file)
+    loss.forward(model.forward(x), t)
+    model.backward(loss.backward(), input_gradient=False)
+    size = block.features // block.heads
+    first = {name: array[0, :, :size] for name, array in seen.items()}
+    nl.draw(nl.ScaledDotProductAttention(causal=True), first["q"], first["k"], first["v"], dout=first["dout"]).save(file)
 
 
 def main() -> None:
@@ -136,7 +153,7 @@ def main() -> None:
     prompt = np.array([id_of[character] for character in args.prompt])
     print(f"\n{''.join(characters[i] for i in write(model, prompt, args))}")
     if args.draw:
-        draw_attention(args.draw, model, *pieces(held_out, np.array([0]), 6))
+        draw_head(args.draw, model, *pieces(held_out, np.array([0]), 8))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from .files import load as load
 from .files import load_state as load_state
 from .files import save as save
 from .files import save_state as save_state
+from .generation import generate as generate
 from .initializers import Glorot as Glorot
 from .initializers import He as He
 from .initializers import Initializer as Initializer

@@ -81,6 +81,8 @@ class Layer:
 
     `Trainer` then adds a last batch of one sample to the batch before it.
     """
+    max_length: int | None = None
+    """The number of positions that the layer can take, None for any."""
     rule: str | Callable[[Sequence[Shape], Shape], str] = ""
     """The text that a drawing shows at the node, such as ``"y = x ⊙ weight; dx = dy ⊙ weight"``.
 
@@ -123,6 +125,9 @@ class Layer:
         super().__init_subclass__(**options)
         if "kernel_name" not in cls.__dict__:
             cls.kernel_name = ""
+        if "forward" in cls.__dict__ and not cls.kernel_name:
+            for name in sorted(ABOUT_POSITIONS - cls.__dict__.keys()):
+                setattr(cls, name, Layer.__dict__[name])
         for name in sorted(FOUND & cls.__dict__.keys()):
             hint = f"Leave it out: {name} are found in the attributes that hold them."
             message = f"the class defines {name}, which every layer has"
@@ -134,6 +139,48 @@ class Layer:
             if isinstance(x, Symbol):
                 return x.record_call(self, inputs, name)
         return self.forward(*inputs)
+
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether y at a position of a sequence (N, T, …) depends on x at that position alone.
+
+        If so, a class says ``is_positionwise = True``, and `generate` computes new positions only.
+        A class with a forward of its own inherits neither this nor `forward_next`.
+        """
+        return False
+
+    def forward_next(self, past: Any, *inputs: Any) -> Any:
+        """Continue sequences: return y at the next positions, and what later ones need of them.
+
+        Override it in a layer whose y at a position depends on earlier positions, too. `generate`
+        calls it in evaluation mode, and it must keep nothing in the layer.
+
+        Parameters
+        ----------
+        past : object
+            What the call for the positions before has returned. None at the first positions.
+        *inputs : ndarray (N, T, …)
+            The inputs of forward at the next T positions only.
+
+        Returns
+        -------
+        (y, past), or NotImplemented
+            NotImplemented if y also depends on positions to come, or on how many there are.
+
+        Examples
+        --------
+        >>> class RunningSum(Layer):
+        ...     def forward(self, x):
+        ...         return np.cumsum(x, axis=1)
+        ...     def forward_next(self, past, x):
+        ...         y = np.cumsum(x, axis=1) + (0 if past is None else past)
+        ...         return y, y[:, -1:]
+        >>> y, past = RunningSum().forward_next(None, np.array([[[1.0], [2.0]]]))
+        >>> y, past = RunningSum().forward_next(past, np.array([[[3.0]]]))
+        >>> y
+        array([[[6.]]])
+        """
+        return (self.forward(*inputs), None) if self.is_positionwise else NotImplemented
 
     def backward_parameters(self, dout: Any) -> None:
         """Run backward for the gradients of the parameters alone, without dL/dx.
@@ -548,6 +595,8 @@ MEMBERS = Layer, Parameter, Buffer
 COLLECTIONS = list, tuple, dict
 FOUND = frozenset({"parameters", "buffers"})
 """Methods that no class overrides: containers look into attributes and would not call them."""
+ABOUT_POSITIONS = frozenset({"is_positionwise", "forward_next"})
+"""What holds for one forward only, and not for that of a subclass."""
 RESERVED = frozenset(name for name, method in vars(Layer).items() if callable(method) and name[0] != "_") - {*METHODS, "rule"}
 """Names that no attribute may have."""
 

@@ -30,8 +30,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [
     "netlib/erf.py",
+    "netlib/generation.py",
     "netlib/parameter.py",
-    *(f"netlib/containers/{name}.py" for name in ("memory", "plan", "planning", "program")),
+    *(f"netlib/containers/{name}.py" for name in ("incremental", "memory", "plan", "planning", "program")),
     *sorted(
         str(p.relative_to(ROOT))
         for room in ("kernels", "layers", "losses", "optimizers")
@@ -41,6 +42,8 @@ FILES = [
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
+    "netlib/generation.py": ("tests/test_generation.py",),
+    "netlib/containers/incremental.py": ("tests/test_generation.py",),
     "netlib/parameter.py": (
         "tests/test_gradient_of_rows.py",
         "tests/optimizers/",

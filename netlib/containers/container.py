@@ -12,6 +12,7 @@ from ..errors import no_forward
 from ..execution import execution
 from ..layer import Layer
 from ..underflow import ignore_underflow
+from .incremental import infer_next
 from .program import Program, Wiring, as_gradients
 
 
@@ -115,6 +116,15 @@ class Container(Layer):
             return None
         dx = dx[: len(dx) - self.n_nondifferentiable_inputs]
         return dx[0] if len(dx) == 1 else tuple(dx)
+
+    @ignore_underflow
+    def forward_next(self, past: Any, *inputs: Any) -> Any:
+        """Continue sequences, if all layers inside can. See `Layer.forward_next`."""
+        following = infer_next(self.program(len(inputs)), past, inputs)
+        if following is None:
+            return NotImplemented
+        outputs, past = following
+        return (outputs[0] if len(outputs) == 1 else tuple(outputs)), past
 
     def _as_value(self, x: Any) -> Any:
         return as_array(x, self.short) if isinstance(x, list | tuple | int | float) else x

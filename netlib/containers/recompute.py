@@ -52,6 +52,16 @@ class Recompute(Layer):
             y = self._call(layer.forward, *inputs)
         return self.remember(y, *inputs, before)
 
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether the layer is."""
+        return self.layer.is_positionwise
+
+    def forward_next(self, past: Any, *inputs: Any) -> Any:
+        """Continue sequences as the layer does."""
+        layer = self.layer.for_inference() if execution.evaluates else self.layer
+        return self._call(layer.forward_next, past, *inputs)
+
     def backward(self, dout: Any) -> Any:
         """Run forward again, and return dL/d(input) of the layer."""
         return self._run_again(dout, self.layer.backward)

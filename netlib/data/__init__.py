@@ -1,10 +1,12 @@
-"""Data sets, toy problems, readers for CSV and IDX files, train-test splits, and mini-batches."""
+"""Data sets, a novel, first names, toy problems, readers of files, splits, and mini-batches."""
 
 from .batches import batches as batches
 from .csv import read_csv as read_csv
 from .digits import digits as digits
 from .idx import read_idx as read_idx
+from .names import names as names
 from .split import train_test_split as train_test_split
+from .text import text as text
 from .toys import blobs as blobs
 from .toys import circles as circles
 from .toys import linear as linear

@@ -24,6 +24,7 @@ class Add(Layer):
     """
 
     kernel_name = "add"
+    is_positionwise = True
 
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the sum, of the inputs' broadcast shape and common floating type."""

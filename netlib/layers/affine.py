@@ -36,6 +36,7 @@ class Affine(Layer):
     """
 
     kernel_name = "affine"
+    is_positionwise = True
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  init: Initializer = He(), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip

@@ -44,6 +44,11 @@ class Concatenate(Layer):
         dx = tuple(piece.copy() for piece in np.split(dout, ends, axis=self.axis))
         return dx if len(dx) > 1 else dx[0]
 
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        return self.axis in (-1, 2)
+
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the inputs side by side, each with its piece of the gradient."""
         names, begin = numbered_names(len(inputs)), 0

@@ -17,6 +17,7 @@ class Divide(Layer):
     """
 
     kernel_name = "divide"
+    is_positionwise = True
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the quotient, of the inputs' broadcast shape and common floating type."""

@@ -37,6 +37,7 @@ class Dropout(Layer):
     """
 
     kernel_name = "dropout"
+    is_positionwise = True
 
     def __init__(self, p: float = 0.5, axes: int | Shape = (), *, rng: RNG = None) -> None:
         self.p = as_number(p, "p", "Dropout", least=0, below=1)

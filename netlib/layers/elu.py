@@ -20,6 +20,7 @@ class ELU(Layer):
     """
 
     kernel_name = "elu"
+    is_positionwise = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = as_number(alpha, "alpha", "ELU")

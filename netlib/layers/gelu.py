@@ -22,6 +22,7 @@ class GELU(Layer):
     """
 
     kernel_name = "gelu"
+    is_positionwise = True
     rule = "y = x ⊙ Φ(x); dx = dy ⊙ (Φ(x) + x ⊙ φ(x))"
 
     @ignore_underflow

@@ -15,6 +15,7 @@ class Identity(Layer):
     """
 
     kernel_name = "identity"
+    is_positionwise = True
     rule = "y = x; dx = dy"
 
     def forward(self, x: ArrayLike) -> Array:

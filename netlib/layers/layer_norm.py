@@ -54,6 +54,11 @@ class LayerNorm(Normalization):
     def _axes(self) -> Shape:
         return tuple(range(-len(self.shape), 0))
 
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether the norm is over the last axis alone."""
+        return len(self.shape) == 1
+
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the norm with its weight and bias, and their gradients."""
         per = tuple(range(len(output) - len(self.shape)))

@@ -19,6 +19,7 @@ class LeakyReLU(Layer):
     """
 
     kernel_name = "leaky_relu"
+    is_positionwise = True
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = as_number(negative_slope, "negative_slope", "LeakyReLU")

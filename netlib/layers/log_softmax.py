@@ -41,6 +41,11 @@ class LogSoftmax(Layer):
         dout, y = self.recall(dout)
         return dout - np.exp(y) * dout.sum(axis=self.axis, keepdims=True)  # type: ignore[no-any-return]
 
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        return self.axis in (-1, 2)
+
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return x − log of the sum of exp(x)."""
         total = f"sum[axis={self.axis}]"

@@ -18,6 +18,7 @@ class Multiply(Layer):
     """
 
     kernel_name = "multiply"
+    is_positionwise = True
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the product, of the inputs' broadcast shape and common floating type."""

@@ -18,6 +18,7 @@ class ReLU(Layer):
     """
 
     kernel_name = "relu"
+    is_positionwise = True
     rule = "y = max(0, x); dx = dy ⊙ [x > 0]"
 
     def forward(self, x: ArrayLike) -> Array:

@@ -28,6 +28,7 @@ class Sigmoid(Layer):
     """
 
     kernel_name = "sigmoid"
+    is_positionwise = True
     rule = "y = σ(x); dx = dy ⊙ y ⊙ (1 − y)"
 
     @ignore_underflow

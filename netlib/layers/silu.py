@@ -19,6 +19,7 @@ class SiLU(Layer):
     """
 
     kernel_name = "silu"
+    is_positionwise = True
     rule = "y = x ⊙ σ(x); dx = dy ⊙ (σ(x) + y ⊙ (1 − σ(x)))"
 
     @ignore_underflow

@@ -46,6 +46,11 @@ class Softmax(Layer):
         dout, y = self.recall(dout)
         return y * (dout - (dout * y).sum(axis=self.axis, keepdims=True))  # type: ignore[no-any-return]
 
+    @property
+    def is_positionwise(self) -> bool:
+        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        return self.axis in (-1, 2)
+
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return exp(x) divided by its sum."""
         total = f"sum[axis={self.axis}]"

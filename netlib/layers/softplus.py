@@ -19,6 +19,7 @@ class Softplus(Layer):
     """
 
     kernel_name = "softplus"
+    is_positionwise = True
     rule = "y = log(1 + exp(x)); dx = dy ⊙ σ(x)"
 
     @ignore_underflow

@@ -18,6 +18,7 @@ class Subtract(Layer):
     """
 
     kernel_name = "subtract"
+    is_positionwise = True
 
     def forward(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Return the difference, of the inputs' broadcast shape and common floating type."""

@@ -18,6 +18,7 @@ class Tanh(Layer):
     """
 
     kernel_name = "tanh"
+    is_positionwise = True
     rule = "y = tanh(x); dx = dy ⊙ (1 − y²)"
 
     def forward(self, x: ArrayLike) -> Array:

@@ -91,8 +91,8 @@ class Attention(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         """Return the output."""
-        heads = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        y = scaled_dot_product_attention(*heads.unbind(), is_causal=self.causal)
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        y = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         return self.output(y.transpose(1, 2).flatten(2))
 
 

@@ -265,6 +265,14 @@ def test_the_products_of_attention_are_batched_by_head(multiplied):
     ]
 
 
+def test_the_numbers_that_are_multiplied_do_not_grow_from_step_to_step():
+    network = embedding(9, 8), lstm(8, 8), transformer_block(8, 2, 8), gru(8, 8), affine(8, 9)
+    step = Products(1).train(id_case("", network, 4, 6))
+    with np.errstate(over="raise"):
+        for _ in range(500):
+            step()
+
+
 def test_ids_are_below_the_number_of_entries_and_have_a_target_each():
     case = SEQUENCES["gpt"]
     x, (t, *_) = case.inputs(), case.targets()
@@ -297,7 +305,7 @@ def test_the_networks_have_the_parameters_counted_by_hand_also_after_json(name, 
     sent = Case(**json.loads(json.dumps(asdict(case))))
     for model in (build(case), build(sent)):
         assert sum(p.value.size for p in model.parameters().values()) == parameters
-        assert model.predict(case.inputs(2)).shape == (2, 10)
+        assert model.predict(case.inputs(2)).shape == (2, *case.labels, case.n_classes)
     np.testing.assert_array_equal(build(sent).predict(case.inputs(2)), build(case).predict(case.inputs(2)))
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Product = tuple[Array, Array, Array]
 
 
+NOTHING = np.empty(0)
+"""The y of a layer that is no product. It never fits, so that the next x is not overwritten."""
+
+
 class Products:
     """NumPy's matmul into preallocated arrays, and nothing else.
 
@@ -82,10 +86,10 @@ class Chain:
                     after, self._image_size = self._image_size, before
                     self._append(shortcut)
                     self._image_size = after
-                case ["embedding", _, features]:
+                case ["embedding", *_]:
                     self._rows = self._batch * self._steps
-                    self._y = np.ones((self._rows, features), next(self._weights).dtype)
-                    self._has_gradient = True
+                    next(self._weights)
+                    self._y, self._has_gradient = NOTHING, True
                 case ["positional", *_]:
                     next(self._weights)
                 case ["lstm" | "gru", _, _, last]:
@@ -115,7 +119,7 @@ class Chain:
         dw = h.reshape(-1, h.shape[-1]).T, a.reshape(-1, a.shape[-1]), np.empty_like(w)
         self.backward[:0] = [*((a_t, w.T, dh) for a_t in a[::-1]), dw]
         self._rows = self._batch if last else self._rows
-        self._y = np.ones((self._rows, len(w)), w.dtype)
+        self._y = NOTHING
 
     def _append_attention(self, heads: int) -> None:
         """Append query, key and value as one product, the two products of the heads, the output."""

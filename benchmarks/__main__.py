@@ -14,7 +14,7 @@ from pathlib import Path
 
 from netlib.files import write_file
 
-from .case import CASES, IMAGES
+from .case import CASES, IMAGES, SEQUENCES
 from .contenders import CONTENDERS
 from .experiments import EXPERIMENTS, Bench
 from .machine import OtherProcesses, describe, restrict
@@ -22,11 +22,13 @@ from .processes import processes
 from .report import report
 from .results import Results
 
+NAMED = CASES | IMAGES | SEQUENCES
+
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices: dict[str, Collection[str]] = {"--cases": CASES | IMAGES, "--contenders": CONTENDERS, "--only": EXPERIMENTS}
+    choices: dict[str, Collection[str]] = {"--cases": NAMED, "--contenders": CONTENDERS, "--only": EXPERIMENTS}
     for option, known in choices.items():
         parser.add_argument(option, type=_names(known), default=list(known), metavar="A,B", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--rounds", type=int, default=21, help="how often each is measured (default: %(default)s)")
@@ -64,7 +66,7 @@ def run_experiments(args: argparse.Namespace) -> Results:
             results.versions |= process.versions
         for name, reason in results.missing.items():
             _log(f"without {name}: {reason}")
-        bench = Bench(running, results, [(CASES | IMAGES)[name] for name in args.cases], args.rounds, args.threads, _log)
+        bench = Bench(running, results, [NAMED[name] for name in args.cases], args.rounds, args.threads, _log)
         for name in args.only:
             EXPERIMENTS[name](bench)
     results.machine["other processes"] = others.share()

@@ -8,7 +8,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .networks import BATCH_NORM_MLP, DIGITS_CNN, LENET, RESNET_8, Network, flat, perceptron, two_convolutions
+from .networks import (
+    BATCH_NORM_MLP,
+    DIGITS_CNN,
+    GPT,
+    GRU,
+    LENET,
+    LSTM,
+    RESNET_8,
+    WIDE_LSTM,
+    Network,
+    affine,
+    attention,
+    flat,
+    gpt,
+    language_model,
+    lstm,
+    perceptron,
+    two_convolutions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,17 +42,26 @@ EPOCH_STEPS = 200
 
 @dataclass(frozen=True)
 class Case:
-    """A network that ends in class scores, the shape of one sample, and how many are in a batch."""
+    """A network that ends in class scores, the shape of one sample, and how many are in a batch.
+
+    A sample has one target, or as many as `labels` says, such as one at each of its steps.
+    """
 
     name: str
     network: Network
     sample: Sequence[int]
     batch: int
     dtype: Literal["float32", "float64"] = "float32"
+    labels: Sequence[int] = ()
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the weights: (in, out), and (out, in, height, width) of a convolution."""
+        """Shapes of the weights.
+
+        They are (in, out), and (out, in, height, width) of a convolution. A recurrent layer has one
+        for its input and one for its state, with all gates side by side, and attention one each for
+        query, key, value and output.
+        """
         shapes: list[tuple[int, ...]] = []
         for layer in flat(self.network):
             match layer:
@@ -42,6 +69,14 @@ class Case:
                     shapes.append((n_in, n_out))
                 case ["conv", n_in, n_out, kernel, *_]:
                     shapes.append((n_out, n_in, kernel, kernel))
+                case ["embedding" | "positional", rows, features]:
+                    shapes.append((rows, features))
+                case ["lstm", n_in, hidden, _]:
+                    shapes += [(n_in, 4 * hidden), (hidden, 4 * hidden)]
+                case ["gru", n_in, hidden, _]:
+                    shapes += [(n_in, 3 * hidden), (hidden, 3 * hidden)]
+                case ["attention", features, *_]:
+                    shapes += [(features, features)] * 4
         return shapes
 
     @property
@@ -60,8 +95,10 @@ class Case:
         return self.shapes[-1][-1]
 
     def inputs(self, samples: int | None = None) -> Array:
-        """Return x, by default a batch."""
-        return np.random.default_rng(1).standard_normal((samples or self.batch, *self.sample), dtype=self.dtype)
+        """Return x, by default a batch: ids for an embedding, or else normal random numbers."""
+        rng, shape = np.random.default_rng(1), (samples or self.batch, *self.sample)
+        kind, entries, *_ = *self.network[0], 0
+        return rng.integers(entries, size=shape) if kind == "embedding" else rng.standard_normal(shape, dtype=self.dtype)
 
     def targets(self, samples: int | None = None) -> list[Array]:
         """Return several batches of random class numbers, for steps to use in turn.
@@ -69,7 +106,8 @@ class Case:
         They contradict each other and cannot be memorized: gradients stay large in a long run.
         """
         rng = np.random.default_rng(2)
-        return [rng.integers(self.n_classes, size=samples or self.batch) for _ in range(N_TARGETS)]
+        shape = samples or self.batch, *self.labels
+        return [rng.integers(self.n_classes, size=shape) for _ in range(N_TARGETS)]
 
     def weights(self) -> Iterator[Array]:
         """Yield the initial weights (He et al., 2015), in the order of `shapes`. Biases are 0."""
@@ -83,6 +121,11 @@ class Case:
 def perceptron_case(name: str, widths: Sequence[int], batch: int, dtype: Literal["float32", "float64"] = "float32") -> Case:
     """Return the case of a perceptron."""
     return Case(name, perceptron(*widths), widths[:1], batch, dtype)
+
+
+def id_case(name: str, network: Network, length: int, batch: int) -> Case:
+    """Return the case of a network that predicts an id at each step from sequences of ids."""
+    return Case(name, network, (length,), batch, labels=(length,))
 
 
 CASES = {
@@ -104,7 +147,30 @@ IMAGES = {
         Case("batch-norm-mlp", BATCH_NORM_MLP, (32,), 256),
     )
 }
+SEQUENCES = {
+    case.name: case
+    for case in (
+        id_case("lstm", LSTM, 32, 32),
+        id_case("gru", GRU, 32, 32),
+        id_case("gpt", GPT, 64, 16),
+        Case("wide-lstm", WIDE_LSTM, (50, 128), 64),
+    )
+}
+SMALL_ATTENTION, ATTENTION, CAUSAL_ATTENTION = (
+    Case(name, (attention(32, 4, causal=causal), affine(32, 10)), (length, 32), 2, labels=(length,))
+    for name, length, causal in (("small attention", 32, False), ("attention", 1024, False), ("causal attention", 1024, True))
+)
+SCORES = 2 * 4 * 1024 * 1024
+"""How many scores there are in `ATTENTION`: one for each sample, head, query and key."""
 DEPTHS = [perceptron_case(str(n), (64,) * (n + 1), 64) for n in (2, 4, 8, 16, 32, 64)]
 BATCHES = [perceptron_case(str(4**n), CASES["small"].widths, 4**n) for n in range(7)]
 CHANNELS = [Case(str(n), two_convolutions(n), (3, 16, 16), 32) for n in (8, 16, 32, 64, 128)]
 SIZES = [Case(str(n), two_convolutions(16), (3, n, n), 32) for n in (8, 16, 32, 64)]
+LENGTHS = {
+    "lstm": [id_case(str(n), LSTM, n, 32) for n in (16, 32, 64, 128, 256)],
+    "gpt": [id_case(str(n), gpt(n, 64), n, 16) for n in (16, 32, 64, 128, 256)],
+}
+WIDTHS = {
+    "lstm": [id_case(str(n), language_model(lstm, n), 32, 32) for n in (32, 64, 128, 256)],
+    "gpt": [id_case(str(n), gpt(64, n), 64, 16) for n in (32, 64, 128, 256)],
+}

@@ -12,14 +12,30 @@ from statistics import median
 
 import numpy as np
 
-from .case import BATCHES, CASES, CHANNELS, DEPTHS, EPOCH_STEPS, IMAGES, SIZES, Case
+from .case import (
+    ATTENTION,
+    BATCHES,
+    CASES,
+    CAUSAL_ATTENTION,
+    CHANNELS,
+    DEPTHS,
+    EPOCH_STEPS,
+    IMAGES,
+    LENGTHS,
+    SCORES,
+    SEQUENCES,
+    SIZES,
+    SMALL_ATTENTION,
+    WIDTHS,
+    Case,
+)
 from .contenders import CONTENDERS
 from .processes import ContenderError, Process, processes
 from .results import Results
 
 OURS = ("netlib", "netlib-fast")
 SWEPT = (*OURS, "jax", "jax-queued", "torch", "torch-fused")
-FOR_IMAGES = tuple(name for name in CONTENDERS if name != "sklearn")
+MORE_THAN_PERCEPTRONS = tuple(name for name in CONTENDERS if name != "sklearn")
 
 
 class DisagreementError(Exception):
@@ -89,9 +105,18 @@ def inference(bench: Bench) -> None:
 
 def images(bench: Bench) -> None:
     """One step and one forward pass of each network with convolutions or batch norm."""
-    for table, task in (("images, training", "train"), ("images, inference", "infer")):
-        for case in bench.chosen(IMAGES):
-            bench.measure(table, case, bench.available(FOR_IMAGES), task)
+    _train_and_infer(bench, "images", IMAGES)
+
+
+def sequences(bench: Bench) -> None:
+    """One step and one forward pass of each recurrent network, and of a GPT."""
+    _train_and_infer(bench, "sequences", SEQUENCES)
+
+
+def _train_and_infer(bench: Bench, table: str, cases: Mapping[str, Case]) -> None:
+    for name, task in (("training", "train"), ("inference", "infer")):
+        for case in bench.chosen(cases):
+            bench.measure(f"{table}, {name}", case, bench.available(MORE_THAN_PERCEPTRONS), task)
 
 
 def depth(bench: Bench) -> None:
@@ -118,15 +143,48 @@ def sizes(bench: Bench) -> None:
         bench.measure("sizes", case, bench.available(("products", *SWEPT)))
 
 
+def lengths(bench: Bench) -> None:
+    """One step of lstm and of gpt over 16 to 256 ids."""
+    _sweep(bench, "lengths", LENGTHS)
+
+
+def widths(bench: Bench) -> None:
+    """One step of lstm and of gpt with 32 to 256 features."""
+    _sweep(bench, "widths", WIDTHS)
+
+
+def _sweep(bench: Bench, table: str, networks: Mapping[str, Iterable[Case]]) -> None:
+    for network, cases in networks.items():
+        for case in cases:
+            bench.measure(f"{table}, {network}", case, bench.available(("products", *SWEPT)))
+
+
 def memory(bench: Bench) -> None:
     """Peak memory of medium, large and lenet, created and trained for 20 steps in new processes."""
-    for case, names in ((CASES["medium"], CONTENDERS), (CASES["large"], CONTENDERS), (IMAGES["lenet"], FOR_IMAGES)):
+    tiny, digits = CASES["tiny"], IMAGES["digits-cnn"]
+    measured = (CASES["medium"], tiny, CONTENDERS), (CASES["large"], tiny, CONTENDERS), (IMAGES["lenet"], digits, MORE_THAN_PERCEPTRONS)
+    for case, small, names in measured:
         for name in bench.available(names):
-            with Process(name, bench.threads) as process:
-                answer = process.ask("peak_memory", case=case, steps=20)
+            answer = _peak_memory(bench, name, case, small)
             bench.results.add("memory", case.name, name, answer["added"])
             bench.results.add("memory of the process", case.name, name, answer["process"])
         bench.log(f"memory {case.name}: done")
+
+
+def attention(bench: Bench) -> None:
+    """Peak memory of attention with and without a causal mask, in matrices of all its scores."""
+    names = *bench.available(MORE_THAN_PERCEPTRONS), *(["torch-math"] if "torch" in bench.contenders else [])
+    for case in (ATTENTION, CAUSAL_ATTENTION):
+        for name in names:
+            added = _peak_memory(bench, name, case, SMALL_ATTENTION)["added"]
+            bench.results.add("attention", case.name, name, added / (SCORES * np.dtype(case.dtype).itemsize))
+        bench.log(f"memory of {case.name}: done")
+
+
+def _peak_memory(bench: Bench, contender: str, case: Case, small: Case) -> dict[str, int]:
+    with Process(contender, bench.threads) as process:
+        answer: dict[str, int] = process.ask("peak_memory", case=case, small=small, steps=20)
+    return answer
 
 
 def fit(bench: Bench) -> None:
@@ -179,5 +237,11 @@ def _output_of(code: str) -> float:
 
 
 EXPERIMENTS = {
-    e.__name__: e for e in (training, inference, depth, batch, images, channels, sizes, memory, fit, floor, growth, agreement, imports)
+    experiment.__name__: experiment
+    for experiment in (
+        *(training, inference, depth, batch),
+        *(images, channels, sizes),
+        *(sequences, lengths, widths, attention),
+        *(memory, fit, floor, growth, agreement, imports),
+    )
 }

@@ -2,12 +2,12 @@
 
 A layer is a tuple of its kind and its numbers, so that it passes through JSON; `match` reads the
 list that JSON makes of it in the same way. The functions here write the tuples and name the
-numbers. Images are (N, channels, height, width).
+numbers. Images are (N, channels, height, width), sequences (N, T, features), ids (N, T).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ Network = Sequence[Layer]
 RELU: Layer = ("relu",)
 FLATTEN: Layer = ("flatten",)
 GLOBAL_AVG_POOL: Layer = ("global_avg_pool",)
+GELU: Layer = ("gelu",)
 
 
 def affine(n_in: int, n_out: int) -> Layer:
@@ -36,6 +37,47 @@ def batch_norm(channels: int, axes: int = 0) -> Layer:
 def max_pool(size: int) -> Layer:
     """Return max pooling over square windows that do not overlap."""
     return ("max_pool", size)
+
+
+def embedding(entries: int, features: int) -> Layer:
+    """Return a row of a table for each id."""
+    return ("embedding", entries, features)
+
+
+def positional(length: int, features: int) -> Layer:
+    """Return a learned row that is added at each position."""
+    return ("positional", length, features)
+
+
+def lstm(n_in: int, hidden: int, *, last: bool = False) -> Layer:
+    """Return an LSTM whose output is its state at every step, or the last one alone."""
+    return ("lstm", n_in, hidden, last)
+
+
+def gru(n_in: int, hidden: int, *, last: bool = False) -> Layer:
+    """Return a GRU, likewise."""
+    return ("gru", n_in, hidden, last)
+
+
+def layer_norm(features: int) -> Layer:
+    """Return a layer norm over the features, with scale and shift."""
+    return ("layer_norm", features)
+
+
+def attention(features: int, heads: int, *, causal: bool = True) -> Layer:
+    """Return self-attention between affine transformations, features to features."""
+    return ("attention", features, heads, causal)
+
+
+def transformer_block(features: int, heads: int, hidden: int) -> Layer:
+    """Return a causal block with pre-norm and GELU; `parts_of_block` says what is in it."""
+    return ("transformer_block", features, heads, hidden)
+
+
+def parts_of_block(features: int, heads: int, hidden: int) -> Network:
+    """Return the two residual parts of a block, for libraries that have no such block."""
+    feedforward = layer_norm(features), affine(features, hidden), GELU, affine(hidden, features)
+    return add((layer_norm(features), attention(features, heads)), ()), add(feedforward, ())
 
 
 def add(main: Network, shortcut: Network) -> Layer:
@@ -79,13 +121,26 @@ def two_convolutions(channels: int) -> Network:
     return *convolutions, GLOBAL_AVG_POOL, affine(channels, 10)
 
 
+def language_model(kind: Callable[[int, int], Layer], hidden: int) -> Network:
+    """Return a recurrent layer, `lstm` or `gru`, that predicts the next of 64 ids."""
+    return embedding(64, 32), kind(32, hidden), affine(hidden, 64)
+
+
+def gpt(length: int, width: int) -> Network:
+    """Return two transformer blocks of four heads that predict the next of 64 ids."""
+    blocks = [transformer_block(width, 4, 4 * width)] * 2
+    return embedding(64, width), positional(length, width), *blocks, layer_norm(width), affine(width, 64)
+
+
 def flat(network: Network) -> Iterator[Layer]:
-    """Yield all layers in order, with both paths of a sum, main path first, in its place."""
+    """Yield all layers in order, the parts of a block and both paths of a sum in their place."""
     for layer in network:
         match layer:
             case ["add", main, shortcut]:
                 yield from flat(main)
                 yield from flat(shortcut)
+            case ["transformer_block", *numbers]:
+                yield from flat(parts_of_block(*numbers))
             case _:
                 yield layer
 
@@ -99,3 +154,7 @@ LENET: Network = (
 )  # fmt: skip
 RESNET_8 = resnet(3, (16, 32, 64), 10)
 BATCH_NORM_MLP = perceptron(32, 128, 128, 10, normalize=True)
+LSTM = language_model(lstm, 128)
+GRU = language_model(gru, 128)
+GPT = gpt(64, 64)
+WIDE_LSTM: Network = (lstm(128, 256, last=True), affine(256, 10))

@@ -17,6 +17,10 @@ PANELS: dict[str, tuple[str, Callable[[str], int]]] = {
     "batch": ("One training step of small, by batch", int),
     "channels": ("One training step of two convolutions, by channels", int),
     "sizes": ("One training step of two convolutions, by size of the images", int),
+    "lengths, lstm": ("One training step of lstm, by number of steps", int),
+    "lengths, gpt": ("One training step of gpt, by number of ids", int),
+    "widths, lstm": ("One training step of lstm, by hidden features", int),
+    "widths, gpt": ("One training step of gpt, by features", int),
 }
 
 
@@ -24,8 +28,8 @@ def plot(results: Results, path: Path) -> None:
     """Draw the tables of times into a file; its suffix says what kind."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 13), layout="constrained")
-    for axes, (table, (title, position)) in zip(figure.subplots(3, 2).flat, PANELS.items(), strict=True):
+    figure = Figure(figsize=(12, 21), layout="constrained")
+    for axes, (table, (title, position)) in zip(figure.subplots(5, 2).flat, PANELS.items(), strict=True):
         axes.set(title=title, ylabel="µs", xscale="log", yscale="log")
         _panel(axes, results, table, position)
         axes.set_xticks([position(case) for case in results.cases(table)], labels=results.cases(table))

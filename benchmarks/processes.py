@@ -49,11 +49,10 @@ class Process:
     def ask(self, do: str, **arguments: Any) -> Any:
         """Resume the process, send it a request, and return its answer."""
         assert self._process.stdin is not None
-        if isinstance(arguments.get("case"), Case):
-            arguments["case"] = asdict(arguments["case"])
+        sent = {name: asdict(value) if isinstance(value, Case) else value for name, value in arguments.items()}
         self._process.send_signal(signal.SIGCONT)
         try:
-            print(json.dumps({"do": do, **arguments}), file=self._process.stdin, flush=True)
+            print(json.dumps({"do": do, **sent}), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             raise ContenderError("its process has ended") from None
         return self._answer()

@@ -17,12 +17,19 @@ TABLES = {
     "images, inference": "One forward pass with convolutions or batch norm, µs",
     "channels": "One training step of two convolutions by channels, 32 images of 16 × 16, µs",
     "sizes": "One training step of two convolutions of 16 channels by size of the 32 images, µs",
+    "sequences, training": "One training step of recurrent networks and a GPT, µs",
+    "sequences, inference": "One forward pass of recurrent networks and a GPT, µs",
+    "lengths, lstm": "One training step of lstm by number of steps, µs",
+    "lengths, gpt": "One training step of gpt by number of ids, µs",
+    "widths, lstm": "One training step of lstm by hidden features, µs",
+    "widths, gpt": "One training step of gpt by features, µs",
+    "attention": "Peak memory of making attention over 1,024 positions and training it, in matrices of all scores",
     "floor": "One training step with a batch of one, µs",
     "fit": "One training step inside an epoch, µs",
     "memory": "Peak memory of making a model and training it, MiB beyond what was there before",
     "memory of the process": "Peak memory of the whole process, MiB",
 }
-COMPARED = ("training", "inference", "images, training", "images, inference")
+COMPARED = tuple(f"{kind}{task}" for kind in ("", "images, ", "sequences, ") for task in ("training", "inference"))
 """Tables that are followed by ratios."""
 MIB = 2**20
 
@@ -91,7 +98,8 @@ def cases_lost(results: Results) -> list[str]:
     """Return a line for each case in which a peer is faster than netlib."""
     ours, floors = ("netlib", "netlib-fast"), ("products", "bare-loop")
     lines = []
-    for table in (*COMPARED, "depth", "batch", "channels", "sizes", "memory"):
+    swept = "depth", "batch", "channels", "sizes", "lengths, lstm", "lengths, gpt", "widths, lstm", "widths, gpt"
+    for table in (*COMPARED, *swept, "memory", "attention"):
         for case in results.cases(table):
             medians = {who: results.median(table, case, who) for who in results.contenders(table)}
             best_of_ours = min((value for who, value in medians.items() if who in ours and value is not None), default=None)

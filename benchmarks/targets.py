@@ -32,7 +32,13 @@ class Target:
 
 def all_targets(results: Results) -> list[Target]:
     """Return every target."""
-    return [*_against_rivals(results), *_of_images(results), *_against_the_floor(results), *_of_netlib_alone(results)]
+    return [
+        *_against_rivals(results),
+        *_of_images(results),
+        *_of_sequences(results),
+        *_against_the_floor(results),
+        *_of_netlib_alone(results),
+    ]
 
 
 def best(results: Results, table: str, case: str, contenders: tuple[str, ...]) -> float | None:
@@ -76,6 +82,18 @@ def _of_images(results: Results) -> Iterator[Target]:
     for ours in ("netlib", "netlib-fast"):
         figure = ratio(results.median("memory", "lenet", ours), best(results, "memory", "lenet", EAGER))
         yield Target(f"{TITLES[ours]}: peak memory of lenet / PyTorch's", figure, 1.2)
+
+
+def _of_sequences(results: Results) -> Iterator[Target]:
+    for case, fast in (("lstm", 0.9), ("gru", 0.9), ("gpt", 0.8), ("wide-lstm", 1.0)):
+        for ours, bound in (("netlib-fast", fast), ("netlib", 1.3)):
+            figure = ratio(results.median("sequences, training", case, ours), best(results, "sequences, training", case, RIVALS))
+            yield Target(f"{TITLES[ours]}: {case} / the better of JAX and PyTorch fused", figure, bound)
+    for ours in ("netlib", "netlib-fast"):
+        for case in ("attention", "causal attention"):
+            memory, theirs = results.median("attention", case, ours), results.median("attention", case, "torch-math")
+            figure = None if memory is None or theirs is None else memory - theirs
+            yield Target(f"{TITLES[ours]}: peak memory of {case} − PyTorch's with scores, in matrices of scores", figure, 1.5)
 
 
 def _against_the_floor(results: Results) -> Iterator[Target]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .case import CASES, IMAGES, Case
+from .case import Case
 from .contenders import CONTENDERS, HELPERS, UnavailableError
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ class Worker:
         self.step = lambda: None
         gc.collect()
 
-    def peak_memory(self, case: Case, steps: int) -> dict[str, int]:
+    def peak_memory(self, case: Case, small: Case, steps: int) -> dict[str, int]:
         """Return the peak memory in bytes while a model is created and trained.
 
-        ``"process"`` counts all, ``"added"`` what exceeds the memory after a few steps of a small
-        case of the same kind, so that code which is loaded late does not count.
+        ``"process"`` counts all, ``"added"`` what exceeds the memory after a few steps of a
+        ``small`` case of the same kind, so that code which is loaded late does not count.
         """
-        self.load("train", CASES["tiny"] if len(case.sample) == 1 else IMAGES["digits-cnn"])
+        self.load("train", small)
         self.release()
         before = resident("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
@@ -140,8 +140,7 @@ def main(name: str, threads: int) -> None:
     send(answer=contender.versions)
     for line in sys.stdin:
         request = json.loads(line)
-        if "case" in request:
-            request["case"] = Case(**request["case"])
+        request |= {name: Case(**request[name]) for name in ("case", "small") if name in request}
         try:
             send(answer=getattr(worker, request.pop("do"))(**request))
         except Exception as error:

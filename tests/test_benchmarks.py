@@ -8,11 +8,24 @@ import numpy as np
 import pytest
 
 from benchmarks import checking_and_drawing, experiments, files, report, targets
-from benchmarks.case import CASES, CHANNELS, IMAGES, SIZES, Case, perceptron_case
+from benchmarks.case import CASES, CHANNELS, IMAGES, SEQUENCES, SIZES, Case, id_case, perceptron_case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure, build
 from benchmarks.contenders.products import Products
-from benchmarks.networks import FLATTEN, RELU, affine, conv, max_pool, residual_block
+from benchmarks.networks import (
+    FLATTEN,
+    RELU,
+    affine,
+    attention,
+    conv,
+    embedding,
+    gru,
+    lstm,
+    max_pool,
+    positional,
+    residual_block,
+    transformer_block,
+)
 from benchmarks.results import Measurement, Results
 
 
@@ -100,6 +113,21 @@ def test_networks_of_images_have_targets_of_their_own():
     }
 
 
+def test_networks_of_sequences_have_targets_of_their_own():
+    results = Results("", {})
+    for contender, us in {"netlib": 130, "netlib-fast": 85, "jax": 100, "torch-fused": 110, "torch": 10}.items():
+        results.add("sequences, training", "gpt", contender, us)
+    for contender, matrices in {"netlib": 5, "netlib-fast": 4.25, "torch-math": 3, "torch": 1}.items():
+        results.add("attention", "causal attention", contender, matrices)
+    measured = {target.text: (target.figure, target.met) for target in targets.all_targets(results) if target.met is not None}
+    assert measured == {
+        "netlib, fast: gpt / the better of JAX and PyTorch fused": (0.85, False),
+        "netlib, NumPy: gpt / the better of JAX and PyTorch fused": (1.3, True),
+        "netlib, NumPy: peak memory of causal attention − PyTorch's with scores, in matrices of scores": (2, False),
+        "netlib, fast: peak memory of causal attention − PyTorch's with scores, in matrices of scores": (1.25, True),
+    }
+
+
 class Recorded:
     """A contender that records what it is asked for."""
 
@@ -112,15 +140,38 @@ class Recorded:
         return {"load": {"steps": 1, "loss": 0.5}, "time": 2e-6}.get(do)
 
 
-def test_perceptrons_and_networks_of_images_are_measured_apart_and_scikit_learn_has_none_of_these():
+def test_each_kind_of_network_is_measured_apart_and_scikit_learn_has_perceptrons_alone():
     results, ours, sklearn = Results("", {}), Recorded(), Recorded()
-    cases = [CASES["tiny"], IMAGES["lenet"]]
+    cases = [CASES["tiny"], IMAGES["lenet"], SEQUENCES["gpt"]]
     bench = experiments.Bench({"netlib": ours, "sklearn": sklearn}, results, cases, rounds=1, threads=1, log=lambda _: None)
     experiments.training(bench)
     experiments.images(bench)
-    assert ours.loaded == [("train", "tiny"), ("train", "lenet"), ("infer", "lenet")]
+    experiments.sequences(bench)
+    assert ours.loaded == [("train", "tiny"), ("train", "lenet"), ("infer", "lenet"), ("train", "gpt"), ("infer", "gpt")]
     assert sklearn.loaded == [("train", "tiny")]
     assert [results.median(f"images, {table}", "lenet", "netlib") for table in ("training", "inference")] == [2, 2]
+    assert [results.median(f"sequences, {table}", "gpt", "netlib") for table in ("training", "inference")] == [2, 2]
+
+
+def test_memory_of_attention_is_counted_in_matrices_of_scores_also_beside_pytorch_that_holds_them(monkeypatch):
+    class Process:
+        def __init__(self, name, threads):
+            self.matrices = {"netlib": 3.5, "torch": 0.5, "torch-math": 3}[name]
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+
+        def ask(self, do, case, **_):
+            (length, _), heads = case.sample, case.network[0][2]
+            return {"added": self.matrices * case.batch * heads * length**2 * 4}
+
+    monkeypatch.setattr(experiments, "Process", Process)
+    results = Results("", {})
+    experiments.attention(experiments.Bench({"netlib": None, "torch": None, "sklearn": None}, results, [], 1, 1, log=lambda _: None))
+    for case in ("attention", "causal attention"):
+        assert [results.median("attention", case, name) for name in ("netlib", "torch", "torch-math", "sklearn")] == [3.5, 0.5, 3, None]
 
 
 def test_cost_per_layer_is_compared_from_8_to_64_layers():
@@ -185,6 +236,52 @@ def test_the_products_of_a_convolution_have_a_patch_in_each_row(multiplied):
     assert multiplied == [((384, 27), (27, 4)), ((24, 36), (36, 5)), ((24, 45), (45, 5)), ((24, 4), (4, 5)), ((6, 20), (20, 2))]
 
 
+def test_the_products_of_a_recurrent_layer_are_one_of_all_inputs_and_one_of_the_state_at_each_step_after_the_first(multiplied):
+    case = Case("", (embedding(9, 2), lstm(2, 3), gru(3, 5, last=True), affine(5, 9)), (4,), 6)
+    assert case.shapes == [(9, 2), (2, 12), (3, 12), (3, 15), (5, 15), (5, 9)]
+    Products(1).train(case)()
+    forward = [((24, 2), (2, 12)), *[((6, 3), (3, 12))] * 3, ((24, 3), (3, 15)), *[((6, 5), (5, 15))] * 3, ((6, 5), (5, 9))]
+    last = [((5, 6), (6, 9)), ((6, 9), (9, 5))]
+    second = [*[((6, 15), (15, 5))] * 3, ((5, 18), (18, 15)), ((3, 24), (24, 15)), ((24, 15), (15, 3))]
+    first = [*[((6, 12), (12, 3))] * 3, ((3, 18), (18, 12)), ((2, 24), (24, 12)), ((24, 12), (12, 2))]
+    assert multiplied == [*forward, *last, *second, *first]
+
+
+def test_the_products_of_attention_are_batched_by_head(multiplied):
+    case = id_case("", (embedding(9, 8), positional(4, 8), transformer_block(8, 2, 10), attention(8, 4), affine(8, 9)), 4, 6)
+    square, heads, four_heads = [(8, 8)] * 4, (6, 2, 4, 4), (6, 4, 4, 2)
+    assert case.shapes == [(9, 8), (4, 8), *square, (8, 10), (10, 8), *square, (8, 9)]
+    Products(1).infer(case)()
+    rows = (24, 8)
+    assert multiplied == [
+        *[(rows, (8, 24)), (heads, heads), (heads, heads), (rows, (8, 8)), (rows, (8, 10)), ((24, 10), (10, 8))],
+        *[(rows, (8, 24)), (four_heads, (6, 4, 2, 4)), ((6, 4, 4, 4), four_heads), (rows, (8, 8)), (rows, (8, 9))],
+    ]
+    multiplied.clear()
+    Products(1).train(Case("", (attention(8, 2),), (4, 8), 6))()
+    assert multiplied == [
+        *[(rows, (8, 24)), (heads, heads), (heads, heads), (rows, (8, 8))],
+        *[((8, 24), rows), (rows, (8, 8)), *[(heads, heads)] * 4, ((8, 24), (24, 24))],
+    ]
+
+
+def test_the_numbers_that_are_multiplied_do_not_grow_from_step_to_step():
+    network = embedding(9, 8), lstm(8, 8), transformer_block(8, 2, 8), gru(8, 8), affine(8, 9)
+    step = Products(1).train(id_case("", network, 4, 6))
+    with np.errstate(over="raise"):
+        for _ in range(500):
+            step()
+
+
+def test_ids_are_below_the_number_of_entries_and_have_a_target_each():
+    case = SEQUENCES["gpt"]
+    x, (t, *_) = case.inputs(), case.targets()
+    assert x.shape == t.shape == (16, 64)
+    assert (x.min(), x.max(), t.min(), t.max()) == (0, 63, 0, 63)
+    assert case.inputs(3).shape == case.targets(3)[0].shape == (3, 64)
+    assert SEQUENCES["wide-lstm"].targets()[0].shape == (64,)
+
+
 def test_a_case_gives_everybody_the_same_numbers_in_its_type():
     case = replace(CASES["tiny"], dtype="float64")
     for arrays in (case.weights, case.targets, lambda: [case.inputs()]):
@@ -208,7 +305,7 @@ def test_the_networks_have_the_parameters_counted_by_hand_also_after_json(name, 
     sent = Case(**json.loads(json.dumps(asdict(case))))
     for model in (build(case), build(sent)):
         assert sum(p.value.size for p in model.parameters().values()) == parameters
-        assert model.predict(case.inputs(2)).shape == (2, 10)
+        assert model.predict(case.inputs(2)).shape == (2, *case.labels, case.n_classes)
     np.testing.assert_array_equal(build(sent).predict(case.inputs(2)), build(case).predict(case.inputs(2)))
 
 

@@ -68,6 +68,7 @@ CONTENDERS = {
     "sklearn": Entry("scikit-learn", "sklearn_.PartialFit"),
 }
 HELPERS = {
+    "torch-math": Entry("PyTorch, scores in memory", "torch_.Math"),
     "bare-loop": Entry("bare loop", "bare_loop.BareLoop"),
     "loop": Entry("hand-written loop", "epoch.Loop", PURE),
     "fit": Entry("Trainer.fit", "epoch.Fit", PURE),

@@ -1,6 +1,8 @@
 """JAX: the whole step is one compiled function with donated state.
 
-Images are channels-last, which XLA computes faster on a CPU.
+Images are channels-last, which XLA computes faster on a CPU. Recurrent layers multiply the inputs
+of all steps at once, and then scan over the steps. Attention computes query, key and value in one
+product.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..case import LR
+from ..networks import parts_of_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from . import Step
 
 B1, B2, EPS = 0.9, 0.999, 1e-8
-BN_EPS, BN_MOMENTUM = 1e-5, 0.1
+NORM_EPS, BN_MOMENTUM = 1e-5, 0.1
 
 
 def forward(network: Network, parameters: Any, statistics: Any, x: Any, training: bool) -> tuple[Any, Any]:
@@ -56,6 +59,22 @@ def _apply(layer: Layer, p: Any, s: Any, x: Any, training: bool) -> tuple[Any, A
             y, main_s = forward(main, p[0], s[0], x, training)
             z, shortcut_s = forward(shortcut, p[1], s[1], x, training)
             return y + z, [main_s, shortcut_s]
+        case ["embedding", *_]:
+            return p[0][x], s
+        case ["positional", *_]:
+            return x + p[0][: x.shape[1]], s
+        case ["lstm", _, _, last]:
+            return lstm(p, x, last), s
+        case ["gru", _, _, last]:
+            return gru(p, x, last), s
+        case ["layer_norm", _]:
+            return layer_norm(p, x), s
+        case ["gelu"]:
+            return jax.nn.gelu(x, approximate=False), s
+        case ["attention", _, heads, causal]:
+            return attention(p, x, heads, causal), s
+        case ["transformer_block", *numbers]:
+            return forward(parts_of_block(*numbers), p, s, x, training)
     raise NotImplementedError(layer)
 
 
@@ -70,7 +89,7 @@ def batch_norm(parameters: Any, statistics: Any, x: Any, training: bool) -> tupl
     else:
         mean, var = statistics
     scale, shift = parameters
-    return (x - mean) * (lax.rsqrt(var + BN_EPS) * scale) + shift, statistics
+    return (x - mean) * (lax.rsqrt(var + NORM_EPS) * scale) + shift, statistics
 
 
 def max_pool(x: Any, n: int) -> Any:
@@ -82,11 +101,62 @@ def max_pool(x: Any, n: int) -> Any:
     return x.reshape(batch, height // n, n, width // n, n, channels).max((2, 4))
 
 
+def lstm(parameters: Any, x: Any, last: bool) -> Any:
+    """Return the states of an LSTM at all steps, or the last one."""
+    weight_x, weight_h, bias = parameters
+
+    def step(state: Any, a: Any) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(a + h @ weight_h, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), None if last else h
+
+    start = jnp.zeros((len(x), len(weight_h)))
+    (h, _), states = lax.scan(step, (start, start), x.swapaxes(0, 1) @ weight_x + bias)
+    return h if last else states.swapaxes(0, 1)
+
+
+def gru(parameters: Any, x: Any, last: bool) -> Any:
+    """Return the states of a GRU at all steps, or the last one."""
+    weight_x, weight_h, bias, bias_h = parameters
+
+    def step(h: Any, a: Any) -> Any:
+        (a_r, a_z, a_n), (u_r, u_z, u_n) = jnp.split(a, 3, axis=1), jnp.split(h @ weight_h, 3, axis=1)
+        r, z = jax.nn.sigmoid(a_r + u_r), jax.nn.sigmoid(a_z + u_z)
+        n = jnp.tanh(a_n + r * (u_n + bias_h))
+        h = (1 - z) * n + z * h
+        return h, None if last else h
+
+    start = jnp.zeros((len(x), len(weight_h)))
+    h, states = lax.scan(step, start, x.swapaxes(0, 1) @ weight_x + bias)
+    return h if last else states.swapaxes(0, 1)
+
+
+def layer_norm(parameters: Any, x: Any) -> Any:
+    """Return the normalized x."""
+    scale, shift = parameters
+    x = x - x.mean(-1, keepdims=True)
+    return x * lax.rsqrt((x * x).mean(-1, keepdims=True) + NORM_EPS) * scale + shift
+
+
+def attention(parameters: Any, x: Any, heads: int, causal: bool) -> Any:
+    """Return self-attention with several heads."""
+    (weight, bias), (output, output_bias) = parameters
+    batch, length, features = x.shape
+    q, k, v = jnp.moveaxis((x @ weight + bias).reshape(batch, length, 3, heads, features // heads), 2, 0)
+    scores = jnp.einsum("nthd,nshd->nhts", q, k) * (features // heads) ** -0.5
+    if causal:
+        scores = jnp.where(jnp.tri(length, dtype=bool), scores, -jnp.inf)
+    y = jnp.einsum("nhts,nshd->nthd", jax.nn.softmax(scores), v)
+    return y.reshape(x.shape) @ output + output_bias
+
+
 def loss(parameters: Any, statistics: Any, network: Network, x: Any, t: Any) -> tuple[Any, Any]:
     """Return the mean softmax cross-entropy, and the running statistics after this batch."""
     y, statistics = forward(network, parameters, statistics, x, training=True)
     log_p = jax.nn.log_softmax(y)
-    return -jnp.take_along_axis(log_p, t[:, None], axis=1).mean(), statistics
+    return -jnp.take_along_axis(log_p, t[..., None], axis=-1).mean(), statistics
 
 
 def adam_step(network: Network, state: Any, x: Any, t: Any) -> Any:
@@ -168,4 +238,17 @@ def _layer_state(layer: Layer, weights: Iterator[Array]) -> tuple[Any, Any]:
         case ["add", main, shortcut]:
             paths = [first_state(path, weights) for path in (main, shortcut)]
             return [parameters for parameters, _ in paths], [statistics for _, statistics in paths]
+        case ["embedding" | "positional", *_]:
+            return (jnp.asarray(next(weights)),), ()
+        case ["lstm", _, hidden, _]:
+            return (jnp.asarray(next(weights)), jnp.asarray(next(weights)), jnp.zeros(4 * hidden)), ()
+        case ["gru", _, hidden, _]:
+            return (jnp.asarray(next(weights)), jnp.asarray(next(weights)), jnp.zeros(3 * hidden), jnp.zeros(hidden)), ()
+        case ["layer_norm", n]:
+            return (jnp.ones(n), jnp.zeros(n)), ()
+        case ["attention", n, *_]:
+            qkv = jnp.concatenate([next(weights) for _ in range(3)], axis=1)
+            return ((qkv, jnp.zeros(3 * n)), (jnp.asarray(next(weights)), jnp.zeros(n))), ()
+        case ["transformer_block", *numbers]:
+            return first_state(parts_of_block(*numbers), weights)
     return (), ()

@@ -1,7 +1,7 @@
 """PyTorch: eager with its default Adam, eager with its fused one, and compiled.
 
 Images are channels-last in memory, and ReLU overwrites its input. Both are faster than PyTorch's
-defaults.
+defaults. Attention computes query, key and value in one product.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from ..case import LR
+from ..networks import parts_of_block
 from . import UnavailableError
 
 if TYPE_CHECKING:
@@ -33,6 +37,63 @@ class Sum(nn.Module):  # type: ignore[misc]
     def forward(self, x: Any) -> Any:
         """Return the sum."""
         return self.main(x) + self.shortcut(x)
+
+
+class Positional(nn.Module):  # type: ignore[misc]
+    """A learned row that is added at each position."""
+
+    def __init__(self, weight: Array) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.from_numpy(weight))
+
+    def forward(self, x: Any) -> Any:
+        """Return the sum."""
+        return x + self.weight[: x.shape[-2]]
+
+
+class Recurrent(nn.Module):  # type: ignore[misc]
+    """An LSTM or a GRU that returns its states alone.
+
+    Each of its biases is learned once: PyTorch has two for every gate, which only ever add up
+    except in the candidate of a GRU, so that Adam would move their sum twice as far.
+    """
+
+    def __init__(self, layer: Any, last: bool, weights: Iterator[Array]) -> None:
+        super().__init__()
+        self.layer, self.last = layer, last
+        with torch.no_grad():
+            layer.weight_ih_l0.copy_(torch.from_numpy(next(weights).T))
+            layer.weight_hh_l0.copy_(torch.from_numpy(next(weights).T))
+            layer.bias_ih_l0.zero_()
+            layer.bias_hh_l0.zero_()
+        if layer.mode == "GRU":
+            learned = torch.arange(3 * layer.hidden_size) >= 2 * layer.hidden_size
+            layer.bias_hh_l0.register_hook(learned.mul)
+        else:
+            layer.bias_hh_l0.requires_grad_(False)
+
+    def forward(self, x: Any) -> Any:
+        """Return the states, or the last one."""
+        states, end = self.layer(x)
+        if not self.last:
+            return states
+        return (end if self.layer.mode == "GRU" else end[0])[0]
+
+
+class Attention(nn.Module):  # type: ignore[misc]
+    """Self-attention with several heads."""
+
+    def __init__(self, features: int, heads: int, causal: bool, weights: Iterator[Array]) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv = _with(np.concatenate([next(weights).T for _ in range(3)]), nn.Linear(features, 3 * features))
+        self.output = _with(next(weights).T, nn.Linear(features, features))
+
+    def forward(self, x: Any) -> Any:
+        """Return the output."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        y = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.output(y.transpose(1, 2).flatten(2))
 
 
 def build(case: Case) -> nn.Module:
@@ -68,6 +129,22 @@ def _module(layer: Layer, weights: Iterator[Array]) -> nn.Module:
             return nn.Flatten()
         case ["add", main, shortcut]:
             return Sum(_sequential(main, weights), _sequential(shortcut, weights))
+        case ["embedding", *_]:
+            return nn.Embedding.from_pretrained(torch.from_numpy(next(weights)), freeze=False)
+        case ["positional", *_]:
+            return Positional(next(weights))
+        case ["lstm", n_in, hidden, last]:
+            return Recurrent(nn.LSTM(n_in, hidden, batch_first=True), last, weights)
+        case ["gru", n_in, hidden, last]:
+            return Recurrent(nn.GRU(n_in, hidden, batch_first=True), last, weights)
+        case ["layer_norm", features]:
+            return nn.LayerNorm(features)
+        case ["gelu"]:
+            return nn.GELU()
+        case ["attention", features, heads, causal]:
+            return Attention(features, heads, causal, weights)
+        case ["transformer_block", *numbers]:
+            return _sequential(parts_of_block(*numbers), weights)
     raise NotImplementedError(layer)
 
 
@@ -97,11 +174,13 @@ class Eager:
         """Return a training step."""
         model = self.model(case)
         optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=self.fused)
-        x, targets = inputs(case), cycle([torch.from_numpy(t) for t in case.targets()])
+        x, targets = inputs(case), cycle([torch.from_numpy(t).flatten() for t in case.targets()])
+        if case.labels:
+            model = nn.Sequential(model, nn.Flatten(0, 1))
 
         def step() -> torch.Tensor:
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(x), next(targets))
+            loss = cross_entropy(model(x), next(targets))
             loss.backward()
             optimizer.step()
             return loss.detach()
@@ -123,6 +202,20 @@ class Fused(Eager):
     """Eager mode with the fused Adam."""
 
     fused = True
+
+
+class Math(Fused):
+    """Eager mode with the fused Adam, and with all scores of attention in memory at once."""
+
+    def train(self, case: Case) -> Step:
+        """Return a training step."""
+        step = super().train(case)
+
+        def with_scores() -> Any:
+            with sdpa_kernel(SDPBackend.MATH):
+                return step()
+
+        return with_scores
 
 
 class Compiled(Fused):

@@ -78,7 +78,7 @@ class Container(Layer):
 
     @ignore_underflow
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
-        """Add to the ``grad`` of every parameter, and return dL/d(input).
+        """Add to the ``grad`` of every parameter, and return dL/d(input), None for ids and the like.
 
         It belongs to the last forward of this thread. If this thread has run no forward, it belongs
         to the last forward of any thread.
@@ -94,7 +94,7 @@ class Container(Layer):
         Returns
         -------
         ndarray, tuple of ndarray, or None
-            A tuple if there are several inputs. None for an input without a gradient, such as ids.
+            A tuple if there are several inputs.
 
         Raises
         ------

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, as_rows
 from .constants import ones
+from .exponentials import exp
 from .kernel import Kernel, loops
 
 
@@ -27,35 +28,38 @@ def log_softmax(x: Array) -> Array:
 
 @log_softmax.compiled()
 def log_softmax_in_c_order(x: Array) -> Array:
-    if x.ndim != 2 or not x.flags.carray:
+    if x.ndim < 2 or not x.flags.carray:
         return log_softmax.numpy(x)
-    y = subtract_row_maximum.run(x)
-    subtract_log_row_sum.run(y, np.exp(y))  # NumPy's exp is vectorised, and numba's is not
-    return y
-
-
-@loops("t[:, ::1](t[:, ::1])")
-def subtract_row_maximum(x: Array) -> Array:
     y = np.empty_like(x)
-    for i in range(x.shape[0]):
-        largest = x[i, 0]
-        for j in range(1, x.shape[1]):
-            if x[i, j] > largest or x[i, j] != x[i, j]:
-                largest = x[i, j]
-        for j in range(x.shape[1]):
-            y[i, j] = x[i, j] - largest
+    log_softmax_of_rows.run(as_rows(x), as_rows(y))
     return y
 
 
 @loops("void(t[:, ::1], t[:, ::1])")
-def subtract_log_row_sum(y: Array, exp_y: Array) -> None:
-    for i in range(y.shape[0]):
-        total = exp_y[i, 0]
-        for j in range(1, y.shape[1]):
-            total += exp_y[i, j]
+def log_softmax_of_rows(x: Array, y: Array) -> None:
+    n, columns = x.shape
+    in_fours = columns // 4 * 4
+    for i in range(n):
+        row, of_y = x[i], y[i]
+        a = b = c = d = row[0]
+        for j in range(0, in_fours, 4):  # a comparison need not wait for the one before it
+            a = row[j] if row[j] > a else a
+            b = row[j + 1] if row[j + 1] > b else b
+            c = row[j + 2] if row[j + 2] > c else c
+            d = row[j + 3] if row[j + 3] > d else d
+        for j in range(in_fours, columns):
+            a = row[j] if row[j] > a else a
+        a = b if b > a else a
+        c = d if d > c else c
+        shift = c if c > a else a
+        total = x.dtype.type(0)  # with NaN in a row, it is NaN, whatever was subtracted
+        for j in range(columns):
+            shifted = row[j] - shift
+            of_y[j] = shifted
+            total += exp(shifted)
         log_total = np.log(total)
-        for j in range(y.shape[1]):
-            y[i, j] -= log_total
+        for j in range(columns):
+            of_y[j] -= log_total
 
 
 @Kernel

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from .arrays import Array, ArrayLike, as_array, as_floats, as_rows, as_shaped
 from .kernels.bias_relu import sum_rows
+
+Rows: TypeAlias = "Array | slice"
+ALL_ROWS = slice(None)
+MAX_ROWS = 64
+"""The number of calls of `add_grad_rows` whose rows a parameter keeps until `zero_grad`."""
 
 
 class Parameter:
@@ -33,7 +38,7 @@ class Parameter:
     array([[3., 3.]])
     """
 
-    __slots__ = ("_grad", "_grad_is_public", "_grad_is_stale", "_is_frozen", "_value", "trainable")
+    __slots__ = ("_grad", "_grad_is_public", "_grad_is_stale", "_grad_rows", "_is_frozen", "_value", "trainable")
 
     def __init__(self, value: ArrayLike, trainable: bool = True) -> None:
         self._initialize(as_floats(value, where="Parameter", copy=True), trainable)
@@ -56,6 +61,7 @@ class Parameter:
         self._is_frozen = False  # not trainable because of Layer.freeze
         self._grad_is_stale = False  # the gradient is zero, but old numbers are still in its memory
         self._grad_is_public = False  # a caller has seen the array, so old numbers must not remain
+        self._grad_rows: list[Rows] | None = None  # the only rows that may not be zero, if that is known
 
     @property
     def value(self) -> Array:
@@ -77,7 +83,7 @@ class Parameter:
     def grad(self, new: ArrayLike) -> None:
         if new is not self._grad:
             self._grad[...] = as_shaped(new, self.shape, "Parameter.grad")
-            self._grad_is_stale = False
+            self._grad_is_stale, self._grad_rows = False, None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,12 +103,17 @@ class Parameter:
     def zero_grad(self) -> None:
         """Set the gradient to zeros, in the same memory.
 
-        If no caller has seen the array, no zeros are written: the next gradient overwrites it.
+        If no caller has seen the array, no zeros are written: the next gradient overwrites it. If
+        only some rows have a gradient, zeros are written there.
         """
         if self._grad_is_public:
             self._grad.fill(0)
-        else:
+        elif self._grad_rows is None:
             self._grad_is_stale = True
+        else:
+            for rows in self._grad_rows:
+                self._grad[rows] = 0
+            self._grad_rows = []
 
     def current_grad(self) -> Array:
         """Return `grad` for internal use: the caller must neither keep it nor write to it."""
@@ -118,9 +129,16 @@ class Parameter:
         """
         if self._value is not value or self.trainable is not trainable:
             return False
-        if trainable and self._grad_is_stale:
-            self.current_grad()
+        if trainable:
+            self.lend_grad()
         return True
+
+    def lend_grad(self) -> None:
+        """Write the zeros of a stale gradient: an optimizer may read and write all of it."""
+        if self._grad_is_stale:
+            self.current_grad()
+        if self._grad_rows is not None:
+            self._grad_rows = [ALL_ROWS]
 
     def add_grad(self, d: Array) -> None:
         """Do ``grad += d``, for `d` of the same shape."""
@@ -129,6 +147,20 @@ class Parameter:
             self._grad_is_stale = False
         else:
             self._grad += d
+        self._grad_rows = None
+
+    def add_grad_rows(self, rows: Rows, d: Array) -> None:
+        """Do ``grad[rows] += d``, for a slice or an array of different row numbers.
+
+        It takes time for these rows alone, and so does `zero_grad`, except after an optimizer has
+        worked on the gradient, or if other methods add to it, too.
+        """
+        if self._grad_is_stale:
+            self.current_grad()
+            self._grad_rows = []
+        self._grad[rows] += d
+        if self._grad_rows is not None and not self._grad_is_public:
+            self._grad_rows = [*self._grad_rows, rows] if len(self._grad_rows) < MAX_ROWS else [ALL_ROWS]
 
     def add_grad_product(self, a: Array, b: Array) -> None:
         """Do ``grad += a @ b``, without a temporary array if the gradient was zero."""
@@ -137,6 +169,7 @@ class Parameter:
             self._grad_is_stale = False
         else:
             self._grad += a.dot(b)
+        self._grad_rows = None
 
     def add_grad_sum(self, d: Array) -> None:
         """Do ``grad += d.sum(axis=0)`` for a vector, over all leading axes of `d`.
@@ -148,7 +181,7 @@ class Parameter:
         sum_rows.of(self.dtype)(rows if rows.flags.carray else rows.copy(), total)
         if not self._grad_is_stale:
             self._grad += total
-        self._grad_is_stale = False
+        self._grad_is_stale, self._grad_rows = False, None
 
     def adopt(self, value: Array) -> None:
         """Use `value` itself from now on, without a copy, and a gradient of zeros.
@@ -162,7 +195,7 @@ class Parameter:
         value[...] = self._value
         if self.current_grad().any() or grad.any():  # writing zeros would allocate untouched memory
             grad[...] = self._grad
-        self._value, self._grad, self._grad_is_public = value, grad, False
+        self._value, self._grad, self._grad_is_public, self._grad_rows = value, grad, False, None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)

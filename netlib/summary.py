@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .arrays import as_count
-from .errors import InvalidTypeError, ShapeError
+from .arrays import Array, as_count
+from .errors import InvalidTypeError, NetlibError, ShapeError
 from .parameter import Parameter
 from .recording import Call, record_calls
 from .restoring import preserve_state
@@ -79,6 +80,9 @@ class Summary:
 def summarize(model: Layer, input_shape: Any) -> Summary:
     """Return the summary of `model`, found by running it on zeros of this shape.
 
+    They are of the first types that the model takes: floats, or else integers, for ids and lengths,
+    or booleans, for masks.
+
     Parameters
     ----------
     model : Layer
@@ -92,10 +96,21 @@ def summarize(model: Layer, input_shape: Any) -> Summary:
     ShapeError
         If a length is negative, or the model does not accept the shape.
     """
-    inputs = [np.zeros(shape, np.float32) for shape in _shapes(input_shape)]
-    with preserve_state(model), record_calls(model) as calls, np.errstate(all="ignore"):
-        model.predict(*inputs)
-    return Summary(tuple(_rows(model, calls)))
+    shapes = _shapes(input_shape)
+    error: Exception | None = None
+    for dtypes in product((np.float32, np.int64, np.bool_), repeat=len(shapes)):
+        inputs: list[Array] = [np.zeros(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        try:
+            with preserve_state(model), record_calls(model) as calls, np.errstate(all="ignore"):
+                model.predict(*inputs)
+        except Exception as refusal:  # any error of a user's layer may be about the type
+            if isinstance(refusal, NetlibError) and not isinstance(refusal, InvalidTypeError):
+                raise
+            error = error or refusal
+        else:
+            return Summary(tuple(_rows(model, calls)))
+    assert error is not None
+    raise error
 
 
 def _rows(model: Layer, calls: list[Call]) -> list[Row]:

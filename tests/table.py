@@ -8,6 +8,22 @@ import numpy as np
 import netlib as nl
 
 Shape = tuple[int, ...]
+Draw = Callable[[np.random.Generator, Shape], np.ndarray]
+
+
+def numbers(rng, shape):
+    """Draw numbers of both signs, away from kinks and poles."""
+    return np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape))
+
+
+def ids(below):
+    """Return how to draw whole numbers below a bound, such as ids or lengths."""
+    return lambda rng, shape: np.array(rng.integers(below, size=shape))
+
+
+def mask(rng, shape):
+    """Draw booleans."""
+    return np.array(rng.random(shape) < 0.7)
 
 
 class Row(NamedTuple):
@@ -16,20 +32,34 @@ class Row(NamedTuple):
     make: Callable[[Any], nl.Layer]  # takes a dtype, which layers without parameters ignore, and returns the same layer every time
     shapes: tuple[Shape, ...]
     batched: tuple[int, ...]  # the inputs whose first axis counts samples that do not meet each other, and so does the output's
+    draws: tuple[Draw, ...] = ()  # how each input is drawn, where they are not all numbers; only numbers have a gradient
 
     def __str__(self) -> str:
         return f"{self.make(np.float64)} {' '.join(map(str, self.shapes))}".replace("netlib.", "")
 
     @property
     def inputs(self) -> tuple[np.ndarray, ...]:
-        """Return the same float64 inputs every time: of both signs, away from kinks and poles."""
-        rng = np.random.default_rng(7)
-        return tuple(np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape)) for shape in self.shapes)
+        """Return the same inputs every time, numbers in float64."""
+        return self.drawn(7)
+
+    def drawn(self, seed: int) -> tuple[np.ndarray, ...]:
+        """Return inputs, the same for each seed."""
+        rng = np.random.default_rng(seed)
+        draws = self.draws or (numbers,) * len(self.shapes)
+        return tuple(draw(rng, shape) for draw, shape in zip(draws, self.shapes, strict=True))
+
+    def inputs_in(self, dtype: Any) -> tuple[np.ndarray, ...]:
+        """Return the inputs, with numbers in this type."""
+        return self.with_numbers(lambda x: x.astype(dtype))
+
+    def with_numbers(self, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Return the inputs, with a change of those that are numbers."""
+        return tuple(change(x) if x.dtype.kind == "f" else x for x in self.inputs)
 
 
-def fixed(make, *shapes, batched=()):
+def fixed(make, *shapes, batched=(), draws=()):
     """Return a row of a layer without parameters."""
-    return Row(lambda dtype: make(), shapes, batched)
+    return Row(lambda dtype: make(), shapes, batched, draws)
 
 
 def _elementwise():
@@ -178,9 +208,9 @@ def _affine():
     ]
 
 
-def _with_dtype(make, *shapes, batched=(0,)):
+def _with_dtype(make, *shapes, batched=(0,), draws=()):
     """Return a row of a layer that takes a dtype."""
-    return Row(make, shapes, batched)
+    return Row(make, shapes, batched, draws)
 
 
 def _convolutions():
@@ -276,12 +306,61 @@ def _recurrent():
             (nl.GRU, {"bidirectional": True, "return_sequences": False, "return_state": True}, ((2, 2, 3), (2, 2, 2)), (0, 1)),
         ]
     ]
+    with_lengths = [
+        _with_dtype(
+            lambda dtype, kind=kind, options=options: kind(3, 2, lengths=True, **options, rng=0, dtype=dtype),
+            *shapes, batched=tuple(range(len(shapes))), draws=(*[numbers] * (len(shapes) - 1), ids(4)),
+        )
+        for kind, options, shapes in [
+            (nl.RNN, {"bidirectional": True}, ((3, 3, 3), (3,))),
+            (nl.LSTM, {"layers": 2, "return_state": True}, ((3, 3, 3), (3, 2, 2), (3, 2, 2), (3,))),
+            (nl.GRU, {"return_sequences": False}, ((3, 3, 3), (3, 2), (3,))),
+        ]
+    ]  # fmt: skip
 
     def recurrent(dtype):
         cell = nl.Sequential(nl.Concatenate(), nl.Affine(5, 2, rng=0, dtype=dtype), nl.Tanh())
         return nl.Recurrent(cell, return_state=True)
 
-    return [*rows, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
+    return [*rows, *with_lengths, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
+
+
+def _embeddings():
+    return [
+        _with_dtype(
+            lambda dtype, options=options: nl.Embedding(5, 3, **options, rng=0, dtype=dtype), shape, batched=batched, draws=(ids(5),)
+        )
+        for options, shape, batched in [
+            ({}, (), ()),
+            ({}, (4,), (0,)),
+            ({}, (4, 3), (0,)),
+            ({"padding": 0}, (), ()),
+            ({"padding": 2}, (6,), (0,)),
+            ({"padding": 4}, (2, 3, 2), (0,)),
+        ]
+    ]
+
+
+def _positions():
+    return [
+        *[
+            _with_dtype(lambda dtype, length=length: nl.PositionalEmbedding(length, 2, rng=0, dtype=dtype), shape, batched=batched)
+            for length, shape, batched in [(3, (3, 2), ()), (5, (3, 2), ()), (3, (4, 3, 2), (0,)), (4, (2, 2, 3, 2), (0,))]
+        ],
+        *[
+            fixed(lambda features=features: nl.SinusoidalEncoding(features), shape, batched=batched)
+            for features, shape, batched in [(4, (3, 4), ()), (3, (2, 5, 3), (0,)), (1, (2, 2, 4, 1), (0,))]
+        ],
+        *[
+            fixed(lambda features=features, options=options: nl.RotaryEncoding(features, **options), shape, batched=batched)
+            for features, options, shape, batched in [
+                (4, {}, (3, 4), ()),
+                (4, {"base": 100.0}, (2, 2, 3, 4), (0,)),
+                (6, {"interleaved": True}, (2, 3, 6), (0,)),
+                (2, {"interleaved": True}, (4, 2), ()),
+            ]
+        ],
+    ]
 
 
 def _network(dtype):
@@ -323,8 +402,22 @@ def _image_network(dtype):
     return nl.Sequential(nl.Conv2d(1, 2, 3, padding=1, rng=0, dtype=dtype), nl.ReLU(), block, nl.MaxPool2d(2), nl.Flatten())
 
 
+def _language_network(dtype):
+    return nl.Sequential(nl.Embedding(5, 3, padding=1, rng=0, dtype=dtype), nl.Affine(3, 4, rng=1, dtype=dtype), nl.SiLU())
+
+
+def _network_of_ids_and_numbers(dtype):
+    """Return a graph of ids, which two embeddings take, and of numbers."""
+    ids, x = nl.Input("ids"), nl.Input("x")
+    one, other = (nl.Embedding(5, 3, padding=padding, rng=seed, dtype=dtype)(ids) for seed, padding in [(0, None), (1, 2)])
+    h = one + other * nl.Affine(2, 3, rng=2, dtype=dtype)(x)
+    return nl.Graph([ids, x], [nl.ReLU()(nl.Affine(3, 2, rng=3, dtype=dtype)(h))])
+
+
 def _containers():
     return [
+        Row(_language_network, ((4, 3),), (0,), (ids(5),)),
+        Row(_network_of_ids_and_numbers, ((4, 3), (4, 3, 2)), (0, 1), (ids(5), numbers)),
         Row(_network, ((3,),), ()),
         Row(_network, ((4, 3),), (0,)),
         Row(_joined, ((4, 3), (4, 2)), (0, 1)),
@@ -353,5 +446,7 @@ ROWS = [
     *_resizing(),
     *_norms(),
     *_recurrent(),
+    *_embeddings(),
+    *_positions(),
     *_containers(),
 ]

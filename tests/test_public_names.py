@@ -32,7 +32,7 @@ def test_a_layer_is_exported_by_one_line_in_the_list_of_its_room(room):
     homes = {getattr(nl, name).__module__.rpartition(".")[2] for name in listed}
     assert listed <= set(nl.__all__)
     of_images = {"convolution", "images", "normalization", "per_axis", "pooling", "standardization", "windows"}
-    of_sequences = {"recurrent_layer", "sequence_order"}
+    of_sequences = {"ids", "positions", "recurrent_layer", "sequence_order"}
     assert pages - homes <= {"axes", "broadcasting", "rules", *of_images, *of_sequences}  # what several pages share
     stub = (HOUSE / "__init__.pyi").read_text(encoding="utf-8")
     assert listed & set(re.findall(r"\w+", stub)) == set()

@@ -330,11 +330,14 @@ def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
     A gradient is None if none flows to the input.
     """
     layer = step.layer
+    n_gradients = len(step.sources) - layer.n_nondifferentiable_inputs
+    if dx is None and n_gradients == 0:
+        return ()
     if dx is None and not step.is_source_only:  # the layers before it need a gradient
         hint = "Is its return statement missing?"
         raise InvalidTypeError("backward returned None, expected dL/dx", where=layer, hint=hint)
     gradients: tuple[Any, ...] = dx if type(dx) is tuple else (dx,)
-    if len(gradients) + layer.n_nondifferentiable_inputs != len(step.sources):
+    if len(gradients) != n_gradients:
         message = f"backward returned {len(gradients)} gradients for {len(step.sources)} inputs"
         raise ShapeError(message, where=layer)
     return gradients

@@ -22,6 +22,7 @@ from .conv_transpose import ConvTranspose3d as ConvTranspose3d
 from .divide import Divide as Divide
 from .dropout import Dropout as Dropout
 from .elu import ELU as ELU
+from .embedding import Embedding as Embedding
 from .flatten import Flatten as Flatten
 from .gelu import GELU as GELU
 from .global_pooling import GlobalAvgPool as GlobalAvgPool
@@ -43,13 +44,16 @@ from .mean import Mean as Mean
 from .multiply import Multiply as Multiply
 from .pad import Pad as Pad
 from .pixel_shuffle import PixelShuffle as PixelShuffle
+from .positional_embedding import PositionalEmbedding as PositionalEmbedding
 from .recurrent import Recurrent as Recurrent
 from .relu import ReLU as ReLU
 from .reshape import Reshape as Reshape
 from .rms_norm import RMSNorm as RMSNorm
 from .rnn import RNN as RNN
+from .rotary_encoding import RotaryEncoding as RotaryEncoding
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU
+from .sinusoidal_encoding import SinusoidalEncoding as SinusoidalEncoding
 from .softmax import Softmax as Softmax
 from .softplus import Softplus as Softplus
 from .subtract import Subtract as Subtract

@@ -114,7 +114,7 @@ class Flat:
         for i, (parameter, view) in enumerate(zip(self.parameters, self._views, strict=True)):
             if parameter.value is not view:
                 parameter.move_to(view, self._view(self.grads, i))
-            parameter.current_grad()
+            parameter.lend_grad()
         self._trainable = [p.trainable for p in self.parameters]
         self.runs = []
         first = 0

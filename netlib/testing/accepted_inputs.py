@@ -22,8 +22,8 @@ def _dtype(tested: LayerUnderTest) -> str:
     for kind in (np.float16, np.float32, np.float64):
         layer = _copy_in_dtype(tested.original, kind)
         inputs = [x.astype(kind) if x.dtype.kind == "f" else x for x in tested.inputs()]
-        if not any(x.dtype == kind for x in inputs):
-            raise DoesNotApply("no input has a floating type")
+        if not any(x.dtype == kind for x in [*inputs, *layer.parameters().values()]):
+            raise DoesNotApply("no input and no parameter has a floating type")
         try:
             with np.errstate(all="ignore"):
                 ys = forward(layer, inputs)
@@ -110,8 +110,9 @@ def _batch_of(n: int, tested: LayerUnderTest) -> str:
     for (name, y), whole in zip(with_names("y", few), ys, strict=True):
         if np.shape(y) != (n, *whole.shape[1:]):
             return f"{name} has shape {np.shape(y)} instead of {(n, *whole.shape[1:])}"
-    for (name, dx), x in zip(with_names("dx", dxs), inputs, strict=False):
-        if np.shape(dx) != x.shape:
+    for i, (dx, x) in enumerate(zip(dxs, inputs, strict=False)):
+        if dx is not None and np.shape(dx) != x.shape:
+            name = "dx" if len(dxs) == 1 else f"dx[{i}]"
             return f"{name} has shape {np.shape(dx)} instead of {x.shape}"
     nonzero = [name for name, g in parameter_gradients(layer).items() if n == 0 and g.any()]
     return f"not zero without rows: {', '.join(nonzero)}" if nonzero else ""

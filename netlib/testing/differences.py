@@ -13,10 +13,12 @@ Results: TypeAlias = dict[str, Array]
 
 
 def with_names(what: str, arrays: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Return each array with its name: `what`, with an index if there are several."""
-    if len(arrays) == 1:
-        return [(what, arrays[0])]
-    return [(f"{what}[{i}]", array) for i, array in enumerate(arrays)]
+    """Return each array with its name: `what`, with an index if there are several.
+
+    None, the gradient of an input that has none, is left out.
+    """
+    names = [what] if len(arrays) == 1 else [f"{what}[{i}]" for i in range(len(arrays))]
+    return [(name, array) for name, array in zip(names, arrays, strict=True) if array is not None]
 
 
 def copies_by_name(what: str, arrays: Sequence[Any]) -> Results:

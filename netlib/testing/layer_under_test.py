@@ -40,7 +40,7 @@ def forward(layer: Layer, inputs: Sequence[Array]) -> tuple[Any, ...]:
 
 
 def backward(layer: Layer, douts: Sequence[Array]) -> tuple[Any, ...]:
-    """Return dL/d(input) as a tuple, a single one too."""
+    """Return dL/d(input) as a tuple, a single one too; None for an input without a gradient."""
     dx = layer.backward(tuple(douts) if layer.n_outputs > 1 else douts[0])
     return dx if isinstance(dx, tuple) else (dx,)
 

@@ -74,8 +74,12 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     _check_finite(model, loss, samples, what)
     if not what:
         _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)
-        for x in inputs:
-            _warn_of_rounding(x, np.result_type(*[p.dtype for p in model.parameters().values()]))
+        dtype = np.result_type(*[p.dtype for p in model.parameters().values()])
+        for i, x in enumerate(inputs):
+            column = _indistinct_column(x, dtype)
+            few = [each[:FEW] for each in inputs]
+            if column >= 0 and _accepts(model, [*few[:i], few[i].astype(dtype), *few[i + 1 :]]):  # no ids
+                _warn_of_rounding(x, column, dtype)
     for name, metric in metrics.items():
         _check_metric(name, as_metric_of(model, len(inputs), metric, y), y, t[:FEW])
 
@@ -175,19 +179,32 @@ def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
             )
 
 
-def _warn_of_rounding(x: Array, dtype: np.dtype[Any]) -> None:
-    """Warn where numbers such as recent times differ by less than a model of `dtype` can see."""
+def _indistinct_column(x: Array, dtype: np.dtype[Any]) -> int:
+    """Return a column of numbers, as of recent times, that `dtype` can hardly tell apart, or -1."""
     rows = x.reshape(len(x), -1)
     if x.dtype.kind not in "iuf" or x.dtype.itemsize <= dtype.itemsize or not rows.size:
-        return
+        return -1
     low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
     finest = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(dtype))
-    for column in np.flatnonzero((high > low) & (high - low < 1000 * finest))[:1]:
-        _warn(
-            f"column {column} of the inputs goes from {low[column]:.17g} to {high[column]:.17g}, "
-            f"numbers that {dtype} can hardly tell apart. "
-            "Subtract their mean before training."
-        )
+    columns = np.flatnonzero((high > low) & (high - low < 1000 * finest))
+    return int(columns[0]) if columns.size else -1
+
+
+def _accepts(model: Layer, inputs: Sequence[Array]) -> bool:
+    try:
+        model.predict(*inputs)
+    except Exception:
+        return False
+    return True
+
+
+def _warn_of_rounding(x: Array, column: int, dtype: np.dtype[Any]) -> None:
+    numbers = x.reshape(len(x), -1)[:, column].astype(np.float64)
+    _warn(
+        f"column {column} of the inputs goes from {numbers.min():.17g} to {numbers.max():.17g}, "
+        f"numbers that {dtype} can hardly tell apart. "
+        "Subtract their mean before training."
+    )
 
 
 def _warn(message: str) -> None:

@@ -163,8 +163,7 @@ def assert_works(laboratory, layer, inputs, new_inputs):
 
 @pytest.mark.parametrize("row", [*ROWS, *MORE], ids=str)
 def test_the_page_computes_every_layer_of_the_table_as_netlib_does(laboratory, row):
-    layer, rng = row.make(np.float64), np.random.default_rng(9)
-    new_inputs = [np.asarray(rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape)) for shape in row.shapes]
+    layer, new_inputs = row.make(np.float64), row.drawn(9)
     if type(layer) in NOT_COMPUTED and layer.training and getattr(layer, "p", True):
         said, _ = work(laboratory, layer, row.inputs, new_inputs)
         assert said["gaps"] == [NOT_COMPUTED[type(layer)]]
@@ -181,7 +180,7 @@ def test_every_exported_layer_and_loss_has_its_row():
 FAR_OUT = np.array([[-1e4, 1e4, 0.0], [1e4, 1e4, -1e4], [-800.0, -745.0, 700.0], [-37.0, 1e-8, 40.0]])
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.shapes == ((4, 3),)], ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.shapes == ((4, 3),) and not row.draws], ids=str)
 def test_far_out_where_exp_overflows_the_page_agrees_too(laboratory, row):
     layer = row.make(np.float64)
     if type(layer) not in NOT_COMPUTED:

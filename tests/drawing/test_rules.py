@@ -24,9 +24,10 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
     (r"\(([^()]*), reshaped to ([\d×]+)\)", r"reshaped(\1, '\2')"),
+    (r"\((\w+(?:\([^()]*\))?), (piece \d+:\d+ along axis \d+)\)", r"remarked(\1, '\2', [])"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
-    (r"(\d) (?=[\w(])", r"\1 * "),
+    (r"(?<!:)\b([\d.]+) (?=[\w(])", r"\1 * "),
     (r"²", r"**2"),
     (r"³", r"**3"),
     (r"⊙", r"*"),
@@ -34,6 +35,7 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"−", r"-"),
     (r"±", r""),
     (r"≤", r"<="),
+    (r"≠", r"!="),
 ]
 erf = np.vectorize(math.erf, otypes=[float])
 
@@ -61,6 +63,9 @@ WORDS = {
     "max": lambda *xs, **options: np.maximum(*xs) if len(xs) > 1 else np.max(*xs, **options),
     "min": np.minimum,
     "onehot": lambda t, n: np.eye(n)[t],
+    "arange": np.arange,
+    "sin": np.sin,
+    "cos": np.cos,
     "row": lambda x: x[..., np.newaxis, :],
     "column": lambda x: x[..., np.newaxis],
     "turned": lambda x: x.swapaxes(-1, -2) if x.ndim >= 2 else x,
@@ -118,6 +123,9 @@ def remarked(x, remark, others):
     return np.concatenate([x, *others], int(match.group(1)))
 
 
+WORDS["remarked"] = remarked
+
+
 def value_of(parts, known, picture):
     """Return the value of the right side of a line; `known` are names beside those of all rules."""
     arrays, text = {}, ""
@@ -136,12 +144,12 @@ def value_of(parts, known, picture):
     formula, *remarks = pieces(text)
     x, others = np.asarray(value(formula, words)), []
     for remark in remarks:
-        if remark in arrays:
-            others.append(arrays[remark])
-        elif remark.startswith("for "):
+        if remark.startswith("for "):
             assert np.all(value(remark.removeprefix("for "), arrays))
-        else:
+        elif re.match("reshaped to|spread to|its axes|piece|side by side", remark):
             x = remarked(x, remark, others)
+        else:
+            others.append(value(remark, words))
     return x
 
 

@@ -89,6 +89,12 @@ def batch_norm(layer, x, weight=None, bias=None):
     return functional.batch_norm(x, mean, variance, weight, bias, layer.training, layer.momentum, layer.eps)
 
 
+def embedding(layer, ids, weight):
+    """Return rows of the weight, of which ours has zeros for the padding."""
+    rows = functional.embedding(ids, weight, layer.padding)
+    return rows if layer.padding is None else rows * (ids != layer.padding)[..., None]
+
+
 IMAGES = {
     **dict.fromkeys((nl.Conv1d, nl.Conv2d, nl.Conv3d), convolution),
     **dict.fromkeys((nl.ConvTranspose1d, nl.ConvTranspose2d, nl.ConvTranspose3d), transposed_convolution),
@@ -134,6 +140,7 @@ THEIRS = (
         nl.Multiply: lambda layer, a, b: a * b,
         nl.Divide: lambda layer, a, b: a / b,
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
+        nl.Embedding: embedding,
         nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
     }
 )
@@ -146,6 +153,15 @@ def _residual_image_network(x, w, b, v, c, weight, bias):
     return functional.max_pool2d(h + torch.relu(normalized), 2).flatten(1)
 
 
+def _language_network(ids, weight, w, b):
+    return functional.silu(functional.linear(embedding(nl.Embedding(5, 3, 1), ids, weight), w.T, b))
+
+
+def _network_of_ids_and_numbers(ids, x, one, other, v, c, w, b):
+    other = embedding(nl.Embedding(5, 3, 2), ids, other) * functional.linear(x, v.T, c)
+    return torch.relu(functional.linear(functional.embedding(ids, one) + other, w.T, b))
+
+
 CONTAINERS = {  # the containers of the table, written out; parameters come in the order of ours
     table._network: lambda x, w, b, v, c: functional.linear(torch.tanh(functional.linear(x, w.T, b)), v.T, c),
     table._joined: lambda x, z, w, b: functional.silu(functional.linear(torch.cat((x, z), -1), w.T, b)),
@@ -156,6 +172,8 @@ CONTAINERS = {  # the containers of the table, written out; parameters come in t
         torch.tanh(x @ w) ** 2 + functional.linear(x, v.T, b) - torch.tanh(x @ w) / torch.tensor([0.5, -2.0]).double()
     ),
     table._image_network: _residual_image_network,
+    table._language_network: _language_network,
+    table._network_of_ids_and_numbers: _network_of_ids_and_numbers,
     table._two_in_two_out: lambda x, z, w, b: (functional.linear(x, w.T, b) * z, functional.softplus(functional.linear(x, w.T, b))),
 }
 ACTIVATIONS = [nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus]
@@ -170,15 +188,16 @@ def as_tuple(y):
 def assert_equal_pytorch(layer, function, inputs, relaid=np.array):
     """Assert that y, dx and the parameters' gradients are `function`'s to 1e-9."""
     parameters = list(layer.parameters().values())
-    tensors = [torch.tensor(np.array(a), requires_grad=True) for a in (*inputs, *(p.value for p in parameters))]
+    arrays = [np.array(a) for a in (*inputs, *(p.value for p in parameters))]
+    tensors = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     theirs = as_tuple(function(*tensors))
     ours = as_tuple(layer.forward(*map(relaid, inputs)))
     rng = np.random.default_rng(3)
     douts = [np.array(rng.normal(size=np.shape(y))) for y in ours]
     torch.autograd.backward(theirs, [torch.tensor(d) for d in douts])
     dx = as_tuple(layer.backward(tuple(map(relaid, douts)) if len(douts) > 1 else relaid(douts[0])))
-    got = [*ours, *dx, *(p.grad for p in parameters)]
-    wanted = [y.detach() for y in theirs] + [t.grad for t in tensors]
+    got = [*ours, *(d for d in dx if d is not None), *(p.grad for p in parameters)]
+    wanted = [y.detach() for y in theirs] + [t.grad for t in tensors if t.requires_grad]
     for a, b in zip(got, wanted, strict=True):
         assert np.shape(a) == tuple(b.shape)
         assert np.allclose(a, b.numpy(), rtol=1e-9, atol=1e-12)
@@ -208,7 +227,7 @@ def test_every_layer_has_a_referee():
 def test_forward_and_all_gradients_equal_pytorchs_for_inputs_of_any_size(row):
     for scale in (1.0, 1e-4, 30.0, 1e4):
         layer = made(row)
-        assert_equal_pytorch(layer, referee(row, layer), [scale * x for x in row.inputs])
+        assert_equal_pytorch(layer, referee(row, layer), row.with_numbers(lambda x, scale=scale: scale * x))
 
 
 @pytest.mark.parametrize("row", {type(row.make(np.float64)): row for row in ROWS}.values(), ids=str)

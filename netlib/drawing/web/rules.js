@@ -22,6 +22,8 @@ function softmax([x], axes) {
   return over(exp(x), sum(exp(x), axes ?? [-1]));
 }
 
+const arange = ([{ data: [n] }]) => filled([n], i => i);
+
 function onehot([t, { data: [n] }]) {
   if (!t.data.every(label => Number.isInteger(label) && label >= 0 && label < n)) throw new Error(`classes are whole numbers from 0 to ${n - 1}`);
   return filled([...t.shape, n], i => Number(t.data[Math.floor(i / n)] === i % n));
@@ -59,6 +61,7 @@ const FUNCTIONS = {
   softmax,
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
+  arange,
   row: ([x]) => asRow(x),
   column: ([x]) => asColumn(x),
   ...OF_IMAGES,

@@ -9,6 +9,7 @@ import pytest
 from test_threads import in_threads
 
 import netlib as nl
+from netlib.layers.sequence_order import SequenceOrder
 from netlib.recording import watch_calls
 from netlib.testing import check_layer
 
@@ -91,6 +92,20 @@ def padded(value, n=5, steps=5, features=3):
     x = numbers(n, steps, features)
     x[np.arange(steps) >= LENGTHS[:, None]] = value
     return x
+
+
+def test_sequences_are_sorted_with_zeros_as_padding_flipped_within_their_lengths_and_put_back():
+    order = SequenceOrder(3, 4, np.array([1, 4, 2]))
+    x = np.arange(1, 13).reshape(3, 4, 1)
+    ordered = order.sort(x)
+    assert order.rows == [3, 2, 1, 1]
+    assert ordered[..., 0].tolist() == [[5, 6, 7, 8], [9, 10, 0, 0], [1, 0, 0, 0]]
+    assert order.flip(ordered)[..., 0].tolist() == [[8, 7, 6, 5], [10, 9, 0, 0], [1, 0, 0, 0]]
+    assert order.unsort(ordered + 1)[..., 0].tolist() == [[2, 0, 0, 0], [6, 7, 8, 9], [10, 11, 0, 0]]
+    assert order.unsort_states(order.sort_states(x)).tolist() == x.tolist()
+    whole = SequenceOrder(3, 4)
+    assert whole.rows == [3, 3, 3, 3]
+    assert whole.flip(x)[..., 0].tolist() == [[4, 3, 2, 1], [8, 7, 6, 5], [12, 11, 10, 9]]
 
 
 @every_kind

@@ -9,6 +9,7 @@ import pytest
 from test_threads import in_threads
 
 import netlib as nl
+from netlib.layers.sequence_order import SequenceOrder
 from netlib.recording import watch_calls
 from netlib.testing import check_layer
 
@@ -91,6 +92,20 @@ def padded(value, n=5, steps=5, features=3):
     x = numbers(n, steps, features)
     x[np.arange(steps) >= LENGTHS[:, None]] = value
     return x
+
+
+def test_sequences_are_sorted_with_zeros_as_padding_flipped_within_their_lengths_and_put_back():
+    order = SequenceOrder(3, 4, np.array([1, 4, 2]))
+    x = np.arange(1, 13).reshape(3, 4, 1)
+    ordered = order.sort(x)
+    assert order.rows == [3, 2, 1, 1]
+    assert ordered[..., 0].tolist() == [[5, 6, 7, 8], [9, 10, 0, 0], [1, 0, 0, 0]]
+    assert order.flip(ordered)[..., 0].tolist() == [[8, 7, 6, 5], [10, 9, 0, 0], [1, 0, 0, 0]]
+    assert order.unsort(ordered + 1)[..., 0].tolist() == [[2, 0, 0, 0], [6, 7, 8, 9], [10, 11, 0, 0]]
+    assert order.unsort_states(order.sort_states(x)).tolist() == x.tolist()
+    whole = SequenceOrder(3, 4)
+    assert whole.rows == [3, 3, 3, 3]
+    assert whole.flip(x)[..., 0].tolist() == [[4, 3, 2, 1], [8, 7, 6, 5], [12, 11, 10, 9]]
 
 
 @every_kind
@@ -478,6 +493,26 @@ class Leaky(nl.Layer):
         return dout * self.rate.value, dout * (1 - self.rate.value)
 
 
+class Careless(nl.Layer):
+    """A cell whose backward takes 1 − h for the slope of tanh."""
+
+    hidden_features = 2
+
+    def __init__(self):
+        self.weight_x, self.weight_h = nl.Parameter(numbers(3, 2)), nl.Parameter(numbers(2, 2, seed=1))
+
+    def forward(self, x, h):
+        self.x, self.before = x, h
+        self.h = np.tanh(x @ self.weight_x.value + h @ self.weight_h.value)
+        return self.h
+
+    def backward(self, dout):
+        da = dout * (1 - self.h)
+        self.weight_x.grad += self.x.T @ da
+        self.weight_h.grad += self.before.T @ da
+        return da @ self.weight_x.value.T, da @ self.weight_h.value.T
+
+
 class Pair(nl.Layer):
     """A cell of two states, and what it does wrong."""
 
@@ -512,6 +547,13 @@ def test_a_users_cell_is_run_over_time_and_keeps_every_rule():
         assert nl.check_gradients(layer, x, numbers(3, 2)).ok
         assert nl.check_gradients(layer, x).ok
     assert layer.forward(x.astype(np.float32))[0].dtype == np.float64  # the parameters'
+
+
+def test_a_mistake_in_a_cell_is_found_in_the_cell_with_the_line_to_write():
+    report = nl.check_gradients(nl.Recurrent(Careless()), numbers(2, 3, 3))
+    (finding,) = report.findings
+    assert (finding.mistake, finding.where) == ("wrong-formula", "cell: input 0")
+    assert "da = dout * (1 - self.h**2)" in str(report)
 
 
 def test_a_cell_that_does_not_keep_to_its_states_is_refused():

@@ -9,6 +9,9 @@ from .rules import Shape, Shapes, sum_to_shape
 if TYPE_CHECKING:
     from .attention import ScaledDotProductAttention
 
+IN_HEADS = {"q": "Q", "k": "K", "v": "V", "dy": "D"}
+"""The names of arrays that are cut into heads."""
+
 
 def attention_rule(layer: ScaledDotProductAttention, inputs: Shapes, output: Shape, heads: int = 0) -> str:
     """Return the rule of `layer`, which cuts its inputs into so many `heads`, if any.
@@ -18,9 +21,9 @@ def attention_rule(layer: ScaledDotProductAttention, inputs: Shapes, output: Sha
     >>> print(rule.splitlines()[0])
     y = p·v, where p = softmax(q·kᵀ / sqrt(4), tri(3, 3))
     """
-    given = dict(zip(("q", "k", "v", "y"), [*inputs[:3], output], strict=True))
-    q, k, v, dy = ("Q", "K", "V", "D") if heads else ("q", "k", "v", "dy")
-    cuts = [f"{part} = heads({x}, {heads})" for part, x in zip("QKVD", ("q", "k", "v", "dy"), strict=True) if heads]
+    given = {"q": inputs[0], "k": inputs[1], "v": inputs[2], "y": output}
+    q, k, v, dy = IN_HEADS.values() if heads else IN_HEADS
+    cuts = [f"{cut} = heads({x}, {heads})" for x, cut in IN_HEADS.items()] if heads else []
     root = f"sqrt({given['q'][-1] // (heads or 1)})"
     tri = f"tri({given['q'][-2]}, {given['k'][-2]})"
     allowed = " ⊙ ".join([tri] * bool(layer.causal) + ["mask"] * layer.mask)
@@ -36,7 +39,6 @@ def attention_rule(layer: ScaledDotProductAttention, inputs: Shapes, output: Sha
     ]
     texts = []
     for x, formula, definitions in lines:
-        lead, ends = given[x][:-2], (heads,) * bool(heads) + given[x][-2:]
-        text = sum_to_shape(formula, (*lead, *ends), (*output[:-2], *ends))
+        text = sum_to_shape(formula, given[x][:-2], output[:-2])
         texts.append(f"{'' if x == 'y' else 'd'}{x} = {f'joined({text})' if heads else text}, where {', '.join(definitions)}")
     return "\n".join(texts)

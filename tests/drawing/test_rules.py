@@ -18,6 +18,7 @@ from netlib.drawing.elements import Reference
 from netlib.drawing.flow import Flow
 from netlib.drawing.picture import Picture
 from netlib.drawing.rules import rule_of
+from netlib.layers.head_attention import HeadAttention
 
 # ---- a reader of rules ---------------------------------------------------------------------------
 
@@ -258,6 +259,16 @@ def lines_of(layer, *shapes):
 def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
     assert lines_of(nl.MatMul(), (2, 2), (2, 3)) == ["y = a·b", "da = dy·bᵀ", "db = aᵀ·dy"]
     assert lines_of(nl.Add(), (2, 3), (1, 3)) == ["y = x1 + x2", "dx1 = dy", "dx2 = sum[axis=0](dy)"]
+    assert lines_of(HeadAttention(2, causal=True), (2, 3, 4), (5, 4), (5, 6))[1:] == [
+        "dq = joined(ds·K / sqrt(2)), where ds = p ⊙ (dp − sum[axis=-1](p ⊙ dp)), dp = D·Vᵀ, "
+        "p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), V = heads(v, 2), D = heads(dy, 2)",
+        "dk = joined(sum[axis=0](dsᵀ·Q / sqrt(2))), where ds = p ⊙ (dp − sum[axis=-1](p ⊙ dp)), dp = D·Vᵀ, "
+        "p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), V = heads(v, 2), D = heads(dy, 2)",
+        "dv = joined(sum[axis=0](pᵀ·D)), where p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), D = heads(dy, 2)",
+    ]
+    assert lines_of(HeadAttention(1), (1, 4), (1, 4), (1, 4))[0] == (
+        "y = joined(p·V), where p = softmax(Q·Kᵀ / sqrt(4)), Q = heads(q, 1), K = heads(k, 1), V = heads(v, 1)"
+    )
     assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
     assert lines_of(nl.Tanh(), (2, 3)) == ["y = tanh(x)", "dx = dy ⊙ (1 − y²)"]
     assert lines_of(nl.Sum(), (2, 3)) == ["y = sum(x)", "dx = dy, spread to 2×3"]

@@ -294,6 +294,14 @@ def test_dropped_weights_are_0_and_the_others_grow_so_that_the_mean_stays(make):
 
 
 @every_kind
+def test_where_all_weights_are_dropped_no_gradient_flows(make):
+    attention = make(dropout=1 - 1e-7, rng=0)
+    q, k, v = normal((3, 4), (3, 4), (3, 4))
+    assert not attention.forward(q, k, v).any()
+    assert not any(d.any() for d in attention.backward(np.ones((3, 4))))
+
+
+@every_kind
 def test_backward_drops_what_forward_dropped(make):
     attention = make(dropout=0.5, rng=1)
     q, k, v, dout = normal((2, 6, 4), (2, 7, 4), (2, 7, 4), (2, 6, 4))

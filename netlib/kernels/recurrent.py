@@ -4,10 +4,9 @@ The arrays are those that the pages of the layers keep, `lstm.py`, `gru.py` and 
 equations and their derivation are. The steps come first, (T, N, …), except in dy, which is the
 caller's (N, T, …). Of the N sequences, the longest come first, and step t works on the first
 ``rows[t]`` of them. What is faster here: a step costs no call from Python, and its numbers stay in
-the cache from the product with the state to the new state.
+the cache from the products with x and the state to the new state.
 
-The products with x, and the gradients of the weights, are sums over all steps at once, which a
-matrix library does better.
+The gradients of the weights are sums over all steps at once, which a matrix library does better.
 """
 
 from __future__ import annotations
@@ -66,6 +65,14 @@ def row_starts(n: int, length: int) -> Array:
 
 
 @helper
+def padded(row: Array, width: int) -> Array:
+    """Return `row` with zeros up to `width` numbers."""
+    result = np.zeros(width, row.dtype)
+    result[: row.size] = row
+    return result
+
+
+@helper
 def multiply_rows(
     y: Array, y_rows: Array, start: Array, start_rows: Array, x: Array, x_rows: Array, n: int, w: Array, length: int, width: int
 ) -> None:
@@ -83,16 +90,23 @@ def multiply_rows(
             )  # fmt: skip
 
 
-@loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], const int64[::1])")
-def lstm_steps(gates: Array, weight_h: Array, bias: Array, h: Array, c: Array, tanh_c: Array, rows: Array) -> None:
+@loops(
+    "void(const t[:, :, ::1], const t[:, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1],"
+    " const int64[::1])"
+)
+def lstm_steps(
+    x: Array, weight_x: Array, weight_h: Array, bias: Array, gates: Array, h: Array, c: Array, tanh_c: Array, rows: Array
+) -> None:
     """Run the steps of an `LSTM`.
 
     Parameters
     ----------
-    gates : ndarray (T, N, padded_width(4 · hidden))
-        X W_x, and afterwards the gates i, f, g, o.
+    x : ndarray (T, N, in)
+    weight_x : ndarray (in, 4 · hidden)
     weight_h : ndarray (hidden, 4 · hidden)
     bias : ndarray (4 · hidden,)
+    gates : ndarray (T, N, padded_width(4 · hidden))
+        Written: the gates i, f, g, o.
     h, c : ndarray (T + 1, N, hidden)
         The first state. Written: the states after each step.
     tanh_c : ndarray (T, N, hidden)
@@ -100,30 +114,31 @@ def lstm_steps(gates: Array, weight_h: Array, bias: Array, h: Array, c: Array, t
     rows : ndarray of int (T,)
     """
     n_steps, n, m = tanh_c.shape
-    w, in_gates, in_h = tiled(weight_h), row_starts(n, gates.shape[2]), row_starts(n, m)
+    start, w_x, w_h = padded(bias, gates.shape[2]), tiled(weight_x), tiled(weight_h)
+    in_start, in_gates, in_x, in_h = row_starts(n, 0), row_starts(n, gates.shape[2]), row_starts(n, x.shape[2]), row_starts(n, m)
     for t in range(n_steps):
         a = gates[t].reshape(-1)
-        multiply_rows(a, in_gates, a, in_gates, h[t].reshape(-1), in_h, rows[t], w, m, 4 * m)
-        lstm_cells(gates[t], bias, c[t], c[t + 1], tanh_c[t], h[t + 1], rows[t])
+        multiply_rows(a, in_gates, start, in_start, x[t].reshape(-1), in_x, rows[t], w_x, x.shape[2], 4 * m)
+        multiply_rows(a, in_gates, a, in_gates, h[t].reshape(-1), in_h, rows[t], w_h, m, 4 * m)
+        lstm_cells(gates[t], c[t], c[t + 1], tanh_c[t], h[t + 1], rows[t])
         h[t + 1, rows[t] :], c[t + 1, rows[t] :] = h[t, rows[t] :], c[t, rows[t] :]
 
 
 @helper
-def lstm_cells(gates: Array, bias: Array, c_before: Array, c: Array, tanh_c: Array, h: Array, n: int) -> None:
+def lstm_cells(gates: Array, c_before: Array, c: Array, tanh_c: Array, h: Array, n: int) -> None:
     """Turn the numbers before the gates into the gates in `n` rows, and write the next state."""
     m = c.shape[1]
-    bias_i, bias_f, bias_g, bias_o = bias[:m], bias[m : 2 * m], bias[2 * m : 3 * m], bias[3 * m :]
     for r in range(n):
         i, f, g, o = gates[r, :m], gates[r, m : 2 * m], gates[r, 2 * m : 3 * m], gates[r, 3 * m : 4 * m]
         c_before_r, c_r, tanh_c_r, h_r = c_before[r], c[r], tanh_c[r], h[r]
         for j in range(m):
-            i[j] = sigmoid(i[j] + bias_i[j])
+            i[j] = sigmoid(i[j])
         for j in range(m):
-            f[j] = sigmoid(f[j] + bias_f[j])
+            f[j] = sigmoid(f[j])
         for j in range(m):
-            g[j] = tanh(g[j] + bias_g[j])
+            g[j] = tanh(g[j])
         for j in range(m):
-            o[j] = sigmoid(o[j] + bias_o[j])
+            o[j] = sigmoid(o[j])
         for j in range(m):
             c_j = f[j] * c_before_r[j] + i[j] * g[j]
             tanh_c_j = tanh(c_j)
@@ -186,17 +201,24 @@ def lstm_cells_backward(
             dbias[j] += da_r[j]
 
 
-@loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], const t[::1], t[:, :, ::1], t[:, :, ::1], const int64[::1])")
-def gru_steps(gates: Array, weight_h: Array, bias: Array, bias_h: Array, h: Array, u_n: Array, rows: Array) -> None:
+@loops(
+    "void(const t[:, :, ::1], const t[:, ::1], const t[:, ::1], const t[::1], const t[::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1],"
+    " const int64[::1])"
+)
+def gru_steps(
+    x: Array, weight_x: Array, weight_h: Array, bias: Array, bias_h: Array, gates: Array, h: Array, u_n: Array, rows: Array
+) -> None:
     """Run the steps of a `GRU`.
 
     Parameters
     ----------
-    gates : ndarray (T, N, at least 3 · hidden)
-        X W_x, and afterwards the gates r, z and the candidate n.
+    x : ndarray (T, N, in)
+    weight_x : ndarray (in, 3 · hidden)
     weight_h : ndarray (hidden, 3 · hidden)
     bias : ndarray (3 · hidden,)
     bias_h : ndarray (hidden,)
+    gates : ndarray (T, N, padded_width(3 · hidden))
+        Written: the gates r, z and the candidate n.
     h : ndarray (T + 1, N, hidden)
         The first state. Written: the states after each step.
     u_n : ndarray (T, N, hidden)
@@ -204,32 +226,39 @@ def gru_steps(gates: Array, weight_h: Array, bias: Array, bias_h: Array, h: Arra
     rows : ndarray of int (T,)
     """
     n_steps, n, m = u_n.shape
-    width = padded_width(3 * m, weight_h.itemsize)
-    start, u = np.zeros(width, weight_h.dtype), np.empty((n, width), weight_h.dtype)
-    start[2 * m : 3 * m] = bias_h
-    w, in_u, in_start, in_h = tiled(weight_h), row_starts(n, width), row_starts(n, 0), row_starts(n, m)
+    width = gates.shape[2]
+    start, start_u, u, w_x, w_h = (
+        padded(bias, width),
+        np.zeros(width, h.dtype),
+        np.empty((n, width), h.dtype),
+        tiled(weight_x),
+        tiled(weight_h),
+    )
+    start_u[2 * m : 3 * m] = bias_h
+    in_start, in_gates, in_x, in_h = row_starts(n, 0), row_starts(n, width), row_starts(n, x.shape[2]), row_starts(n, m)
     for t in range(n_steps):
-        multiply_rows(u.reshape(-1), in_u, start, in_start, h[t].reshape(-1), in_h, rows[t], w, m, 3 * m)
-        gru_cells(gates[t], bias, u, u_n[t], h[t], h[t + 1], rows[t])
+        a = gates[t].reshape(-1)
+        multiply_rows(a, in_gates, start, in_start, x[t].reshape(-1), in_x, rows[t], w_x, x.shape[2], 3 * m)
+        multiply_rows(u.reshape(-1), in_gates, start_u, in_start, h[t].reshape(-1), in_h, rows[t], w_h, m, 3 * m)
+        gru_cells(gates[t], u, u_n[t], h[t], h[t + 1], rows[t])
         h[t + 1, rows[t] :] = h[t, rows[t] :]
 
 
 @helper
-def gru_cells(gates: Array, bias: Array, u: Array, u_n: Array, h_before: Array, h: Array, n: int) -> None:
+def gru_cells(gates: Array, u: Array, u_n: Array, h_before: Array, h: Array, n: int) -> None:
     """Turn the numbers before the gates into the gates in `n` rows, and write the next state."""
     m = h.shape[1]
-    bias_r, bias_z, bias_n = bias[:m], bias[m : 2 * m], bias[2 * m :]
     for row in range(n):
         r, z, candidate = gates[row, :m], gates[row, m : 2 * m], gates[row, 2 * m : 3 * m]
-        to_r, to_z, to_n = u[row, :m], u[row, m : 2 * m], u[row, 2 * m : 3 * m]
-        u_row, h_before_row, h_row = u_n[row], h_before[row], h[row]
+        u_r, u_z, new_u_n = u[row, :m], u[row, m : 2 * m], u[row, 2 * m : 3 * m]
+        u_n_row, h_before_row, h_row = u_n[row], h_before[row], h[row]
         for j in range(m):
-            r[j] = sigmoid(r[j] + to_r[j] + bias_r[j])
+            r[j] = sigmoid(r[j] + u_r[j])
         for j in range(m):
-            z[j] = sigmoid(z[j] + to_z[j] + bias_z[j])
+            z[j] = sigmoid(z[j] + u_z[j])
         for j in range(m):
-            u_row[j] = to_n[j]
-            candidate[j] = tanh(candidate[j] + r[j] * to_n[j] + bias_n[j])
+            u_n_row[j] = new_u_n[j]
+            candidate[j] = tanh(candidate[j] + r[j] * new_u_n[j])
         for j in range(m):
             h_row[j] = candidate[j] + z[j] * (h_before_row[j] - candidate[j])
 
@@ -246,7 +275,7 @@ def gru_steps_backward(
 
     Parameters
     ----------
-    gates : ndarray (T, N, at least 3 · hidden)
+    gates : ndarray (T, N, padded_width(3 · hidden))
     weight_h : ndarray (hidden, 3 · hidden)
     h : ndarray (T + 1, N, hidden)
     u_n : ndarray (T, N, hidden)
@@ -298,14 +327,14 @@ def gru_cells_backward(
             dbias_h[j] += du_n[j]
 
 
-@loops("void(t[:, :, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], const int64[::1], boolean)")
-def rnn_steps(a: Array, weight_h: Array, bias: Array, h: Array, rows: Array, is_relu: bool) -> None:
+@loops("void(const t[:, :, ::1], const t[:, ::1], const t[:, ::1], const t[::1], t[:, :, ::1], const int64[::1], boolean)")
+def rnn_steps(x: Array, weight_x: Array, weight_h: Array, bias: Array, h: Array, rows: Array, is_relu: bool) -> None:
     """Run the steps of an `RNN`.
 
     Parameters
     ----------
-    a : ndarray (T, N, padded_width(hidden))
-        X W_x. Afterwards it holds anything.
+    x : ndarray (T, N, in)
+    weight_x : ndarray (in, hidden)
     weight_h : ndarray (hidden, hidden)
     bias : ndarray (hidden,)
     h : ndarray (T + 1, N, hidden)
@@ -314,21 +343,21 @@ def rnn_steps(a: Array, weight_h: Array, bias: Array, h: Array, rows: Array, is_
     is_relu : bool
         Whether to take ReLU instead of tanh.
     """
-    n_steps, n, width = a.shape
-    m, zero = h.shape[2], a.dtype.type(0)
-    w, in_a, in_h = tiled(weight_h), row_starts(n, width), row_starts(n, m)
+    n_steps, n, m = len(x), x.shape[1], h.shape[2]
+    width, zero = padded_width(m, h.itemsize), h.dtype.type(0)
+    start, a, w_x, w_h = padded(bias, width), np.empty((n, width), h.dtype), tiled(weight_x), tiled(weight_h)
+    in_start, in_a, in_x, in_h, flat = row_starts(n, 0), row_starts(n, width), row_starts(n, x.shape[2]), row_starts(n, m), a.reshape(-1)
     for t in range(n_steps):
-        a_t = a[t].reshape(-1)
-        multiply_rows(a_t, in_a, a_t, in_a, h[t].reshape(-1), in_h, rows[t], w, m, m)
+        multiply_rows(flat, in_a, start, in_start, x[t].reshape(-1), in_x, rows[t], w_x, x.shape[2], m)
+        multiply_rows(flat, in_a, flat, in_a, h[t].reshape(-1), in_h, rows[t], w_h, m, m)
         for r in range(rows[t]):
-            a_r, h_r = a[t, r], h[t + 1, r]
+            a_r, h_r = a[r], h[t + 1, r]
             if is_relu:
                 for j in range(m):
-                    v = a_r[j] + bias[j]
-                    h_r[j] = zero if v <= zero else v
+                    h_r[j] = zero if a_r[j] <= zero else a_r[j]
             else:
                 for j in range(m):
-                    h_r[j] = tanh(a_r[j] + bias[j])
+                    h_r[j] = tanh(a_r[j])
         h[t + 1, rows[t] :] = h[t, rows[t] :]
 
 

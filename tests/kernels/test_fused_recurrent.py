@@ -178,7 +178,7 @@ def test_nan_goes_where_the_page_says(kind, fusions):
 
 
 def test_extreme_numbers_saturate_the_gates():
-    for kind, dtype in itertools.product(KINDS, TOLERANCE):
+    for kind, dtype in itertools.product(["LSTM", "GRU", "RNN"], TOLERANCE):
         layer, page = make(kind, {}, dtype), make(kind, {}, dtype)
         x = 1e4 * inputs_for(layer, False, 0)[0]
         with np.errstate(over="ignore"):  # loops in Python warn

@@ -33,46 +33,43 @@ class _Pass:
     """
 
     def __init__(self, layer: Any, suffix: str, n: int, steps: int) -> None:
-        weight_x, m, dtype = layer._parameters(suffix)[0], layer.hidden_features, layer.dtype
-        self.layer, self.parameters = layer, layer._parameters(suffix)
-        self.x = np.empty((steps, n, weight_x.shape[0]), dtype)
-        self.h = np.empty((steps + 1, n, m), dtype)
-        self.a = np.zeros((steps, n, padded_width(weight_x.shape[1], dtype.itemsize)), dtype)
-        self.dh = np.zeros((n, padded_width(m, dtype.itemsize)), dtype)
-        self.dx = np.empty(self.x.shape, dtype)
-        self.dbias = np.empty(weight_x.shape[1], dtype)
+        self.layer, self.parameters, self.m = layer, layer._parameters(suffix), layer.hidden_features
+        dtype, in_features = layer.dtype, self.parameters[0].shape[0]
+        self.n_columns = layer.n_gates * self.m
+        self.x, self.h = np.empty((steps, n, in_features), dtype), np.empty((steps + 1, n, self.m), dtype)
+        self.dh = np.zeros((n, padded_width(self.m, dtype.itemsize)), dtype)
+        self.dx, self.dbias = np.empty_like(self.x), np.empty(self.n_columns, dtype)
         self.rows = np.empty(steps, np.int64)
         self.make_arrays()
 
     def unroll(self, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
         """Run the steps. The results are views of arrays that the next call overwrites."""
-        weight_x, a = self.parameters[0].value, as_rows(self.a)
         self.x[...] = x.swapaxes(0, 1)
         self.rows[...] = rows
-        np.matmul(as_rows(self.x), weight_x, out=a[:, : weight_x.shape[1]])
         self.h[0] = states[0]
         ends, kept = self.run(states)
         return self.h[1:].swapaxes(0, 1), ends, (self.x, self.h, *kept, rows)
 
     def unroll_backward(self, dy: Array, dstates: States, da: Array, input_gradient: bool) -> tuple[Array | None, States]:
-        """Run the steps in reverse. `da` is the memory for the gradient before the gates."""
-        weight_x, weight_h, *biases = self.parameters
-        m, rows = self.layer.hidden_features, as_rows(da)
-        self.dh[:, :m] = dstates[0]
+        """Run the steps in reverse. `da` is memory for the gradients before the gates."""
+        weight_x, weight_h, bias, *_ = self.parameters
+        rows = as_rows(da)
+        self.dh[:, : self.m] = dstates[0]
         dstarts = self.run_backward(np.ascontiguousarray(dy), dstates, da)
         weight_h.add_grad_product(as_rows(self.h[:-1]).T, rows)
-        self.finish(da)
+        self.turn_to_weight_x(da)
         weight_x.add_grad_product(as_rows(self.x).T, rows)
-        biases[0].add_grad(self.dbias)
+        bias.add_grad(self.dbias)
         if not input_gradient:
             return None, dstarts
         rows.dot(weight_x.value.T, as_rows(self.dx))
         return self.dx.swapaxes(0, 1), dstarts
 
-    def gates(self) -> Array:
-        """Return the gates as the layer keeps them."""
-        gates = self.a[:, :, : len(self.dbias)]
-        return gates.reshape(*gates.shape[:2], -1, self.layer.hidden_features).transpose(2, 0, 1, 3)
+    def make_gates(self) -> None:
+        """Make the array of the gates, and a view of it as the layer keeps them."""
+        steps, n, _ = self.x.shape
+        self.gates = np.empty((steps, n, padded_width(self.n_columns, self.x.itemsize)), self.x.dtype)
+        self.kept_gates = self.gates[:, :, : self.n_columns].reshape(steps, n, -1, self.m).transpose(2, 0, 1, 3)
 
     def make_arrays(self) -> None:
         """Make the arrays of this kind of layer."""
@@ -85,60 +82,62 @@ class _Pass:
         """Run the steps in reverse, and return the gradients of the first states."""
         raise NotImplementedError
 
-    def finish(self, da: Array) -> None:
-        """Turn `da` from the gradient for weight_h into that for weight_x."""
+    def turn_to_weight_x(self, da: Array) -> None:
+        """Turn `da` from the gradients of h weight_h into those of x weight_x, if they differ."""
 
 
 class _LSTM(_Pass):
     def make_arrays(self) -> None:
+        self.make_gates()
         self.c, self.tanh_c, self.dc = np.empty_like(self.h), np.empty_like(self.h[1:]), np.zeros_like(self.dh)
 
     def run(self, states: States) -> tuple[States, States]:
-        _, weight_h, bias = self.parameters
+        weight_x, weight_h, bias = (each.value for each in self.parameters)
         self.c[0] = states[1]
-        lstm_steps.run(self.a, weight_h.value, bias.value, self.h, self.c, self.tanh_c, self.rows)
-        return (self.h[-1], self.c[-1]), (self.c, self.tanh_c, self.gates())
+        lstm_steps.run(self.x, weight_x, weight_h, bias, self.gates, self.h, self.c, self.tanh_c, self.rows)
+        return (self.h[-1], self.c[-1]), (self.c, self.tanh_c, self.kept_gates)
 
     def run_backward(self, dy: Array, dstates: States, da: Array) -> States:
-        _, weight_h, _ = self.parameters
-        m = self.layer.hidden_features
-        self.dc[:, :m] = dstates[1]
-        lstm_steps_backward.run(self.a, weight_h.value, self.c, self.tanh_c, dy, self.dh, self.dc, da, self.dbias, self.rows)
-        return self.dh[:, :m], self.dc[:, :m]
+        weight_h = self.parameters[1].value
+        self.dc[:, : self.m] = dstates[1]
+        lstm_steps_backward.run(self.gates, weight_h, self.c, self.tanh_c, dy, self.dh, self.dc, da, self.dbias, self.rows)
+        return self.dh[:, : self.m], self.dc[:, : self.m]
 
 
 class _GRU(_Pass):
     def make_arrays(self) -> None:
+        self.make_gates()
         self.u_n, self.da_n = np.empty_like(self.h[1:]), np.empty_like(self.h[1:])
-        self.dbias_h = np.empty(self.h.shape[2], self.h.dtype)
+        self.dbias_h = np.empty(self.m, self.h.dtype)
 
     def run(self, states: States) -> tuple[States, States]:
-        _, weight_h, bias, bias_h = self.parameters
-        gru_steps.run(self.a, weight_h.value, bias.value, bias_h.value, self.h, self.u_n, self.rows)
-        return (self.h[-1],), (self.u_n, self.gates())
+        weight_x, weight_h, bias, bias_h = (each.value for each in self.parameters)
+        gru_steps.run(self.x, weight_x, weight_h, bias, bias_h, self.gates, self.h, self.u_n, self.rows)
+        return (self.h[-1],), (self.u_n, self.kept_gates)
 
     def run_backward(self, dy: Array, dstates: States, da: Array) -> States:
         _, weight_h, _, bias_h = self.parameters
         du = da
-        gru_steps_backward.run(self.a, weight_h.value, self.h, self.u_n, dy, self.dh, du, self.da_n, self.dbias, self.dbias_h, self.rows)
+        gru_steps_backward.run(
+            self.gates, weight_h.value, self.h, self.u_n, dy, self.dh, du, self.da_n, self.dbias, self.dbias_h, self.rows
+        )
         bias_h.add_grad(self.dbias_h)
-        return (self.dh[:, : self.layer.hidden_features],)
+        return (self.dh[:, : self.m],)
 
-    def finish(self, da: Array) -> None:
-        da[:, :, -self.layer.hidden_features :] = self.da_n
+    def turn_to_weight_x(self, da: Array) -> None:
+        da[:, :, 2 * self.m :] = self.da_n
 
 
 class _RNN(_Pass):
     def run(self, states: States) -> tuple[States, States]:
-        _, weight_h, bias = self.parameters
-        rnn_steps.run(self.a, weight_h.value, bias.value, self.h, self.rows, self.layer.nonlinearity == "relu")
+        weight_x, weight_h, bias = (each.value for each in self.parameters)
+        rnn_steps.run(self.x, weight_x, weight_h, bias, self.h, self.rows, self.layer.nonlinearity == "relu")
         return (self.h[-1],), ()
 
     def run_backward(self, dy: Array, dstates: States, da: Array) -> States:
-        _, weight_h, _ = self.parameters
-        is_relu = self.layer.nonlinearity == "relu"
-        rnn_steps_backward.run(weight_h.value, self.h, dy, self.dh, da, self.dbias, self.rows, is_relu)
-        return (self.dh[:, : self.layer.hidden_features],)
+        weight_h, is_relu = self.parameters[1].value, self.layer.nonlinearity == "relu"
+        rnn_steps_backward.run(weight_h, self.h, dy, self.dh, da, self.dbias, self.rows, is_relu)
+        return (self.dh[:, : self.m],)
 
 
 PASSES = {"rnn": _RNN, "lstm": _LSTM, "gru": _GRU}

@@ -12,7 +12,8 @@ A mask is a vector of booleans, empty if there is none. That of sample n and hea
 ``in_mask[n, h]``, and `mask_steps` leads to the next query and to the next key in it. So a mask
 that is the same for several of them is not copied.
 
-Numbers that are not finite spread as in the layer, except from keys that are skipped.
+Results are not finite where those of the layer are not, except that nothing spreads from keys that
+are skipped.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ from .vectors import ROWS, VECTOR, multiply_tile, subtract_largest
 
 LANES = 16
 """Rows of scores have a multiple of so many numbers: one vector register, or two."""
-PANEL = 32
-"""The largest width of tiles."""
 BLOCK = 1 << 15
 """The most bytes of scores at a time in forward, if they are more than a tile. They stay in L1."""
 QUERIES = 64
@@ -75,6 +74,12 @@ def row_length(n_keys: int) -> int:
 def half_vector(x: Array) -> int:
     """Return how many numbers the narrowest tile has in a row."""
     return VECTOR // x.itemsize // 2  # type: ignore[no-any-return]
+
+
+@helper
+def panel_width(x: Array) -> int:
+    """Return how many numbers the widest tile has in a row."""
+    return 4 * half_vector(x)
 
 
 @helper
@@ -124,21 +129,21 @@ def rows_of(x: Array, column: int, d: int, buffer: Array) -> Factor:
 def columns_of(x: Array, column: int, d: int, buffer: Array, factor: float) -> Factor:
     """Return the transpose of the columns of one head, times `factor`, in `buffer`.
 
-    It is cut into panels of `PANEL` columns, whose rows lie side by side. The last position may be
-    written several times.
+    It is cut into panels as wide as a tile, so that the rows of a panel lie side by side. The last
+    position may be written several times.
     """
-    last = x.shape[0] - 1
+    last, panel = x.shape[0] - 1, panel_width(x)
     for t in range(0, last + 1, 4):  # four numbers in a row at a time, which is faster than one
-        in_panel = t // PANEL * PANEL * d + t % PANEL
+        in_panel = t // panel * panel * d + t % panel
         a, b = x[t, column : column + d], x[min(t + 1, last), column : column + d]
         e, f = x[min(t + 2, last), column : column + d], x[min(t + 3, last), column : column + d]
-        into = buffer[in_panel : in_panel + (d - 1) * PANEL + 4]
+        into = buffer[in_panel : in_panel + (d - 1) * panel + 4]
         for c in range(d):
-            into[c * PANEL] = a[c] * factor
-            into[c * PANEL + 1] = b[c] * factor
-            into[c * PANEL + 2] = e[c] * factor
-            into[c * PANEL + 3] = f[c] * factor
-    return Factor(buffer, 0, PANEL, d)
+            into[c * panel] = a[c] * factor
+            into[c * panel + 1] = b[c] * factor
+            into[c * panel + 2] = e[c] * factor
+            into[c * panel + 3] = f[c] * factor
+    return Factor(buffer, 0, panel, d)
 
 
 @helper
@@ -227,7 +232,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     width_v, in_place = in_tiles(d_v, half_vector(q)), is_in_place(v, d_v)
     n_blocks = (n_queries + ROWS - 1) // ROWS
     n_at_once = min(n_blocks, max(1, BLOCK // (length * q.itemsize) // ROWS)) * ROWS
-    key_columns, value_rows = np.zeros(in_tiles(n_keys, PANEL) * d, dtype), np.zeros(n_keys * width_v, dtype)
+    key_columns, value_rows = np.zeros(in_tiles(n_keys, panel_width(q)) * d, dtype), np.zeros(n_keys * width_v, dtype)
     some_scores, some_y = np.empty(n_at_once * length, dtype), np.empty(n_queries * width_v, dtype)
     zeros = Rows(np.zeros(max(length, width_v), dtype), 0, row_starts(n_queries, 0))
     in_q, in_p, in_y = (
@@ -270,7 +275,7 @@ def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, causal: b
     query_rows, some_dq = np.zeros(n_queries * width, dtype), np.empty(n_queries * width, dtype)
     key_rows, some_dk = np.zeros(n_keys * width, dtype), np.empty(n_keys * width, dtype)
     dy_rows, some_dv = np.zeros(n_queries * width_v, dtype), np.empty(n_keys * width_v, dtype)
-    value_columns = np.zeros(in_tiles(n_keys, PANEL) * d_v, dtype)
+    value_columns = np.zeros(in_tiles(n_keys, panel_width(q)) * d_v, dtype)
     zeros = Rows(np.zeros(max(length, width), dtype), 0, row_starts(n_queries, 0))
     ds = Rows(np.empty(min(n_queries, QUERIES) * length, dtype), 0, row_starts(n_queries, 0))
     in_dy, in_p, in_row = row_starts(n_queries, dy.shape[2]), row_starts(n_queries, length), row_starts(n_keys, 1)

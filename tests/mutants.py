@@ -61,6 +61,10 @@ CONCERNED = {  # which tests come first
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
     "axes": "softmax|sum|mean|transpose|concatenate|flatten",
+    "attention_inputs": "attention",
+    "attention_rule": "attention",
+    "head_attention": "attention|transformer",
+    "rows": "attention",
     "broadcasting": "add|subtract|multiply|divide|concatenate",
     "windows": "conv|maxpool|avgpool|testpooling",
     "per_axis": "conv|pool",
@@ -102,6 +106,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/gelu.py  near = np.clip(x, -40, ⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/erf.py  above, below = (⟦ → -⟧np.polyval(np.asarray(c, x.dty…",
         "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
         "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
@@ -176,6 +181,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
         "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",

@@ -1,6 +1,7 @@
 """Every layer with shapes it takes: the rows of the tests in tests/layers/test_table.py."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,6 +354,26 @@ def _attention_with_heads():
     ]
 
 
+def _masked_attention():
+    alone = [
+        fixed(
+            lambda causal=causal: nl.ScaledDotProductAttention(causal, mask=True), *shapes, batched=batched, draws=(numbers,) * 3 + (mask,)
+        )
+        for causal, shapes, batched in [
+            (False, [(2, 3, 2), (2, 4, 2), (2, 4, 3), (2, 3, 4)], (0, 1, 2, 3)),
+            (True, [(2, 3, 2), (2, 4, 2), (2, 4, 1), (4,)], (0, 1, 2)),
+        ]
+    ]
+    return alone + [
+        _with_dtype(lambda dtype, make=make: make(mask=True, rng=0, dtype=dtype), *shapes, batched=batched, draws=draws)
+        for make, shapes, batched, draws in [
+            (partial(nl.MultiHeadAttention, 4, 2), [(2, 3, 4), (2, 1, 1, 3)], (0, 1), (numbers, mask)),
+            (partial(nl.MultiHeadAttention, 4, 2, True), [(2, 3, 4), (2, 2, 4), (2, 2, 4), (3, 2)], (0, 1, 2), (numbers,) * 3 + (mask,)),
+            (partial(nl.TransformerBlock, 4, 2, 3, activation=nl.SiLU()), [(2, 3, 4), (2, 1, 3, 3)], (0, 1), (numbers, mask)),
+        ]
+    ]
+
+
 def _embeddings():
     return [
         _with_dtype(
@@ -490,5 +511,6 @@ ROWS = [
     *_attention(),
     *_attention_with_heads(),
     *_transformer_blocks(),
+    *_masked_attention(),
     *_containers(),
 ]

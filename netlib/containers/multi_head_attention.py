@@ -41,8 +41,9 @@ class MultiHeadAttention(Container):
         The probability with which a weight of the attention is dropped in training mode.
     mask : bool
         Whether the last input is a mask: booleans that broadcast to (…, heads, T, S), True where a
-        query may look. A head returns 0 for a query that may look nowhere. For padded keys write
-        ``mask[:, None, None, :]``. The mask has no gradient.
+        query may look (PyTorch's `MultiheadAttention` takes the opposite, ``~mask``). A head
+        returns 0 for a query that may look nowhere. For a mask (N, S) of the keys of each sample,
+        write ``mask[:, None, None, :]``. The mask has no gradient.
     init : Initializer
         It draws the weights of the affine transformations.
     dtype : dtype

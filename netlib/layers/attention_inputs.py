@@ -78,8 +78,8 @@ def _conversion_of(mask: Array) -> str:
 
 def _insertion_into(given: Shape, shape: Shape) -> str:
     """Return which axes a mask of one of the usual shapes lacks."""
-    if len(given) == 2 and len(shape) > 2 and given == (shape[0], shape[-1]):
+    if given == (shape[0], shape[-1]):
         return f"If it says which keys of each sample count, write mask[:, {'None, ' * (len(shape) - 2)}:]."
-    if len(given) == len(shape) - 1 and given == (shape[0], *shape[2:]):
+    if given == (shape[0], *shape[2:]):
         return "If it is the same in all heads, write mask[:, None]."
     return ""

@@ -91,6 +91,14 @@ def test_the_bias_of_the_keys_moves_all_scores_of_a_query_alike_and_so_changes_n
     assert np.allclose(layer.forward(X), y, rtol=1e-12)
 
 
+def test_the_checker_does_not_take_the_rounding_of_that_gradient_for_a_mistake():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        layer = nl.MultiHeadAttention(4, 2, causal=True, dtype="float64", rng=rng)
+        report = nl.check_gradients(layer, rng.normal(size=(2, 3, 4)))
+        assert report.ok, str(report)
+
+
 @pytest.mark.parametrize(("features", "heads"), [(6, 4), (3, 2), (2, 3)])
 def test_features_that_are_no_multiple_of_heads_are_refused(features, heads):
     with pytest.raises(nl.InvalidValueError, match=f"^MultiHeadAttention: features is {features}, expected a multiple of heads, {heads}$"):
@@ -266,6 +274,7 @@ def test_the_summary_counts_the_multiply_adds_of_all_products():
     assert summary.parameters == 4 * (4 * 4 + 4)
     summary = block(hidden=5).summary((3, 4))
     assert summary.multiply_adds == 4 * 3 * 4 * 4 + 3 * 3 * (4 + 4) + 2 * 3 * 4 * 5
+    assert attention(mask=True).summary([(2, 3, 4), (3, 3)]).multiply_adds == attention().summary((2, 3, 4)).multiply_adds
     assert [row.path for row in summary.rows][:3] == ["attention_norm", "attention.query", "attention.key"]
 
 

@@ -18,13 +18,13 @@ from netlib.drawing.elements import Reference
 from netlib.drawing.flow import Flow
 from netlib.drawing.picture import Picture
 from netlib.drawing.rules import rule_of
+from netlib.layers.head_attention import HeadAttention
 
 # ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
-    (r"\(([^()]*), reshaped to ([\d×]+), its axes in the order (\([\d, ]+\))\)", r"reshaped(\1, '\2').transpose(\3)"),
     (r"\(([^()]*), reshaped to ([\d×]+)\)", r"reshaped(\1, '\2')"),
     (r"\((\w+(?:\([^()]*\))?), (piece \d+:\d+ along axis \d+)\)", r"remarked(\1, '\2', [])"),
     (r"\|([^|]+)\|", r"abs(\1)"),
@@ -80,6 +80,8 @@ WORDS = {
     "tanh": np.tanh,
     "softmax": softmax,
     "tri": np.tri,
+    "heads": lambda x, n: np.stack(np.split(x, n, axis=-1), axis=-3),
+    "joined": lambda x: np.concatenate(np.moveaxis(x, -3, 0), axis=-1),
     "logsoftmax": lambda y: np.log(softmax(y)),
     "σ": lambda x: 1 / (1 + np.exp(-x)),
     "Φ": lambda x: (1 + erf(x / math.sqrt(2))) / 2,
@@ -247,6 +249,16 @@ def lines_of(layer, *shapes):
 def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
     assert lines_of(nl.MatMul(), (2, 2), (2, 3)) == ["y = a·b", "da = dy·bᵀ", "db = aᵀ·dy"]
     assert lines_of(nl.Add(), (2, 3), (1, 3)) == ["y = x1 + x2", "dx1 = dy", "dx2 = sum[axis=0](dy)"]
+    assert lines_of(HeadAttention(2, causal=True), (2, 3, 4), (5, 4), (5, 6))[1:] == [
+        "dq = joined(ds·K / sqrt(2)), where ds = p ⊙ (dp − sum[axis=-1](p ⊙ dp)), dp = D·Vᵀ, "
+        "p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), V = heads(v, 2), D = heads(dy, 2)",
+        "dk = joined(sum[axis=0](dsᵀ·Q / sqrt(2))), where ds = p ⊙ (dp − sum[axis=-1](p ⊙ dp)), dp = D·Vᵀ, "
+        "p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), V = heads(v, 2), D = heads(dy, 2)",
+        "dv = joined(sum[axis=0](pᵀ·D)), where p = softmax(Q·Kᵀ / sqrt(2), tri(3, 5)), Q = heads(q, 2), K = heads(k, 2), D = heads(dy, 2)",
+    ]
+    assert lines_of(HeadAttention(1), (1, 4), (1, 4), (1, 4))[0] == (
+        "y = joined(p·V), where p = softmax(Q·Kᵀ / sqrt(4)), Q = heads(q, 1), K = heads(k, 1), V = heads(v, 1)"
+    )
     assert lines_of(nl.Affine(2, 3), (2, 2)) == ["y = x·weight + bias", "dx = dy·weightᵀ", "dweight = xᵀ·dy", "dbias = sum[axis=0](dy)"]
     assert lines_of(nl.Tanh(), (2, 3)) == ["y = tanh(x)", "dx = dy ⊙ (1 − y²)"]
     assert lines_of(nl.Sum(), (2, 3)) == ["y = sum(x)", "dx = dy, spread to 2×3"]

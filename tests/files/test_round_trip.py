@@ -127,6 +127,10 @@ def dropouts():
     return nl.Sequential(nl.Affine(3, 3, rng=0), nl.Dropout(0.5, rng=rng), nl.Dropout(0.3, rng=rng), nl.Dropout(0.2, rng=rng.spawn(1)[0]))
 
 
+def without_a_seed():
+    return nl.Sequential(nl.Affine(3, 3), nl.Dropout(0.5), nl.MultiHeadAttention(3, 1, dropout=0.5), nl.TransformerBlock(3, 3, dropout=0.5))
+
+
 def generators():
     kinds = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
     layers = []
@@ -174,7 +178,10 @@ def users():
     )
 
 
-MODELS = {each.__name__: each for each in (dropouts, generators, tied, tied_graphs, weight_of_a_layer, weight_of_an_earlier_layer, users)}
+MODELS = {
+    each.__name__: each
+    for each in (dropouts, without_a_seed, generators, tied, tied_graphs, weight_of_a_layer, weight_of_an_earlier_layer, users)
+}
 
 
 @suffixes

@@ -273,7 +273,8 @@ def test_a_dropout_outside_its_range_is_refused(dropout):
 
 def test_multiply_adds_are_those_of_both_products():
     assert nl.ScaledDotProductAttention().multiply_adds((2, 3, 4), (2, 5, 4), (2, 5, 7)) == 2 * (3 * 4 * 5 + 3 * 5 * 7)
-    assert HeadAttention(2).multiply_adds((2, 3, 4), (5, 4), (1, 5, 6)) == 2 * (3 * 4 * 5 + 3 * 5 * 6)
+    for shapes in [((2, 3, 4), (5, 4), (1, 5, 6)), ((3, 4), (2, 5, 4), (5, 6)), ((3, 4), (5, 4), (2, 5, 6))]:
+        assert HeadAttention(2).multiply_adds(*shapes) == 2 * (3 * 4 * 5 + 3 * 5 * 6)
 
 
 # ---- dropout -------------------------------------------------------------------------------------
@@ -293,6 +294,14 @@ def test_dropped_weights_are_0_and_the_others_grow_so_that_the_mean_stays(make):
 
 
 @every_kind
+def test_where_all_weights_are_dropped_no_gradient_flows(make):
+    attention = make(dropout=1 - 1e-7, rng=0)
+    q, k, v = normal((3, 4), (3, 4), (3, 4))
+    assert not attention.forward(q, k, v).any()
+    assert not any(d.any() for d in attention.backward(np.ones((3, 4))))
+
+
+@every_kind
 def test_backward_drops_what_forward_dropped(make):
     attention = make(dropout=0.5, rng=1)
     q, k, v, dout = normal((2, 6, 4), (2, 7, 4), (2, 7, 4), (2, 6, 4))
@@ -300,6 +309,17 @@ def test_backward_drops_what_forward_dropped(make):
     _, _, dv = attention.backward(dout)
     assert np.isclose((dout * y).sum(), (dv * v).sum())  # y is linear in v
     assert np.array_equal(attention.backward(dout)[2], dv)
+
+
+def test_a_number_from_0_to_1_drops_a_weight_where_it_is_below_the_probability():
+    attention = nl.ScaledDotProductAttention(dropout=0.5)
+
+    class Numbers(np.random.Generator):
+        def random(self, shape, dtype):
+            return np.array([[0.0, 0.25, 0.5, 0.75]], dtype)
+
+    attention._rng = Numbers(np.random.PCG64(0))
+    assert attention.forward([[0.0]], np.zeros((4, 1)), np.eye(4)).tolist() == [[0.0, 0.0, 0.5, 0.5]]
 
 
 def test_the_seed_decides_what_is_dropped():

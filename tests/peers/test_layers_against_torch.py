@@ -89,16 +89,26 @@ def batch_norm(layer, x, weight=None, bias=None):
     return functional.batch_norm(x, mean, variance, weight, bias, layer.training, layer.momentum, layer.eps)
 
 
+def attention(layer, q, k, v, mask=None):
+    if mask is None:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=layer.causal)
+    allowed = mask & (torch.ones(q.shape[-2], k.shape[-2]).tril() > 0) if layer.causal else mask
+    scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~allowed & allowed.any(-1, keepdim=True), -torch.inf)
+    return torch.softmax(scores, -1) * allowed @ v  # without NaN for a query that may look nowhere
+
+
 def multi_head_attention(layer, *tensors):
     *xs, wq, bq, wk, bk, wv, bv, w, b = tensors
+    masks = [xs.pop()] if layer.mask else []
     projected = [functional.linear(x, v.T, c) for x, v, c in zip(xs * (3 // len(xs)), (wq, wk, wv), (bq, bk, bv), strict=True)]
     heads = [x.unflatten(-1, (layer.heads, -1)).transpose(-2, -3) for x in projected]
-    y = functional.scaled_dot_product_attention(*heads, is_causal=layer.causal)
+    y = attention(layer, *heads, *masks)
     return functional.linear(y.transpose(-2, -3).flatten(-2), w.T, b)
 
 
-def transformer_block(layer, x, g, c, *tensors):
-    attention, (h, d, v, s, w, b) = tensors[:8], tensors[8:]
+def transformer_block(layer, x, *tensors):
+    masks, tensors = ([tensors[0]], tensors[1:]) if layer.mask else ([], tensors)
+    (g, c), parameters, (h, d, v, s, w, b) = tensors[:2], tensors[2:10], tensors[10:]
     norm1, norm2 = (lambda x, w=w, b=b: functional.layer_norm(x, (layer.features,), w, b) for w, b in [(g, c), (h, d)])
     activation = THEIRS[type(layer.activation)]
 
@@ -106,9 +116,9 @@ def transformer_block(layer, x, g, c, *tensors):
         return functional.linear(activation(layer.activation, functional.linear(x, v.T, s)), w.T, b)
 
     if layer.norm_first:
-        x = x + multi_head_attention(layer, norm1(x), *attention)
+        x = x + multi_head_attention(layer, norm1(x), *masks, *parameters)
         return x + feedforward(norm2(x))
-    x = norm1(x + multi_head_attention(layer, x, *attention))
+    x = norm1(x + multi_head_attention(layer, x, *masks, *parameters))
     return norm2(x + feedforward(x))
 
 
@@ -165,7 +175,7 @@ THEIRS = (
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
         nl.Embedding: embedding,
         nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
-        nl.ScaledDotProductAttention: lambda layer, *qkv: functional.scaled_dot_product_attention(*qkv, is_causal=layer.causal),
+        nl.ScaledDotProductAttention: attention,
         nl.MultiHeadAttention: multi_head_attention,
         nl.TransformerBlock: transformer_block,
     }

@@ -33,6 +33,25 @@ function onehot([t, { data: [n] }]) {
   return filled([...t.shape, n], i => Number(t.data[Math.floor(i / n)] === i % n));
 }
 
+/** `x` with the third and the second to last of its axes exchanged. */
+function exchanged(x) {
+  const order = x.shape.map((_, axis) => axis), n = order.length;
+  [order[n - 3], order[n - 2]] = [n - 2, n - 3];
+  return permuted(x, order);
+}
+
+/** `x` (…, T, features) as (…, n, T, features / n). */
+function heads([x, { data: [n] }]) {
+  const [rows, features] = x.shape.slice(-2), lead = x.shape.slice(0, -2);
+  return exchanged(reshaped(x, [...lead, rows, n, features / n]));
+}
+
+/** `x` (…, n, T, features) as (…, T, n · features). */
+function joinedHeads([x]) {
+  const [n, rows, features] = x.shape.slice(-3);
+  return reshaped(exchanged(x), [...x.shape.slice(0, -3), rows, n * features]);
+}
+
 /** The mean of the squares of x minus its mean. */
 function variance([x], axes) {
   const centered = minus(x, mean([x], axes));
@@ -64,6 +83,8 @@ const FUNCTIONS = {
   var: variance,
   softmax,
   tri: triangle,
+  heads,
+  joined: joinedHeads,
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
   arange,

@@ -159,7 +159,7 @@ class Layer:
         ----------
         past : object
             What the call for the positions before has returned. None at the first positions.
-        *inputs : ndarray (N, T, …)
+        *inputs : ndarray (N, T, features)
             The inputs of forward at the next T positions only.
 
         Returns

@@ -325,6 +325,18 @@ class CountsInEvaluation(Square):
         return super().forward(x)
 
 
+class SaysThatPositionsAreAlone(Square):
+    """y = x² plus the sum over all rows."""
+
+    is_positionwise = True
+
+    def forward(self, x):
+        return super().forward(x) + np.sum(x, axis=-2, keepdims=True)
+
+    def backward(self, dout):
+        return super().backward(dout) + np.sum(dout, axis=-2, keepdims=True)
+
+
 BREAKERS = {
     "deep copy": SharesItsWeight,
     "forward and backward": ForgetsToReturn,
@@ -352,6 +364,7 @@ BREAKERS = {
     "gradients accumulate": ReplacesGrad,
     "backward_parameters": ForgetsTheWeightOnTheShortWay,
     "independent copies": KeepsInTheClass,
+    "continued sequences": SaysThatPositionsAreAlone,
     "backward before forward": HasNoOrder,
     "wrong dout shape": TakesAnyDout,
     "wrong input shape": RunsOutOfColumns,

@@ -20,8 +20,9 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
 
     The layer's gradients must pass `netlib.check_gradients`. It must preserve dtypes, accept any
     memory layout and batches of one row and of none, leave its arguments unchanged, remember the
-    last forward, add to gradients, work in training, in evaluation, in copies and in threads, and
-    raise clear errors. The layer and the inputs stay as they are: the checks run on copies.
+    last forward, add to gradients, work in training, in evaluation, in copies and in threads,
+    continue sequences if it says that it does, and raise clear errors. The layer and the inputs
+    stay as they are: the checks run on copies.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
     ...         return dout.copy()
     >>> check_layer(Double(), np.random.default_rng(0).normal(size=(4, 3)))
     Traceback (most recent call last):
-    AssertionError: Double violates 1 of the 32 rules for layers.
+    AssertionError: Double violates 1 of the 33 rules for layers.
     <BLANKLINE>
       dout unchanged
         expected  backward leaves dout unchanged

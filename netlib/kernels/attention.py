@@ -73,7 +73,7 @@ def row_length(n_keys: int) -> int:
 @helper
 def half_vector(x: Array) -> int:
     """Return how many numbers the narrowest tile has in a row."""
-    return VECTOR // x.itemsize // 2  # type: ignore[no-any-return]
+    return VECTOR // x.itemsize // 2
 
 
 @helper
@@ -109,7 +109,7 @@ def multiply_blocks(
 @helper
 def is_in_place(x: Array, d: int) -> bool:
     """Return whether the columns of a head, `d` of those of x, are used where they lie."""
-    return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE  # type: ignore[no-any-return]
+    return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE
 
 
 @helper

@@ -41,6 +41,15 @@ def test_sums_of_whole_numbers_are_exact():
     assert embedding.weight.grad.ravel().tolist() == [1, 0, 0, 0, 0, 40_000, 0, 0, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [nl.Embedding, nl.PositionalEmbedding])
+def test_rows_are_normal_numbers_of_variance_1_at_first_as_pytorchs_are(kind):
+    value = kind(1_000, 100, rng=0).weight.value
+    assert value.dtype == np.float32
+    assert abs(value.mean()) < 0.01
+    assert abs(value.std() - 1) < 0.01
+    assert np.array_equal(kind(4, 3, init=nl.Zeros()).weight.value, np.zeros((4, 3)))
+
+
 # ---- padding -------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from .fusion import Fusion, Like, Memory, Operation
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
-    return in_use(x.dtype) == "numba" and len(x.shape) > 1
+    return in_use(x.dtype) == "numba" and len(x.shape) > 1 and getattr(layers[0], "approximate", "none") == "none"
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:

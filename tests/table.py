@@ -73,6 +73,7 @@ def _elementwise():
         nl.ELU,
         lambda: nl.ELU(0.5),
         nl.GELU,
+        lambda: nl.GELU(approximate="tanh"),
         nl.SiLU,
         nl.Sigmoid,
         nl.Tanh,

@@ -1,4 +1,4 @@
-"""GELU, SiLU, sigmoid and tanh, forward and backward.
+"""GELU, SiLU and sigmoid, forward and backward.
 
 Forward of GELU and SiLU writes the derivative, too, since it shares its exponential with y. Then
 backward is a product.
@@ -7,7 +7,7 @@ backward is a product.
 from __future__ import annotations
 
 from ..arrays import Array
-from .exponentials import normal, sigmoid, tanh
+from .exponentials import normal, sigmoid
 from .kernel import loops
 
 
@@ -71,18 +71,3 @@ def sigmoid_backward(dout: Array, y: Array, dx: Array) -> None:
     one = y.dtype.type(1)
     for i in range(y.size):
         dx[i] = dout[i] * y[i] * (one - y[i])
-
-
-@loops("void(const t[::1], t[::1])")
-def write_tanh(x: Array, y: Array) -> None:
-    """Write the hyperbolic tangent of x."""
-    for i in range(x.size):
-        y[i] = tanh(x[i])
-
-
-@loops("void(const t[::1], const t[::1], t[::1])")
-def tanh_backward(dout: Array, y: Array, dx: Array) -> None:
-    """Write ``dout * (1 - y^2)``."""
-    one = y.dtype.type(1)
-    for i in range(y.size):
-        dx[i] = dout[i] * (one - y[i] * y[i])

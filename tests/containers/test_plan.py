@@ -310,7 +310,7 @@ def plan_of(model, x):
 
 def test_a_value_is_freed_after_its_last_reader_unless_it_is_in_a_work_array():
     x = nl.Input("x")  # slot 0
-    left, right = nl.Tanh()(x), nl.Sigmoid()(x)  # 1 and 2
+    left, right = nl.Tanh()(x), nl.Softplus()(x)  # 1 and 2
     total = left + right  # 3, which fused operations write and read
     wide = affine(3, 4, 0)(total)  # 4
     model = nl.Graph([x], [nl.Softmax()(wide)])

@@ -29,3 +29,19 @@ def test_short_types_are_exact_to_a_few_roundings(dtype, tolerance):
     y = nl.GELU().forward(x)
     assert y.dtype == dtype
     assert np.allclose(y, [float(v) * normal_below(float(v)) for v in x], rtol=tolerance, atol=0)
+
+
+def test_the_approximation_is_that_of_gpt_2_and_near_the_exact_one():
+    layer = nl.GELU(approximate="tanh")
+    y = layer.forward(X)
+    u = [math.sqrt(2 / math.pi) * (x + 0.044715 * x**3) for x in X]
+    assert np.allclose(y, [x * (1 + math.tanh(v)) / 2 for x, v in zip(X, u, strict=True)], rtol=1e-12, atol=1e-14)
+    assert 1e-4 < abs(y - nl.GELU().forward(X)).max() < 1e-3
+    inner = [math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x) for x in X]
+    slopes = [(1 + math.tanh(v)) / 2 + x / 2 * (1 - math.tanh(v) ** 2) * d for x, v, d in zip(X, u, inner, strict=True)]
+    assert np.allclose(layer.backward(np.ones_like(X)), slopes, rtol=1e-11, atol=1e-12)
+
+
+def test_another_approximation_is_refused():
+    with pytest.raises(nl.InvalidValueError, match="approximate is 'erf', expected 'none' or 'tanh'"):
+        nl.GELU("erf")

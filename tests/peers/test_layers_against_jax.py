@@ -13,7 +13,7 @@ ELEMENTWISE = {
     nl.ReLU: lambda layer: jax.nn.relu,
     nl.LeakyReLU: lambda layer: lambda x: jax.nn.leaky_relu(x, layer.negative_slope),
     nl.ELU: lambda layer: lambda x: jax.nn.elu(x, layer.alpha),
-    nl.GELU: lambda layer: lambda x: jax.nn.gelu(x, approximate=False),
+    nl.GELU: lambda layer: lambda x: jax.nn.gelu(x, approximate=layer.approximate == "tanh"),
     nl.SiLU: lambda layer: jax.nn.silu,
     nl.Sigmoid: lambda layer: jax.nn.sigmoid,
     nl.Tanh: lambda layer: jnp.tanh,

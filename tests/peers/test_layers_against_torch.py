@@ -170,7 +170,7 @@ THEIRS = (
         nl.ReLU: lambda layer, x: torch.relu(x),
         nl.LeakyReLU: lambda layer, x: functional.leaky_relu(x, layer.negative_slope),
         nl.ELU: lambda layer, x: functional.elu(x, layer.alpha),
-        nl.GELU: lambda layer, x: functional.gelu(x),
+        nl.GELU: lambda layer, x: functional.gelu(x, approximate=layer.approximate),
         nl.SiLU: lambda layer, x: functional.silu(x),
         nl.Sigmoid: lambda layer, x: torch.sigmoid(x),
         nl.Tanh: lambda layer, x: torch.tanh(x),

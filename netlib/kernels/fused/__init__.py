@@ -33,7 +33,6 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("gelu",): elementwise.GELU,
     ("silu",): elementwise.SILU,
     ("sigmoid",): elementwise.SIGMOID,
-    ("tanh",): elementwise.TANH,
     ("layer_norm",): row_norm.FUSION,
     ("rms_norm",): row_norm.FUSION,
     ("embedding",): embedding.FUSION,

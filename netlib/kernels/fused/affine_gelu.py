@@ -16,7 +16,7 @@ from .fusion import Fusion, Like, Memory, Operation
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
-    return layers[0].bias is not None and takes(layers[0], x) and in_use(x.dtype) == "numba"
+    return layers[0].bias is not None and layers[1].approximate == "none" and takes(layers[0], x) and in_use(x.dtype) == "numba"
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:

@@ -72,9 +72,9 @@ class Layer:
     With several, forward returns a tuple, and backward takes a tuple.
     """
     n_nondifferentiable_inputs: int = 0
-    """How many of the last inputs have no gradient, such as the targets of a loss.
+    """How many of the last inputs have no gradient: targets of a loss, ids, lengths, masks.
 
-    Backward returns nothing for them.
+    Backward returns nothing for them, and None if there are no other inputs.
     """
     needs_several_samples: bool = False
     """Whether training may fail on a batch with a single sample, as that of `BatchNorm` does.
@@ -347,7 +347,8 @@ class Layer:
         ----------
         input_shape : int, tuple of int, or list of tuples
             The shape of the input, with or without the batch axis, which layers on images need; a
-            list for several inputs.
+            list for several inputs. The model runs on zeros: floats, or else integers, as for ids,
+            or booleans, as for a mask, if it accepts no others.
 
         Examples
         --------

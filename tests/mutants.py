@@ -41,7 +41,14 @@ FILES = [
 ]
 CONCERNED = {  # which tests come first
     "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
-    "netlib/parameter.py": ("tests/optimizers/", "tests/kernels/", "tests/test_layer.py", "tests/test_state.py", "tests/test_arrays.py"),
+    "netlib/parameter.py": (
+        "tests/test_gradient_of_rows.py",
+        "tests/optimizers/",
+        "tests/kernels/",
+        "tests/test_layer.py",
+        "tests/test_state.py",
+        "tests/test_arrays.py",
+    ),
     "netlib/containers/": (
         "tests/containers/",
         "tests/kernels/",
@@ -71,6 +78,11 @@ SHARED = {
     "global_pooling": "global|testpooling",
     "normalization": "norm",
     "standardization": "norm",
+    "ids": "embedding",
+    "positions": "positional|sinusoidal|rotary|testpositions",
+    "positional_embedding": "positional|testpositions",
+    "sinusoidal_encoding": "sinusoidal|testpositions",
+    "rotary_encoding": "rotary|testpositions",
     "upsample": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",
@@ -98,6 +110,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/losses/sigmoid_cross_entropy.py  … = product_or_zero(np.where(y ⟦< → <=⟧ 0, t, 1 - t), size) + np.log1…",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
+        "netlib/layers/rotary_encoding.py  half = ⟦self.features // 2 → -(self.features // 2)⟧",  # half the features, counted from the end
     ],
     "Beyond 40 everything is 0 or 1 in every floating type": [
         "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
@@ -112,6 +125,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  if ⟦t % FLUSH_EVERY → -(t % FLUSH_EVERY)⟧ == 0:",
         "netlib/optimizers/schedules.py  …terpolate(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
+        "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
@@ -179,6 +193,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/convolution.py  if in_channels % groups or ⟦out_channels % groups → -(out_channels % groups)⟧:",
         "netlib/layers/windows.py  ….ogrid[:shape[0], :shape[1], :⟦1 → 2⟧]",
         "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
+        "netlib/layers/ids.py  …ro(np.diff(in_order, prepend=-⟦1 → 2⟧))",  # ids are at least 0
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",

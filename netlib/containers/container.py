@@ -78,7 +78,7 @@ class Container(Layer):
 
     @ignore_underflow
     def backward(self, dout: Any, input_gradient: bool = True) -> Any:
-        """Add to the ``grad`` of every parameter, and return dL/d(input).
+        """Add to the ``grad`` of every parameter, and return dL/d(input), which is None for ids.
 
         It belongs to the last forward of this thread. If this thread has run no forward, it belongs
         to the last forward of any thread.

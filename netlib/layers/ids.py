@@ -27,7 +27,7 @@ def as_ids(ids: ArrayLike, entries: int, where: object = "") -> Array:
         index = tuple(np.argwhere((ids < 0) | (ids >= entries))[0].tolist())
         message = f"got the id {ids[index]} at index {index}, expected 0 to {entries - 1} for {entries} entries"
         raise InvalidValueError(message, where=where)
-    return ids.astype(np.intp, copy=False)
+    return np.asarray(ids, np.intp)
 
 
 def as_padding(padding: object, entries: int, where: object) -> int | None:

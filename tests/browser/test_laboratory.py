@@ -237,6 +237,7 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     ),
     "Φ(0 x) + φ(0 x)": lambda x, v, n: 0 * x + 0.5 + 1 / np.sqrt(2 * np.pi),
     "onehot(v, 5)": lambda x, v, n: np.eye(5)[v.astype(int)],
+    "arange(3) ⊙ v + 0.5 arange(1)": lambda x, v, n: np.arange(3) * v,
     "x, reshaped to 3×2": lambda x, v, n: x.reshape(3, 2),
     "n, reshaped to 1×1": lambda x, v, n: [[n]],
     "v·v, reshaped to scalar": lambda x, v, n: v @ v,

@@ -314,3 +314,20 @@ def test_nothing_is_said_of_the_rounding_of_ids_which_stay_whole_numbers():
     affine = nl.Affine(1, 2, rng=0)
     with pytest.warns(UserWarning, match="column 0 of the inputs goes from 60000 to 60001"):
         trainer_of(affine).fit(ids, ids[:, 0] - 60_000, progress=False)
+
+
+def test_training_is_recorded_stopped_at_bad_numbers_and_resumed(tmp_path):
+    def run(epochs, *callbacks, **options):
+        model = nl.Sequential(nl.Embedding(5, 8, padding=0, rng=0), nl.Affine(8, 5, rng=1))
+        trainer_of(model, callbacks=callbacks).fit(*sentences(), epochs=epochs, batch_size=16, progress=False, **options)
+        return model
+
+    record = nl.LayerStatistics()
+    whole = run(4, record)
+    assert list(record.activations) == list(record.gradients) == ["0", "1"]
+    run(2, nl.Checkpoint(tmp_path / "run.npz"))
+    resumed = run(4, resume=tmp_path / "run.npz")
+    assert all(np.array_equal(a, resumed.state_dict()[path]) for path, a in whole.state_dict().items())
+    whole[0].weight.value[3] = np.nan
+    with pytest.raises(nl.NonFiniteError, match=r"0\.weight|Sequential\[0\]"):
+        trainer_of(whole).fit(*sentences(), progress=False)

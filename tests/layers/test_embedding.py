@@ -41,6 +41,15 @@ def test_sums_of_whole_numbers_are_exact():
     assert embedding.weight.grad.ravel().tolist() == [1, 0, 0, 0, 0, 40_000, 0, 0, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [nl.Embedding, nl.PositionalEmbedding])
+def test_rows_are_normal_numbers_of_variance_1_at_first_as_pytorchs_are(kind):
+    value = kind(1_000, 100, rng=0).weight.value
+    assert value.dtype == np.float32
+    assert abs(value.mean()) < 0.01
+    assert abs(value.std() - 1) < 0.01
+    assert np.array_equal(kind(4, 3, init=nl.Zeros()).weight.value, np.zeros((4, 3)))
+
+
 # ---- padding -------------------------------------------------------------------------------------
 
 
@@ -92,7 +101,7 @@ def test_numbers_loaded_into_the_row_of_the_padding_get_no_gradient_and_reach_no
 def test_a_padding_that_is_no_entry_is_refused(padding):
     with pytest.raises(nl.InvalidValueError, match=r"^Embedding: padding is -?\d, expected (0 to 4 for 5 entries|at least 0)"):
         nl.Embedding(5, 3, padding=padding)
-    with pytest.raises(nl.InvalidTypeError, match="padding is 1.5, expected a whole number"):
+    with pytest.raises(nl.InvalidTypeError, match=r"padding is 1\.5, expected a whole number"):
         nl.Embedding(5, 3, padding=1.5)
 
 
@@ -120,7 +129,9 @@ def test_ids_of_any_integer_type_give_the_same(dtype):
 )
 def test_a_negative_or_too_large_id_is_named_with_its_place_and_the_number_of_entries(ids, id, index):
     embedding = nl.Embedding(4, 2)
-    with pytest.raises(nl.InvalidValueError, match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries$"):
+    with pytest.raises(
+        nl.InvalidValueError, match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries$"
+    ):
         embedding.forward(ids)
     with pytest.raises(nl.OrderError):
         embedding.backward(np.ones(2))
@@ -198,8 +209,8 @@ def test_the_checker_names_repeated_ids_that_overwrite_each_other():
 def test_the_checker_finds_a_gradient_of_the_padding():
     ids = np.array([[0, 3, 3], [1, 0, 2]])
     report = nl.check_gradients(WithoutPadding(4, 2, padding=3, rng=0), ids)
-    print(report)
-    assert [finding.where for finding in report.findings] == ["weight"]
+    assert [(finding.mistake, finding.where) for finding in report.findings] == [("missing-mask", "weight")]
+    assert "2 elements that do not reach the output get a gradient" in str(report)
     assert nl.check_gradients(nl.Embedding(4, 2, padding=3, rng=0), ids).ok
     with pytest.raises(AssertionError, match="gradients"):
         nl.testing.check_layer(WithoutPadding(4, 2, padding=3, rng=0), ids)

@@ -95,6 +95,22 @@ def embedding(layer, ids, weight):
     return rows if layer.padding is None else rows * (ids != layer.padding)[..., None]
 
 
+def waves(layer, x):
+    """Return the waves of sinusoidal encoding from complex numbers: cosine and sine are the parts of one."""
+    rates = 10000.0 ** (-torch.arange(0, layer.features, 2).double() / layer.features)
+    pairs = torch.exp(1j * torch.arange(x.shape[-2]).double()[:, None] * rates)
+    return torch.stack((pairs.imag, pairs.real), -1).flatten(1)[:, : layer.features]
+
+
+def turned(layer, x):
+    """Return products of complex numbers, whose parts are the pairs of features."""
+    pairs = x.unflatten(-1, (-1, 2)) if layer.interleaved else x.unflatten(-1, (2, -1)).transpose(-1, -2)
+    rates = layer.base ** (-torch.arange(0, layer.features, 2).double() / layer.features)
+    angle = torch.arange(x.shape[-2]).double()[:, None] * rates
+    y = torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angle), angle))
+    return y.flatten(-2) if layer.interleaved else y.transpose(-1, -2).flatten(-2)
+
+
 IMAGES = {
     **dict.fromkeys((nl.Conv1d, nl.Conv2d, nl.Conv3d), convolution),
     **dict.fromkeys((nl.ConvTranspose1d, nl.ConvTranspose2d, nl.ConvTranspose3d), transposed_convolution),
@@ -141,6 +157,9 @@ THEIRS = (
         nl.Divide: lambda layer, a, b: a / b,
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
         nl.Embedding: embedding,
+        nl.PositionalEmbedding: lambda layer, x, weight: x + weight[: x.shape[-2]],
+        nl.SinusoidalEncoding: lambda layer, x: x + waves(layer, x),
+        nl.RotaryEncoding: turned,
         nl.Affine: lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
     }
 )

@@ -143,6 +143,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
         "netlib/layers/global_pooling.py  dx = ⟦ → -⟧np.zeros((*shape[:2], math.pro…",
+        "netlib/layers/recurrent.py  return (x, [⟦ → -⟧np.zeros((len(x), size), x.dty…",
     ],
     "A vector transposed is itself": [
         "netlib/kernels/bias_relu.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",

@@ -533,6 +533,14 @@ def test_a_users_cell_is_run_over_time_and_keeps_every_rule():
     with pytest.raises(nl.InvalidValueError, match=r"does not say the size of its states.*cell\.hidden_features"):
         nl.Recurrent(cell).forward(numbers(3, 4, 2))
     layer = nl.Recurrent(cell, return_state=True)
+    for sizes in (None, (2, 2), ("2",)):
+        cell.hidden_features = sizes
+        with pytest.raises(nl.InvalidValueError, match="an int, or a tuple with one for each state"):
+            layer.forward(numbers(3, 4, 2))
+    pair = Pair()
+    pair.hidden_features = 2, None
+    with pytest.raises(nl.InvalidValueError, match="an int, or a tuple with one for each state"):
+        nl.Recurrent(pair).forward(numbers(3, 4, 2))
     cell.hidden_features = 2
     x = numbers(3, 4, 2)
     y, h = layer.forward(x)

@@ -21,7 +21,18 @@ import numpy as np
 from ..errors import InvalidValueError
 from .kernel import COMPILED, Kernel, Loops
 
-FAMILIES = ("adam", "attention", "bias_relu", "convolution", "max_pooling", "normalization", "recurrent", "rectify", "softmax_cross_entropy", "total")
+FAMILIES = (
+    "adam",
+    "attention",
+    "bias_relu",
+    "convolution",
+    "max_pooling",
+    "normalization",
+    "recurrent",
+    "rectify",
+    "softmax_cross_entropy",
+    "total",
+)
 """The modules that define kernels."""
 
 T = TypeVar("T")

@@ -73,7 +73,7 @@ def row_length(n_keys: int) -> int:
 @helper
 def half_vector(x: Array) -> int:
     """Return how many numbers the narrowest tile has in a row."""
-    return VECTOR // x.itemsize // 2  # type: ignore[no-any-return]
+    return VECTOR // x.itemsize // 2
 
 
 @helper
@@ -109,7 +109,7 @@ def multiply_blocks(
 @helper
 def is_in_place(x: Array, d: int) -> bool:
     """Return whether the columns of a head, `d` of those of x, are used where they lie."""
-    return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE  # type: ignore[no-any-return]
+    return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE
 
 
 @helper
@@ -188,7 +188,7 @@ def hide(scores: Rows, first: int, last: int, n_seen: Array, mask: Array, in_mas
 
 @helper
 def softmax_rows(scores: Rows, p: Rows, first: int, last: int, n_keys: int, causal: bool, lengths: Array) -> None:
-    """Write the softmax of rows of scores into p. The scores lie one after another, without gaps."""
+    """Write the softmax of rows of scores, which lie one after another, into p."""
     s, end, one = scores.vector, 0, scores.vector.dtype.type(1)
     for t in range(first, last):
         begin, end = scores.starts[t], scores.starts[t] + lengths[t // ROWS]
@@ -235,7 +235,8 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     key_columns, value_rows = np.zeros(in_tiles(n_keys, panel_width(q)) * d, dtype), np.zeros(n_keys * width_v, dtype)
     some_scores, some_y = np.empty(n_at_once * length, dtype), np.empty(n_queries * width_v, dtype)
     zeros = Rows(np.zeros(max(length, width_v), dtype), 0, row_starts(n_queries, 0))
-    in_q, in_p, in_y = row_starts(n_queries, q.shape[2]), row_starts(n_queries, length), row_starts(n_queries, y.shape[2] if in_place else width_v)
+    in_q, in_p = row_starts(n_queries, q.shape[2]), row_starts(n_queries, length)
+    in_y = row_starts(n_queries, y.shape[2] if in_place else width_v)
     scores = Rows(some_scores, 0, row_starts(n_queries, 0))
     n_seen, lengths = count_seen(n_queries, n_keys, causal, 1), count_seen(n_queries, n_keys, causal, LANES)
     nothing, ds, widths_v = np.full(n_blocks, 0), np.full(n_blocks, d), np.full(n_blocks, width_v)
@@ -260,9 +261,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
                 write_rows(ys, y[n], h * d_v, d_v)
 
 
-@loops(
-    "void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], boolean, t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])"
-)
+@loops("void(t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, ::1], t[:, :, :, ::1], boolean, t[:, :, ::1], t[:, :, ::1], t[:, :, ::1])")
 def attend_backward(dy: Array, q: Array, k: Array, v: Array, p: Array, causal: bool, dq: Array, dk: Array, dv: Array) -> None:
     """Write the gradients of q, k and v, given the p of forward."""
     n_queries, n_keys, n_heads, length = q.shape[1], k.shape[1], p.shape[1], p.shape[3]

@@ -9,6 +9,8 @@ from stateful_layers import Doubles, Exp, Square
 
 import netlib as nl
 
+nl.accelerator()  # attention is fused where loops are compiled
+
 WIDTH = 6
 BATCHES = [((5, WIDTH), np.float32), ((5, WIDTH), np.float64), ((1, WIDTH), np.float32), ((2, 3, WIDTH), np.float64)]
 
@@ -59,6 +61,11 @@ PARTS = {
         [Flip(), Cube(), affine(0, dtype)],
         [nl.ReLU(), Noop()],
         [affine(1, dtype), Cube(), Noop()],
+    ],
+    "attention": lambda dtype: [
+        [nl.MultiHeadAttention(WIDTH, 2, causal=True, rng=0, dtype=dtype), nl.ReLU()],
+        [affine(0, dtype), nl.MultiHeadAttention(WIDTH, 3, rng=1, dtype=dtype)],
+        [nl.Tanh(), nl.MultiHeadAttention(WIDTH, 1, rng=2, dtype=dtype)],
     ],
     "what passes on": lambda dtype: [
         [affine(0, dtype), nl.Identity(), nl.ReLU()],

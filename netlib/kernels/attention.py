@@ -188,7 +188,7 @@ def hide(scores: Rows, first: int, last: int, n_seen: Array, mask: Array, in_mas
 
 @helper
 def softmax_rows(scores: Rows, p: Rows, first: int, last: int, n_keys: int, causal: bool, lengths: Array) -> None:
-    """Write the softmax of rows of scores into p. The scores lie one after another, without gaps."""
+    """Write the softmax of rows of scores, which lie one after another, into p."""
     s, end, one = scores.vector, 0, scores.vector.dtype.type(1)
     for t in range(first, last):
         begin, end = scores.starts[t], scores.starts[t] + lengths[t // ROWS]
@@ -235,11 +235,8 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
     key_columns, value_rows = np.zeros(in_tiles(n_keys, panel_width(q)) * d, dtype), np.zeros(n_keys * width_v, dtype)
     some_scores, some_y = np.empty(n_at_once * length, dtype), np.empty(n_queries * width_v, dtype)
     zeros = Rows(np.zeros(max(length, width_v), dtype), 0, row_starts(n_queries, 0))
-    in_q, in_p, in_y = (
-        row_starts(n_queries, q.shape[2]),
-        row_starts(n_queries, length),
-        row_starts(n_queries, y.shape[2] if in_place else width_v),
-    )
+    in_q, in_p = row_starts(n_queries, q.shape[2]), row_starts(n_queries, length)
+    in_y = row_starts(n_queries, y.shape[2] if in_place else width_v)
     scores = Rows(some_scores, 0, row_starts(n_queries, 0))
     n_seen, lengths = count_seen(n_queries, n_keys, causal, 1), count_seen(n_queries, n_keys, causal, LANES)
     nothing, ds, widths_v = np.full(n_blocks, 0), np.full(n_blocks, d), np.full(n_blocks, width_v)

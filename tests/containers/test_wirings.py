@@ -9,7 +9,7 @@ from stateful_layers import Doubles, Exp, Square
 
 import netlib as nl
 
-nl.accelerator()  # compiles, if possible, what recurrent layers need for fused operations
+nl.accelerator()  # compiles, if possible, what recurrent layers and attention need for fused operations
 
 WIDTH = 6
 SHAPES = [(5, WIDTH), (5, WIDTH), (1, WIDTH), (2, 3, WIDTH), (3, 1, WIDTH)]
@@ -62,6 +62,11 @@ PARTS = {
         [Flip(), Cube(), affine(0, dtype)],
         [nl.ReLU(), Noop()],
         [affine(1, dtype), Cube(), Noop()],
+    ],
+    "attention": lambda dtype: [
+        [nl.MultiHeadAttention(WIDTH, 2, causal=True, rng=0, dtype=dtype), nl.ReLU()],
+        [affine(0, dtype), nl.MultiHeadAttention(WIDTH, 3, rng=1, dtype=dtype)],
+        [nl.Tanh(), nl.MultiHeadAttention(WIDTH, 1, rng=2, dtype=dtype)],
     ],
     "what passes on": lambda dtype: [
         [affine(0, dtype), nl.Identity(), nl.ReLU()],

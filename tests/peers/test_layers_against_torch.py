@@ -122,6 +122,12 @@ def transformer_block(layer, x, *tensors):
     return norm2(x + feedforward(x))
 
 
+def sliced(layer, x):
+    """Return the part of x by indices, since PyTorch's slices know no negative steps."""
+    places = np.arange(x.numel()).reshape(x.shape)[layer.key]
+    return x.flatten()[torch.as_tensor(np.ascontiguousarray(places))]
+
+
 def embedding(layer, ids, weight):
     """Return rows of the weight, of which ours has zeros for the padding."""
     rows = functional.embedding(ids, weight, layer.padding)
@@ -189,6 +195,8 @@ THEIRS = (
         nl.Multiply: lambda layer, a, b: a * b,
         nl.Divide: lambda layer, a, b: a / b,
         nl.MatMul: lambda layer, a, b: torch.matmul(a, b),
+        nl.Slice: sliced,
+        nl.Stack: lambda layer, *xs: torch.stack(xs, layer.axis),
         nl.Embedding: embedding,
         nl.PositionalEmbedding: lambda layer, x, weight: x + weight[: x.shape[-2]],
         nl.SinusoidalEncoding: lambda layer, x: x + waves(layer, x),
@@ -232,7 +240,16 @@ CONTAINERS = {  # the containers of the table, written out; parameters come in t
     table._two_in_two_out: lambda x, z, w, b: (functional.linear(x, w.T, b) * z, functional.softplus(functional.linear(x, w.T, b))),
 }
 ACTIVATIONS = [nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus]
-ROWS = [row for row in table.ROWS if row.shapes != ((4, 0),)]  # PyTorch warns at no features
+RECURRENT = {nl.RNN, nl.LSTM, nl.GRU, nl.Recurrent}
+"""Layers with referees of their own, in test_recurrent_layers_against_torch.py."""
+
+
+def is_compared_here(row):
+    """Return whether its layer has no referee of its own. PyTorch warns at no features."""
+    return row.shapes != ((4, 0),) and type(row.make(np.float64)) not in RECURRENT
+
+
+ROWS = [row for row in table.ROWS if is_compared_here(row)]
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
@@ -274,7 +291,7 @@ def made(row):
 def test_every_layer_has_a_referee():
     public = {thing for name in nl.__all__ if isinstance(thing := getattr(nl, name), type) and issubclass(thing, nl.Layer)}
     containers = {nl.Layer, nl.Sequential, nl.Residual, nl.Recompute, nl.Graph}
-    assert {kind for kind in public if not issubclass(kind, nl.Loss)} - THEIRS.keys() == containers
+    assert {kind for kind in public if not issubclass(kind, nl.Loss)} - THEIRS.keys() == {*containers, *RECURRENT}
     assert {row.make for row in ROWS if row.make in CONTAINERS} == CONTAINERS.keys()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .structure import METHODS
 
@@ -81,9 +82,9 @@ def watch_calls(
     before = [{name: vars(layer)[name] for name in METHODS if name in vars(layer)} for _, layer in layers]
     try:
         for path, layer in layers:
-            layer.forward = _report_after(path, layer, layer.forward, after_forward)
+            layer.forward = _ReportAfter(path, layer, layer.forward, after_forward)
             for name in METHODS[1:] if before_backward is not None else ():
-                method = _report_before(path, layer, getattr(layer, name), before_backward)
+                method = _ReportBefore(path, layer, getattr(layer, name), before_backward)
                 setattr(layer, name, method)
         yield
     finally:
@@ -95,18 +96,28 @@ def watch_calls(
                     delattr(layer, name)
 
 
-def _report_after(path: str, layer: Layer, forward: Callable[..., Any], report: Callable[[Call], None]) -> Callable[..., Any]:
-    def forward_and_report(*inputs: Any, **options: Any) -> Any:
-        output = forward(*inputs, **options)
-        report(Call(path, layer, inputs, output))
+class _Wrapper:
+    """A method of a layer that also reports its calls.
+
+    A copy of the layer, as `Recurrent` makes for each step, has a wrapper of its own method, which
+    reports the calls as those of the layer itself.
+    """
+
+    def __init__(self, path: str, layer: Layer, method: Callable[..., Any], report: Any) -> None:
+        self.path, self.layer, self.method, self.report = path, layer, method, report
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return type(self)(self.path, self.layer, copy.deepcopy(self.method, memo), self.report)
+
+
+class _ReportAfter(_Wrapper):
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        output = self.method(*inputs, **options)
+        self.report(Call(self.path, self.layer, inputs, output))
         return output
 
-    return forward_and_report
 
-
-def _report_before(path: str, layer: Layer, backward: Callable[..., Any], report: Any) -> Callable[..., Any]:
-    def report_and_backward(dout: Any, *rest: Any, **options: Any) -> Any:
-        report(path, layer, dout)
-        return backward(dout, *rest, **options)
-
-    return report_and_backward
+class _ReportBefore(_Wrapper):
+    def __call__(self, dout: Any, *rest: Any, **options: Any) -> Any:
+        self.report(self.path, self.layer, dout)
+        return self.method(dout, *rest, **options)

@@ -93,6 +93,11 @@ SHARED = {
     "upsample": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",
+    "recurrent_layer": "rnn|lstm|gru|testrecurrent",
+    "sequence_order": "rnn|lstm|gru|testrecurrent",
+    "rnn": "rnn|testrecurrent",
+    "lstm": "lstm|testrecurrent",
+    "gru": "gru|testrecurrent",
     "memory": "workarrays",
     "planning": "plan",
 }
@@ -153,6 +158,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
     ],
     "NumPy takes every negative length for the unknown one": [
+        "netlib/layers/lstm.py  da = da.reshape(4, -⟦1 → 2⟧, self.hidden_features)",
+        "netlib/layers/gru.py  du = du.reshape(3, -⟦1 → 2⟧, self.hidden_features)",
         "netlib/kernels/softmax_cross_entropy.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
         "netlib/kernels/total.py  …ndim == 1 else terms.reshape(-⟦1 → 2⟧))",
         "netlib/losses/softmax_cross_entropy.py  …n t.astype(np.int64).reshape(-⟦1 → 2⟧)",

@@ -308,12 +308,23 @@ def _recurrent():
             (nl.GRU, {"bidirectional": True, "return_sequences": False, "return_state": True}, ((2, 2, 3), (2, 2, 2)), (0, 1)),
         ]
     ]
+    with_lengths = [
+        _with_dtype(
+            lambda dtype, kind=kind, options=options: kind(3, 2, lengths=True, **options, rng=0, dtype=dtype),
+            *shapes, batched=tuple(range(len(shapes))), draws=(*[numbers] * (len(shapes) - 1), ids(4)),
+        )
+        for kind, options, shapes in [
+            (nl.RNN, {"bidirectional": True}, ((3, 3, 3), (3,))),
+            (nl.LSTM, {"layers": 2, "return_state": True}, ((3, 3, 3), (3, 2, 2), (3, 2, 2), (3,))),
+            (nl.GRU, {"return_sequences": False}, ((3, 3, 3), (3, 2), (3,))),
+        ]
+    ]  # fmt: skip
 
     def recurrent(dtype):
         cell = nl.Sequential(nl.Concatenate(), nl.Affine(5, 2, rng=0, dtype=dtype), nl.Tanh())
         return nl.Recurrent(cell, return_state=True)
 
-    return [*rows, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
+    return [*rows, *with_lengths, Row(recurrent, ((2, 3, 3), (2, 2)), (0, 1))]
 
 
 def _attention():

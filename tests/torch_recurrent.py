@@ -46,7 +46,7 @@ def gradients(layer, module):
                 yield getattr(layer, "bias_h" + ours).grad, getattr(module, "bias_hh" + theirs).grad.numpy()[-n:]
 
 
-def as_state(theirs, layer):
+def as_state(theirs):
     """Return a state (layers·directions, N, hidden) of PyTorch in netlib's shape."""
     state = np.moveaxis(theirs.detach().numpy(), 0, 1)
     return state[:, 0] if state.shape[1] == 1 else state

@@ -11,9 +11,10 @@ from .recurrent_layer import RecurrentLayer, States, join_gates, room_for_steps,
 class GRU(RecurrentLayer):
     """Gated recurrent unit: a state h that moves towards a candidate n as far as a gate z lets it.
 
-    x is (N, T, in_features), y (N, T, hidden_features). The columns of weight_x, weight_h and bias
-    are three blocks, in PyTorch's order r, z, n. With a = x weight_x + bias and u = h weight_h,
-    where h is that of the step before, and bias_h added to u_n, a step is::
+    x is (N, T, in_features), y (N, T, hidden_features), and the options are those of `RNN`. The
+    columns of weight_x, weight_h and bias are three blocks, in PyTorch's order r, z, n. With
+    a = x weight_x + bias and u = h weight_h, where h is that of the step before, and bias_h added
+    to u_n, a step is::
 
         (1) r = σ(a_r + u_r)             what of the past the candidate sees
         (2) z = σ(a_z + u_z)             what to keep

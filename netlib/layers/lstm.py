@@ -11,9 +11,9 @@ from .recurrent_layer import RecurrentLayer, States, join_gates, room_for_steps,
 class LSTM(RecurrentLayer):
     """Long short-term memory: a cell state c that gates write, keep and read.
 
-    x is (N, T, in_features), y (N, T, hidden_features). The columns of weight_x, weight_h and bias
-    are four blocks, in PyTorch's order i, f, g, o. With a = x weight_x + h weight_h + bias, where h
-    is that of the step before, a step is::
+    x is (N, T, in_features), y (N, T, hidden_features), and the options are those of `RNN`. The
+    columns of weight_x, weight_h and bias are four blocks, in PyTorch's order i, f, g, o. With
+    a = x weight_x + h weight_h + bias, where h is that of the step before, a step is::
 
         (1) i  = σ(a_i)        what to write        (4) o  = σ(a_o)        what to show
         (2) f  = σ(a_f)        what to keep         (5) c' = f ⊙ c + i ⊙ g

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Shape, as_floats
+from ..arrays import Array, ArrayLike, as_floats
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError, ShapeError
 from ..layer import Layer, as_layer
 
@@ -95,7 +95,7 @@ class Recurrent(Layer):
         n_states = self.cell.n_outputs
         dtype = next((parameter.dtype for parameter in self.cell.parameters().values()), None)
         x = as_floats(x, dtype, where=self)
-        if x.ndim < 2 or not x.shape[1]:
+        if x.ndim < 3 or not x.shape[1]:
             raise ShapeError(f"got x of shape {x.shape}, expected (N, T, …) with at least one step", where=self)
         if not states:
             return x, [np.zeros((len(x), size), x.dtype) for size in self._state_sizes()]
@@ -128,12 +128,6 @@ class Recurrent(Layer):
             message = f"the cell returned arrays of shapes {shapes}, expected those of the states, {expected}"
             raise ShapeError(message, where=self, hint=hint)
         return new
-
-    def multiply_adds(self, *shapes: Shape) -> int:
-        """Return T times those of the cell."""
-        (n, steps, *features), *states = shapes
-        states = states or [(n, size) for size in self._state_sizes()]
-        return steps * self.cell.multiply_adds((n, *features), *states)
 
 
 def _call(function: Callable[..., Any], *arrays: Any) -> Any:

@@ -22,10 +22,9 @@ from ..arrays import (
     as_rng,
     as_rows,
     as_shaped,
-    with_rows_of,
 )
-from ..errors import InvalidValueError, ShapeError
-from ..initializers import Initializer, Uniform, initial_value
+from ..errors import InvalidTypeError, InvalidValueError, ShapeError
+from ..initializers import Initializer, Uniform, Zeros, initial_value
 from ..layer import Layer
 from ..parameter import Parameter
 from ..underflow import ignore_underflow
@@ -83,24 +82,26 @@ class RecurrentLayer(Layer):
         return list(zip(self.parameter_names, shapes, strict=False))
 
     @classmethod
-    def from_arrays(cls, *arrays: ArrayLike, **options: Any) -> Self:
-        """Return one layer in one direction with copies of `arrays`, in the dtype of the first.
+    def from_arrays(cls, weight_x: ArrayLike, weight_h: ArrayLike, bias: ArrayLike | None = None,
+                    bias_h: ArrayLike | None = None, **options: Any) -> Self:  # fmt: skip
+        """Return one layer in one direction with copies of the arrays, in the dtype of weight_x.
 
-        `arrays` are weight_x (in, gates·hidden), weight_h (hidden, gates·hidden) and bias
-        (gates·hidden,), and for `GRU` bias_h (hidden,). `options` are those of the class, such as
-        ``return_state=True``.
+        They are weight_x (in, gates·hidden), weight_h (hidden, gates·hidden), bias (gates·hidden,)
+        and, for `GRU` alone, bias_h (hidden,). A bias that is not given is zero. `options` are
+        those of the class, such as ``return_state=True``.
         """
         where = f"{cls.__name__}.from_arrays"
-        if len(arrays) != len(cls.parameter_names):
-            raise ShapeError(f"got {len(arrays)} arrays, expected {', '.join(cls.parameter_names)}", where=where)
-        weight_x, weight_h = (as_matrix(each, where) for each in arrays[:2])
         if options.get("layers", 1) != 1 or options.get("bidirectional"):
             hint = "Make the layer, and assign to the value of each parameter."
             raise InvalidValueError("got options for several layers, expected one in one direction", where=where, hint=hint)
-        layer = cls(len(weight_x), max(len(weight_h), 1), dtype=weight_x.dtype, **options)
-        for name, array in zip(cls.parameter_names, arrays, strict=True):
-            parameter = getattr(layer, name)
-            parameter.value = as_shaped(array, parameter.shape, f"{where}, {name}")
+        weight_x, weight_h = as_matrix(weight_x, where), as_matrix(weight_h, where)
+        layer = cls(len(weight_x), len(weight_h), init=Zeros(), dtype=weight_x.dtype, **options)
+        for name, array in [("weight_x", weight_x), ("weight_h", weight_h), ("bias", bias), ("bias_h", bias_h)]:
+            if array is not None:
+                if name not in cls.parameter_names:
+                    raise InvalidTypeError(f"got a {name}, which only GRU has", where=where)
+                parameter = getattr(layer, name)
+                parameter.value = as_shaped(array, parameter.shape, f"{where}, {name}")
         return layer
 
     @ignore_underflow
@@ -169,6 +170,7 @@ class RecurrentLayer(Layer):
         """
         raise NotImplementedError
 
+    @ignore_underflow
     def forward_next(self, past: States | None, *inputs: ArrayLike) -> Any:
         """Continue sequences: return the outputs for x (N, T, in) that follows, and the states.
 
@@ -344,15 +346,6 @@ def join_gates(weight: Array) -> Array:
     (3, 8)
     """
     return weight.swapaxes(0, 1).reshape(weight.shape[1], weight.shape[0] * weight.shape[2])
-
-
-def multiply_rows(x: Array, weight: Array) -> Array:
-    """Return x @ weight as a single product of matrices.
-
-    >>> multiply_rows(np.ones((5, 2, 3)), np.ones((3, 4))).shape
-    (5, 2, 4)
-    """
-    return with_rows_of(as_rows(x) @ weight, x)
 
 
 def _suffix(layer: int, direction: str) -> str:

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..arrays import RNG, Array, DTypeLike, as_rows
+from ..arrays import RNG, Array, DTypeLike, as_rows, with_rows_of
 from ..errors import InvalidValueError
 from ..initializers import Initializer
-from .recurrent_layer import RecurrentLayer, States, multiply_rows, room_for_steps, swap_steps
+from .recurrent_layer import RecurrentLayer, States, room_for_steps, swap_steps
 
 
 class RNN(RecurrentLayer):
@@ -27,6 +27,28 @@ class RNN(RecurrentLayer):
     The weights are the same in every step, so their gradients are sums over the steps: Σ xᵀ da,
     Σ hᵀ da and Σ da (backpropagation through time; Elman, "Finding structure in time", 1990).
 
+    Parameters
+    ----------
+    in_features, hidden_features : int
+    layers : int
+        Layers on top of each other: each takes the y of the one below.
+    bidirectional : bool
+        Whether a second pass goes from the end to the start; y holds both, side by side.
+    dropout : float
+        The probability of dropout between the layers.
+    return_sequences : bool
+        If False, y is the h after the last step alone, (N, hidden_features).
+    return_state : bool
+        Whether forward also returns the state after the last step.
+    lengths : bool
+        Whether the last input of forward is the number of steps of each sequence.
+    nonlinearity : {"tanh", "relu"}
+        φ.
+    init : Initializer, optional
+        By default uniform in ±1/√hidden_features, as in PyTorch.
+
+    Examples
+    --------
     >>> rnn = RNN.from_arrays([[1.0]], [[1.0]], [0.0], nonlinearity="relu")
     >>> rnn.forward([[[1.0], [2.0]]]), rnn.backward([[[1.0], [10.0]]])  # running sums
     (array([[[1.],
@@ -51,12 +73,12 @@ class RNN(RecurrentLayer):
         weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
         x = swap_steps(x)
         h = room_for_steps(states[0], len(rows))
-        a = multiply_rows(x, weight_x)
+        a = with_rows_of(as_rows(x) @ weight_x, x)
         a += bias
         for t, live in enumerate(rows):
             a[t, :live] += h[t, :live] @ weight_h
             self._activate(a[t, :live], h[t + 1, :live])
-            h[t + 1, live:] = h[t, live:]  # the sequences that have ended
+            h[t + 1, live:] = h[t, live:]  # those that have ended
         return swap_steps(h[1:]), (h[-1].copy(),), (x, h, rows)
 
     def _activate(self, a: Array, out: Array) -> None:
@@ -82,4 +104,5 @@ class RNN(RecurrentLayer):
         weight_x.add_grad_product(as_rows(x).T, as_rows(da))
         weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
         bias.add_grad_sum(da)
-        return swap_steps(multiply_rows(da, weight_x.value.T)) if input_gradient else None, (dh,)
+        dx = swap_steps(with_rows_of(as_rows(da) @ weight_x.value.T, da)) if input_gradient else None
+        return dx, (dh,)

@@ -78,7 +78,9 @@ def as_lengths(lengths: ArrayLike, n: int, steps: int, where: object) -> Array:
     if array.shape != (n,):
         hint = "Give one number of steps for each sequence."
         raise ShapeError(f"got lengths of shape {array.shape}, expected ({n},)", where=where, hint=hint)
-    for i in np.flatnonzero((array < 0) | (array > steps))[:1]:
+    wrong = np.flatnonzero((array < 0) | (array > steps))
+    if wrong.size:
+        i = wrong[0]
         hint = "The lengths count the steps of each sequence before its padding."
         raise InvalidValueError(f"lengths[{i}] is {array[i]}, expected 0 to {steps}, the steps of x", where=where, hint=hint)
     return array.astype(np.intp)

@@ -52,14 +52,14 @@ def assert_equal(module, layer, x, states=(), lengths=None):
     douts = [rng.normal(size=output.shape) for output in outputs]
     loss = (y * torch.tensor(douts[0])).sum()
     if layer.return_state:
-        pairs += zip(outputs[1:], [as_state(each, layer) for each in final], strict=True)
+        pairs += zip(outputs[1:], [as_state(each) for each in final], strict=True)
         loss = loss + sum((a * as_their_state(d).detach()).sum() for a, d in zip(final, douts[1:], strict=True))
     loss.backward()
     dx = layer.backward(tuple(douts) if layer.return_state else douts[0])
     assert isinstance(dx, tuple) == bool(states)
     dx, *dstates = dx if states else (dx,)
     pairs += [(dx, tensor.grad.numpy()), *gradients(layer, module)]
-    pairs += zip(dstates, [as_state(each.grad, layer) for each in their_states], strict=True)
+    pairs += zip(dstates, [as_state(each.grad) for each in their_states], strict=True)
     for ours, expected in pairs:
         assert ours.shape == expected.shape
         assert np.allclose(ours, expected, rtol=1e-9, atol=1e-11)

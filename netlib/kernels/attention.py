@@ -188,7 +188,7 @@ def hide(scores: Rows, first: int, last: int, n_seen: Array, mask: Array, in_mas
 
 @helper
 def softmax_rows(scores: Rows, p: Rows, first: int, last: int, n_keys: int, causal: bool, lengths: Array) -> None:
-    """Write the softmax of rows of scores into p. The scores lie one after another, without gaps."""
+    """Write the softmax of rows of scores, which lie one after another without gaps, into p."""
     s, end, one = scores.vector, 0, scores.vector.dtype.type(1)
     for t in range(first, last):
         begin, end = scores.starts[t], scores.starts[t] + lengths[t // ROWS]

@@ -114,7 +114,8 @@ def _heads_of(weights: Array, sample: int) -> Array:
     n = len(weights)
     if not -n <= as_count(sample, "sample", WHERE, least=-n) < n:
         raise InvalidValueError(f"sample is {sample}, expected one of {n}", where=WHERE)
-    return weights[sample].reshape(-1, *weights.shape[-2:])
+    heads: Array = weights[sample].reshape(-1, *weights.shape[-2:])
+    return heads
 
 
 def _label(ax: Axes, tokens: list[str], n_heads: int, n_queries: int, n_keys: int) -> None:

@@ -15,7 +15,7 @@ from ..node import Node
 
 RULE = re.compile(
     r"y = .*, where p = softmax\(.·.ᵀ / sqrt\((?P<d>\d+)\)(?P<causal>, tri\([\d, ]+\))?\)"
-    r"(?P<cuts>, Q = \(q, reshaped to (?P<shape>[\d×]+).*)?"
+    r"(?:, Q = heads\(q, (?P<heads>\d+)\), K = .*)?"
 )
 """The first line of the rule of attention, with or without heads, without a mask or dropout."""
 
@@ -37,7 +37,7 @@ def open_attention(rule: str, inputs: Sequence[Array], output: str) -> Graph | N
     match = RULE.fullmatch(rule.partition("\n")[0])
     if match is None or len(inputs) != 3:
         return None
-    heads = int(match["shape"].split("×")[-2]) if match["cuts"] else 0
+    heads = int(match["heads"] or 0)
     q, k, v = nodes = [Input(name) for name in "QKV"]
     shapes = [x.shape for x in inputs]
     if heads:

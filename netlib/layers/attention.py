@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import RNG, Array, ArrayLike, Shape, as_common_floats, as_number, as_rng, unbroadcast
+from ..errors import no_forward
 from ..layer import Layer
 from ..underflow import ignore_underflow
 from .attention_inputs import as_flag, as_mask, scores_shape
@@ -54,6 +55,14 @@ class ScaledDotProductAttention(Layer):
         """Return ∂L/∂q, ∂L/∂k and ∂L/∂v."""
         dout, q, k, v, p, scale = self.recall(dout)
         return self._attend_backward(dout, q, k, v, p, scale)
+
+    @property
+    def weights(self) -> Array:
+        """The p of the last forward, (…, T, S)."""
+        if self._cache is None:
+            raise no_forward(self)
+        _, _, _, p, _ = self._cache[2]
+        return np.array(p)
 
     @ignore_underflow
     def _attend(self, q: Array, k: Array, v: Array, mask: ArrayLike | None, past: int = 0) -> tuple[Any, ...]:

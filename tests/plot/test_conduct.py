@@ -24,6 +24,7 @@ PICTURES = {
     "history": HISTORY.plot,
     "decision_boundary": lambda **to: nl.plot.decision_boundary(MODEL, X, T, **to),
     "confusion": lambda **to: nl.plot.confusion(COUNTS, **to),
+    "attention": lambda **to: nl.plot.attention(nl.MultiHeadAttention(4, 2, rng=0), np.ones((1, 3, 4)), **to),
     "weights": lambda **to: nl.plot.weights(MODEL[2], **to),
     "activations": lambda **to: nl.plot.activations(RECORD, **to),
     "gradients": lambda **to: nl.plot.gradients(RECORD, **to),

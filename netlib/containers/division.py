@@ -161,13 +161,18 @@ def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
     for group in program.groups:
         fusion = group.fusion
         if fusion is not None and fusion.fits(group.layers, *[specs[slot] for slot in group.sources]):
-            is_rowwise = fusion.is_rowwise
+            is_rowwise = all(len(specs[slot].shape) >= fusion.separates_samples_from for slot in group.sources)
         else:
             is_rowwise = all(step.kernel in ROWWISE for step in group.steps)
         if not is_rowwise:
             return False
-    has_one_output = all(step.n_outputs == 1 and step.sources for step in program.steps)
+    has_one_output = all(step.n_outputs == 1 and step.sources and not _draws(step.layer) for step in program.steps)
     return has_one_output and all(spec.shape[:1] == (n_samples,) for spec in specs.values())
+
+
+def _draws(layer: Layer) -> bool:
+    """Return whether the layer drops numbers at random: shares would draw in no fixed order."""
+    return getattr(layer, "dropout", 0) > 0
 
 
 def _is_worth_it(program: Program, specs: Specs) -> bool:

@@ -180,6 +180,13 @@ def test_layers_that_mix_samples_are_not_divided():
         assert not isinstance(plan_of(model), division.DividedPlan)
 
 
+def test_layers_that_draw_at_random_are_not_divided():
+    model = nl.Sequential(nl.LSTM(3, 4, layers=2, dropout=0.5, rng=0), nl.Affine(4, 3, rng=0))
+    for _ in range(3):
+        model.forward(np.ones((4, 2, 3), np.float32))
+    assert not isinstance(plan_of(model), division.DividedPlan)
+
+
 def test_two_threads_each_have_shares_of_their_own():
     model, results = network(), {}
     inputs = {seed: batch(seed)[0] for seed in range(4)}

@@ -9,6 +9,7 @@ from table import Row, fixed
 
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
+from netlib.drawing.rules import rule_of
 from netlib.layers.head_attention import HeadAttention
 
 
@@ -51,6 +52,14 @@ MORE = [
     fixed(lambda: HeadAttention(1), (2, 3, 2), (3, 2), (1, 3, 2)),
     fixed(lambda: HeadAttention(2, dropout=0.3, rng=0), (3, 4), (2, 4), (2, 2)),
 ]
+
+
+def is_no_formula(row):
+    """Return whether a rule speaks of a layer, of steps, or of places, which is no formula for y."""
+    layer = row.make(np.float64)
+    y = layer.forward(*row.inputs)
+    rule = rule_of(layer, [x.shape for x in row.inputs], np.shape(y[0] if layer.n_outputs > 1 else y))
+    return "layer(" in rule or "each step" in rule or "at the places of" in rule
 
 
 class Case(NamedTuple):

@@ -125,7 +125,7 @@ def transformer_block(layer, x, *tensors):
 def sliced(layer, x):
     """Return the part of x by indices, since PyTorch's slices know no negative steps."""
     places = np.arange(x.numel()).reshape(x.shape)[layer.key]
-    return x.flatten()[torch.as_tensor(np.ascontiguousarray(places))]
+    return x.flatten()[torch.as_tensor(np.array(places))]
 
 
 def embedding(layer, ids, weight):

@@ -129,4 +129,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, separates_samples_from=3)

@@ -18,7 +18,7 @@ from ..normalization import (
     normalize_backward,
     normalize_relu,
 )
-from .fusion import Fusion, Like, Memory, Operation
+from .fusion import NEVER, Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
 COLUMNS = 128
@@ -147,4 +147,4 @@ def _count_rows_in_one(n: int, channels: int) -> int:
     return repeats
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last", is_rowwise=False)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last", separates_samples_from=NEVER)

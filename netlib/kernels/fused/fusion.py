@@ -10,6 +10,10 @@ import numpy as np
 from ...arrays import Array, Shape
 
 
+NEVER = 65
+"""More axes than an array may have."""
+
+
 class Like(Protocol):
     """An array, or an object with the shape and type of one."""
 
@@ -80,5 +84,8 @@ class Fusion(NamedTuple):
     """
     passes_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, without memory for dx."""
-    is_rowwise: bool = True
-    """Whether each sample of y, along axis 0, depends on that sample of the inputs alone."""
+    separates_samples_from: int = 1
+    """The number of axes of the inputs from which on axis 0 counts samples that do not meet.
+
+    Attention treats samples one by one if there are three: one sample alone has two.
+    """

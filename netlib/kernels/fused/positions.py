@@ -58,4 +58,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, separates_samples_from=3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import checking_and_drawing, experiments, files, report, targets
-from benchmarks.case import CASES, CHANNELS, IMAGES, SEQUENCES, SIZES, Case, id_case, perceptron_case
+from benchmarks.case import CASES, CHANNELS, IMAGES, LENGTHS, SEQUENCES, SIZES, WIDTHS, Case, id_case, perceptron_case
 from benchmarks.contenders.bare_loop import BareLoop
 from benchmarks.contenders.netlib_ import Pure, build
 from benchmarks.contenders.products import Products
@@ -298,10 +298,14 @@ def test_a_case_gives_everybody_the_same_numbers_in_its_type():
         ("lenet", 416 + 12_832 + 65_664 + 1_290),
         ("resnet-8", 464 + 4_672 + (13_824 + 512 + 192) + (55_296 + 2_048 + 384) + 650),
         ("batch-norm-mlp", 4_224 + 256 + 16_512 + 256 + 1_290),
+        ("lstm", 2_048 + (16_384 + 65_536 + 512) + 8_256),
+        ("gru", 2_048 + (12_288 + 49_152 + 384 + 128) + 8_256),
+        ("gpt", 4_096 + 4_096 + 2 * (16_640 + 16_640 + 16_448 + 256) + 128 + 4_160),
+        ("wide-lstm", (131_072 + 262_144 + 1_024) + 2_570),
     ],
 )
 def test_the_networks_have_the_parameters_counted_by_hand_also_after_json(name, parameters):
-    case = IMAGES[name]
+    case = (IMAGES | SEQUENCES)[name]
     sent = Case(**json.loads(json.dumps(asdict(case))))
     for model in (build(case), build(sent)):
         assert sum(p.value.size for p in model.parameters().values()) == parameters
@@ -312,6 +316,15 @@ def test_the_networks_have_the_parameters_counted_by_hand_also_after_json(name, 
 @pytest.mark.parametrize("case", [*CHANNELS, *SIZES], ids=lambda case: f"{case.network[0][2]} channels, {case.sample[1]} pixels")
 def test_the_swept_networks_take_their_images(case):
     assert build(case).predict(case.inputs(1)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for sweep in (LENGTHS, WIDTHS) for cases in sweep.values() for case in cases],
+    ids=lambda case: f"{case.network[1][0]} of {case.network[1][2]} features, {case.sample[0]} steps",
+)
+def test_the_swept_networks_take_their_ids(case):
+    assert build(case).predict(case.inputs(1)).shape == (1, *case.sample, 64)
 
 
 @pytest.mark.exhaustive

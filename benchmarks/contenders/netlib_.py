@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from . import Step
 
 
+ATTENTION = ("query", "key", "value", "output")
+"""The affine transformations of attention, in the order of their weights."""
+
+
 def build(case: Case) -> nl.Sequential:
     """Return the model of a case, with its initial weights."""
     return _sequential(case.network, case.weights())
@@ -51,7 +55,38 @@ def _layer(layer: Layer, weights: Iterator[Array]) -> nl.Layer:
         case ["add", main, shortcut]:
             x = nl.Input("X")
             return nl.Graph([x], [_sequential(main, weights)(x) + _sequential(shortcut, weights)(x)])
+        case ["embedding", entries, features]:
+            return _with(nl.Embedding(entries, features), weights, "weight")
+        case ["positional", length, features]:
+            return _with(nl.PositionalEmbedding(length, features), weights, "weight")
+        case ["lstm", n_in, hidden, last]:
+            return _without_bias(_with(nl.LSTM(n_in, hidden, return_sequences=not last), weights, "weight_x", "weight_h"))
+        case ["gru", n_in, hidden, last]:
+            return _without_bias(_with(nl.GRU(n_in, hidden, return_sequences=not last), weights, "weight_x", "weight_h"))
+        case ["layer_norm", features]:
+            return nl.LayerNorm(features)
+        case ["gelu"]:
+            return nl.GELU()
+        case ["attention", features, heads, causal]:
+            return _with(nl.MultiHeadAttention(features, heads, causal), weights, *(f"{part}.weight" for part in ATTENTION))
+        case ["transformer_block", features, heads, hidden]:
+            paths = *(f"attention.{part}.weight" for part in ATTENTION), "expand.weight", "contract.weight"
+            return _with(nl.TransformerBlock(features, heads, hidden, causal=True, activation=nl.GELU()), weights, *paths)
     raise NotImplementedError(layer)
+
+
+def _with(layer: nl.Layer, weights: Iterator[Array], *paths: str) -> nl.Layer:
+    parameters = layer.parameters()
+    for path in paths:
+        parameters[path].value = next(weights)
+    return layer
+
+
+def _without_bias(layer: nl.Layer) -> nl.Layer:
+    for path, parameter in layer.parameters().items():
+        if path.startswith("bias"):
+            parameter.value = np.zeros(parameter.shape)
+    return layer
 
 
 class Pure:

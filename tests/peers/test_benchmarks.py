@@ -1,12 +1,34 @@
 """PyTorch and JAX train the very networks that netlib trains in the benchmarks."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.case import Case
+from benchmarks.case import SMALL_ATTENTION, Case, id_case
 from benchmarks.contenders import jax_, netlib_, torch_
-from benchmarks.networks import FLATTEN, GLOBAL_AVG_POOL, RELU, add, affine, batch_norm, conv, max_pool, perceptron, residual_block
+from benchmarks.networks import (
+    FLATTEN,
+    GELU,
+    GLOBAL_AVG_POOL,
+    RELU,
+    add,
+    affine,
+    attention,
+    batch_norm,
+    conv,
+    embedding,
+    gru,
+    layer_norm,
+    lstm,
+    max_pool,
+    perceptron,
+    positional,
+    residual_block,
+    transformer_block,
+)
 
 CASES = [
     Case("pooled", (conv(2, 3, 3, padding=1), RELU, max_pool(2), conv(3, 4, 2, stride=2), FLATTEN, affine(16, 3)), (2, 8, 8), 5),
@@ -18,6 +40,10 @@ CASES = [
     ),
     Case("normalized", perceptron(4, 6, 5, 3, normalize=True), (4,), 5),
     Case("two paths", (add((affine(4, 3), RELU), (affine(4, 3),)),), (4,), 5),
+    Case("lstm and end of gru", (embedding(7, 3), lstm(3, 4), gru(4, 5, last=True), affine(5, 3)), (5,), 3),
+    Case("gru and end of lstm", (gru(3, 4), lstm(4, 5, last=True), affine(5, 3)), (5, 3), 3),
+    id_case("gpt", (embedding(7, 8), positional(6, 8), transformer_block(8, 2, 12), layer_norm(8), affine(8, 7)), 5, 3),
+    Case("attention", (layer_norm(8), GELU, attention(8, 2, causal=False), affine(8, 3)), (5, 8), 3, labels=(5,)),
 ]
 
 
@@ -38,3 +64,12 @@ def test_jax_moves_the_running_statistics_as_netlib_does():
     _, after = jax_.forward(case.network, *jax_.first_state(case.network, case.weights()), jax_.first_inputs(case), training=True)
     for theirs, ours in zip(jax.tree.leaves(after), model.buffers().values(), strict=True):
         np.testing.assert_allclose(theirs, ours.value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("make", "holds_scores"), [(torch_.Fused, False), (torch_.Math, True)])
+def test_pytorch_holds_the_scores_of_attention_where_memory_is_compared(make, holds_scores):
+    step = make(1).train(replace(SMALL_ATTENTION, batch=1))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        step()
+    operations = {event.name for event in profile.events()}
+    assert ("aten::_scaled_dot_product_attention_math" in operations) == holds_scores

@@ -22,6 +22,7 @@ from ..files.strict_json import write_json
 from ..layer import Layer
 from ..optimizers import Optimizer
 from ..random_state import class_generators, global_generator, set_state, state
+from ..restoring import preserve_state
 from .callbacks import Callback
 from .epoch import EpochProgress
 from .history import History
@@ -172,14 +173,30 @@ class SavedTraining:
             if not np.array_equal(arrays[name], self._arrays.get(name, ()), equal_nan=True):
                 yield "an array among the arguments of the model has other numbers"
 
-    def restore(self, trainer: Trainer) -> None:
-        """Bring the trainer to where the checkpoint was written, or raise and change nothing."""
+    def restore(self, trainer: Trainer, samples: Sequence[Array], batch_size: int, n_batches: int) -> None:
+        """Bring the trainer to where the checkpoint was written, or raise and change nothing.
+
+        A container runs its layers one by one for the first batch of each size, and by a plan from
+        the second on, which rounds otherwise. So the model first runs on a batch of each size that
+        it had seen.
+        """
         before = SavedTraining.of(trainer)
         try:
+            with preserve_state(trainer.model):
+                trainer.model.train()
+                for n in self._sizes_seen(len(samples[-1]), batch_size, n_batches):
+                    trainer.model.forward(*[array[:n] for array in samples[:-1]])
             self._restore(trainer)
         except BaseException:
             before._restore(trainer)
             raise
+
+    def _sizes_seen(self, n_samples: int, batch_size: int, n_batches: int) -> list[int]:
+        """Return the sizes of the batches that the training had run on."""
+        n_run = (self._epoch - 1) * n_batches + self._entry("batch", int)
+        last = n_samples - (n_batches - 1) * batch_size
+        sizes = [batch_size] * (n_batches - 1) + [last]
+        return list(dict.fromkeys(sizes[: max(n_run, 0)]))
 
     def _restore(self, trainer: Trainer) -> None:
         training = self._training

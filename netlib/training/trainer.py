@@ -181,7 +181,7 @@ class Trainer:
             try:
                 self._run_callbacks("on_fit_begin")
                 if saved:
-                    saved.restore(self)
+                    saved.restore(self, samples, batch_size, n_batches)
                     shown.resume(saved.name, self.epoch, self.batch, n_batches)
                 elif resume is not None:
                     shown.say(f"there is no file {resume} yet, so training begins from the start")

@@ -53,7 +53,18 @@ def graph():
     return nl.Graph([x], [y + x @ nl.Weight("W", np.ones((6, 3), np.float32))])
 
 
+def image():
+    return nl.Sequential(nl.Reshape((-1, 1, 2, 3)), nl.Conv2d(1, 4, 2, rng=0), nl.ReLU(), nl.Flatten(), nl.Affine(8, 3, rng=1))
+
+
+def sequence():
+    recurrent = nl.LSTM(2, 4, return_sequences=False, rng=0)
+    return nl.Sequential(nl.Reshape((-1, 3, 2)), recurrent, nl.LayerNorm(4), nl.GELU(), nl.Affine(4, 3, rng=1))
+
+
 MODELS = {
+    "image": image,
+    "sequence": sequence,
     "dropout": lambda: nl.Sequential(nl.Affine(6, 8, rng=0), nl.ReLU(), nl.Dropout(0.4, rng=5), nl.Affine(8, 3, rng=1)),
     "user's layer": lambda: nl.Sequential(nl.Affine(6, 8, rng=0), Noise(8), nl.Recompute(nl.Dropout(0.2, rng=1)), nl.Affine(8, 3, rng=1)),
     "tied": tied,

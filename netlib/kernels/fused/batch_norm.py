@@ -147,4 +147,6 @@ def _count_rows_in_one(n: int, channels: int) -> int:
     return repeats
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last", separates_samples_from=NEVER)
+FUSION = Fusion(
+    _fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last", separates_samples_from=NEVER
+)

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...arrays import Array, Shape
 
-
 NEVER = 65
 """More axes than an array may have."""
 

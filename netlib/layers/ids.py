@@ -60,4 +60,4 @@ def sum_by_id(ids: Array, d: Array) -> tuple[Array, Array]:
     order = np.argsort(ids, kind="stable")
     in_order = ids[order]
     starts = np.flatnonzero(np.diff(in_order, prepend=-1))
-    return in_order[starts], np.add.reduceat(d[order], starts, axis=0)
+    return in_order[starts], np.add.reduceat(d.take(order, axis=0), starts, axis=0)

@@ -187,6 +187,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
         "netlib/layers/windows.py  …n tuple((max(n + sum(pad), (p ⟦- → +⟧ 1) * s + span) for n, pad, p,…",
         "netlib/layers/windows.py  …max(n + sum(pad), (p - 1) * s ⟦+ → *⟧ span) for n, pad, p, s, span …",
+        "netlib/parameter.py  MAX_ROWS = ⟦64 → 65⟧",
+        "netlib/parameter.py  …rows] if len(self._grad_rows) ⟦< → <=⟧ MAX_ROWS else [ALL_ROWS]",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",

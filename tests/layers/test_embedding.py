@@ -130,11 +130,19 @@ def test_ids_of_any_integer_type_give_the_same(dtype):
 def test_a_negative_or_too_large_id_is_named_with_its_place_and_the_number_of_entries(ids, id, index):
     embedding = nl.Embedding(4, 2)
     with pytest.raises(
-        nl.InvalidValueError, match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries$"
+        nl.InvalidValueError,
+        match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries\. Ids count from 0",
     ):
         embedding.forward(ids)
     with pytest.raises(nl.OrderError):
         embedding.backward(np.ones(2))
+
+
+def test_the_message_names_the_number_of_entries_that_all_ids_need():
+    with pytest.raises(nl.InvalidValueError, match=r"Ids count from 0: for these, make the layer with entries=10\.$"):
+        nl.Embedding(4, 2).forward([4, 9])
+    with pytest.raises(nl.InvalidValueError, match=r"Ids count from 0\.$"):
+        nl.Embedding(4, 2).forward([3, -1])
 
 
 @pytest.mark.parametrize("ids", [np.array([0.0, 1.0]), [0.5], np.array([True, False]), np.float32(1)])

@@ -156,6 +156,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
     "The same axis, counted from the end": [
+        "netlib/layers/recurrent_layer.py  …p.concatenate(h_of_last, axis=⟦ → -⟧1))",
+        "netlib/layers/recurrent_layer.py  …, len(self._directions), axis=⟦2 → -1⟧)",
         "netlib/layers/recurrent_layer.py  y = np.concatenate(ys, axis=⟦2 → -1⟧) if self.bidirectional else y…",
         "netlib/layers/adaptive_pooling.py  …_axis(candidates, place, axis=⟦2 → -1⟧)[..., 0]",
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
@@ -175,7 +177,7 @@ KNOWN: dict[str, list[str]] = {
     "Two ways to the same number, up to rounding: what differs is time or memory": [
         "netlib/layers/recurrent_layer.py  ….dtype = self._parameters('')[⟦0 → 1⟧].dtype",
         "netlib/layers/recurrent_layer.py  …roll_backward, input_gradient=⟦False → True⟧)",
-        "netlib/layers/recurrent_layer.py  …ch in dends], input_gradient or layer ⟦> → >=⟧ 0)",
+        "netlib/layers/recurrent_layer.py  …nds], input_gradient or layer ⟦> → >=⟧ 0)",
         "netlib/kernels/total.py  if terms.size ⟦< → <=⟧ 100:",
         "netlib/kernels/total.py  if terms.size ⟦< → >=⟧ 100:",
         "netlib/kernels/total.py  if terms.size < ⟦100 → 101⟧:",
@@ -210,6 +212,7 @@ KNOWN: dict[str, list[str]] = {
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/recurrent_layer.py  …for each in zip(*ends, strict=⟦True → False⟧)]",
         "netlib/layers/recurrent_layer.py  …n zip(dstarts, dstart, strict=⟦True → False⟧):",
+        "netlib/layers/recurrent_layer.py  …lf._directions, parts, strict=⟦True → False⟧), layer * len(parts)):",
         "netlib/layers/recurrent_layer.py  …ers(suffix)[0].value), strict=⟦True → False⟧):",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",

@@ -21,7 +21,7 @@ CHARACTERS = "\nabcdefghijklmnopqrstuvwxyz"
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500, help="number of training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=600, help="number of training steps (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="pieces of the text per step (default: %(default)s)")
     parser.add_argument("--length", type=int, default=32, help="characters in a piece (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=128, help="features of the LSTM's state (default: %(default)s)")
@@ -99,7 +99,7 @@ def main() -> None:
     for name in make_up(model, args):
         groups["in the list" if name in names else "held out" if name in held_out else "new"].append(name)
     for group, members in groups.items():
-        print(f"{len(members):3} {group}: {', '.join(members)}")
+        print(f"{len(members):3} {group}{':' if members else ''} {', '.join(members)}".rstrip())
 
 
 if __name__ == "__main__":

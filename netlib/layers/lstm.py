@@ -95,7 +95,5 @@ class LSTM(RecurrentLayer):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equations of a step."""
         return self._rule(
-            "a = x·weight_x + h·weight_h + bias\n"
-            "i = σ(a_i), f = σ(a_f), g = tanh(a_g), o = σ(a_o)\n"
-            "c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c')"
+            "a = x·weight_x + h·weight_h + bias\ni = σ(a_i), f = σ(a_f), g = tanh(a_g), o = σ(a_o)\nc' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c')"
         )

@@ -67,8 +67,8 @@ class TransformerBlock(Container):
                  init: Initializer = Glorot(), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip
         where = type(self).__name__
         self._rng = rng = as_rng(rng, where)
-        drops = [Dropout(dropout, rng=rng) if dropout else None for _ in range(3)]
         attention = MultiHeadAttention(features, heads, causal, dropout, mask, init=init, dtype=dtype, rng=rng)
+        drops = [Dropout(dropout, rng=rng) if dropout else None for _ in range(3)]
         self.features, self.heads = attention.features, attention.heads
         self.hidden = 4 * self.features if hidden is None else as_count(hidden, "hidden", where, least=1)
         self.causal, self.dropout, self.norm_first, self.mask = causal, attention.dropout, norm_first, attention.mask

@@ -50,13 +50,13 @@ def as_mask(mask: ArrayLike | None, expected: bool, shape: Shape, where: object)
     >>> as_mask([[True, False]], True, (3, 2), "Attention")
     array([[ True, False]])
     """
-    if mask is None and not expected:
-        return None
-    if mask is None or not expected:
-        message, hint = ("got a mask, expected q, k and v alone", "Make the layer with mask=True.")
+    if mask is None:
         if expected:
-            message, hint = "got q, k and v, expected a mask, too", ""
-        raise ShapeError(message, where=where, hint=hint)
+            raise ShapeError("got q, k and v, expected a mask, too", where=where)
+        return None
+    if not expected:
+        hint = "Make the layer with mask=True."
+        raise ShapeError("got a mask, expected q, k and v alone", where=where, hint=hint)
     mask = as_array(mask, where)
     if mask.dtype != bool:
         message = f"got a mask of {mask.dtype}, expected booleans, True where a query may look"
@@ -81,5 +81,5 @@ def _insertion_into(given: Shape, shape: Shape) -> str:
     if given == (shape[0], shape[-1]):
         return f"If it says which keys of each sample count, write mask[:, {'None, ' * (len(shape) - 2)}:]."
     if given == (shape[0], *shape[2:]):
-        return "If it is the same in all heads, write mask[:, None]."
+        return "If it is the same along axis 1, such as that of heads, write mask[:, None]."
     return ""

@@ -51,6 +51,7 @@ class Row(NamedTuple):
 ROWS = {
     "Shapes": [
         Row("The model expects another number of features.", "nl.Sequential(nl.Affine(4, 2)).forward(x)"),
+        Row("A sequence has more positions than were learned.", "nl.PositionalEmbedding(8, 3).forward(np.ones((2, 9, 3)))"),
         Row("The samples are a flat array.", "nl.Affine(1, 8).forward(np.ones(40))"),
         Row("A target lacks an axis.", "nl.MeanSquaredError().forward(np.ones((6, 1)), np.ones(6))"),
         Row("The model squeezes a batch of one row.", "nl.MeanSquaredError().forward(np.squeeze(np.ones((1, 1))), np.ones((1, 1)))"),
@@ -61,6 +62,8 @@ ROWS = {
         Row("Labels are strings.", 'trainer(nl.SoftmaxCrossEntropy()).fit(x, np.array(["a", "b", "c", "a", "b", "c"]))'),
         Row("A label is out of range, deep in the data.", "trainer(nl.SoftmaxCrossEntropy()).fit(x, np.array([0, 1, 2, 0, 3, 2]))"),
         Row("A row holds NaN.", "trainer(nl.SoftmaxCrossEntropy()).fit(np.where(np.eye(6, 3), np.nan, x)[::-1], labels)"),
+        Row("Ids are stored as floats.", "nl.Embedding(10, 4).forward([[1.0, 2.0]])"),
+        Row("An id is not in the vocabulary.", "nl.Embedding(10, 4).forward([[1, 2], [3, 10]])"),
         Row("Several inputs are passed as a list.", "trainer(nl.SoftmaxCrossEntropy()).fit([x, x[:, :2]], labels)"),
         Row(
             "Numbers are too close for the type of the model.",

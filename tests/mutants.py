@@ -117,6 +117,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/losses/sigmoid_cross_entropy.py  … = product_or_zero(np.where(y ⟦< → <=⟧ 0, t, 1 - t), size) + np.log1…",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
+        "netlib/layers/rotary_encoding.py  half = ⟦self.features // 2 → -(self.features // 2)⟧",  # half the features, counted from the end
     ],
     "Beyond 40 everything is 0 or 1 in every floating type": [
         "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
@@ -132,6 +133,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  if ⟦t % FLUSH_EVERY → -(t % FLUSH_EVERY)⟧ == 0:",
         "netlib/optimizers/schedules.py  …terpolate(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
+        "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
@@ -184,6 +186,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
         "netlib/layers/windows.py  …n tuple((max(n + sum(pad), (p ⟦- → +⟧ 1) * s + span) for n, pad, p,…",
         "netlib/layers/windows.py  …max(n + sum(pad), (p - 1) * s ⟦+ → *⟧ span) for n, pad, p, s, span …",
+        "netlib/parameter.py  MAX_ROWS = ⟦64 → 65⟧",
+        "netlib/parameter.py  …rows] if len(self._grad_rows) ⟦< → <=⟧ MAX_ROWS else [ALL_ROWS]",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
@@ -198,6 +202,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/convolution.py  if in_channels % groups or ⟦out_channels % groups → -(out_channels % groups)⟧:",
         "netlib/layers/windows.py  ….ogrid[:shape[0], :shape[1], :⟦1 → 2⟧]",
         "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
+        "netlib/layers/ids.py  …ro(np.diff(in_order, prepend=-⟦1 → 2⟧))",  # ids are at least 0
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",

@@ -62,7 +62,7 @@ class Embedding(Layer):
     def backward(self, dout: ArrayLike) -> None:
         """Add to the gradient of weight."""
         dout, ids = self.recall(dout)
-        rows, sums = sum_by_id(ids.reshape(-1), dout.reshape(ids.size, self.features))
+        rows, sums = sum_by_id(ids.ravel(), dout.reshape(ids.size, self.features))
         if self.padding is not None:
             sums[rows == self.padding] = 0
         self.weight.add_grad_rows(rows, sums)

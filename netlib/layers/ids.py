@@ -15,9 +15,6 @@ def as_ids(ids: ArrayLike, entries: int, where: object = "") -> Array:
     --------
     >>> as_ids(np.array([[0, 2]], np.uint8), 3)
     array([[0, 2]])
-    >>> as_ids([[0, 2], [3, 1]], 3)
-    Traceback (most recent call last):
-    netlib.errors.InvalidValueError: got the id 3 at index (1, 0), expected 0 to 2 for 3 entries
     """
     ids = as_array(ids, where)
     if ids.dtype.kind not in "iu":
@@ -26,8 +23,9 @@ def as_ids(ids: ArrayLike, entries: int, where: object = "") -> Array:
     if ids.size and not (ids.min() >= 0 and ids.max() < entries):
         index = tuple(np.argwhere((ids < 0) | (ids >= entries))[0].tolist())
         message = f"got the id {ids[index]} at index {index}, expected 0 to {entries - 1} for {entries} entries"
-        raise InvalidValueError(message, where=where)
-    return ids.astype(np.intp, copy=False)
+        hint = "Ids count from 0" + (f": for these, make the layer with entries={int(ids.max()) + 1}." if ids.max() >= entries else ".")
+        raise InvalidValueError(message, where=where, hint=hint)
+    return np.asarray(ids, np.intp)
 
 
 def as_padding(padding: object, entries: int, where: object) -> int | None:
@@ -60,4 +58,4 @@ def sum_by_id(ids: Array, d: Array) -> tuple[Array, Array]:
     order = np.argsort(ids, kind="stable")
     in_order = ids[order]
     starts = np.flatnonzero(np.diff(in_order, prepend=-1))
-    return in_order[starts], np.add.reduceat(d[order], starts, axis=0)
+    return in_order[starts], np.add.reduceat(d.take(order, axis=0), starts, axis=0)

@@ -36,4 +36,4 @@ def angles(start: int, n: int, features: int, base: float) -> Array:
            [2. , 0.2]])
     """
     t, i = np.arange(start, start + n), np.arange((features + 1) // 2)
-    return np.multiply.outer(t, float(base) ** (-2.0 * i / max(features, 1)))
+    return np.multiply.outer(t, float(base) ** (-2.0 * i / features))

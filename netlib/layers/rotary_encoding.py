@@ -32,7 +32,7 @@ class RotaryEncoding(Layer):
     kernel_name = "rotary_encoding"
 
     def __init__(self, features: int, *, base: float = 10000.0, interleaved: bool = False) -> None:
-        self.features = as_count(features, "features", "RotaryEncoding", least=1)
+        self.features = as_count(features, "features", "RotaryEncoding", least=2)
         if self.features % 2:
             raise InvalidValueError(f"features is {features}, expected an even number", where="RotaryEncoding")
         self.base, self.interleaved = as_number(base, "base", "RotaryEncoding", least=1), bool(interleaved)
@@ -55,7 +55,7 @@ class RotaryEncoding(Layer):
 
     def _waves(self, start: int, x: Array) -> tuple[Array, Array]:
         a = angles(start, x.shape[-2], self.features, self.base)
-        return np.cos(a).astype(x.dtype, copy=False), np.sin(a).astype(x.dtype, copy=False)
+        return np.asarray(np.cos(a), x.dtype), np.asarray(np.sin(a), x.dtype)
 
     def _turn(self, x: Array, cos: Array, sin: Array) -> Array:
         half = self.features // 2

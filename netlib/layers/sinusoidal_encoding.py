@@ -52,6 +52,6 @@ class SinusoidalEncoding(Layer):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return x + e, where a cosine is a sine a quarter of a turn ahead."""
         i = f"arange({self.features})"
-        rate = format_number(2 * math.log(10000) / self.features / 2)
+        rate = format_number(math.log(10000) / self.features)
         waves = f"t = column(arange({output[-2]})), w = exp(−{rate} ({i} − odd)), odd = (1 − cos({format_number(math.pi)} {i})) / 2"
         return f"y = x + sin(t ⊙ w + {format_number(math.pi / 2)} odd), where {waves}\ndx = dy"

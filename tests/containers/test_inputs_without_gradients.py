@@ -331,3 +331,36 @@ def test_training_is_recorded_stopped_at_bad_numbers_and_resumed(tmp_path):
     whole[0].weight.value[3] = np.nan
     with pytest.raises(nl.NonFiniteError, match=r"0\.weight|Sequential\[0\]"):
         trainer_of(whole).fit(*sentences(), progress=False)
+
+
+class Lookup(nl.Layer):
+    """What a user writes without knowing of `n_nondifferentiable_inputs`."""
+
+    def __init__(self):
+        self.weight = nl.Parameter(np.random.default_rng(0).normal(size=(5, 4)))
+
+    def forward(self, ids):
+        ids = self.ids = np.array(ids)
+        return self.weight.value[ids]
+
+    def backward(self, dout):
+        if not hasattr(self, "ids"):
+            raise nl.OrderError("backward came before any forward", where=self)
+        if dout.shape != (*self.ids.shape, 4):
+            raise nl.ShapeError(f"got dout of shape {dout.shape}, expected {(*self.ids.shape, 4)}", where=self)
+        np.add.at(self.weight.grad, self.ids, dout)
+
+
+def test_a_users_embedding_that_returns_nothing_is_used_as_netlibs():
+    theirs, ours = Lookup(), nl.Embedding(5, 4, dtype=np.float64)
+    ours.weight.value = theirs.weight.value
+    check_layer(theirs, draw_ids())
+    models = [nl.Sequential(layer, nl.Affine(4, 2, rng=0, dtype=np.float64)) for layer in (theirs, ours)]
+    for _ in range(3):
+        assert_equal(*(results(model, [draw_ids()]) for model in models))
+    assert models[0].summary((4, 3)).parameters == models[1].summary((4, 3)).parameters == 30
+    assert nl.check_gradients(models[0], draw_ids()).ok
+    ids, x = nl.Input("ids"), nl.Input("x")
+    graph = nl.Graph([ids, x], [Lookup()(ids) * x])
+    graph.forward(draw_ids(), np.ones((4, 3, 4)))
+    assert graph.backward(np.ones((4, 3, 4)))[0] is None

@@ -274,6 +274,27 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
 
 
+def test_an_embedding_is_a_product_with_one_hot_rows():
+    def lines(layer, *shape):
+        return rule_of(layer, [shape], layer.forward(np.zeros(shape, int)).shape).splitlines()
+
+    assert lines(nl.Embedding(5, 3), 4) == ["y = onehot(ids, 5)·weight", "dweight = onehot(ids, 5)ᵀ·dy"]
+    assert lines(nl.Embedding(5, 3, padding=2), 4) == [
+        "y = onehot(ids, 5)·weight ⊙ column([ids ≠ 2])",
+        "dweight = onehot(ids, 5)ᵀ·(dy ⊙ column([ids ≠ 2]))",
+    ]
+    assert lines(nl.Embedding(5, 3), 2, 4)[1] == "dweight = onehot(i, 5)ᵀ·g, where i = (ids, reshaped to 8), g = (dy, reshaped to 8×3)"
+
+
+def test_a_learned_position_says_which_rows_it_takes_only_if_they_are_not_all():
+    assert lines_of(nl.PositionalEmbedding(3, 2), (4, 3, 2)) == ["y = x + weight", "dx = dy", "dweight = sum[axis=0](dy)"]
+    assert lines_of(nl.PositionalEmbedding(5, 2), (3, 2)) == [
+        "y = x + (weight, piece 0:3 along axis 0)",
+        "dx = dy",
+        "dweight = pad[widths=0:2×0](dy)",
+    ]
+
+
 def test_a_convolution_says_what_it_is_and_only_the_options_that_it_has():
     assert lines_of(nl.Conv2d(1, 2, 3, rng=0), (1, 1, 4, 5)) == [
         "y = conv(x, weight) + bias[:, None, None]",

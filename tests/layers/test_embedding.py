@@ -41,6 +41,15 @@ def test_sums_of_whole_numbers_are_exact():
     assert embedding.weight.grad.ravel().tolist() == [1, 0, 0, 0, 0, 40_000, 0, 0, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [nl.Embedding, nl.PositionalEmbedding])
+def test_rows_are_normal_numbers_of_variance_1_at_first_as_pytorchs_are(kind):
+    value = kind(1_000, 100, rng=0).weight.value
+    assert value.dtype == np.float32
+    assert abs(value.mean()) < 0.01
+    assert abs(value.std() - 1) < 0.01
+    assert np.array_equal(kind(4, 3, init=nl.Zeros()).weight.value, np.zeros((4, 3)))
+
+
 # ---- padding -------------------------------------------------------------------------------------
 
 
@@ -121,11 +130,19 @@ def test_ids_of_any_integer_type_give_the_same(dtype):
 def test_a_negative_or_too_large_id_is_named_with_its_place_and_the_number_of_entries(ids, id, index):
     embedding = nl.Embedding(4, 2)
     with pytest.raises(
-        nl.InvalidValueError, match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries$"
+        nl.InvalidValueError,
+        match=rf"^Embedding\(4, 2\): got the id {id} at index {index}, expected 0 to 3 for 4 entries\. Ids count from 0",
     ):
         embedding.forward(ids)
     with pytest.raises(nl.OrderError):
         embedding.backward(np.ones(2))
+
+
+def test_the_message_names_the_number_of_entries_that_all_ids_need():
+    with pytest.raises(nl.InvalidValueError, match=r"Ids count from 0: for these, make the layer with entries=10\.$"):
+        nl.Embedding(4, 2).forward([4, 9])
+    with pytest.raises(nl.InvalidValueError, match=r"Ids count from 0\.$"):
+        nl.Embedding(4, 2).forward([3, -1])
 
 
 @pytest.mark.parametrize("ids", [np.array([0.0, 1.0]), [0.5], np.array([True, False]), np.float32(1)])

@@ -94,6 +94,14 @@ def test_the_product_of_a_query_and_a_key_depends_on_their_distance_alone(interl
     assert np.allclose(np.linalg.norm(turned_q, axis=-1), np.linalg.norm(q))
 
 
+def test_angles_fall_from_pair_to_pair_by_a_power_of_10000_or_of_the_base():
+    x = np.tile([0.0, 1, 0, 0], (3, 1))
+    assert np.allclose(nl.RotaryEncoding(4).forward(x)[2], [0, math.cos(0.02), 0, math.sin(0.02)], rtol=1e-14, atol=0)
+    assert np.allclose(nl.RotaryEncoding(4, base=1).forward(x)[2], [0, math.cos(2), 0, math.sin(2)])
+    with pytest.raises(nl.InvalidValueError, match=r"base is 0\.5, expected a finite number of at least 1"):
+        nl.RotaryEncoding(4, base=0.5)
+
+
 def test_an_odd_number_of_features_has_no_pairs():
     with pytest.raises(nl.InvalidValueError, match=r"^RotaryEncoding: features is 5, expected an even number$"):
         nl.RotaryEncoding(5)

@@ -136,6 +136,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
+        "netlib/layers/recurrent_layer.py  starts = [⟦ → -⟧np.zeros((n, self._n_passes, s…",
+        "netlib/layers/recurrent_layer.py  …hape)) for each in dends] or [⟦ → -⟧np.zeros(shape, self.dtype) fo…",
+        "netlib/layers/recurrent_layer.py  return (⟦ → -⟧np.zeros((n, len(order.rows), …",
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
         "netlib/kernels/constants.py  return ⟦ → -⟧np.zeros((), dtype)",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
@@ -143,6 +146,11 @@ KNOWN: dict[str, list[str]] = {
         "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
         "netlib/layers/global_pooling.py  dx = ⟦ → -⟧np.zeros((*shape[:2], math.pro…",
+        "netlib/layers/recurrent.py  return (x, [⟦ → -⟧np.zeros((len(x), size), x.dty…",
+    ],
+    "Any seed serves": [
+        "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
+        "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
     ],
     "A vector transposed is itself": [
         "netlib/kernels/bias_relu.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",
@@ -156,10 +164,14 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
     "The same axis, counted from the end": [
+        "netlib/layers/recurrent_layer.py  …p.concatenate(h_of_last, axis=⟦ → -⟧1))",
+        "netlib/layers/recurrent_layer.py  …, len(self._directions), axis=⟦2 → -1⟧)",
+        "netlib/layers/recurrent_layer.py  y = np.concatenate(ys, axis=⟦2 → -1⟧) if self.bidirectional else y…",
         "netlib/layers/adaptive_pooling.py  …_axis(candidates, place, axis=⟦2 → -1⟧)[..., 0]",
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
     ],
     "NumPy takes every negative length for the unknown one": [
+        "netlib/layers/recurrent_layer.py  return weight.reshape(-⟦1 → 2⟧, self.n_gates, self.hidden_fe…",
         "netlib/layers/lstm.py  da = da.reshape(4, -⟦1 → 2⟧, self.hidden_features)",
         "netlib/layers/gru.py  du = du.reshape(3, -⟦1 → 2⟧, self.hidden_features)",
         "netlib/kernels/softmax_cross_entropy.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
@@ -171,6 +183,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/convolution.py  y += self.bias.value.reshape(-⟦1 → 2⟧, *(1,) * self.axes)",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/layers/recurrent_layer.py  ….dtype = self._parameters('')[⟦0 → 1⟧].dtype",
+        "netlib/layers/recurrent_layer.py  …roll_backward, input_gradient=⟦False → True⟧)",
+        "netlib/layers/recurrent_layer.py  …nds], input_gradient or layer ⟦> → >=⟧ 0)",
         "netlib/kernels/total.py  if terms.size ⟦< → <=⟧ 100:",
         "netlib/kernels/total.py  if terms.size ⟦< → >=⟧ 100:",
         "netlib/kernels/total.py  if terms.size < ⟦100 → 101⟧:",
@@ -206,6 +221,10 @@ KNOWN: dict[str, list[str]] = {
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",
+        "netlib/layers/recurrent_layer.py  …for each in zip(*ends, strict=⟦True → False⟧)]",
+        "netlib/layers/recurrent_layer.py  …n zip(dstarts, dstart, strict=⟦True → False⟧):",
+        "netlib/layers/recurrent_layer.py  …lf._directions, parts, strict=⟦True → False⟧), layer * len(parts)):",
+        "netlib/layers/recurrent_layer.py  …ers(suffix)[0].value), strict=⟦True → False⟧):",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
         "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_rows
-from .recurrent_layer import RecurrentLayer, States, join_gates, room_for_steps, swap_steps
+from .recurrent_layer import RecurrentLayer, States, room_for_steps, swap_steps
 
 
 class LSTM(RecurrentLayer):
@@ -91,7 +91,7 @@ class LSTM(RecurrentLayer):
             dc_t *= f
             np.sum(da[:, t, :live] @ weight_h_transposed, axis=0, out=dh_t)
         da = da.reshape(4, -1, self.hidden_features)
-        weight_x.add_grad(join_gates(as_rows(x).T @ da))
-        weight_h.add_grad(join_gates(as_rows(h[:-1]).T @ da))
+        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=1))
+        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ da, axis=1))
         bias.add_grad(da.sum(axis=1).ravel())
         return self._input_gradient(suffix, x, da) if input_gradient else None, (dh, dc)

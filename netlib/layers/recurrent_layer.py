@@ -212,7 +212,8 @@ class RecurrentLayer(Layer):
         if self.return_sequences:
             y = order.unsort(y)
         else:
-            y = states[0][:, -len(self._directions) :].copy().reshape(n, len(self._directions) * self.hidden_features)
+            h_of_last = [h for h, *_ in ends[-len(self._directions) :]]
+            y = order.unsort_states(np.concatenate(h_of_last, axis=1))
         return y, [each.reshape(self._state_shape(n)) for each in states], (order, kept, scales, has_states)
 
     def _run_backward(self, dout: Any, kept: Sequence[Any], unroll_backward: UnrollBackward, input_gradient: bool = True) -> Any:
@@ -225,13 +226,11 @@ class RecurrentLayer(Layer):
         dstarts = [np.empty_like(each) for each in dends]
         for layer in reversed(range(self.layers)):
             dxs = []
-            for d, direction in enumerate(self._directions):
-                i = layer * len(self._directions) + d
-                part = dy[..., d * self.hidden_features : (d + 1) * self.hidden_features]
-                part = order.flip(part) if direction else part
-                dx, dstart = unroll_backward(
-                    _suffix(layer, direction), part, [each[:, i] for each in dends], kept[i], input_gradient or layer > 0
-                )
+            parts = np.split(dy, len(self._directions), axis=2)
+            for i, (direction, part) in enumerate(zip(self._directions, parts, strict=True), layer * len(parts)):
+                d = order.flip(part) if direction else part
+                dend, needs_dx = [each[:, i] for each in dends], input_gradient or layer > 0
+                dx, dstart = unroll_backward(_suffix(layer, direction), d, dend, kept[i], needs_dx)
                 for whole, each in zip(dstarts, dstart, strict=True):
                     whole[:, i] = each
                 if dx is not None:
@@ -337,15 +336,6 @@ def room_for_steps(state: Array, steps: int) -> Array:
     states = np.empty((steps + 1, *state.shape), state.dtype)
     states[0] = state
     return states
-
-
-def join_gates(weight: Array) -> Array:
-    """Return the blocks (gates, rows, hidden) side by side: (rows, gates·hidden).
-
-    >>> join_gates(np.zeros((4, 3, 2))).shape
-    (3, 8)
-    """
-    return weight.swapaxes(0, 1).reshape(weight.shape[1], weight.shape[0] * weight.shape[2])
 
 
 def _suffix(layer: int, direction: str) -> str:

@@ -254,7 +254,10 @@ def test_forward_next_goes_on_from_the_states(make):
             parts, past = [], None
             for inputs in (first, [x[:, 2:3]], [x[:, 3:]]):
                 outputs, past = layer.forward_next(past, *inputs)
-                parts.append(as_tuple(outputs)[0])
+                assert isinstance(outputs, tuple) == layer.return_state
+                y_of_part, *states = as_tuple(outputs)
+                assert all(map(np.array_equal, states, past))
+                parts.append(y_of_part)
             assert np.allclose(np.concatenate(parts, axis=1), expected, rtol=1e-13, atol=1e-15)
     for options in [{"bidirectional": True}, {"return_sequences": False}, {"lengths": True}]:
         assert make(3, 2, **options).forward_next(None, x) is NotImplemented
@@ -299,6 +302,11 @@ def test_dropout_lies_between_layers_and_nowhere_else():
     assert np.array_equal(two.eval().forward(x), plain.forward(x))
     first, second = (nl.LSTM(3, 50, layers=2, dropout=0.9, rng=7).forward(x) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_each_gap_between_layers_has_a_mask_of_its_own_and_backward_uses_it():
+    layer = nl.RNN(3, 8, layers=4, dropout=0.5, nonlinearity="relu", dtype="float64", rng=0)
+    assert nl.check_gradients(layer, numbers(2, 3, 3)).ok
 
 
 # ---- settings and errors -------------------------------------------------------------------------
@@ -533,6 +541,14 @@ def test_a_users_cell_is_run_over_time_and_keeps_every_rule():
     with pytest.raises(nl.InvalidValueError, match=r"does not say the size of its states.*cell\.hidden_features"):
         nl.Recurrent(cell).forward(numbers(3, 4, 2))
     layer = nl.Recurrent(cell, return_state=True)
+    for sizes in (None, (2, 2), ("2",)):
+        cell.hidden_features = sizes
+        with pytest.raises(nl.InvalidValueError, match="an int, or a tuple with one for each state"):
+            layer.forward(numbers(3, 4, 2))
+    pair = Pair()
+    pair.hidden_features = 2, None
+    with pytest.raises(nl.InvalidValueError, match="an int, or a tuple with one for each state"):
+        nl.Recurrent(pair).forward(numbers(3, 4, 2))
     cell.hidden_features = 2
     x = numbers(3, 4, 2)
     y, h = layer.forward(x)

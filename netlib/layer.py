@@ -525,6 +525,11 @@ class Layer:
         """Return the attributes without the caches: a pickle holds the model, not the data."""
         return {key: value for key, value in list(self.__dict__.items()) if key not in CACHES}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the attributes, with NumPy's own objects for types, which pickles do not keep."""
+        own = {key: np.dtype(value.str) for key, value in state.items() if isinstance(value, np.dtype)}
+        self.__dict__.update(state | own)
+
     def __repr__(self) -> str:
         return call_text(self)
 

@@ -213,6 +213,10 @@ class Parameter:
             grad[...] = self._grad
         self._value, self._grad, self._grad_is_public, self._grad_rows = value, grad, False, None
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, with_own_type(value) if isinstance(value, np.ndarray) else value)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         twin = Parameter(self._value, self.trainable)
         twin._is_frozen = self._is_frozen
@@ -259,6 +263,9 @@ class Buffer:
         buffer._value = value
         return buffer
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self._value = with_own_type(state[1]["_value"])
+
     def adopt(self, value: Array) -> None:
         """Use `value` itself from now on, without a copy.
 
@@ -288,3 +295,16 @@ class Buffer:
 
     def __repr__(self) -> str:
         return f"Buffer(shape={self.shape}, dtype={self.dtype})"
+
+
+def with_own_type(array: Array) -> Array:
+    """Return an unpickled array with NumPy's own object for its type, which is not pickled.
+
+    Fused operations compare types by identity.
+
+    >>> import pickle
+    >>> array = pickle.loads(pickle.dumps(np.ones(2)))
+    >>> array.dtype is np.dtype(float), with_own_type(array).dtype is np.dtype(float)
+    (False, True)
+    """
+    return array.view(np.dtype(array.dtype.str))

@@ -526,3 +526,11 @@ def test_a_tied_copy_of_a_users_layer_shares_what_is_learned_and_nothing_that_is
 def test_multiply_adds_are_those_of_the_matrix_products(layer, shapes, count):
     found = layer.multiply_adds(*shapes)
     assert (type(found), found) == (int, count)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copied", "pickled"])
+def test_a_copy_has_numpys_own_types_by_which_fused_operations_tell_them(copied):
+    model = copied(nl.Sequential(nl.Affine(2, 3, rng=0), nl.BatchNorm(3), nl.LSTM(3, 2, rng=1)))
+    types = [each.value.dtype for each in (*model.parameters().values(), *model.buffers().values())]
+    types += [each.grad.dtype for each in model.parameters().values()] + [layer.dtype for layer in model if hasattr(layer, "dtype")]
+    assert {id(dtype) for dtype in types} == {id(np.dtype(np.float32))}

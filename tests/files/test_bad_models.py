@@ -145,7 +145,9 @@ def test_a_newer_format_is_refused_by_its_number(suffix, tmp_path):
 def test_files_of_every_version_are_read_for_ever(version, suffix):
     loaded = nl.load(make.FOLDER / f"version-{version}{suffix}", classes=[make.Scale])
     with np.load(make.FOLDER / f"version-{version}-outputs.npz") as outputs:
-        np.testing.assert_allclose(loaded.predict(make.X), outputs["predicted"], rtol=1e-6)  # another BLAS or kernel, another rounding, in float32
+        np.testing.assert_allclose(
+            loaded.predict(make.X), outputs["predicted"], rtol=1e-6
+        )  # another BLAS or kernel, another rounding, in float32
         np.testing.assert_allclose(loaded.forward(make.X), outputs["trained"], rtol=1e-6)
     assert loaded[4].calls == 3
     assert [path for path, each in loaded.parameters().items() if not each.trainable] == ["1.layer.0.weight", "1.layer.0.bias"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import netlib as nl
 
 PICTURES = Path(__file__).parent
-PAGES = [PICTURES.parent / "chapter-in-pictures.md", PICTURES.parent / "gallery.md"]
+PAGES = [PICTURES.parent / f"{name}.md" for name in ("chapter-in-pictures", "gallery", "backpropagation-through-time", "attention")]
 
 
 def drawings(page: Path) -> Iterator[tuple[str, nl.Drawing]]:

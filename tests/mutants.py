@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [
-    "netlib/erf.py",
+    "netlib/normal.py",
     "netlib/generation.py",
     "netlib/parameter.py",
     *(f"netlib/containers/{name}.py" for name in ("incremental", "memory", "plan", "planning", "program")),
@@ -41,7 +41,7 @@ FILES = [
     ),
 ]
 CONCERNED = {  # which tests come first
-    "netlib/erf.py": ("tests/test_erf.py", "tests/layers/test_gelu.py"),
+    "netlib/normal.py": ("tests/test_normal.py", "tests/layers/test_gelu.py"),
     "netlib/generation.py": ("tests/test_generation.py",),
     "netlib/containers/incremental.py": ("tests/test_generation.py",),
     "netlib/parameter.py": (
@@ -108,9 +108,6 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
-        "netlib/erf.py  near, far = (size ⟦<= → <⟧ 0.46875, size > 4)",
-        "netlib/erf.py  … far = (size <= 0.46875, size ⟦> → >=⟧ 4)",
-        "netlib/erf.py  mirrored = (x ⟦< → <=⟧ 0) & ~near",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
         "netlib/layers/elu.py  …turn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
@@ -125,9 +122,6 @@ KNOWN: dict[str, list[str]] = {
     ],
     "An even function, or a quotient of two: the sign cancels": [
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
-        "netlib/erf.py  above, below = (⟦ → -⟧np.polyval(np.asarray(c, x.dty…",
-        "netlib/erf.py  exact = ⟦np.trunc(x * 16) / 16 → -(np.trunc(x * 16) / 16)⟧",
-        "netlib/erf.py  exact = np.trunc(⟦x * 16 → -(x * 16)⟧) / 16",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
         "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
         "netlib/optimizers/flat.py  if ⟦t % FLUSH_EVERY → -(t % FLUSH_EVERY)⟧ == 0:",
@@ -160,7 +154,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  total += float(np.dot(flat, ⟦flat → flat.T⟧))",
     ],
     "No floating type has 3 bytes": [
-        "netlib/erf.py  …east_1d(x if dtype.itemsize > ⟦2 → 3⟧ else x.astype(np.float32))",
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
     "The same axis, counted from the end": [

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ..arrays import Array, ArrayLike, as_floats
-from ..erf import erfc
 from ..errors import InvalidValueError
 from ..layer import Layer
+from ..normal import normal
 from ..underflow import ignore_underflow
 from .rules import Shape, Shapes, format_number
 from .sigmoid import sigmoid
@@ -19,7 +19,7 @@ SCALE, CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 class GELU(Layer):
     """``y = x Φ(x)`` with the normal distribution function Φ (Hendrycks and Gimpel, 2016).
 
-    With the density φ = Φ': ∂y/∂x = Φ(x) + x φ(x), where Φ(x) = erfc(-x / √2) / 2 and
+    With the density φ = Φ': ∂y/∂x = Φ(x) + x φ(x), where Φ(x) = (1 + erf(x / √2)) / 2 and
     φ(x) = exp(-x² / 2) / √(2π).
 
     ``approximate="tanh"`` replaces Φ(x) by (1 + tanh(u / 2)) / 2 = σ(u), the sigmoid of
@@ -51,8 +51,7 @@ class GELU(Layer):
             below = sigmoid(SCALE * near * (1 + square))
             density = below * (1 - below) * (SCALE * (1 + 3 * square))
         else:
-            below = erfc(near * -math.sqrt(0.5)) / 2
-            density = np.exp(near * near * -0.5) / math.sqrt(2 * math.pi)
+            below, density = normal(near)
         return self.remember(x * below, below + near * density)
 
     @ignore_underflow

@@ -27,6 +27,7 @@ def way(request, monkeypatch):
 
     if request.param == "on two cores":
         monkeypatch.setattr(division, "count_cores", lambda: 2)
+        monkeypatch.setattr(division, "is_loaded", lambda: True)
         monkeypatch.setattr(division, "MIN_WORK", 0)
         monkeypatch.setattr(division, "MIN_REUSE", 0)
     monkeypatch.setattr(Plans, "_find", (lambda plans, inputs: (plans._unfused, None)) if request.param == "layer by layer" else by_plan)

@@ -22,6 +22,7 @@ def compiled():
 def way(monkeypatch):
     """Divide every plan that can be divided, in place of the three ways of conftest.py."""
     monkeypatch.setattr(division, "count_cores", lambda: 3)
+    monkeypatch.setattr(division, "is_loaded", lambda: True)
     monkeypatch.setattr(division, "MIN_WORK", 0)
     monkeypatch.setattr(division, "MIN_REUSE", 0)
 

@@ -1,4 +1,4 @@
-"""Every test of containers runs three times: layer by layer, by the plan for shapes seen before, and divided among two cores."""
+"""Every test of containers runs layer by layer, and by the plan for shapes seen before; the exhaustive run also divides among cores."""
 
 import contextlib
 import copy
@@ -10,7 +10,7 @@ from netlib.containers.planning import Plans
 from netlib.containers.program import Program
 
 
-@pytest.fixture(autouse=True, params=["layer by layer", "by plan", "on two cores"])
+@pytest.fixture(autouse=True, params=["layer by layer", "by plan", pytest.param("on two cores", marks=pytest.mark.exhaustive)])
 def way(request, monkeypatch):
     """Let plans come into use at the first forward, or never, and divide them where possible, or where it is worth it."""
     find = Plans._find

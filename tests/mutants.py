@@ -32,7 +32,7 @@ FILES = [
     "netlib/normal.py",
     "netlib/generation.py",
     "netlib/parameter.py",
-    *(f"netlib/containers/{name}.py" for name in ("incremental", "memory", "plan", "planning", "program")),
+    *(f"netlib/containers/{name}.py" for name in ("division", "incremental", "memory", "plan", "planning", "program")),
     *sorted(
         str(p.relative_to(ROOT))
         for room in ("kernels", "layers", "losses", "optimizers")
@@ -44,6 +44,7 @@ CONCERNED = {  # which tests come first
     "netlib/normal.py": ("tests/test_normal.py", "tests/layers/test_gelu.py"),
     "netlib/generation.py": ("tests/test_generation.py",),
     "netlib/containers/incremental.py": ("tests/test_generation.py",),
+    "netlib/containers/division.py": ("tests/containers/test_division.py", "tests/containers/test_stale.py"),
     "netlib/parameter.py": (
         "tests/test_gradient_of_rows.py",
         "tests/optimizers/",

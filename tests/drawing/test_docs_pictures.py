@@ -27,7 +27,8 @@ def without_heat(svg):
 
 
 def matrix(rows):
-    return np.array([[float(number) for number in row.split()] for row in rows])
+    """Read rows of numbers, or those of a large array: its minimum, mean and maximum."""
+    return np.array([[float(number) for number in row.replace("…", "").split()] for row in rows])
 
 
 def at_wires(name):
@@ -167,6 +168,34 @@ def test_the_xor_net_knows_xor():
 def test_a_value_used_twice_gets_the_sum():
     at = at_wires("fan-out")
     assert (at["a"][1], at["a(1)"][1], at["a(2)"][1]) == (4, 2, 2)
+
+
+def test_each_weight_of_the_rnn_gets_the_sum_over_its_three_steps():
+    at = at_wires("rnn-steps")
+    assert [at[h][0] for h in ("h1", "h2", "h3")] == [1, 4, 11]
+    assert [at[h][1] for h in ("h1", "h2", "h3")] == [4, 2, 1]
+    assert [at[f"weight_x({t})"][1] for t in (1, 2, 3)] == [1 * 4, 2 * 2, 3 * 1]
+    assert [at[f"weight_h({t})"][1] for t in (1, 2, 3)] == [0 * 4, 1 * 2, 4 * 1]
+    assert [at[name][1] for name in ("weight_x", "weight_h", "B")] == [11, 6, 7]
+
+
+def test_the_lstm_has_its_gates_and_both_states_in_each_of_three_steps():
+    at = at_wires("lstm-steps")
+    assert {f"{name}{t}" for name in "ifgoch" for t in (1, 2, 3)} <= at.keys()
+    for t in (1, 2, 3):
+        i, f, g, o, c, h, c_before = (at[name][0] for name in (f"i{t}", f"f{t}", f"g{t}", f"o{t}", f"c{t}", f"h{t}", f"c{t - 1}"))
+        np.testing.assert_allclose(c, f * c_before + i * g, atol=2e-4)
+        np.testing.assert_allclose(h, o * np.tanh(c), atol=2e-4)
+
+
+def test_the_attention_head_is_that_worked_by_hand():
+    at = at_wires("attention-head")
+    np.testing.assert_array_equal(at["P"][0], [[1, 0], [0.25, 0.75]])
+    np.testing.assert_array_equal(at["Y"][0], [[4], [7]])
+    np.testing.assert_array_equal(at["P"][1], [[0, 0], [4, 8]])
+    np.testing.assert_array_equal(at["S"][1], [[0, 0], [-0.75, 0.75]])
+    np.testing.assert_array_equal(at["v"][1], [[0.25], [0.75]])
+    np.testing.assert_array_equal(at["q"][1], [[0], [0.824]])  # 0.75 log 3
 
 
 def test_the_readme_shows_the_picture_whose_code_stands_there(drawings):

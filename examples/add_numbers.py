@@ -1,9 +1,10 @@
 """A transformer learns to add two numbers of up to three digits.
 
 It reads a text such as " 12+345=" and continues it with the digits of the sum, the last digit
-first: "7530" stands for 0357. In this order each digit needs only the two digits of its place and
-a carry, which the digits already written tell; in the usual order the first digit would depend on
-all the others. It is tested on pairs that never occur in training, in neither order of the numbers.
+first: "7530" stands for 0357. In this order each digit needs only those of its own place and a
+carry, which shows in the digits of the place before; in the usual order, the first digit would
+depend on all the others. It is tested on pairs of numbers that never occur in training, in neither
+order.
 """
 
 from __future__ import annotations
@@ -88,10 +89,11 @@ def save_picture(file: str, model: nl.Sequential, ids: np.ndarray) -> None:
     """
     from matplotlib.figure import Figure
 
+    tokens = ["␣" if i == CHARACTERS.index(" ") else CHARACTERS[i] for i in ids[:-1]]
     paths = [f"{i}.attention" for i, layer in enumerate(model) if isinstance(layer, nl.TransformerBlock)]
     figure = Figure(figsize=(14, 4 * len(paths)), layout="constrained")
     for path, ax in zip(paths, figure.subplots(len(paths), squeeze=False)[:, 0], strict=True):
-        nl.plot.attention(model, ids[np.newaxis, :-1], path=path, tokens=[CHARACTERS[i] for i in ids[:-1]], ax=ax)
+        nl.plot.attention(model, ids[np.newaxis, :-1], path=path, tokens=tokens, ax=ax)
     figure.savefig(file)
 
 

@@ -18,7 +18,7 @@ import netlib as nl
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cell", choices=["GRU", "LSTM", "RNN"], default="GRU", help="kind of the layer (default: %(default)s)")
+    parser.add_argument("--cell", choices=["LSTM", "GRU", "RNN"], default="LSTM", help="kind of the layer (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=16, help="features of the state (default: %(default)s)")
     parser.add_argument("--strings", type=int, default=4000, help="number of strings to train on (default: %(default)s)")
     parser.add_argument("--train-length", type=int, default=10, help="bits of the longest string in training (default: %(default)s)")

@@ -105,9 +105,8 @@ def save_picture(file: str, seen: np.ndarray, true: np.ndarray, forecasts: dict[
         left.plot(steps, forecast, label=name)
         right.semilogy(steps, errors[name], label=name)
     left.set(title="a forecast of held-out values", xlabel="steps ahead")
-    left.legend(loc="upper left")
     right.set(title="root of the mean squared error", xlabel="steps ahead")
-    right.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.savefig(file)
 
 

@@ -43,3 +43,10 @@ def test_the_weights_are_on_an_edge_with_their_gradient():
 def test_with_a_mask_or_dropout_it_stays_one_node(layer):
     inputs = [RNG.normal(size=(3, 2)) for _ in range(3)] + [np.ones((3, 3), bool)] * layer.mask
     assert open_layer(layer, inputs) is None
+
+
+def test_a_model_is_opened_though_the_bias_of_the_keys_has_a_gradient_of_rounding_errors():
+    layer = nl.MultiHeadAttention(4, 2, causal=True, rng=0)
+    picture = nl.draw(layer, RNG.normal(size=(1, 6, 4)).astype(np.float32), detail="nodes").picture
+    (p,) = [wire for wire in picture.wires if wire.name == "P"]
+    assert p.value.shape == (1, 2, 6, 6)

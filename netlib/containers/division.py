@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MIN_WORK = 50_000_000
 """The multiply-adds of a forward from which on it is worth waking other cores."""
-MIN_REUSE = 1000
+MIN_REUSE = 500
 """The multiply-adds for each parameter from which on it is worth adding up gradients."""
 ROWWISE = frozenset({"flatten", "identity"})
 """The kernel names of layers without a fused kernel that treat samples one by one."""
@@ -189,7 +189,7 @@ def _copy_program(program: Program, parameters: dict[int, tuple[Parameter, Param
     If `parameters` is a dict, they have gradients of their own, and it collects them.
     """
     twin = copy.copy(program)
-    twin.exposed = program.exposed.difference(range(program.n_inputs))  # inputs are copies already
+    twin.exposed = program.exposed.difference(range(program.n_inputs), program.outputs)  # both are copied
     steps = {id(step): _copy_step(step, parameters, twin) for step in program.steps}
     twin.steps = [steps[id(step)] for step in program.steps]
     twin.groups = []

@@ -118,7 +118,7 @@ class WorkArrays:
 
     def _reuses_value(self, slot: int) -> bool:
         readers = self._readers.get(slot, [])
-        is_inner = slot not in self._program.outputs and self.is_fused(slot)
+        is_inner = slot not in self._program.exposed and self.is_fused(slot)
         return is_inner and all(fusion is not None for _, fusion in readers)
 
     def _reuses_gradient(self, slot: int) -> bool:

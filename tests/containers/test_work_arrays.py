@@ -27,7 +27,9 @@ def work_arrays(*pieces, sizes=(), outputs=None, shape=None):
         SimpleNamespace(sources=sources, target=i, targets=(i,), kernel="" if name == UNNAMED else "named")
         for i, (name, *sources) in enumerate(pieces, start=1)
     ]
-    program = SimpleNamespace(steps=steps, n_inputs=1, outputs=outputs or (len(steps),))
+    outputs = outputs or (len(steps),)
+    exposed = {0, *outputs} | {step.target for step in steps if not step.kernel}
+    program = SimpleNamespace(steps=steps, n_inputs=1, outputs=outputs, exposed=exposed)
     specs = {slot: Spec(shape or (4, size), np.dtype("f8")) for slot, size in enumerate(sizes or [3] * (len(steps) + 1))}
     return WorkArrays(program, [(FUSIONS.get(name), (step,)) for (name, *_), step in zip(pieces, steps, strict=True)], specs)
 

@@ -159,9 +159,9 @@ def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Pl
 def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
     """Return whether each sample of each value depends on that sample of the inputs alone."""
     for group in program.groups:
-        fusion = group.fusion
-        if fusion is not None and fusion.fits(group.layers, *[specs[slot] for slot in group.sources]):
-            is_rowwise = all(len(specs[slot].shape) >= fusion.separates_samples_from for slot in group.sources)
+        fusion, xs = group.fusion, [specs[slot] for slot in group.sources]
+        if fusion is not None and fusion.fits(group.layers, *xs):
+            is_rowwise = fusion.separates_samples(group.layers, *xs)
         else:
             is_rowwise = all(step.kernel in ROWWISE for step in group.steps)
         if not is_rowwise:

@@ -174,11 +174,26 @@ def test_a_replaced_parameter_is_used():
 
 
 def test_layers_that_mix_samples_are_not_divided():
-    for layer in (nl.BatchNorm(3, dtype=np.float64), nl.Softmax(axis=0), nl.Sum(axis=0, keepdims=True)):
+    over_all = nl.LayerNorm((N, 3), dtype=np.float64)  # axis 0 is one of those over which it takes the mean
+    for layer in (nl.BatchNorm(3, dtype=np.float64), nl.Softmax(axis=0), nl.Sum(axis=0, keepdims=True), over_all):
         model = nl.Sequential(nl.Affine(4, 3, rng=0, dtype=np.float64), layer, nl.Affine(3, 3, rng=0, dtype=np.float64))
         for _ in range(3):
             model.forward(batch()[0])
         assert not isinstance(plan_of(model), division.DividedPlan)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_divided"), [((2, 1, 5, 5), True), ((2, 2, 5, 5), True), ((2, 5, 5), False), ((5, 5), False), ((1, 1, 5, 5), False)]
+)
+def test_a_mask_is_divided_only_if_its_first_axis_is_that_of_the_samples(shape, is_divided):
+    rng = np.random.default_rng(0)
+    x, mask = rng.normal(size=(2, 5, 4)), rng.random(shape) < 0.5  # as many samples as heads
+    layer = nl.MultiHeadAttention(4, heads=2, mask=True, dtype=np.float64, rng=1)
+    first = layer.forward(x, mask)
+    for _ in range(3):
+        y = layer.forward(x, mask)
+    assert np.allclose(y, first, rtol=1e-12, atol=1e-14)
+    assert isinstance(plan_of(layer), division.DividedPlan) == (is_divided and nl.accelerator() == "numba")
 
 
 def test_layers_that_draw_at_random_are_not_divided():

@@ -50,6 +50,11 @@ def _scores_shape(layer: Any, q: Shape, k: Shape) -> Shape:
     return (*q[:-2], *heads, q[-2], k[-2])
 
 
+def _separates_samples(layers: Sequence[Any], q: Like, k: Like, v: Like, *mask: Like) -> bool:
+    n_axes = len(_scores_shape(layers[0], q.shape, k.shape))
+    return len(q.shape) > 2 and all(len(each.shape) == n_axes for each in mask)
+
+
 def _output(layers: Sequence[Any], *xs: Like) -> tuple[Shape, np.dtype[Any]]:
     q, _, v, *_ = xs
     return (*q.shape[:-1], v.shape[-1]), q.dtype
@@ -129,4 +134,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, separates_samples_from=3)
+FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, separates_samples=_separates_samples)

@@ -18,7 +18,7 @@ from ..normalization import (
     normalize_backward,
     normalize_relu,
 )
-from .fusion import NEVER, Fusion, Like, Memory, Operation
+from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
 COLUMNS = 128
@@ -148,5 +148,6 @@ def _count_rows_in_one(n: int, channels: int) -> int:
 
 
 FUSION = Fusion(
-    _fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last", separates_samples_from=NEVER
-)
+    _fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last",
+    separates_samples=lambda layers, x: False,
+)  # fmt: skip

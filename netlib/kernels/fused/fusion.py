@@ -9,9 +9,6 @@ import numpy as np
 
 from ...arrays import Array, Shape
 
-NEVER = 65
-"""More axes than an array may have."""
-
 
 class Like(Protocol):
     """An array, or an object with the shape and type of one."""
@@ -61,6 +58,10 @@ class Operation(NamedTuple):
     """Whether it runs parts of the batch at the same time, in threads of its own."""
 
 
+def _always(layers: Sequence[Any], *xs: Like) -> bool:
+    return True
+
+
 class Fusion(NamedTuple):
     """How to run a chain of layers as one operation."""
 
@@ -83,8 +84,9 @@ class Fusion(NamedTuple):
     """
     passes_dout_on: bool = False
     """Whether the gradients that backward returns may be dout itself, without memory for dx."""
-    separates_samples_from: int = 1
-    """The number of axes of the inputs from which on axis 0 counts samples that do not meet.
+    separates_samples: Callable[..., bool] = _always
+    """Whether axis 0 of such inputs counts samples that do not meet.
 
-    Attention treats samples one by one if there are three: one sample alone has two.
+    If so, the operation may run on some of them at a time: ``separates_samples(layers, *xs)``, for
+    inputs that it fits.
     """

@@ -58,4 +58,6 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, separates_samples_from=3)
+FUSION = Fusion(
+    _fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, separates_samples=lambda layers, x: len(x.shape) > 2
+)

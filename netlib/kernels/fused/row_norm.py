@@ -82,4 +82,6 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, separates_samples_from=2)
+FUSION = Fusion(
+    _fits, _output, _infer, _prepare, keeps_inputs=False, separates_samples=lambda layers, x: len(x.shape) > len(layers[0].shape)
+)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..normal import DOUBLE, SINGLE
 from .kernel import helper_by_type, helper_in_order
 
 F4, F8 = np.float32, np.float64
@@ -27,25 +28,20 @@ C = tuple(1 / factorial(n) for n in range(14))
 
 
 @helper_in_order
-def exponent_float32(x: np.float32) -> tuple[np.float32, np.float32]:
-    """Return exp(r) - 1 and 2^k."""
-    k = np.floor(x * F4(1.4426950408889634) + F4(0.5))
-    r = (x - k * F4(0.693359375)) + k * F4(2.12194440e-4)
+def exp_of_rest_float32(r: np.float32) -> np.float32:
+    """Return exp(r) - 1, for |r| ≤ log(2) / 2."""
     p = F4(1 / 5040)
     p = p * r + F4(1 / 720)
     p = p * r + F4(1 / 120)
     p = p * r + F4(1 / 24)
     p = p * r + F4(1 / 6)
     p = p * r + F4(0.5)
-    bits = np.float32(k + F4(12582912)).view(np.int32)  # 1.5 * 2^23, so that the last bits are k
-    return p * r * r + r, np.int32((bits + 127) << 23).view(np.float32)
+    return p * r * r + r
 
 
 @helper_in_order
-def exponent_float64(x: float) -> tuple[float, float]:
-    """Return exp(r) - 1 and 2^k."""
-    k = np.floor(x * 1.4426950408889634 + 0.5)
-    r = (x - k * LOG2_HIGH) - k * LOG2_LOW
+def exp_of_rest_float64(r: float) -> float:
+    """Return exp(r) - 1, for |r| ≤ log(2) / 2."""
     p = C[13]
     p = p * r + C[12]
     p = p * r + C[11]
@@ -58,8 +54,37 @@ def exponent_float64(x: float) -> tuple[float, float]:
     p = p * r + C[4]
     p = p * r + C[3]
     p = p * r + 0.5
-    bits = np.float64(k + 6755399441055744.0).view(np.int64)  # 1.5 * 2^52
-    return p * r * r + r, np.int64((bits + 1023) << 52).view(np.float64)
+    return p * r * r + r
+
+
+@helper_in_order
+def power_of_two_float32(k: np.float32) -> np.float32:
+    """Return 2^k for a whole number k."""
+    bits = np.float32(k + F4(12582912)).view(np.int32)  # 1.5 * 2^23, so that the last bits are k
+    return np.int32((bits + 127) << 23).view(np.float32)
+
+
+@helper_in_order
+def power_of_two_float64(k: float) -> float:
+    """Return 2^k for a whole number k."""
+    bits = np.float64(k + 6755399441055744.0).view(np.int64)  # 1.5 * 2^52, so that the last bits are k
+    return np.int64((bits + 1023) << 52).view(np.float64)
+
+
+@helper_in_order
+def exponent_float32(x: np.float32) -> tuple[np.float32, np.float32]:
+    """Return exp(r) - 1 and 2^k."""
+    k = np.floor(x * F4(1.4426950408889634) + F4(0.5))
+    r = (x - k * F4(0.693359375)) + k * F4(2.12194440e-4)
+    return exp_of_rest_float32(r), power_of_two_float32(k)
+
+
+@helper_in_order
+def exponent_float64(x: float) -> tuple[float, float]:
+    """Return exp(r) - 1 and 2^k."""
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * LOG2_HIGH) - k * LOG2_LOW
+    return exp_of_rest_float64(r), power_of_two_float64(k)
 
 
 @helper_in_order
@@ -135,27 +160,20 @@ def normal_float32(x: np.float32) -> tuple[np.float32, np.float32]:
     whole, rest = coarse * coarse * F4(-0.5), (a - coarse) * (a + coarse) * F4(-0.5)
     k = np.floor(whole * F4(1.4426950408889634) + F4(0.5))
     r = ((whole - k * F4(0.693359375)) + k * F4(2.12194440e-4)) + rest
-    p = F4(1 / 5040)
-    p = p * r + F4(1 / 720)
-    p = p * r + F4(1 / 120)
-    p = p * r + F4(1 / 24)
-    p = p * r + F4(1 / 6)
-    p = p * r + F4(0.5)
-    bits = np.float32(k + F4(12582912)).view(np.int32)
-    two_k = np.int32((bits + 127) << 23).view(np.float32)
-    e = (p * r * r + r) * two_k + two_k
+    two_k = power_of_two_float32(k)
+    e = exp_of_rest_float32(r) * two_k + two_k
     e = F4(0) if size > F4(13) else e
     t = (a - F4(4)) / (a + F4(4))
-    p = F4(-0.00011551300699721946)
-    p = p * t + F4(0.00021237963387432223)
-    p = p * t + F4(0.00157815597725766)
-    p = p * t + F4(-0.0035300082831101957)
-    p = p * t + F4(-0.007532774275992886)
-    p = p * t + F4(0.06040685434289347)
-    p = p * t + F4(-0.18652216971155822)
-    p = p * t + F4(0.3871367072974834)
-    p = p * t + F4(-0.6078966367516766)
-    p = p * t + F4(0.7552851378322625)
+    p = F4(SINGLE[0])
+    p = p * t + F4(SINGLE[1])
+    p = p * t + F4(SINGLE[2])
+    p = p * t + F4(SINGLE[3])
+    p = p * t + F4(SINGLE[4])
+    p = p * t + F4(SINGLE[5])
+    p = p * t + F4(SINGLE[6])
+    p = p * t + F4(SINGLE[7])
+    p = p * t + F4(SINGLE[8])
+    p = p * t + F4(SINGLE[9])
     tail = e * p / (a + F4(4))
     return F4(1) - tail if x > F4(0) else tail, e * F4(0.3989422804014327)
 
@@ -169,45 +187,32 @@ def normal_float64(x: float) -> tuple[float, float]:
     whole, rest = coarse * coarse * -0.5, (a - coarse) * (a + coarse) * -0.5
     k = np.floor(whole * 1.4426950408889634 + 0.5)
     r = ((whole - k * LOG2_HIGH) - k * LOG2_LOW) + rest
-    p = C[13]
-    p = p * r + C[12]
-    p = p * r + C[11]
-    p = p * r + C[10]
-    p = p * r + C[9]
-    p = p * r + C[8]
-    p = p * r + C[7]
-    p = p * r + C[6]
-    p = p * r + C[5]
-    p = p * r + C[4]
-    p = p * r + C[3]
-    p = p * r + 0.5
-    bits = np.float64(k + 6755399441055744.0).view(np.int64)
-    two_k = np.int64((bits + 1023) << 52).view(np.float64)
-    e = (p * r * r + r) * two_k + two_k
+    two_k = power_of_two_float64(k)
+    e = exp_of_rest_float64(r) * two_k + two_k
     e = 0.0 if size > 37.5 else e
     t = (a - 6.0) / (a + 6.0)
-    p = 2.691486241814806e-09
-    p = p * t + 4.847414257370523e-11
-    p = p * t + -3.782240651131479e-08
-    p = p * t + 1.2847171991255344e-08
-    p = p * t + 3.048996311467729e-07
-    p = p * t + -4.358491604438601e-07
-    p = p * t + -1.7966765368952828e-06
-    p = p * t + 6.800568462804758e-06
-    p = p * t + 1.0746496241689342e-06
-    p = p * t + -6.475370688780645e-05
-    p = p * t + 0.00018136057314521996
-    p = p * t + 3.287045114043465e-05
-    p = p * t + -0.002131605218340223
-    p = p * t + 0.010029820573373096
-    p = p * t + -0.030985315508706215
-    p = p * t + 0.07517191567501294
-    p = p * t + -0.15268023206432219
-    p = p * t + 0.2679742458413737
-    p = p * t + -0.4139035857755974
-    p = p * t + 0.5689688918147888
-    p = p * t + -0.7010090295908655
-    p = p * t + 0.7773517718933621
+    p = DOUBLE[0]
+    p = p * t + DOUBLE[1]
+    p = p * t + DOUBLE[2]
+    p = p * t + DOUBLE[3]
+    p = p * t + DOUBLE[4]
+    p = p * t + DOUBLE[5]
+    p = p * t + DOUBLE[6]
+    p = p * t + DOUBLE[7]
+    p = p * t + DOUBLE[8]
+    p = p * t + DOUBLE[9]
+    p = p * t + DOUBLE[10]
+    p = p * t + DOUBLE[11]
+    p = p * t + DOUBLE[12]
+    p = p * t + DOUBLE[13]
+    p = p * t + DOUBLE[14]
+    p = p * t + DOUBLE[15]
+    p = p * t + DOUBLE[16]
+    p = p * t + DOUBLE[17]
+    p = p * t + DOUBLE[18]
+    p = p * t + DOUBLE[19]
+    p = p * t + DOUBLE[20]
+    p = p * t + DOUBLE[21]
     tail = e * p / (a + 6.0)
     return 1.0 - tail if x > 0.0 else tail, e * 0.3989422804014327
 
@@ -216,9 +221,7 @@ def normal_float64(x: float) -> tuple[float, float]:
 def normal(x: Any) -> Any:
     """Return the normal distribution function Phi(x) and its density phi(x).
 
-    Both need exp(-a^2 / 2) for a = abs(x), whose argument is split into an exact square and a small
-    rest. The polynomial in t = (a - c) / (a + c), with c = 4 or 6, is that through
-    (a + c) exp(a^2 / 2) Phi(-a) at Chebyshev's nodes, and exact to 2^-26 or 2^-55.
+    The operations are those of `netlib.normal`, which derives them, on one number.
     """
     x = float(x)
     return math.erfc(-x * math.sqrt(0.5)) / 2, math.exp(-x * x / 2) / math.sqrt(2 * math.pi)

@@ -1,9 +1,8 @@
 """The normal distribution in compiled loops, against the C library's erfc and exp."""
 
-import math
-
 import numpy as np
 import pytest
+from numeric import normal_distribution
 
 from netlib.kernels.exponentials import normal
 from netlib.kernels.kernel import Loops
@@ -25,13 +24,7 @@ def test_the_normal_distribution_is_exact_to_four_units_in_the_last_place(versio
     x = np.concatenate([np.linspace(-end, end, 4001), np.geomspace(1e-30, 1, 99), -np.geomspace(1e-30, 1, 99)]).astype(dtype)
     below, density = np.empty_like(x), np.empty_like(x)
     loops.run(x, below, density)
-    wide = x.astype(np.longdouble)
-    expected_density = np.exp(-wide * wide / 2) / np.sqrt(2 * np.pi, dtype=np.longdouble)
-    # erfc at the rounded x / √2, and the first-order change up to the exact one
-    root = wide / np.sqrt(np.longdouble(2))
-    rounded = root.astype(np.float64)
-    erfc = np.array([math.erfc(-each) for each in rounded]).astype(np.longdouble)
-    expected = erfc / 2 + (root - rounded) * np.exp(-root * root) / np.sqrt(np.longdouble(np.pi))
+    expected, expected_density = normal_distribution(x)
     tolerance = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(density, expected_density, rtol=tolerance if version == "numba" else 2000 * tolerance)
     np.testing.assert_allclose(below, expected, rtol=tolerance if version == "numba" else 2000 * tolerance)

@@ -23,11 +23,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array
-from .convolution import in_tiles
 from .exponentials import exp
 from .kernel import helper, loops
-from .recurrent import row_starts
-from .vectors import ROWS, VECTOR, multiply_tile, subtract_largest
+from .vectors import ROWS, VECTOR, in_tiles, multiply_tile, row_starts, subtract_largest
 
 LANES = 16
 """Rows of scores have a multiple of so many numbers: one vector register, or two."""

@@ -27,7 +27,7 @@ from .constants import ones, zero
 from .kernel import Kernel, helper
 from .max_pooling import pixels_under, pool_image, pool_max, pool_max_backward, unpool_image
 from .rectify import rectify_row
-from .vectors import ROWS, multiply_tile, tile_width
+from .vectors import ROWS, in_tiles, multiply_tile, tile_width
 
 BLOCK = 1 << 22
 """The most bytes of patches that NumPy copies at a time, unless a single sample has more."""
@@ -175,12 +175,6 @@ def write_image(x: Array, image: Array, lengths: Array, before: Array) -> None:
             line, into = x[a, b].reshape(-1), image[at : at + width * channels]
             for i in range(line.size):
                 into[i] = line[i]
-
-
-@helper
-def in_tiles(n: int, tile: int) -> int:
-    """Return `n` rounded up to whole tiles."""
-    return (n + tile - 1) // tile * tile
 
 
 @convolve.compiled(

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Array
 from .exponentials import sigmoid, tanh
 from .kernel import helper, loops
-from .vectors import ROWS, multiply_tile, tile_width
+from .vectors import ROWS, in_tiles, multiply_tile, row_starts, tile_width
 
 LINE = 16
 """So many numbers are about a cache line."""
@@ -25,8 +25,7 @@ LINE = 16
 @helper
 def padded_width(n: int, itemsize: int) -> int:
     """Return `n` columns, rounded up to whole tiles."""
-    tile = tile_width(n, itemsize)
-    return (n + tile - 1) // tile * tile
+    return in_tiles(n, tile_width(n, itemsize))
 
 
 @helper
@@ -56,12 +55,6 @@ def tiled_transpose(w: Array) -> Array:
                 for k in range(start, min(start + LINE, n)):
                     tiles[i, k, j] = columns[j, k]
     return tiles.reshape(-1)
-
-
-@helper
-def row_starts(n: int, length: int) -> Array:
-    """Return where each of `n` rows begins, with the last one repeated to fill a tile."""
-    return np.minimum(np.arange(n + ROWS), n - 1) * length
 
 
 @helper

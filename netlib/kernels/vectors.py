@@ -155,6 +155,18 @@ def tile_width(n: int, itemsize: int) -> int:
     return lanes if n <= lanes else 2 * lanes
 
 
+@helper
+def in_tiles(n: int, tile: int) -> int:
+    """Return `n` rounded up to whole tiles."""
+    return (n + tile - 1) // tile * tile
+
+
+@helper
+def row_starts(n: int, length: int) -> Array:
+    """Return where each of `n` rows begins, with the last one repeated to fill a tile."""
+    return np.minimum(np.arange(n + ROWS), n - 1) * length
+
+
 @emitted_by(_emit_tile)
 def multiply_tile(
     y: Array, y0: int, y_rows: Array, start: Array, s0: int, s_rows: Array,

@@ -43,7 +43,8 @@ def open_attention(rule: str, inputs: Sequence[Array], output: str) -> Graph | N
     if heads:
         q, k, v = (_cut(node, shape, heads) for node, shape in zip(nodes, shapes, strict=True))  # type: ignore[assignment]
     dtype = inputs[0].dtype
-    scores = MatMul()(q, Transpose(_swapped(len(shapes[1]) + (heads > 0)))(k), name="QKᵀ")
+    n_axes = len(shapes[1]) + (heads > 0)
+    scores = MatMul()(q, Transpose(_swapped(n_axes, n_axes - 2))(k), name="QKᵀ")
     scores = Divide()(scores, Constant("√d", np.array(math.sqrt(int(match["d"])), dtype)), name="S")
     if match["causal"]:
         up_to_now = np.tri(shapes[0][-2], shapes[1][-2], dtype=bool)
@@ -52,7 +53,7 @@ def open_attention(rule: str, inputs: Sequence[Array], output: str) -> Graph | N
     y = MatMul()(p, v, name=None if heads else output or None)
     if heads:
         lead = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
-        joined = Transpose((*range(len(lead)), len(lead) + 1, len(lead), len(lead) + 2))(y)
+        joined = Transpose(_swapped(len(lead) + 3, len(lead)))(y)
         y = Reshape((*lead, shapes[0][-2], shapes[2][-1]))(joined, name=output or None)
     return Graph(inputs=nodes, outputs=[y])
 
@@ -61,14 +62,14 @@ def _cut(x: Node, shape: tuple[int, ...], heads: int) -> Node:
     """Return x (…, T, features) as (…, heads, T, features of a head)."""
     *lead, t, features = shape
     cut = Reshape((*lead, t, heads, features // heads))(x)
-    node: Node = Transpose((*range(len(lead)), len(lead) + 1, len(lead), len(lead) + 2))(cut)
+    node: Node = Transpose(_swapped(len(lead) + 3, len(lead)))(cut)
     return node
 
 
-def _swapped(n_axes: int) -> tuple[int, ...]:
-    """Return the order of axes with the last two exchanged.
+def _swapped(n_axes: int, axis: int) -> tuple[int, ...]:
+    """Return the order of axes with `axis` and the next one exchanged.
 
-    >>> _swapped(3)
-    (0, 2, 1)
+    >>> _swapped(4, 1)
+    (0, 2, 1, 3)
     """
-    return (*range(n_axes - 2), n_axes - 1, n_axes - 2)
+    return (*range(axis), axis + 1, axis, *range(axis + 2, n_axes))

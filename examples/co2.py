@@ -8,6 +8,7 @@ on. The second network learns only what a straight line leaves, as a function of
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def train(x: np.ndarray, t: np.ndarray, args: argparse.Namespace) -> nl.Trainer:
 
 def scaled(year: np.ndarray, args: argparse.Namespace) -> np.ndarray:
     """Return the time as a number from -1, where learning begins, to 1, where the forecast does."""
-    return 2 * (year - args.since) / (args.until - args.since) - 1
+    begin, end = args.since, args.until
+    return np.asarray((2 * year - begin - end) / (end - begin))
 
 
 def season(year: np.ndarray) -> np.ndarray:
@@ -60,9 +62,9 @@ def main() -> None:
     line = np.polynomial.Polynomial.fit(past[:, 0], ppm_past[:, 0], deg=1)
     of_season = train(season(past), (ppm_past - line(past)).astype(np.float32), args)
 
-    predictions = {
+    predictions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "a network of the time": lambda x: of_time.predict(scaled(x, args)) + mean,
-        "a straight line": line,
+        "a straight line": lambda x: np.asarray(line(x)),
         "a straight line and a network of the season": lambda x: line(x) + of_season.predict(season(x)),
     }
     print(f"mean error in parts per million   weeks before {args.until:.0f}   weeks from {args.until:.0f} on")

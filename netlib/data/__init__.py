@@ -17,3 +17,8 @@ from .toys import moons as moons
 from .toys import sine as sine
 from .toys import spirals as spirals
 from .toys import xor as xor
+from .transforms import compose as compose
+from .transforms import flip as flip
+from .transforms import mixup as mixup
+from .transforms import noise as noise
+from .transforms import shift as shift

@@ -6,6 +6,7 @@ from .co2 import co2 as co2
 from .csv import read_csv as read_csv
 from .digits import digits as digits
 from .idx import read_idx as read_idx
+from .images import read_images as read_images
 from .names import names as names
 from .penguins import penguins as penguins
 from .split import train_test_split as train_test_split

@@ -32,7 +32,7 @@ class Norm(Layer):
 
     kernel_name = "norm"
 
-    def __init__(self, axis: int | Shape | None = None, keepdims: bool = False, ord: float = 2) -> None:
+    def __init__(self, axis: int | Shape | None = None, keepdims: bool = False, ord: float = 2.0) -> None:
         self.axis = axis
         self.keepdims = keepdims
         self.ord = _as_ord(ord)

@@ -83,7 +83,7 @@ class Einsum(Layer):
             others, letters = [result, *terms[:i], *terms[i + 1 :]], _distinct(term)
             found = [letter for letter in _kept(term, shape) if letter in "".join(others)]
             dx = _write([*others, "".join(found)], ["dy", *names[:i], *names[i + 1 :]], rename)
-            lengths = [shape[term.index(letter)] for letter in letters]
+            lengths = tuple(shape[term.index(letter)] for letter in letters)
             shapes = [output, *inputs[:i], *inputs[i + 1 :]]
             known = {letter for each, other in zip(others, shapes, strict=True) for letter, n in zip(each, other, strict=True) if n != 1}
             if any(letter in length and letter not in known for letter, n in zip(letters, lengths, strict=True) if n != 1):
@@ -151,8 +151,11 @@ def _kept(term: str, shape: Shape) -> list[str]:
 
 def _on_diagonal(dx: Array, term: str, shape: Shape) -> Array:
     """Return zeros of `shape` with `dx`, which has each letter once, on the diagonal."""
+    letters = _distinct(term)
+    if letters == term:
+        return np.array(np.broadcast_to(dx, shape), order="C")
     whole = np.zeros(shape, dx.dtype)
-    np.einsum(f"{term}->{_distinct(term)}", whole)[...] = dx
+    np.einsum(f"{term}->{letters}", whole)[...] = dx
     return whole
 
 

@@ -27,7 +27,7 @@ class Max(Layer):
     """
 
     kernel_name = "max"
-    _larger = np.maximum
+    _larger: np.ufunc = np.maximum
 
     def __init__(self, axis: int | Shape | None = None, keepdims: bool = False) -> None:
         self.axis = axis

@@ -29,7 +29,7 @@ class Split(Layer):
 
     def __init__(self, sections: int | Sequence[int], axis: int = 0) -> None:
         self.axis = as_axis(axis, "Split")
-        if isinstance(sections, Sequence | np.ndarray) and not isinstance(sections, str):
+        if isinstance(sections, list | tuple | np.ndarray):
             self.sections: int | list[int] = [as_count(i, "sections", "Split", least=-(2**63)) for i in sections]
             self.n_outputs = len(self.sections) + 1
         else:

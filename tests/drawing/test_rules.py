@@ -265,7 +265,8 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
 
 
 def lines_of(layer, *shapes):
-    return rule_of(layer, shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
+    y = layer.forward(*map(np.zeros, shapes))
+    return rule_of(layer, shapes, (y[0] if layer.n_outputs > 1 else y).shape).splitlines()
 
 
 def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
@@ -294,6 +295,27 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     terms = nl.SoftmaxCrossEntropy(reduction="none")
     assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
+
+
+def test_a_layer_with_several_outputs_has_a_line_for_each():
+    assert lines_of(nl.Split([1]), (3, 2)) == [
+        "y1 = x, piece 0:1 along axis 0",
+        "y2 = x, piece 1:3 along axis 0",
+        "dx = dy1, dy2, side by side along axis 0",
+    ]
+    picture = Picture(Flow(nl.Split([1]), [np.ones((3, 2))]))
+    (node,) = [node for node in picture.nodes if node.kind == "operation"]
+    assert [line.result for line in node.forward] == [Reference(i, False) for i in node.outputs]
+    assert node.backward[0].parts[::2] == [Reference(i, True) for i in node.outputs]
+
+
+def test_the_reductions_say_which_elements_have_a_gradient():
+    assert lines_of(nl.Max(1), (2, 3)) == [
+        "y = max[axis=1](x)",
+        "dx = (dy, spread to 2×3 along axis 1) ⊙ w / sum[axis=1](w), where w = [x = max[axis=1](x)]",
+    ]
+    assert lines_of(nl.Norm(), (2, 3))[1] == "dx = (dy, spread to 2×3) ⊙ x / n ⊙ [n > 0], where n = sqrt(sum(x²))"
+    assert lines_of(nl.CumulativeSum(0), (2, 3)) == ["y = einsum[ab,na→nb](x, tri(2, 2))", "dx = einsum[nb,na→ab](dy, tri(2, 2))"]
 
 
 def test_an_embedding_is_a_product_with_one_hot_rows():

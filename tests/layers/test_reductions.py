@@ -110,7 +110,7 @@ def test_300_000_equal_half_precision_numbers_share_a_gradient():
 
 @pytest.mark.parametrize("kind", [nl.Max, nl.Min])
 def test_the_largest_of_nothing_is_refused(kind):
-    with pytest.raises(nl.ShapeError, match="maximum over an empty axis is undefined"):
+    with pytest.raises(nl.ShapeError, match=r"shape \(2, 0\), expected elements along the axes to reduce"):
         kind(-1).forward(np.ones((2, 0)))
     assert kind(-1).forward(np.ones((0, 2))).shape == (0,)
 

@@ -9,7 +9,10 @@ from netlib import underflow
 
 SIZES = [0.0, 1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 90.0, 750.0, 1e4, 6e4]
 GRID = np.array([sign * size for size in SIZES for sign in (-1, 1)])
-ACTIVATIONS = [nl.ELU, nl.GELU, nl.LeakyReLU, nl.ReLU, nl.Sigmoid, nl.SiLU, nl.Softplus, nl.Tanh, nl.Softmax]
+ACTIVATIONS = [
+    nl.CELU, nl.ELU, nl.GELU, nl.Hardsigmoid, nl.Hardswish, nl.Hardtanh, nl.LeakyReLU, nl.LogSigmoid, nl.Mish, nl.PReLU, nl.ReLU, nl.ReLU6,
+    nl.SELU, nl.Sigmoid, nl.SiLU, nl.Softmin, nl.Softplus, nl.Softsign, nl.Tanh, nl.GLU, nl.Softmax,
+]  # fmt: skip
 DTYPES = [np.float16, np.float32, np.float64]
 
 

@@ -33,7 +33,7 @@ class CELU(Layer):
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
         below = np.minimum(x, 0) / self.alpha
-        return self.remember(np.where(x > 0, x, self.alpha * np.expm1(below)), np.exp(below))
+        return self.remember(np.maximum(x, 0) + self.alpha * np.expm1(below), np.exp(below))
 
     @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:

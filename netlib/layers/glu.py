@@ -46,7 +46,7 @@ class GLU(Layer):
         """Return the halves of `x` along the axis, or raise if they are not of one length."""
         x = as_floats(x, where=self)
         require_axis(x, self.axis, self)
-        if x.shape[self.axis] % 2:
+        if x.shape[self.axis] % 2 == 1:
             message = f"got x of shape {x.shape}, expected an even length along axis {self.axis}"
             raise ShapeError(message, where=self, hint="x holds two halves: the layer before has twice as many outputs.")
         return np.split(x, 2, axis=self.axis)

@@ -37,7 +37,7 @@ class SELU(Layer):
         x = as_floats(x, where=self)
         below = np.minimum(x, 0)
         slope = np.where(x > 0, x.dtype.type(SCALE), SCALE * ALPHA * np.exp(below))
-        return self.remember(np.where(x > 0, SCALE * x, SCALE * ALPHA * np.expm1(below)), slope)
+        return self.remember(SCALE * (np.maximum(x, 0) + ALPHA * np.expm1(below)), slope)
 
     @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:

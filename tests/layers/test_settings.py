@@ -33,6 +33,7 @@ def test_a_setting_that_is_not_finite_is_refused(kind, bad):
 def test_the_defaults_are_those_of_the_papers():
     assert nl.LeakyReLU().forward([-100.0, 2.0]).tolist() == [-1, 2]  # Maas et al., 2013: 0.01
     assert nl.ELU().alpha == 1  # Clevert et al., 2016
+    assert nl.CELU().alpha == 1  # Barron, 2017
     assert nl.Dropout().p == 0.5  # Hinton et al., 2012
 
 
@@ -76,6 +77,9 @@ def test_a_prelu_takes_its_weight_and_type_from_an_array():
 
 def test_one_weight_of_prelu_is_for_positions_and_several_are_for_channels():
     assert (nl.PReLU().is_positionwise, nl.PReLU(2).is_positionwise) == (True, False)
+    shape = (5, 2, 3)
+    assert nl.PReLU().rule([shape], shape).startswith("y = max(0, x) + weight ⊙ min(0, x)\n")
+    assert nl.PReLU(2).rule([shape], shape).startswith("y = max(0, x) + weight[:, None] ⊙ min(0, x)\n")
 
 
 @pytest.mark.parametrize("kind", [nl.GLU, nl.SwiGLU, nl.Softmin])

@@ -28,7 +28,7 @@ class CELU(Layer):
         if self.alpha <= 0:
             raise InvalidValueError(f"alpha is {alpha!r}, expected a positive number", where="CELU")
 
-    @ignore_underflow
+    @np.errstate(over="ignore", under="ignore")  # exp(-inf) is 0
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)

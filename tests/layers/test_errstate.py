@@ -28,6 +28,20 @@ def test_activations_are_silent_on_every_pair_of_sizes(make, dtype):
     assert np.isfinite(dx).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_are_silent_on_the_largest_and_smallest_numbers(dtype):
+    limits = np.finfo(dtype)
+    x = np.array([limits.max, limits.min, limits.tiny, -limits.tiny, limits.smallest_subnormal, -limits.smallest_subnormal], dtype)
+    outgrown = {nl.SELU, nl.Softmax, nl.Softmin}  # whose results are larger, or differences of the largest
+    layers = [make() for make in ACTIVATIONS if make not in outgrown and make is not nl.PReLU]
+    for layer in [*layers, nl.CELU(0.5), nl.Hardtanh(-2, 3), nl.Threshold(1, 2), nl.PReLU(dtype=dtype)]:
+        with np.errstate(all="raise"):
+            y = layer.forward(x)
+            dx = layer.backward(np.ones_like(y))
+        assert np.isfinite(y).all()
+        assert np.isfinite(dx).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_log_softmax_is_silent(dtype):
     x = np.array(np.meshgrid(GRID, GRID)).reshape(2, -1).T.astype(dtype)

@@ -82,6 +82,6 @@ def test_one_weight_of_prelu_is_for_positions_and_several_are_for_channels():
     assert nl.PReLU(2).rule([shape], shape).startswith("y = max(0, x) + weight[:, None] ⊙ min(0, x)\n")
 
 
-@pytest.mark.parametrize("kind", [nl.GLU, nl.SwiGLU, nl.Softmin])
+@pytest.mark.parametrize("kind", [nl.GLU, nl.SwiGLU, nl.Softmin, nl.Softmax, nl.LogSoftmax])
 def test_the_last_axis_and_axis_2_are_those_of_the_features(kind):
     assert [kind(axis).is_positionwise for axis in (-1, 2, 1, 0)] == [True, True, False, False]

@@ -46,6 +46,9 @@ def add_the_row(house):
     table.write_text(table.read_text(encoding="utf-8").replace("ROWS = [", f"ROWS = [\n    {ROW},"), encoding="utf-8")
 
 
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "markers=exhaustive")
+
+
 def run(house, *arguments):
     """Run Python in the copy, and return whether it went well, and what it wrote."""
     path = os.pathsep.join(str(house / each) for each in (".", "tests", "tests/drawing"))
@@ -74,19 +77,17 @@ def test_a_page_and_a_line_make_a_layer_that_is_exported_checked_and_drawn(house
 
 def test_without_its_row_the_suite_says_which_layer_is_missing(house):
     where = "tests/layers/test_table.py::test_every_public_layer_is_in_the_table"
-    went_well, text = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", where)
+    went_well, text = run(house, *PYTEST, where)
     assert not went_well
     assert "'Cube'" in text
     add_the_row(house)
-    went_well, text = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", where)
+    went_well, text = run(house, *PYTEST, where)
     assert went_well, text
 
 
 def test_a_row_buys_the_generic_tests_and_that_of_the_rule(house):
     add_the_row(house)
-    went_well, text = run(
-        house, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "Cube", "tests/layers/test_table.py", "tests/drawing/test_rules.py"
-    )
+    went_well, text = run(house, *PYTEST, "-k", "Cube", "tests/layers/test_table.py", "tests/drawing/test_rules.py")
     assert went_well, text
     assert int(re.search(r"(\d+) passed", text)[1]) > 8
 

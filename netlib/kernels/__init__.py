@@ -2,8 +2,9 @@
 
 Each is written in NumPy, and most also as loops that numba compiles if the extra `fast` is
 installed. Layers, losses, plans and optimizers import kernels by name from the module of their
-family. The loops are compiled when the first optimizer is made, that is, just before training. A
-program that only runs networks never starts the compiler.
+family. The loops are compiled when the first optimizer is made, that is, just before training, and
+those that take long when a network needs them. A program that only runs networks never starts the
+compiler.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from time import monotonic
@@ -38,12 +40,17 @@ FAMILIES = (
 )
 """The modules that define kernels."""
 
+SLOW_TO_COMPILE = ("attention", "convolution", "recurrent")
+"""The families that are compiled when a network first needs them: 10 to 20 seconds each."""
+
 T = TypeVar("T")
 
 VARIABLE = "NETLIB_ACCELERATOR"
 SECONDS_BEFORE_NOTICE = 2.0
 _is_loaded = False
 _has_failed = False
+_works: dict[str, bool] = {}
+"""Whether the loops of a family that is slow to compile could be compiled."""
 
 
 def accelerator() -> str:
@@ -51,7 +58,8 @@ def accelerator() -> str:
 
     The environment variable ``NETLIB_ACCELERATOR=numpy`` disables the compiled kernels, and
     ``NETLIB_ACCELERATOR=numba`` requires them. The first call loads the kernels, or compiles them
-    if that has not happened on this machine.
+    if that has not happened on this machine, except for those of convolutions, recurrent layers and
+    attention, which are compiled when a network first needs them.
 
     Warns
     -----
@@ -92,46 +100,58 @@ def is_loaded() -> bool:
     return _is_loaded
 
 
-def in_use(dtype: np.dtype[Any]) -> str:
-    """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``."""
-    return "numba" if _is_loaded and dtype in COMPILED else "numpy"
+def in_use(dtype: np.dtype[Any], family: str = "") -> str:
+    """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``.
+
+    Name a family that is slow to compile. It is compiled now if that has not happened yet.
+    """
+    if not _is_loaded or dtype not in COMPILED:
+        return "numpy"
+    if family and family not in _works:
+        _works[family] = _compile((family,))
+    return "numba" if not family or _works[family] else "numpy"
 
 
-def every(kind: type[T]) -> list[T]:
-    """Return every `Kernel`, or every `Loops`, of all families.
+def every(kind: type[T], families: Iterable[str] = FAMILIES) -> list[T]:
+    """Return every `Kernel`, or every `Loops`, of the families.
 
     Examples
     --------
     >>> every(Kernel)[:3]
     [Kernel(adam), Kernel(add_bias), Kernel(add_bias_relu)]
     """
-    modules = (import_module(f".{family}", __name__) for family in FAMILIES)
+    modules = (import_module(f".{family}", __name__) for family in families)
     return [each for module in modules for each in vars(module).values() if isinstance(each, kind)]
 
 
 def load_compiled() -> None:
-    """Compile the kernels if numba is to be used.
+    """Compile the kernels if numba is to be used, except for those that are slow to compile.
 
     The first time on a machine, it takes a while and prints a notice.
     """
     global _is_loaded, _has_failed  # noqa: PLW0603 - one choice for the process, made once
     if _is_loaded or _has_failed or not wants_numba():
         return
+    _is_loaded = _compile([family for family in FAMILIES if family not in SLOW_TO_COMPILE])
+    _has_failed = not _is_loaded
+
+
+def _compile(families: Sequence[str]) -> bool:
+    """Compile the loops of the families and use them. Return whether that was possible."""
     start, has_told = monotonic(), False
     try:
-        for loops in every(Loops):
+        for loops in every(Loops, families):
             if loops.compile() and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
                 has_told = True
                 if sys.stderr is not None:
-                    notice = "netlib: compiling its fast kernels, once on this machine ...\n"
-                    sys.stderr.write(notice)
+                    what = f" of {families[0]}" if len(families) == 1 else ""
+                    sys.stderr.write(f"netlib: compiling its fast kernels{what}, once on this machine ...\n")
     except Exception as error:  # a broken installation may raise anything
         _report_failure(error)
-        _has_failed = True
-        return
-    for kernel in every(Kernel):
+        return False
+    for kernel in every(Kernel, families):
         kernel.use_loops()
-    _is_loaded = True
+    return True
 
 
 def _report_failure(error: Exception) -> None:

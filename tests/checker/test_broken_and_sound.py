@@ -24,6 +24,9 @@ BY_EXPERIMENT_ALONE = set(EXPERIMENTS) - {"ignores-upstream"}
 """Mistakes after which the gradients of one forward and one backward may be right."""
 
 
+pytestmark = pytest.mark.exhaustive
+
+
 def named(rows):
     return [pytest.param(row, id=row.name) for row in rows]
 

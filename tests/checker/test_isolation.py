@@ -43,6 +43,7 @@ def test_any_exception_is_caught_around_the_layers_own_code_and_the_search_for_n
     assert sorted(caught) == [("guards.py", "attempt"), ("guards.py", "call_user_code")]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("another_python")
 def test_the_broken_layers_are_caught_without_the_interpreters_internals():
     assert [case.name for case in CASES + NESTED if check_gradients(case.make(), *case.inputs()).ok] == []

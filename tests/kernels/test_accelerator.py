@@ -32,7 +32,8 @@ def test_the_first_optimizer_brings_the_compiled_kernels_in_unless_the_variable_
     nl.SGD(nl.Parameter([1.0]))
     assert nl.accelerator() == version
     assert [kernels.in_use(np.dtype(each)) for each in (np.float32, np.float64, np.float16)] == [version, version, "numpy"]
-    for kernel in kernels.every(Kernel):
+    at_once = [family for family in kernels.FAMILIES if family not in kernels.SLOW_TO_COMPILE]
+    for kernel in kernels.every(Kernel, at_once):
         assert kernel.of(np.dtype(np.float32)) is (kernel.numpy if version == "numpy" else kernel.loops.run)
 
 
@@ -41,7 +42,8 @@ def test_a_second_process_compiles_nothing(monkeypatch, version):
     use(version, monkeypatch)  # the first process
     code = (
         "import json, sys, netlib as nl; from netlib import kernels; from netlib.kernels.kernel import Loops\n"
-        "kernels.SECONDS_OF_SILENCE = 600; nl.SGD(nl.Parameter([1.0]))\n"  # on a busy machine, reading the cache takes a while too
+        "kernels.SECONDS_BEFORE_NOTICE = 600; nl.SGD(nl.Parameter([1.0]))\n"  # on a busy machine, reading the cache takes a while too
+        "versions = [kernels.in_use(nl.Parameter([1.0]).dtype, family) for family in kernels.SLOW_TO_COMPILE]\n"
         "stats = [loops.run.stats for loops in kernels.every(Loops) if loops.run is not loops.__wrapped__]\n"
         "count = lambda kind: sum(sum(getattr(each, kind).values()) for each in stats)\n"
         "print(json.dumps([count('cache_hits'), count('cache_misses'), 'numba' in sys.modules]))"
@@ -51,6 +53,58 @@ def test_a_second_process_compiles_nothing(monkeypatch, version):
     twice = 2 * sum(bool(loops.signature) for loops in kernels.every(Loops))  # for float32 and float64
     assert json.loads(done.stdout) == ([twice, 0, True] if version == "numba" else [0, 0, False])
     assert done.stderr == ""
+
+
+NETWORKS = {
+    "convolution": (lambda: nl.Sequential(nl.Conv1d(2, 3, 2, rng=0), nl.ReLU()), (4, 2, 5)),
+    "recurrent": (lambda: nl.Sequential(nl.LSTM(2, 3, rng=0), nl.ReLU()), (4, 5, 2)),
+    "attention": (lambda: nl.Sequential(nl.MultiHeadAttention(4, 2, rng=0), nl.ReLU()), (3, 5, 4)),
+}
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_kernels_that_are_slow_to_compile_are_compiled_when_a_network_needs_them(monkeypatch, family):
+    use("numpy", monkeypatch)
+    compiled = []
+    monkeypatch.setattr(Loops, "compile", lambda self: compiled.append(self.__wrapped__.__module__.rpartition(".")[2]))
+    monkeypatch.setattr(kernels, "_works", {})
+    monkeypatch.setattr(kernels, "wants_numba", lambda: True)
+    make, shape = NETWORKS[family]
+    model, x = make(), np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    expected = model.predict(x)
+    optimizer = nl.SGD(model, lr=0)
+    assert set(compiled) == set(kernels.FAMILIES) - set(kernels.SLOW_TO_COMPILE)
+    compiled.clear()
+    for _ in range(3):
+        np.testing.assert_allclose(model.forward(x), expected, rtol=1e-5, atol=1e-6)  # by loops in Python
+        model.backward(expected)
+        optimizer.step()
+    assert set(compiled) == {family}
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_where_they_cannot_be_compiled_numpy_takes_their_place_with_one_warning(monkeypatch, family):
+    use("numpy", monkeypatch)
+
+    def refuse(self):
+        raise NotImplementedError("no such instruction")
+
+    monkeypatch.setattr(kernels, "_works", {})
+    monkeypatch.setattr(kernels, "_is_loaded", True)
+    monkeypatch.setattr(Loops, "compile", refuse)
+    monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
+    make, shape = NETWORKS[family]
+    model, x = make(), np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+    def train():
+        expected = model.forward(x)
+        for _ in range(3):
+            np.testing.assert_allclose(model.forward(x), expected, rtol=1e-5, atol=1e-6)
+            model.backward(expected)
+
+    with pytest.warns(RuntimeWarning, match="no such instruction") as warned:
+        train()
+    assert len(warned) == 1
 
 
 def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):

@@ -48,7 +48,7 @@ def dtype(request, monkeypatch):
     """Run the fused operation with loops in Python, too, where compiled ones are missing."""
     version, dtype = request.param
     use(version, monkeypatch)
-    monkeypatch.setattr(fused, "in_use", lambda dtype: "numba")
+    monkeypatch.setattr(fused, "in_use", lambda dtype, family: "numba")
     if version != "numba":  # several blocks, though arrays are small
         monkeypatch.setattr(attention, "BLOCK", 1024)
         monkeypatch.setattr(attention, "QUERIES", 8)
@@ -267,7 +267,7 @@ def test_the_row_of_attention_takes_what_needs_no_broadcasting_but_of_the_mask(i
 
 
 def test_the_row_of_attention_waits_for_compiled_loops(monkeypatch):
-    monkeypatch.setattr(fused, "in_use", lambda dtype: "numpy")
+    monkeypatch.setattr(fused, "in_use", lambda dtype, family: "numpy")
     assert not TABLE["attention",].fits([nl.ScaledDotProductAttention()], Q, Q, Q)
 
 

@@ -35,7 +35,7 @@ OPTIONS = {
 @pytest.fixture(params=[each for each in VERSIONS if each != "numpy"], autouse=True)
 def _version(request, monkeypatch):
     use(request.param, monkeypatch)
-    monkeypatch.setattr(recurrent, "in_use", lambda dtype: "numba")
+    monkeypatch.setattr(recurrent, "in_use", lambda dtype, family: "numba")
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_it_fits_what_the_layer_takes_in_its_own_type():
 
 
 def test_without_compiled_loops_the_page_runs(monkeypatch):
-    monkeypatch.setattr(recurrent, "in_use", lambda dtype: "numpy")
+    monkeypatch.setattr(recurrent, "in_use", lambda dtype, family: "numpy")
     assert not TABLE["lstm",].fits([make("LSTM", {}, np.float64)], np.ones((2, 4, 3)))
 
 

@@ -35,6 +35,7 @@ def compiled(loops):
 def use(version, monkeypatch):
     """Let every kernel be run in a version until the test ends."""
     monkeypatch.setattr(kernels, "_is_loaded", version == "numba")
+    monkeypatch.setattr(kernels, "_works", dict.fromkeys(kernels.SLOW_TO_COMPILE, True))
     for loops in kernels.every(Loops):
         monkeypatch.setattr(loops, "run", compiled(loops) if version == "numba" else in_python(loops))
     for kernel in kernels.every(Kernel):

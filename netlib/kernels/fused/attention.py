@@ -21,7 +21,7 @@ from .fusion import Fusion, Like, Memory, Operation
 
 def _fits(layers: Sequence[Any], *xs: Like) -> bool:
     layer = layers[0]
-    if len(xs) != 3 + bool(layer.mask) or in_use(xs[0].dtype) != "numba" or (layer.dropout and not execution.evaluates):
+    if len(xs) != 3 + bool(layer.mask) or (layer.dropout and not execution.evaluates) or in_use(xs[0].dtype, "attention") != "numba":
         return False
     q, k, v = (x.shape for x in xs[:3])
     if min(len(q), len(k), len(v)) < 2 or 0 in (*q, *k, *v) or xs[1].dtype is not xs[0].dtype or xs[2].dtype is not xs[0].dtype:

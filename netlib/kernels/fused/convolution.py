@@ -33,7 +33,7 @@ def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
 
     NumPy computes products on all cores by itself.
     """
-    is_worth_it = in_use(dtype) == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
+    is_worth_it = in_use(dtype, "convolution") == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
     return split(geometry.rows[0], count_cores() if is_worth_it else 1)
 
 
@@ -64,6 +64,7 @@ class _Sizes:
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     layer, sizes = layers[0], _Sizes(layers, x)
+    parts = _split(layer, sizes.geometry, x.dtype)  # before the kernel is taken, which it may have to compile
     y = np.empty(sizes.y, x.dtype)
     weight = layer.weight.value.reshape(sizes.weight)
     bias = np.zeros(layer.out_channels, x.dtype) if layer.bias is None else layer.bias.value
@@ -75,7 +76,7 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
         if len(layers) > 1:
             np.maximum(y[part], 0, out=y[part])  # the same after pooling as before
 
-    run_parts(run_part, _split(layer, sizes.geometry, x.dtype))
+    run_parts(run_part, parts)
     n, channels, *lengths = sizes.shape
     return channels_first(y.reshape(n, *lengths, channels))
 

@@ -145,7 +145,7 @@ PASSES = {"rnn": _RNN, "lstm": _LSTM, "gru": _GRU}
 
 def _fits(layers: Sequence[Any], x: Like, *others: Like) -> bool:
     (layer,) = layers
-    if in_use(layer.dtype) != "numba" or len(x.shape) != 3 or x.shape[2] != layer.in_features or 0 in x.shape:
+    if len(x.shape) != 3 or x.shape[2] != layer.in_features or 0 in x.shape or in_use(layer.dtype, "recurrent") != "numba":
         return False
     n_states = len(others) - layer.lengths
     states = others[:n_states]

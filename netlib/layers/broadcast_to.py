@@ -25,7 +25,7 @@ class BroadcastTo(Layer):
     kernel_name = "broadcast to"
 
     def __init__(self, shape: int | Shape) -> None:
-        lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+        lengths = shape if isinstance(shape, tuple | list) else (shape,)
         self.shape = tuple(as_count(n, "shape", "BroadcastTo", least=-1) for n in lengths)
 
     def forward(self, x: ArrayLike) -> Array:

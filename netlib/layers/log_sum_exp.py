@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..layer import Layer
 from .axes import as_axes
-from .reduction import along, keep_axes, spread_gradient
+from .reduction import along, spread_gradient
 from .rules import Shapes
 
 
@@ -38,24 +38,20 @@ class LogSumExp(Layer):
         """Return the logarithm of the sum."""
         x = as_floats(x, where=self)
         axes = as_axes(x, self.axis, self)
-        largest = _finite(x.max(axis=axes, keepdims=True, initial=-math.inf))
-        y = np.log(np.exp(x - largest).sum(axis=axes, keepdims=self.keepdims))
-        y = y + largest.reshape(y.shape)
-        return self.remember(y, x, y, axes)
+        largest = np.array(x.max(axis=axes, keepdims=True, initial=-math.inf))
+        largest[np.isinf(largest)] = 0
+        e = np.exp(x - largest)
+        total = e.sum(axis=axes, keepdims=True)
+        y = np.log(total) + largest
+        return self.remember(y if self.keepdims else y.squeeze(axes), e, total)
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(under="ignore", invalid="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
-        dout, x, y, axes = self.recall(dout)
-        y = keep_axes(np.where(y == -math.inf, 0, y).astype(x.dtype), x.shape, axes)
-        return keep_axes(dout, x.shape, axes) * np.exp(x - y)  # type: ignore[no-any-return]
+        dout, e, total = self.recall(dout)
+        return dout.reshape(total.shape) * (e / np.where(total == 0, 1, total).astype(e.dtype))  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the logarithm of the sum, and the softmax."""
         total = f"sum{along(self.axis)}(exp(x))"
         return f"y = log({total}); dx = {spread_gradient(self.axis, inputs[0])} ⊙ (exp(x) / {total})"
-
-
-def _finite(largest: Array) -> Array:
-    """Return `largest` with 0 for what is infinite, which no difference would bring back."""
-    return np.where(np.isinf(largest), 0, largest).astype(largest.dtype)

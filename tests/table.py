@@ -83,6 +83,38 @@ def _elementwise():
     return [fixed(make, shape, batched=(0,) if shape else ()) for make in makers for shape in [(), (5,), (4, 3), (2, 3, 2)]]
 
 
+def _newer_elementwise():
+    makers = [
+        nl.LogSigmoid,
+        nl.Softsign,
+        nl.Mish,
+        nl.Hardtanh,
+        lambda: nl.Hardtanh(-0.75, 1.25),
+        nl.ReLU6,
+        nl.Hardsigmoid,
+        nl.Hardswish,
+        nl.SELU,
+        lambda: nl.CELU(0.5),
+        lambda: nl.Threshold(0.75, -0.25),
+    ]
+    return [
+        *[fixed(make, (4, 3), batched=(0,)) for make in makers],
+        *[fixed(make, ()) for make in (nl.Hardswish, nl.CELU, lambda: nl.Threshold(-0.1, 20.0))],
+        Row(lambda dtype: nl.PReLU(dtype=dtype), ((),), ()),
+        Row(lambda dtype: nl.PReLU(dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.PReLU(3, 0.5, dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.PReLU(3, -0.1, dtype=dtype), ((2, 3, 2),), (0,)),
+    ]
+
+
+def _gates():
+    return [
+        fixed(lambda make=make, axis=axis: make(axis), shape, batched=batched)
+        for make in (nl.GLU, nl.SwiGLU)
+        for axis, shape, batched in [(-1, (4,), ()), (-1, (4, 6), (0,)), (1, (2, 4, 3), (0,)), (0, (4, 2), ())]
+    ]
+
+
 def _dropped_channels():
     return [fixed(lambda: nl.Dropout(0.3, axes=(2, 3), rng=0), (2, 3, 2, 2), batched=(0,))]
 
@@ -101,6 +133,10 @@ def _along_an_axis():
             (2, (2, 2, 3, 2), (0,)),
         ]
     ]
+
+
+def _softmin():
+    return [fixed(lambda: nl.Softmin(-1), (4, 3), batched=(0,)), fixed(lambda: nl.Softmin(1), (2, 3, 2), batched=(0,))]
 
 
 def _reductions():
@@ -556,8 +592,11 @@ def _containers():
 
 ROWS = [
     *_elementwise(),
+    *_newer_elementwise(),
+    *_gates(),
     *_dropped_channels(),
     *_along_an_axis(),
+    *_softmin(),
     *_reductions(),
     *_other_reductions(),
     *_movers(),

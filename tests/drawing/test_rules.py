@@ -25,6 +25,7 @@ from netlib.layers.head_attention import HeadAttention
 FORMULA = [  # from the chapter's notation to Python's
     (r"einsum\[([^\]]*)\]", r"einsum('\1')"),
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
+    (r"\[([^\]<]+) < ([^\]<]+) < ([^\]<]+)\]", r"holds((\1 < \2) & (\2 < \3))"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
@@ -37,6 +38,7 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"−", r"-"),
     (r"±", r""),
     (r"≤", r"<="),
+    (r"≥", r">="),
     (r"≠", r"!="),
 ]
 erf = np.vectorize(math.erf, otypes=[float])
@@ -89,7 +91,7 @@ WORDS = {
     "row": lambda x: x[..., np.newaxis, :],
     "column": lambda x: x[..., np.newaxis],
     "turned": lambda x: x.swapaxes(-1, -2) if x.ndim >= 2 else x,
-    "clip": lambda x, most: np.clip(x, -most, most),
+    "clip": lambda x, low, high=None: np.clip(x, -low, low) if high is None else np.clip(x, low, high),
     "sign": np.sign,
     "abs": np.abs,
     "exp": np.exp,

@@ -127,6 +127,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/schedules.py  …terpolate(first, self.max_lr, ⟦step / top → -(step / top)⟧)",
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
         "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
+        "netlib/layers/split.py  if ⟦n % self.sections → -(n % self.sections)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/layers/recurrent_layer.py  starts = [⟦ → -⟧np.zeros((n, self._n_passes, s…",
@@ -140,6 +141,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
         "netlib/layers/global_pooling.py  dx = ⟦ → -⟧np.zeros((*shape[:2], math.pro…",
         "netlib/layers/recurrent.py  return (x, [⟦ → -⟧np.zeros((len(x), size), x.dty…",
+        "netlib/layers/einsum.py  whole = ⟦ → -⟧np.zeros(shape, dx.dtype)",
     ],
     "Any seed serves": [
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
@@ -195,6 +197,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/windows.py  …max(n + sum(pad), (p - 1) * s ⟦+ → *⟧ span) for n, pad, p, s, span …",
         "netlib/parameter.py  MAX_ROWS = ⟦64 → 65⟧",
         "netlib/parameter.py  …rows] if len(self._grad_rows) ⟦< → <=⟧ MAX_ROWS else [ALL_ROWS]",
+        "netlib/layers/einsum.py  …insum(equation, *xs, optimize=⟦True → False⟧))",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
@@ -210,6 +213,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/windows.py  ….ogrid[:shape[0], :shape[1], :⟦1 → 2⟧]",
         "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
         "netlib/layers/ids.py  …ro(np.diff(in_order, prepend=-⟦1 → 2⟧))",  # ids are at least 0
+        "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
+        "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",
+        "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
+        "netlib/layers/log_sum_exp.py  …) * (e / np.where(total == 0, ⟦1 → 2⟧, total).astype(e.dtype))",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",
@@ -239,6 +246,18 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/windows.py  … in zip(lengths, pads, strict=⟦True → False⟧)]",
         "netlib/layers/windows.py  …lf.stride, self.spans, strict=⟦True → False⟧)",
         "netlib/layers/windows.py  … zip(kernel, dilation, strict=⟦True → False⟧)))",
+        "netlib/layers/broadcast_to.py  …n zip(self.shape, own, strict=⟦True → False⟧)))",
+        "netlib/layers/einsum.py  …umerate(zip(xs, terms, strict=⟦True → False⟧)):",
+        "netlib/layers/einsum.py  …p(shapes, self._terms, strict=⟦True → False⟧)]",
+        "netlib/layers/einsum.py  … self._terms, lengths, strict=⟦True → False⟧):",
+        "netlib/layers/einsum.py  …(self._terms, lengths, strict=⟦True → False⟧)]",
+        "netlib/layers/einsum.py  …(names, terms, inputs, strict=⟦True → False⟧)):",
+        "netlib/layers/einsum.py  … in zip(terms, shapes, strict=⟦True → False⟧):",
+        "netlib/layers/einsum.py  … dict(zip(term, shape, strict=⟦True → False⟧))",
+        "netlib/layers/einsum.py  … n in zip(term, shape, strict=⟦True → False⟧):",
+        "netlib/layers/einsum.py  … in zip(terms, shapes, strict=⟦True → False⟧) for pair in zip(term, shape,…",
+        "netlib/layers/einsum.py  …ir in zip(term, shape, strict=⟦True → False⟧)]",
+        "netlib/layers/split.py  … in zip(names, places, strict=⟦True → False⟧)]",
     ],
 }
 """The survivors that are no gap: why, and which."""

@@ -160,6 +160,23 @@ def _reductions():
     ]
 
 
+def _other_reductions():
+    return [
+        *[
+            fixed(lambda make=make, options=options: make(**options), shape, batched=batched)
+            for make in (nl.Max, nl.Min, nl.Norm, partial(nl.Norm, ord=3), partial(nl.Norm, ord=np.inf), nl.LogSumExp)
+            for options, shape, batched in [
+                ({}, (), ()),
+                ({"axis": -1}, (4, 3), (0,)),
+                ({"axis": (0, 2), "keepdims": True}, (2, 3, 2), ()),
+            ]
+        ],
+        fixed(lambda: nl.Norm(1, ord=1), (4, 3), batched=(0,)),
+        fixed(nl.CumulativeSum, (4, 3), batched=(0,)),
+        fixed(lambda: nl.CumulativeSum(-2), (2, 3, 2), batched=(0,)),
+    ]
+
+
 def _movers():
     return [
         fixed(lambda: nl.Reshape((-1, 2, 3)), (4, 6), batched=(0,)),
@@ -181,6 +198,15 @@ def _movers():
         fixed(lambda: nl.Slice((1, slice(1, 2))), (2, 3, 2)),
         fixed(lambda: nl.Slice(np.s_[:, None, ::-2]), (2, 3)),
         fixed(lambda: nl.Slice(0), (3,)),
+        fixed(lambda: nl.Squeeze(1), (4, 1, 2), batched=(0,)),
+        fixed(nl.Squeeze, (1, 3, 1)),
+        fixed(lambda: nl.Expand(1), (4, 3), batched=(0,)),
+        fixed(lambda: nl.Expand((0, -1)), (3,)),
+        fixed(lambda: nl.BroadcastTo((-1, 3)), (4, 1), batched=(0,)),
+        fixed(lambda: nl.BroadcastTo((2, 2, 3)), (1, 3)),
+        fixed(lambda: nl.Split(2, axis=1), (4, 4), batched=(0,)),
+        fixed(lambda: nl.Split([1, -1], axis=-2), (2, 3, 2), batched=(0,)),
+        fixed(lambda: nl.Split([]), (3,)),
         fixed(nl.Stack, (3,)),
         fixed(lambda: nl.Stack(1), (4, 3), (4, 3), (4, 3), batched=(0, 1, 2)),
         fixed(lambda: nl.Stack(-1), (2, 3), (2, 3), batched=(0, 1)),
@@ -238,6 +264,23 @@ def _products():
             ((3,), (2, 3, 2), (1,)),
             ((2, 1, 2, 3), (2, 3, 2), (0,)),
             ((1, 2, 3), (4, 3, 2), (1,)),
+        ]
+    ]
+
+
+def _einsums():
+    return [
+        fixed(lambda equation=equation: nl.Einsum(equation), *shapes, batched=batched)
+        for equation, shapes, batched in [
+            ("ij,jk->ik", [(4, 3), (3, 2)], (0,)),  # Eq. (1.20)
+            ("nij,nkj->nik", [(2, 3, 2), (2, 1, 2)], (0, 1)),
+            ("ii", [(3, 3)], ()),
+            ("iij->ji", [(2, 2, 3)], ()),
+            ("ij->i", [(4, 3)], (0,)),
+            ("kki,j->i", [(2, 2, 3), (2,)], ()),
+            ("i,i,i->", [(3,), (3,), (3,)], ()),
+            ("...x,x...y", [(2, 1, 3), (3, 4, 2)], ()),
+            ("ij,ij->ij", [(4, 1), (4, 3)], (0, 1)),
         ]
     ]
 
@@ -555,10 +598,12 @@ ROWS = [
     *_along_an_axis(),
     *_softmin(),
     *_reductions(),
+    *_other_reductions(),
     *_movers(),
     *_sums(),
     *_pairs(),
     *_products(),
+    *_einsums(),
     *_affine(),
     *_convolutions(),
     *_pooling(),

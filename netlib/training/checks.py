@@ -18,6 +18,7 @@ from ..layers import Hardsigmoid, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, 
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .arguments import Metric
 from .metrics.classes import is_one_column
+from .samples import Batch
 
 FEW = 8
 """How many rows are predicted to see what the model gives."""
@@ -52,7 +53,7 @@ COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber)
 """Losses that are least where the outputs are the targets."""
 
 
-def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Sequence[Array], what: str = "") -> None:
+def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Batch, what: str = "") -> None:
     """Raise for samples and metrics that would fail later, and warn of losses that cannot be small.
 
     `what` says of a message which samples it is about, such as "validation ". Nothing in the model
@@ -68,7 +69,11 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     InvalidTypeError
         For a metric that returns no number.
     """
-    *inputs, t = samples
+    if samples.weight is not None:
+        samples = samples.take(np.flatnonzero(samples.weight.reshape(len(samples), -1).any(axis=1)))
+    if len(samples.targets) > 1 or not len(samples):
+        return
+    inputs, (t,) = samples.inputs, samples.targets
     try:
         y = model.predict(*(x[:FEW] for x in inputs))
     except Exception:  # the first batch will raise it, in training mode, with its place
@@ -76,7 +81,7 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     if isinstance(y, tuple) or np.ndim(y) == 0 or len(y) != len(t[:FEW]):
         return
     _check_targets(loss, y, t, what)
-    _check_finite(model, loss, samples, what)
+    _check_finite(model, loss, [*inputs, t], what)
     if not what:
         _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)
         dtype = np.result_type(*[p.dtype for p in model.parameters().values()])

@@ -122,6 +122,10 @@ def transformer_block(layer, x, *tensors):
     return norm2(x + feedforward(x))
 
 
+def axes_of(x):
+    return tuple(range(x.ndim))
+
+
 def sliced(layer, x):
     """Return the part of x by indices, since PyTorch's slices know no negative steps."""
     places = np.arange(x.numel()).reshape(x.shape)[layer.key]
@@ -212,6 +216,16 @@ THEIRS = (
         nl.SwiGLU: swiglu,
         nl.Sum: lambda layer, x: x.clone() if layer.axis == () else torch.sum(x, layer.axis, layer.keepdims),
         nl.Mean: lambda layer, x: x.clone() if layer.axis == () else torch.mean(x, layer.axis, layer.keepdims),
+        nl.Max: lambda layer, x: torch.amax(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.Min: lambda layer, x: torch.amin(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.Norm: lambda layer, x: torch.linalg.vector_norm(x, layer.ord, layer.axis, layer.keepdims),
+        nl.LogSumExp: lambda layer, x: torch.logsumexp(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.CumulativeSum: lambda layer, x: torch.cumsum(x, layer.axis),
+        nl.Einsum: lambda layer, *xs: torch.einsum(layer.equation, *xs),
+        nl.Squeeze: lambda layer, x: x.squeeze() if layer.axis is None else x.squeeze(layer.axis),
+        nl.Expand: lambda layer, x: x[None, :, None] if layer.axis == (0, -1) else x.unsqueeze(layer.axis),
+        nl.BroadcastTo: lambda layer, x: x.expand(layer.shape),
+        nl.Split: lambda layer, x: torch.tensor_split(x, layer.sections, layer.axis) if layer.n_outputs > 1 else x.clone(),
         nl.Reshape: lambda layer, x: x.reshape(layer.shape),
         nl.Flatten: lambda layer, x: torch.flatten(x, layer.start_axis),
         nl.Transpose: lambda layer, x: x.permute(layer.axes or tuple(range(x.ndim))[::-1]),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Y = TypeVar("Y")
 Member: TypeAlias = "Layer | Parameter | Buffer"
-CACHES = ("_cache", "_run")
+CACHES = ("_cache", "_run", "_total_weight")
 """Attributes that belong to the last forward alone. Copies and pickles leave them out."""
 
 
@@ -382,6 +382,10 @@ class Layer:
         held = [value for layer in layers for value in layer.__dict__.values()]
         shared += [value for value in held if hasattr(value, "bit_generator")]
         return copy.deepcopy(self, {id(each): each for each in shared})
+
+    def count_differentiable(self, n_inputs: int) -> int:
+        """Return how many of so many inputs have a gradient."""
+        return n_inputs - self.n_nondifferentiable_inputs
 
     def multiply_adds(self, *shapes: tuple[int, ...]) -> int:
         """Return the number of multiply-adds in the matrix products of forward."""

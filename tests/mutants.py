@@ -110,8 +110,6 @@ SECONDS = 120
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
-        "netlib/layers/elu.py  below = np.minimum(x, ⟦0 → 1⟧)",
-        "netlib/layers/elu.py  …turn self.remember(np.where(x ⟦> → >=⟧ 0, x, self.alpha * np.expm1(b…",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/losses/sigmoid_cross_entropy.py  … = product_or_zero(np.where(y ⟦< → <=⟧ 0, t, 1 - t), size) + np.log1…",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",

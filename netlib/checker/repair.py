@@ -64,7 +64,7 @@ def _with_measured_backward(kind: type[Layer]) -> type[Layer]:
         douts = np.concatenate([np.ravel(d) for d in (dout if isinstance(dout, tuple) else (dout,))])
         for path, parameter in parameters.items():
             parameter.grad += (known[key][path] @ douts).reshape(parameter.shape).astype(parameter.dtype)
-        names = [f"input {i}" for i in range(len(given) - self.n_nondifferentiable_inputs)]
+        names = [f"input {i}" for i in range(self.count_differentiable(len(given)))]
         dx = [
             (known[key][name] @ douts).reshape(x.shape).astype(x.dtype) if name in known[key] else None
             for name, x in zip(names, given, strict=False)

@@ -42,7 +42,7 @@ class Twin:
         self.layer = _copied(layer, dtype)
         self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
         self.parameters = self.layer.parameters()
-        n_given = len(self.inputs) - self.layer.n_nondifferentiable_inputs
+        n_given = self.layer.count_differentiable(len(self.inputs))
         self.float_inputs = [i for i in range(n_given) if is_float(self.inputs[i])]
         self.n_given = n_given
         self.slots: dict[str, Array] = {f"input {i}": self.inputs[i] for i in self.float_inputs}

@@ -114,7 +114,7 @@ class Container(Layer):
         dx = plan.backward(as_gradients(dout, shapes, self), input_gradient)
         if not input_gradient:
             return None
-        dx = dx[: len(dx) - self.n_nondifferentiable_inputs]
+        dx = dx[: self.count_differentiable(len(dx))]
         return dx[0] if len(dx) == 1 else tuple(dx)
 
     @ignore_underflow

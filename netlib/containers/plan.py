@@ -332,7 +332,7 @@ def gradients_of(step: Step, dx: Any) -> tuple[Any, ...]:
     A gradient is None if none flows to the input.
     """
     layer = step.layer
-    n_gradients = len(step.sources) - layer.n_nondifferentiable_inputs
+    n_gradients = layer.count_differentiable(len(step.sources))
     if dx is None and n_gradients == 0:
         return ()
     if dx is None and not step.is_source_only:  # the layers before it need a gradient

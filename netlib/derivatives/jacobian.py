@@ -52,7 +52,7 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
     """
     layer = deep_copy(as_layer(layer, "jacobian"), "a copy is what is asked")
     parameters = layer.parameters()
-    n_differentiable = len(inputs) - layer.n_nondifferentiable_inputs
+    n_differentiable = layer.count_differentiable(len(inputs))
     known = [*range(n_differentiable), *parameters]
     if wrt not in known or isinstance(wrt, bool):
         raise MissingError(f"there is nothing called {wrt!r} to differentiate by, only: {', '.join(map(repr, known))}", where=layer)

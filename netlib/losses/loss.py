@@ -19,7 +19,9 @@ from ..underflow import ignore_underflow
 class Loss(Layer):
     """The last layer: ``forward(y, t)`` returns the loss and ``backward(dout=1.0)`` dL/dy.
 
-    Targets have no gradient. A subclass implements `terms` and `derivative`.
+    Targets and weights have no gradient. A subclass implements `terms` and `derivative`. If it
+    takes several outputs of a model, it says how many in `n_differentiable_inputs`, and
+    `derivative` returns a tuple; if it takes no targets, `n_nondifferentiable_inputs` is 0.
 
     Parameters
     ----------
@@ -29,12 +31,26 @@ class Loss(Layer):
     Raises
     ------
     InvalidValueError
-        If the reduction is unknown.
+        If the reduction is unknown, or for the mean of terms whose weights are all 0.
     ShapeError
         If the targets would have to be broadcast, or for the mean of no terms.
+
+    Notes
+    -----
+    The last argument of forward may be a `weight`, one number for each sample or for each term l.
+    The sum is then Σ w l and the mean Σ w l / Σ w. What has the weight 0 may even be NaN.
+
+    >>> from netlib.losses.mean_squared_error import MeanSquaredError
+    >>> loss = MeanSquaredError()
+    >>> loss.forward([1.0, 2.0, np.nan], [0.0, 0.0, 0.0], weight=[3, 1, 0]), loss.total_weight
+    (1.75, 4.0)
+    >>> loss.backward()
+    array([1.5, 1. , 0. ])
     """
 
+    n_differentiable_inputs: int = 1
     n_nondifferentiable_inputs = 1
+    """The number of outputs of a model that the loss takes."""
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
@@ -42,34 +58,90 @@ class Loss(Layer):
             raise InvalidValueError(message, where=type(self).__name__)
         self.reduction = reduction
 
-    def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
+    def count_differentiable(self, n_inputs: int) -> int:
+        """Return how many of so many inputs have a gradient: all before targets and weight."""
+        has_weight = n_inputs > self.n_differentiable_inputs + self.n_nondifferentiable_inputs
+        return n_inputs - self.n_nondifferentiable_inputs - has_weight
+
+    def terms(self, *inputs: Any) -> tuple[Any, ...]:
         """Return the loss of each term, followed by new arrays that `derivative` needs."""
         raise NotImplementedError
 
-    def derivative(self, *kept: Any) -> Array:
+    def derivative(self, *kept: Any) -> Any:
         """Return the derivative of the terms with respect to y, in the shape of y."""
         raise NotImplementedError
 
-    @ignore_underflow
-    def forward(self, y: ArrayLike, t: ArrayLike) -> Any:
-        """Return the loss: a float, or the array of terms for ``reduction="none"``."""
-        require_one_output(y, self, "Choose one, loss.forward(y[0], t), or make a Graph that ends in one output.")
-        y = as_floats(y, where=self)
-        terms, *kept = self.terms(y, t)
-        if self.reduction == "none":
-            return self.remember(terms, 1, *kept)
-        if self.reduction == "mean" and terms.size == 0:
-            hint = "Leave out empty batches, or use reduction='sum'."
-            message = f"got y of shape {y.shape}: the mean of no terms is undefined"
-            raise ShapeError(message, where=self, hint=hint)
-        n = terms.size if self.reduction == "mean" else 1
-        if execution.keeps:
-            self._keep((), y.dtype, (n, *kept))
-        return total.of(terms.dtype)(terms) / n
+    def counts(self, *inputs: Any) -> Array | None:
+        """Return what each term counts in the denominator of the mean, or None for 1 each."""
+        return None
+
+    def forward(self, y: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:
+        """Return the loss: a float, or the array of terms for ``reduction="none"``.
+
+        Parameters
+        ----------
+        y : array_like
+            The output of the model.
+        t : array_like
+            The targets.
+        weight : array_like, optional
+            At least 0, in the shape of the terms or of their first axes, as (N,) for one weight per
+            sample.
+        """
+        return self.reduce(weight, y, t)
 
     @ignore_underflow
-    def backward(self, dout: float | ArrayLike = 1.0) -> Array:
-        """Return dL/dy, in the shape of y.
+    def reduce(self, weight: ArrayLike | None, *inputs: Any) -> Any:
+        """Return the weighted terms of these inputs, reduced."""
+        n_outputs = self.n_differentiable_inputs
+        for y in inputs[:n_outputs]:
+            require_one_output(y, self, "Choose one, loss.forward(y[0], t), or make a Graph that ends in one output.")
+        inputs = (*[as_floats(y, where=self) for y in inputs[:n_outputs]], *inputs[n_outputs:])
+        terms, *kept = self.terms(*inputs)
+        w = None if weight is None else self._as_weights(weight, terms)
+        total_weight = self.__dict__["_total_weight"] = self._total(terms, self.counts(*inputs), w)
+        if w is not None:
+            w = w.astype(terms.dtype)
+            terms = product_or_zero(w, terms)
+        if self.reduction == "none":
+            return self.remember(terms, 1, w, *kept)
+        if self.reduction == "mean" and terms.size == 0:
+            hint = "Leave out empty batches, or use reduction='sum'."
+            message = f"got y of shape {inputs[0].shape}: the mean of no terms is undefined"
+            raise ShapeError(message, where=self, hint=hint)
+        n = total_weight if self.reduction == "mean" else 1
+        if n == 0:
+            hint = "Leave out batches in which nothing counts, or use reduction='sum'."
+            raise InvalidValueError("all weights are 0: the mean is undefined", where=self, hint=hint)
+        if execution.keeps:
+            self._keep((), terms.dtype, (n, w, *kept))
+        return total.of(terms.dtype)(terms) / n
+
+    @property
+    def total_weight(self) -> float:
+        """What the last forward divides by for a mean: the number of terms, or their weights."""
+        return float(self.__dict__.get("_total_weight", 0.0))
+
+    def _as_weights(self, weight: ArrayLike, terms: Array) -> Array:
+        """Return a weight for each term."""
+        w = as_floats(weight, np.dtype(np.float64), self)
+        if w.shape != terms.shape[: w.ndim]:
+            message = f"got a weight of shape {w.shape}, expected {terms.shape} as the terms, or the first of these axes"
+            raise ShapeError(message, where=self)
+        if not (np.isfinite(w) & (w >= 0)).all():
+            raise InvalidValueError("got a weight that is negative or not finite", where=self)
+        return np.broadcast_to(w.reshape(w.shape + (1,) * (terms.ndim - w.ndim)), terms.shape)
+
+    def _total(self, terms: Array, counts: Array | None, w: Array | None) -> float:
+        """Return the denominator of the mean."""
+        if counts is None and w is None:
+            return terms.size
+        counted = np.ones(terms.shape) if counts is None else np.asarray(counts, np.float64)
+        return math.fsum((counted if w is None else counted * w).ravel().tolist())
+
+    @ignore_underflow
+    def backward(self, dout: float | ArrayLike = 1.0) -> Any:
+        """Return dL/dy, in the shape of y; a tuple of such arrays if there are several outputs.
 
         Parameters
         ----------
@@ -77,20 +149,18 @@ class Loss(Layer):
             dL/d(loss): a number, or for ``reduction="none"`` also one number per term.
         """
         if type(dout) is float and self._cache is not None:
-            n, *kept = self._cache[2]
-            dy = self.derivative(*kept)
-            dy *= dout / n
-            return dy
-        dout = as_array(dout, self)
-        if self.reduction == "none" and self._cache is not None and dout.ndim == 0:
-            dout = np.full(self._cache[0], dout)
-        dout, n, *kept = self.recall(dout)
-        dy = self.derivative(*kept)
-        if dout.ndim == 0:
-            dy *= float(dout) / n
+            n, w, *kept = self._cache[2]
+            scale: Any = dout / n
         else:
-            dy *= dout.reshape(dout.shape + (1,) * (dy.ndim - dout.ndim))
-        return dy
+            dout = as_array(dout, self)
+            if self.reduction == "none" and self._cache is not None and dout.ndim == 0:
+                dout = np.full(self._cache[0], dout)
+            dout, n, w, *kept = self.recall(dout)
+            scale = float(dout) / n if dout.ndim == 0 else dout
+        dy = self.derivative(*kept)
+        if type(dy) is tuple:
+            return tuple([_scaled(each, w, scale) for each in dy])
+        return _scaled(dy, w, scale)
 
     def reduction_rule(self, term: str, derivative: str, inputs: Shapes, targets: str = "") -> str:
         """Return the rule of a loss with this term and its derivative for each element of y.
@@ -101,6 +171,19 @@ class Loss(Layer):
         loss = term if self.reduction == "none" else f"sum({term}){n}"
         condition = f", for {targets}" if targets else ""
         return f"L = {loss}{condition}; dy = dL ⊙ ({derivative}){n}"
+
+
+def _scaled(dy: Array, w: Array | None, scale: Any) -> Array:
+    """Return `dy` times a weight for each term, if there are any, and times `scale`."""
+    if w is not None:
+        dy = product_or_zero(_lift(w, dy), dy)
+    dy *= _lift(scale, dy) if isinstance(scale, np.ndarray) else scale
+    return dy
+
+
+def _lift(x: Array, dy: Array) -> Array:
+    """Return an array with a number for each term with the axes that `dy` has beyond them."""
+    return x.reshape(x.shape + (1,) * (dy.ndim - x.ndim))
 
 
 def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike
-from ..errors import InvalidValueError
-from ..layers.rules import Shape, Shapes
+from ..arrays import Array, ArrayLike, as_floats
+from ..errors import InvalidValueError, ShapeError
+from ..layers.rules import Shape, Shapes, format_number
 from ..layers.sigmoid import sigmoid
 from .loss import Loss, as_same_shape, product_or_zero
 
@@ -18,10 +18,27 @@ class SigmoidCrossEntropy(Loss):
     s - t y = a |y| + log(1 + exp(-|y|)), where a is 1 - t for y ≥ 0 and t for y < 0. It stays
     accurate where p rounds to 0 or 1, and at y = ±∞ too. ∂/∂y = sigmoid(y) - t.
 
+    With weights q of positives, ``-q t log p - (1 - t) log(1 - p)``, that is t' (-log p) + (1 - t)
+    (-log(1 - p)) with t' = q t. ∂/∂y = (1 - t) p - t' (1 - p).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        Over the elements.
+    pos_weight : float or array_like, optional
+        What a positive target counts: one number, or one for each element along the last axes.
+
     >>> loss = SigmoidCrossEntropy(reduction="sum")
     >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()
     (1000.0, array([-1.,  0.]))
     """
+
+    def __init__(self, reduction: str = "mean", pos_weight: ArrayLike | None = None) -> None:
+        super().__init__(reduction)
+        self.pos_weight = None if pos_weight is None else as_floats(pos_weight, np.dtype(np.float64), "SigmoidCrossEntropy", copy=True)
+        if self.pos_weight is not None and not (np.isfinite(self.pos_weight) & (self.pos_weight >= 0)).all():
+            message = "pos_weight has a number that is negative or not finite"
+            raise InvalidValueError(message, where="SigmoidCrossEntropy")
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses, y and t."""
@@ -30,14 +47,27 @@ class SigmoidCrossEntropy(Loss):
             hint = "Targets are probabilities, or zeros and ones."
             raise InvalidValueError("got targets outside [0, 1]", where=self, hint=hint)
         size = np.abs(y)
-        terms = product_or_zero(np.where(y < 0, t, 1 - t), size) + np.log1p(np.exp(-size))
-        return terms, y.copy(), t.copy()
+        if self.pos_weight is None:
+            terms = product_or_zero(np.where(y < 0, t, 1 - t), size) + np.log1p(np.exp(-size))
+            return terms, y.copy(), t.copy()
+        if self.pos_weight.ndim and self.pos_weight.shape != y.shape[-self.pos_weight.ndim :]:
+            message = f"pos_weight has shape {self.pos_weight.shape}, expected that of the last axes of y, {y.shape}"
+            raise ShapeError(message, where=self)
+        positive, negative = (self.pos_weight * t).astype(y.dtype), 1 - t
+        terms = product_or_zero(np.where(y < 0, positive, negative), size) + (positive + negative) * np.log1p(np.exp(-size))
+        return terms, y.copy(), negative, positive
 
-    def derivative(self, y: Array, t: Array) -> Array:
-        """Return sigmoid(y) - t."""
-        return sigmoid(y) - t
+    def derivative(self, y: Array, t: Array, positive: Array | None = None) -> Array:
+        """Return sigmoid(y) - t; with weights of positives, `t` is 1 - t, and `positive` is t'."""
+        p: Array = sigmoid(y)
+        return p - t if positive is None else t * p - positive * sigmoid(-y)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return s − t y, reduced."""
+        if self.pos_weight is not None:
+            q = format_number(float(self.pos_weight))
+            term = f"{q} t ⊙ log(1 + exp(−y)) + (1 − t) ⊙ log(1 + exp(y))"
+            derivative = f"(1 − t) ⊙ σ(y) − {q} t ⊙ σ(−y)"
+            return self.reduction_rule(term, derivative, inputs, targets="0 ≤ t ≤ 1")
         term = "log(1 + exp(y)) − t ⊙ y"
         return self.reduction_rule(term, "σ(y) − t", inputs, targets="0 ≤ t ≤ 1")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
+from ..arrays import Array, ArrayLike, as_array, as_floats, as_number, as_rows
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from ..layers.rules import Shape, Shapes, format_number
@@ -25,20 +25,35 @@ class SoftmaxCrossEntropy(Loss):
         (1 - e) t + e / classes (Szegedy et al., 2016).
     reduction : {"mean", "sum", "none"}
         Over the samples.
+    class_weight : array_like (classes,), optional
+        What a target of each class counts, in the loss and in the denominator of the mean.
+    ignore_index : int, optional
+        The label of samples that do not count, as padding. It need not be a class.
 
     Notes
     -----
     Targets are class numbers, an integer array of shape (…), or probabilities such as one-hot rows,
     of the shape of y. The number of axes decides which, never their lengths.
 
+    Weights of classes turn labels into weighted probabilities: t_k = class_weight_k onehot_k, or 0
+    where the label is to be ignored. The mean divides by the weights of the labels.
+
     >>> loss = SoftmaxCrossEntropy()
     >>> loss.forward([[0.0, 1000.0]], [0]), loss.backward()
     (1000.0, array([[-1.,  1.]]))
     """
 
-    def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        class_weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
         super().__init__(reduction)
         where = "SoftmaxCrossEntropy"
+        self.class_weight = None if class_weight is None else as_class_weight(class_weight, where)
+        self.ignore_index = ignore_index
         self.label_smoothing = as_number(label_smoothing, "label_smoothing", where, least=0, below=1)
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
@@ -50,18 +65,17 @@ class SoftmaxCrossEntropy(Loss):
             message = f"got y of shape {y.shape}: over one class the loss is always 0"
             raise ShapeError(message, where=self, hint=hint)
         t = as_array(t, self)
+        if self.class_weight is not None or self.ignore_index is not None:
+            return self._weighted_terms(y, label_weights(y, t, self.class_weight, self.ignore_index, self)[0])
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
             t = as_same_shape(y, t, self)
             p: Array = (1 - self.label_smoothing) * t + self.label_smoothing / y.shape[-1]
             return -np.add.reduce(product_or_zero(p, log_p), axis=-1), log_p, p
-        labels = self._as_labels(y, t)
+        labels = as_labels(y, t, self)
         terms = np.empty(labels.size, y.dtype)
         if not negative_log_likelihood.of(y.dtype)(as_rows(log_p), labels, terms):
-            worst = int(t.max() if t.max() >= y.shape[-1] else t.min())
-            message = f"got the label {worst}, expected 0 to {y.shape[-1] - 1}"
-            hint = "Number the classes from 0, and give the model an output for each."
-            raise InvalidValueError(message, where=self, hint=hint)
+            raise unknown_label(t, y.shape[-1], self)
         if self.label_smoothing:
             mean = as_rows(log_p).mean(axis=-1)
             terms = (1 - self.label_smoothing) * terms - self.label_smoothing * mean
@@ -71,7 +85,7 @@ class SoftmaxCrossEntropy(Loss):
         """Return p Σt - t."""
         p: Array = np.exp(log_p)
         if t.shape == p.shape:
-            p *= t.sum(axis=-1, keepdims=True)
+            p = product_or_zero(t.sum(axis=-1, keepdims=True), p)
             p -= t
             return p
         if self.label_smoothing:
@@ -79,16 +93,20 @@ class SoftmaxCrossEntropy(Loss):
         subtract_labels.of(p.dtype)(as_rows(p), t, 1 - self.label_smoothing)
         return p
 
-    def _as_labels(self, y: Array, t: Array) -> Array:
-        if t.shape != y.shape[:-1]:
-            expected = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
-            message = f"got y of shape {y.shape} and t of shape {t.shape}, expected {expected}"
-            raise ShapeError(message, where=self)
-        if t.dtype.kind not in "iu":
-            hint = "Convert them with t.astype(int)."
-            message = f"got labels of {t.dtype}, expected whole numbers"
-            raise InvalidTypeError(message, where=self, hint=hint)
-        return t.astype(np.int64).reshape(-1)
+    def counts(self, y: Array, t: ArrayLike) -> Array | None:
+        """Return the weight of each label, 0 for those to be ignored."""
+        if self.class_weight is None and self.ignore_index is None:
+            return None
+        return label_weights(y, as_array(t, self), self.class_weight, self.ignore_index, self)[1]
+
+    def _weighted_terms(self, y: Array, labels: Array) -> tuple[Array, ...]:
+        """Return the losses, log p, and t: smoothed one-hot rows, times the weights of classes."""
+        n, share = y.shape[-1], self.label_smoothing
+        log_p = log_softmax.of(y.dtype)(y)
+        p = (1 - share) * (labels[..., None] == np.arange(n)) + share / n
+        p *= 1 if self.class_weight is None else self.class_weight
+        p = product_or_zero((labels >= 0)[..., None], p).astype(y.dtype)
+        return -np.add.reduce(product_or_zero(p, log_p), axis=-1), log_p, p
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return −Σ t log softmax(y), reduced over the samples."""
@@ -105,3 +123,56 @@ class SoftmaxCrossEntropy(Loss):
         mean = f" / {math.prod(shape[:-1])}" if self.reduction == "mean" else ""
         loss = f"−sum{along}({t} ⊙ logsoftmax(y)){mean}"
         return f"L = {loss}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"
+
+
+def as_class_weight(class_weight: ArrayLike, where: object) -> Array:
+    """Return the weights of classes as an array, or raise."""
+    weight = as_floats(class_weight, np.dtype(np.float64), where, copy=True)
+    if weight.ndim != 1:
+        raise ShapeError(f"class_weight has shape {weight.shape}, expected (classes,)", where=where)
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise InvalidValueError("class_weight has a number that is negative or not finite", where=where)
+    return weight
+
+
+def as_labels(y: Array, t: Array, where: object) -> Array:
+    """Return labels as a vector of int64, or raise if they do not fit y (…, classes)."""
+    if t.shape != y.shape[:-1]:
+        expected = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
+        message = f"got y of shape {y.shape} and t of shape {t.shape}, expected {expected}"
+        raise ShapeError(message, where=where)
+    if t.dtype.kind not in "iu":
+        hint = "Convert them with t.astype(int)."
+        message = f"got labels of {t.dtype}, expected whole numbers"
+        raise InvalidTypeError(message, where=where, hint=hint)
+    return t.astype(np.int64).reshape(-1)
+
+
+def unknown_label(t: Array, n_classes: int, where: object) -> InvalidValueError:
+    """Return the error for labels of which one is no class."""
+    worst = int(t.max() if t.max() >= n_classes else t.min())
+    message = f"got the label {worst}, expected 0 to {n_classes - 1}"
+    hint = "Number the classes from 0, and give the model an output for each."
+    return InvalidValueError(message, where=where, hint=hint)
+
+
+def label_weights(y: Array, t: Array, class_weight: Array | None, ignore_index: int | None, where: object) -> tuple[Array, Array]:
+    """Return the labels, with -1 for those to be ignored, and what each counts.
+
+    >>> label_weights(np.zeros((3, 2)), np.array([1, 0, -100]), np.array([1.0, 3.0]), -100, "")
+    (array([ 1,  0, -1]), array([3., 1., 0.]))
+    """
+    n_classes = y.shape[-1]
+    if t.ndim == y.ndim:
+        hint = "Multiply the probabilities by the weights yourself: t * class_weight."
+        raise ShapeError("class_weight and ignore_index are for labels, got probabilities", where=where, hint=hint)
+    if class_weight is not None and len(class_weight) != n_classes:
+        message = f"class_weight has {len(class_weight)} numbers, expected one for each of {n_classes} classes"
+        raise ShapeError(message, where=where)
+    labels = as_labels(y, t, where).reshape(t.shape)
+    counts = np.ones(t.shape, bool) if ignore_index is None else labels != ignore_index
+    known = (labels >= 0) & (labels < n_classes)
+    if (counts & ~known).any():
+        raise unknown_label(t[counts], n_classes, where)
+    labels = np.where(counts, labels, -1)
+    return labels, counts * (1.0 if class_weight is None else class_weight[labels])

@@ -38,7 +38,7 @@ def _dtype(tested: LayerUnderTest) -> str:
 
 def _integer_inputs(tested: LayerUnderTest) -> str:
     inputs = tested.inputs()
-    n_differentiable = len(inputs) - tested.original.n_nondifferentiable_inputs
+    n_differentiable = tested.original.count_differentiable(len(inputs))
     floats = [i for i, x in enumerate(inputs[:n_differentiable]) if x.dtype.kind == "f"]
     if not floats or not all(np.isfinite(inputs[i]).all() for i in floats):
         raise DoesNotApply("no input has a floating type, or one is not finite")

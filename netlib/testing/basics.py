@@ -28,7 +28,7 @@ def _forward_and_backward(tested: LayerUnderTest) -> str:
     if any(np.asarray(each).dtype.kind not in "fiub" for each in ys):
         return f"forward returned {type(y).__name__}"
     dxs = backward(layer, douts_for(ys))
-    inputs = inputs[: len(inputs) - layer.n_nondifferentiable_inputs]
+    inputs = inputs[: layer.count_differentiable(len(inputs))]
     if not inputs and all(dx is None for dx in dxs):
         return ""
     if len(dxs) != len(inputs):

@@ -14,7 +14,7 @@ from ..arrays import Array
 from ..containers.container import Container
 from ..errors import InvalidTypeError, NetlibError, NonFiniteError, ShapeError
 from ..layer import Layer
-from ..layers import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ..layers import Hardsigmoid, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, Softmax, Softmin, Softplus, Softsign, Tanh
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .arguments import Metric
 from .metrics.classes import is_one_column
@@ -36,10 +36,15 @@ TWICE: dict[tuple[type, type], str] = {
 
 RANGES: dict[type, tuple[float, float]] = {
     Sigmoid: (0, 1),
+    Hardsigmoid: (0, 1),
     Softmax: (0, 1),
+    Softmin: (0, 1),
     Tanh: (-1, 1),
+    Softsign: (-1, 1),
     ReLU: (0, np.inf),
+    ReLU6: (0, 6),
     Softplus: (0, np.inf),
+    LogSigmoid: (-np.inf, 0),
     LogSoftmax: (-np.inf, 0),
 }
 """Least and greatest output of activations."""
@@ -101,7 +106,7 @@ def last_layer(model: Layer, n_inputs: int) -> Layer:
 def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     """Return `metric` with the threshold that suits the model, if it takes one and has none.
 
-    Sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
+    A sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
     """
     function: Any = metric.func if isinstance(metric, partial) else metric
     if not (getattr(function, "__module__", None) or "").startswith(f"{__package__}.metrics"):
@@ -111,7 +116,7 @@ def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     has_one_column = isinstance(y, np.ndarray) and y.ndim and is_one_column(y)
     if "threshold" not in inspect.signature(function).parameters or "threshold" in given or not (has_one_column or is_for_columns):
         return metric
-    return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid) else 0)
+    return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid | Hardsigmoid) else 0)
 
 
 def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:

@@ -23,18 +23,22 @@ from netlib.layers.head_attention import HeadAttention
 # ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
+    (r"einsum\[([^\]]*)\]", r"einsum('\1')"),
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
+    (r"\[([^\]<]+) < ([^\]<]+) < ([^\]<]+)\]", r"holds((\1 < \2) & (\2 < \3))"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
     (r"(?<!:)\b([\d.]+) (?=[\w(])", r"\1 * "),
     (r"²", r"**2"),
+    (r"\^", r"**"),
     (r"³", r"**3"),
     (r"⊙", r"*"),
     (r"·", r"@"),
     (r"−", r"-"),
     (r"±", r""),
     (r"≤", r"<="),
+    (r"≥", r">="),
     (r"≠", r"!="),
 ]
 erf = np.vectorize(math.erf, otypes=[float])
@@ -48,6 +52,23 @@ def given(function, text):
     return lambda *xs: function(*xs, **options)
 
 
+def einsum(letters):
+    """Return a function that sums products; a letter twice in the result is a diagonal."""
+    terms, _, result = letters.partition("→")
+    once = "".join(dict.fromkeys(result))
+
+    def apply(*xs):
+        y = np.einsum(f"{terms}->{once}", *xs)
+        length = dict(zip(once, y.shape, strict=True))
+        whole = np.zeros([length[letter] for letter in result])
+        for index in np.ndindex(y.shape):
+            at = dict(zip(once, index, strict=True))
+            whole[tuple(at[letter] for letter in result)] = y[index]
+        return whole
+
+    return apply
+
+
 def softmax(y, mask=True):
     e = np.exp(y) * mask
     return e / np.where(e.any(axis=-1, keepdims=True), e.sum(axis=-1, keepdims=True), 1)
@@ -55,13 +76,14 @@ def softmax(y, mask=True):
 
 WORDS = {
     "given": given,
+    "einsum": einsum,
     "sum": np.sum,
     "mean": np.mean,
     "var": np.var,
     "sqrt": np.sqrt,
     "holds": lambda x: x.astype(float),
     "max": lambda *xs, **options: np.maximum(*xs) if len(xs) > 1 else np.max(*xs, **options),
-    "min": np.minimum,
+    "min": lambda *xs, **options: np.minimum(*xs) if len(xs) > 1 else np.min(*xs, **options),
     "onehot": lambda t, n: np.eye(n)[t],
     "arange": np.arange,
     "sin": np.sin,
@@ -69,7 +91,7 @@ WORDS = {
     "row": lambda x: x[..., np.newaxis, :],
     "column": lambda x: x[..., np.newaxis],
     "turned": lambda x: x.swapaxes(-1, -2) if x.ndim >= 2 else x,
-    "clip": lambda x, most: np.clip(x, -most, most),
+    "clip": lambda x, low, high=None: np.clip(x, -low, low) if high is None else np.clip(x, low, high),
     "sign": np.sign,
     "abs": np.abs,
     "exp": np.exp,
@@ -189,11 +211,11 @@ def check(layer, inputs, dout=None, open_layers=False):
     for node in picture.nodes:
         if node.kind != "operation":
             continue
-        inputs, (output,) = [picture.wires[i] for i in node.inputs], [picture.wires[i] for i in node.outputs]
+        inputs, outputs = [picture.wires[i] for i in node.inputs], [picture.wires[i] for i in node.outputs]
         known = own_words(node.layer)
-        (forward,) = node.forward
-        assert forward.result == Reference(output.number, False)
-        assert_same(value_of(forward.parts, known, picture), output.value, f"{node.title}: {forward.parts}")
+        for forward, output in zip(node.forward, outputs, strict=True):
+            assert forward.result == Reference(output.number, False)
+            assert_same(value_of(forward.parts, known, picture), output.value, f"{node.title}: {forward.parts}")
         assert {line.result.wire for line in node.backward} == {wire.number for wire in inputs if wire.grad is not None}
         assert len(node.backward) == sum(wire.grad is not None for wire in inputs)
         for line in node.backward:

@@ -48,6 +48,8 @@ LAYERS = {
     "RMS norm": (("rms_norm",), lambda dtype: [with_parameters(nl.RMSNorm(37, dtype=dtype))]),
     "GELU": (("gelu",), lambda dtype: [nl.GELU()]),
     "SiLU": (("silu",), lambda dtype: [nl.SiLU()]),
+    "Mish": (("mish",), lambda dtype: [nl.Mish()]),
+    "hardswish": (("hardswish",), lambda dtype: [nl.Hardswish()]),
     "sigmoid": (("sigmoid",), lambda dtype: [nl.Sigmoid()]),
     "learned positions": (("positional_embedding",), lambda dtype: [nl.PositionalEmbedding(5, 37, rng=0, dtype=dtype)]),
     "sinusoidal encoding": (("sinusoidal_encoding",), lambda dtype: [nl.SinusoidalEncoding(37)]),
@@ -137,7 +139,7 @@ def test_any_layout_is_read_and_nothing_is_written_into_the_input(name, ran):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda each: each.__name__)
-@pytest.mark.parametrize("name", ["GELU", "SiLU", "sigmoid"])
+@pytest.mark.parametrize("name", ["GELU", "SiLU", "Mish", "hardswish", "sigmoid"])
 def test_an_activation_far_from_zero_is_its_page(name, dtype, ran):
     x = np.array([[0.0, -0.0, 1e-30, -1e-30, 12.0, -12.0, 14.0, -14.0, 39.0, -39.0, 1e4, -1e4, 1e30, -1e30, np.nan, np.inf]], dtype)
     (layer,) = LAYERS[name][1](dtype)

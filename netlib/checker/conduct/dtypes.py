@@ -39,7 +39,7 @@ def note_float32(layer: Layer, inputs: tuple[Any, ...], report: GradientReport) 
 
 def _types(layer: Layer, inputs: Sequence[Any]) -> set[str]:
     """Return the floating types of the differentiable inputs and of the parameters."""
-    given = inputs[: len(inputs) - layer.n_nondifferentiable_inputs]
+    given = inputs[: layer.count_differentiable(len(inputs))]
     return {x.dtype.name for x in given if is_float(x)} | {p.dtype.name for p in layer.parameters().values()}
 
 

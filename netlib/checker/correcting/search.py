@@ -100,7 +100,7 @@ def _agrees(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, e
     for parameter in other.parameters().values():
         parameter.value = np.asarray(move(parameter.value), parameter.dtype)
     inputs = repeat_rows(inputs) or inputs  # one row alone would hide a wrong sum over rows
-    n_given = len(inputs) - layer.n_nondifferentiable_inputs
+    n_given = layer.count_differentiable(len(inputs))
     others = tuple(np.asarray(move(x), x.dtype) if i < n_given and x.dtype.kind == "f" else x for i, x in enumerate(inputs))
     kind = type(other)
     internals.set_class(other, type(kind.__name__, (kind,), {method.name: method.edited(edit)}))

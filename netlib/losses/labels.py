@@ -68,14 +68,17 @@ class LabelLoss(Loss):
 
     def count_rule(self, inputs: Shapes) -> str:
         """Return what each label counts as a formula, empty for 1 each."""
+        ignored = self.ignore_rule(inputs)
+        if self.class_weight is None:
+            return ignored
         t = "column(t)" if inputs[1] else "t"
-        factors = []
-        if self.class_weight is not None:
-            weights = [f"{format_number(w)} [{t} = {k}]" for k, w in enumerate(self.class_weight)]
-            factors.append(f"({' + '.join(weights)})")
-        if self.ignore_index is not None:
-            factors.append(f"[{t} ≠ {format_number(self.ignore_index)}]")
-        return " ⊙ ".join(factors)
+        weights = [f"{format_number(w)} [{t} = {k}]" for k, w in enumerate(self.class_weight)]
+        return f"({' + '.join(weights)})" + (f" ⊙ {ignored}" if ignored else "")
+
+    def ignore_rule(self, inputs: Shapes) -> str:
+        """Return 1 for labels that count and 0 for others as a formula, empty if all count."""
+        t = "column(t)" if inputs[1] else "t"
+        return "" if self.ignore_index is None else f"[{t} ≠ {format_number(self.ignore_index)}]"
 
 
 def as_class_weight(class_weight: ArrayLike, where: object) -> Array:

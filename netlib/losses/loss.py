@@ -171,6 +171,7 @@ class Loss(Layer):
         targets: str = "",
         of_rows: bool = False,
         count: str = "",
+        factor: str | None = None,
     ) -> str:
         """Return the rule of a loss with this term and its derivative for each element of y.
 
@@ -185,20 +186,21 @@ class Loss(Layer):
         of_rows : bool
             Whether there is a term for each row of the first output, not for each element.
         count : str
-            What each term counts, if that depends on the targets.
+            What each term counts in the mean, if that depends on the targets.
+        factor : str, optional
+            What each term is multiplied by. By default, `count`.
         """
         of_y = isinstance(derivative, str)
         derivatives = {"y": derivative} if isinstance(derivative, str) else derivative
         shape = inputs[0][:-1] if of_rows else inputs[0]
         lifted = "column({})" if of_rows and shape else "{}"
-        w, n = count, count or str(math.prod(shape))
-        if count:
-            n = f"sum({count})"
+        w = count if factor is None else factor
+        n = f"sum({count})" if count else str(math.prod(shape))
         if len(inputs) > self.n_differentiable_inputs + self.n_nondifferentiable_inputs:
             missing = len(shape) - len(inputs[-1])
             spread = "weight" if not inputs[-1] else lift("weight", missing + bool(of_rows and shape))
-            w = f"{count} ⊙ {spread}" if count else spread
-            n = f"sum({w})" if count else f"({math.prod(shape[len(inputs[-1]) :])} sum(weight))"
+            w = f"{w} ⊙ {spread}" if w else spread
+            n = f"sum({count} ⊙ {spread})" if count else f"({math.prod(shape[len(inputs[-1]) :])} sum(weight))"
         divided = f" / {n}" if self.reduction == "mean" else ""
         weighted = f"{w} ⊙ ({term})" if w else term
         loss = weighted if self.reduction == "none" else f"sum({weighted}){divided}"

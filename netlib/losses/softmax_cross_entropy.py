@@ -104,6 +104,8 @@ class SoftmaxCrossEntropy(LabelLoss):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return −Σ t log softmax(y), reduced over the samples."""
         shape, share = inputs[0], self.label_smoothing
+        if len(inputs) > 2 or self.class_weight is not None or self.ignore_index is not None:
+            return self._weighted_rule(inputs)
         has_labels = len(inputs[1]) < len(shape)
         t = smoothed = f"onehot(t, {shape[-1]})" if has_labels else "t"
         if share:
@@ -116,3 +118,23 @@ class SoftmaxCrossEntropy(LabelLoss):
         mean = f" / {math.prod(shape[:-1])}" if self.reduction == "mean" else ""
         loss = f"−sum{along}({t} ⊙ logsoftmax(y)){mean}"
         return f"L = {loss}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"
+
+    def _weighted_rule(self, inputs: Shapes) -> str:
+        """Return the rule with weights of samples or classes."""
+        n, share = inputs[0][-1], self.label_smoothing
+        has_labels = len(inputs[1]) < len(inputs[0])
+        t = f"onehot(t, {n})" if has_labels else "t"
+        if share:
+            t = f"({format_number(1 - share)} {t} + {format_number(share / n)})"
+        factor = self.count_rule(inputs)
+        if share and self.class_weight is not None:
+            classes = [f"{format_number(w)} onehot({k}, {n})" for k, w in enumerate(self.class_weight)]
+            t, factor = f"({t} ⊙ ({' + '.join(classes)}))", self.ignore_rule(inputs)
+        return self.reduction_rule(
+            f"−sum[axis=-1]({t} ⊙ logsoftmax(y))",
+            f"softmax(y) ⊙ sum[axis=-1]({t}) − {t}",
+            inputs,
+            of_rows=True,
+            count=self.count_rule(inputs),
+            factor=factor,
+        )

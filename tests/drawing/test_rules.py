@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rule_images
 from gallery import Scale
-from rule_rows import LOSSES, MORE, is_no_formula
+from rule_rows import DRAWN_LOSSES, LOSSES, MORE, is_no_formula
 from table import ROWS
 
 import netlib as nl
@@ -248,7 +248,7 @@ def test_the_rules_of_what_a_layer_is_opened_into_give_what_flowed(row):
     assert check(layer, row.inputs, dout_for(row.make(np.float64), row.inputs), open_layers=True) >= 1
 
 
-@pytest.mark.parametrize("case", LOSSES, ids=str)
+@pytest.mark.parametrize("case", LOSSES + DRAWN_LOSSES, ids=str)
 def test_the_rule_of_a_loss_read_as_mathematics_gives_what_flowed(case):
     loss, inputs = case.make(), case.inputs(5)
     assert check(loss, inputs, dout_for(loss, inputs)) == 1
@@ -258,7 +258,7 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
     public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
     public = {each for each in public if not issubclass(each, Container)} - {nl.Layer, nl.Loss}
     made = {type(each) for row in ROWS + MORE for _, each in row.make(np.float64).walk()}
-    made |= {type(case.make()) for case in LOSSES}
+    made |= {type(case.make()) for case in LOSSES + DRAWN_LOSSES}
     assert public | {ResidualAdd} <= made
     assert {kind for kind in public | {ResidualAdd} if not kind.rule} == set()
 

@@ -35,6 +35,8 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"−", r"-"),
     (r"±", r""),
     (r"≤", r"<="),
+    (r"≥", r">="),
+    (r"\^", r"**"),
     (r"≠", r"!="),
 ]
 erf = np.vectorize(math.erf, otypes=[float])

@@ -51,10 +51,15 @@ from .layers import *  # noqa: F403 - it lists its names itself
 from .losses import *  # noqa: F403
 from .node import Node as Node
 from .optimizers import SGD as SGD
+from .optimizers import AdaDelta as AdaDelta
 from .optimizers import AdaGrad as AdaGrad
 from .optimizers import Adam as Adam
+from .optimizers import Adamax as Adamax
 from .optimizers import AdamW as AdamW
+from .optimizers import Lion as Lion
+from .optimizers import NAdam as NAdam
 from .optimizers import Optimizer as Optimizer
+from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
 from .optimizers import clip_grad_norm as clip_grad_norm
 from .optimizers import grad_norm as grad_norm
@@ -63,9 +68,11 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .training import Callback as Callback
 from .training import Checkpoint as Checkpoint
+from .training import CSVLog as CSVLog
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
+from .training import TimeLimit as TimeLimit
 from .training import Trainer as Trainer
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix

@@ -73,6 +73,23 @@ class Ones(Initializer):
         return np.ones(shape, dtype)
 
 
+class Full(Initializer):
+    """All equal to `value`, as `numpy.full`.
+
+    Examples
+    --------
+    >>> Full(0.25)((2,), np.random.default_rng(0))
+    array([0.25, 0.25])
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = as_number(value, "value", "Full")
+
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+        """Return an array of `shape` that holds the value everywhere."""
+        return np.full(shape, self.value, dtype)
+
+
 class Normal(Initializer):
     """Normal with mean zero and standard deviation `std`.
 

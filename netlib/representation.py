@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,8 @@ def constructor_parameters(kind: type) -> tuple[inspect.Parameter, ...]:
 
 
 def _value_text(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
     return repr(value.name if isinstance(value, np.dtype) else value)
 
 

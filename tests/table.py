@@ -83,6 +83,38 @@ def _elementwise():
     return [fixed(make, shape, batched=(0,) if shape else ()) for make in makers for shape in [(), (5,), (4, 3), (2, 3, 2)]]
 
 
+def _newer_elementwise():
+    makers = [
+        nl.LogSigmoid,
+        nl.Softsign,
+        nl.Mish,
+        nl.Hardtanh,
+        lambda: nl.Hardtanh(-0.75, 1.25),
+        nl.ReLU6,
+        nl.Hardsigmoid,
+        nl.Hardswish,
+        nl.SELU,
+        lambda: nl.CELU(0.5),
+        lambda: nl.Threshold(0.75, -0.25),
+    ]
+    return [
+        *[fixed(make, (4, 3), batched=(0,)) for make in makers],
+        *[fixed(make, ()) for make in (nl.Hardswish, nl.CELU, lambda: nl.Threshold(-0.1, 20.0))],
+        Row(lambda dtype: nl.PReLU(dtype=dtype), ((),), ()),
+        Row(lambda dtype: nl.PReLU(dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.PReLU(3, 0.5, dtype=dtype), ((4, 3),), (0,)),
+        Row(lambda dtype: nl.PReLU(3, -0.1, dtype=dtype), ((2, 3, 2),), (0,)),
+    ]
+
+
+def _gates():
+    return [
+        fixed(lambda make=make, axis=axis: make(axis), shape, batched=batched)
+        for make in (nl.GLU, nl.SwiGLU)
+        for axis, shape, batched in [(-1, (4,), ()), (-1, (4, 6), (0,)), (1, (2, 4, 3), (0,)), (0, (4, 2), ())]
+    ]
+
+
 def _dropped_channels():
     return [fixed(lambda: nl.Dropout(0.3, axes=(2, 3), rng=0), (2, 3, 2, 2), batched=(0,))]
 
@@ -103,6 +135,10 @@ def _along_an_axis():
     ]
 
 
+def _softmin():
+    return [fixed(lambda: nl.Softmin(-1), (4, 3), batched=(0,)), fixed(lambda: nl.Softmin(1), (2, 3, 2), batched=(0,))]
+
+
 def _reductions():
     return [
         fixed(lambda make=make, options=options: make(**options), shape, batched=batched)
@@ -121,6 +157,23 @@ def _reductions():
             ({"axis": ()}, (2, 3), (0,)),
             ({"axis": 1}, (3, 1), (0,)),
         ]
+    ]
+
+
+def _other_reductions():
+    return [
+        *[
+            fixed(lambda make=make, options=options: make(**options), shape, batched=batched)
+            for make in (nl.Max, nl.Min, nl.Norm, partial(nl.Norm, ord=3), partial(nl.Norm, ord=np.inf), nl.LogSumExp)
+            for options, shape, batched in [
+                ({}, (), ()),
+                ({"axis": -1}, (4, 3), (0,)),
+                ({"axis": (0, 2), "keepdims": True}, (2, 3, 2), ()),
+            ]
+        ],
+        fixed(lambda: nl.Norm(1, ord=1), (4, 3), batched=(0,)),
+        fixed(nl.CumulativeSum, (4, 3), batched=(0,)),
+        fixed(lambda: nl.CumulativeSum(-2), (2, 3, 2), batched=(0,)),
     ]
 
 
@@ -145,6 +198,15 @@ def _movers():
         fixed(lambda: nl.Slice((1, slice(1, 2))), (2, 3, 2)),
         fixed(lambda: nl.Slice(np.s_[:, None, ::-2]), (2, 3)),
         fixed(lambda: nl.Slice(0), (3,)),
+        fixed(lambda: nl.Squeeze(1), (4, 1, 2), batched=(0,)),
+        fixed(nl.Squeeze, (1, 3, 1)),
+        fixed(lambda: nl.Expand(1), (4, 3), batched=(0,)),
+        fixed(lambda: nl.Expand((0, -1)), (3,)),
+        fixed(lambda: nl.BroadcastTo((-1, 3)), (4, 1), batched=(0,)),
+        fixed(lambda: nl.BroadcastTo((2, 2, 3)), (1, 3)),
+        fixed(lambda: nl.Split(2, axis=1), (4, 4), batched=(0,)),
+        fixed(lambda: nl.Split([1, -1], axis=-2), (2, 3, 2), batched=(0,)),
+        fixed(lambda: nl.Split([]), (3,)),
         fixed(nl.Stack, (3,)),
         fixed(lambda: nl.Stack(1), (4, 3), (4, 3), (4, 3), batched=(0, 1, 2)),
         fixed(lambda: nl.Stack(-1), (2, 3), (2, 3), batched=(0, 1)),
@@ -202,6 +264,23 @@ def _products():
             ((3,), (2, 3, 2), (1,)),
             ((2, 1, 2, 3), (2, 3, 2), (0,)),
             ((1, 2, 3), (4, 3, 2), (1,)),
+        ]
+    ]
+
+
+def _einsums():
+    return [
+        fixed(lambda equation=equation: nl.Einsum(equation), *shapes, batched=batched)
+        for equation, shapes, batched in [
+            ("ij,jk->ik", [(4, 3), (3, 2)], (0,)),  # Eq. (1.20)
+            ("nij,nkj->nik", [(2, 3, 2), (2, 1, 2)], (0, 1)),
+            ("ii", [(3, 3)], ()),
+            ("iij->ji", [(2, 2, 3)], ()),
+            ("ij->i", [(4, 3)], (0,)),
+            ("kki,j->i", [(2, 2, 3), (2,)], ()),
+            ("i,i,i->", [(3,), (3,), (3,)], ()),
+            ("...x,x...y", [(2, 1, 3), (3, 4, 2)], ()),
+            ("ij,ij->ij", [(4, 1), (4, 3)], (0, 1)),
         ]
     ]
 
@@ -513,13 +592,18 @@ def _containers():
 
 ROWS = [
     *_elementwise(),
+    *_newer_elementwise(),
+    *_gates(),
     *_dropped_channels(),
     *_along_an_axis(),
+    *_softmin(),
     *_reductions(),
+    *_other_reductions(),
     *_movers(),
     *_sums(),
     *_pairs(),
     *_products(),
+    *_einsums(),
     *_affine(),
     *_convolutions(),
     *_pooling(),

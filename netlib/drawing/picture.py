@@ -115,7 +115,7 @@ class Picture:
         """Write the rule of the node, with its wires instead of the layer's own names."""
         if node.kind == "fan-out":
             self._write_rule_of_fan_out(node)
-        elif node.kind == "operation" and node.layer is not None and len(node.outputs) == 1:
+        elif node.kind == "operation" and node.layer is not None and node.outputs:
             shapes = [self.wires[i].value.shape for i in node.inputs]
             n_inputs = len(shapes) - len(node.layer.parameters())
             output = self.wires[node.outputs[0]].value.shape
@@ -153,7 +153,8 @@ class Picture:
 
 def _references(node: Node) -> dict[str, Reference]:
     """Return the wires by the names that the layer's rule has for them and for their gradients."""
-    names = [*node.roles, "L" if "y" in node.roles else "y"]
+    y = "L" if "y" in node.roles else "y"
+    names = [*node.roles, *([y] if len(node.outputs) == 1 else [f"{y}{i}" for i in range(1, len(node.outputs) + 1)])]
     wires = list(zip(names, [*node.inputs, *node.outputs], strict=True))
     gradients = {f"d{name}": Reference(number, True) for name, number in wires}
     return gradients | {name: Reference(number, False) for name, number in wires}

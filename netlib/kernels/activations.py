@@ -1,13 +1,13 @@
-"""GELU, SiLU and sigmoid, forward and backward.
+"""GELU, SiLU, Mish, hardswish and sigmoid, forward and backward.
 
-Forward of GELU and SiLU writes the derivative, too, since it shares its exponential with y. Then
+Forward of all but sigmoid writes the derivative, too, since it shares its exponential with y. Then
 backward is a product.
 """
 
 from __future__ import annotations
 
 from ..arrays import Array
-from .exponentials import normal, sigmoid
+from .exponentials import exp, normal, sigmoid
 from .kernel import loops
 
 
@@ -56,6 +56,33 @@ def silu(x: Array, y: Array, slope: Array) -> None:
         s = sigmoid(v)
         y[i] = v * s
         slope[i] = s * (one + v * (one - s))
+
+
+@loops("void(const t[::1], t[::1], t[::1])")
+def mish(x: Array, y: Array, slope: Array) -> None:
+    """Write ``x t`` and its derivative ``t + x (1 - t^2) s``, for t = tanh(softplus(x)).
+
+    s is the sigmoid of x. With u = 1 + exp(x), t = tanh(log(u)) = (u^2 - 1) / (u^2 + 1), divided by
+    exp(2 x) above and below where x > 0.
+    """
+    one, two = x.dtype.type(1), x.dtype.type(2)
+    for i in range(x.size):
+        v = x[i]
+        e = exp(-abs(v))
+        above, rest = (one + two * e, two * e * e) if v > 0 else (e * (e + two), two)
+        t = above / (above + rest)
+        y[i] = v * t
+        slope[i] = t + v * (one - t * t) * sigmoid(v)
+
+
+@loops("void(const t[::1], t[::1], t[::1])")
+def hardswish(x: Array, y: Array, slope: Array) -> None:
+    """Write ``x h``, with h = (x + 3) / 6 between 0 and 1, and its derivative."""
+    zero, half, one, three, six = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(3), x.dtype.type(6)
+    for i in range(x.size):
+        v = x[i]
+        y[i] = v * (min(max(v + three, zero), six) / six)
+        slope[i] = v / three + half if -three < v < three else one if v >= three else zero
 
 
 @loops("void(const t[::1], t[::1])")

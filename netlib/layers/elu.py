@@ -31,7 +31,7 @@ class ELU(Layer):
         x = as_floats(x, where=self)
         below = np.minimum(x, 0)
         slope = np.where(x > 0, x.dtype.type(1), self.alpha * np.exp(below))
-        return self.remember(np.where(x > 0, x, self.alpha * np.expm1(below)), slope)
+        return self.remember(np.maximum(x, 0) + self.alpha * np.expm1(below), slope)
 
     @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:

@@ -8,8 +8,17 @@ from ..underflow import ignore_underflow
 from .sigmoid import sigmoid
 
 
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp(x)), computed as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
+
+    >>> softplus(np.array([-1e4, 1e4]))
+    array([    0., 10000.])
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
 class Softplus(Layer):
-    """``y = log(1 + exp(x))``, computed as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
+    """``y = log(1 + exp(x))``, which is max(x, 0) but for a smooth bend at 0.
 
     ∂y/∂x = exp(x) / (1 + exp(x)) = sigmoid(x).
 
@@ -26,7 +35,7 @@ class Softplus(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_floats(x, where=self)
-        return self.remember(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid(x))
+        return self.remember(softplus(x), sigmoid(x))
 
     @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:

@@ -52,6 +52,12 @@ class Callback:
         """Return a context manager in which forward and backward of the next batch run."""
         return nullcontext()
 
+    def on_step_begin(self, trainer: Trainer) -> None:
+        """Run before each optimizer step: the gradients are complete, and may be changed in place.
+
+        They are clipped afterwards.
+        """
+
     def on_batch_end(self, trainer: Trainer) -> None:
         """Run after each batch, and after its optimizer step if there was one."""
 

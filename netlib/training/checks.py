@@ -14,10 +14,11 @@ from ..arrays import Array
 from ..containers.container import Container
 from ..errors import InvalidTypeError, NetlibError, NonFiniteError, ShapeError
 from ..layer import Layer
-from ..layers import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ..layers import Hardsigmoid, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, Softmax, Softmin, Softplus, Softsign, Tanh
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from .arguments import Metric
 from .metrics.classes import is_one_column
+from .samples import Batch
 
 FEW = 8
 """How many rows are predicted to see what the model gives."""
@@ -35,10 +36,15 @@ TWICE: dict[tuple[type, type], str] = {
 
 RANGES: dict[type, tuple[float, float]] = {
     Sigmoid: (0, 1),
+    Hardsigmoid: (0, 1),
     Softmax: (0, 1),
+    Softmin: (0, 1),
     Tanh: (-1, 1),
+    Softsign: (-1, 1),
     ReLU: (0, np.inf),
+    ReLU6: (0, 6),
     Softplus: (0, np.inf),
+    LogSigmoid: (-np.inf, 0),
     LogSoftmax: (-np.inf, 0),
 }
 """Least and greatest output of activations."""
@@ -47,7 +53,7 @@ COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber)
 """Losses that are least where the outputs are the targets."""
 
 
-def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Sequence[Array], what: str = "") -> None:
+def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Batch, what: str = "") -> None:
     """Raise for samples and metrics that would fail later, and warn of losses that cannot be small.
 
     `what` says of a message which samples it is about, such as "validation ". Nothing in the model
@@ -63,7 +69,11 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     InvalidTypeError
         For a metric that returns no number.
     """
-    *inputs, t = samples
+    if samples.weight is not None:
+        samples = samples.take(np.flatnonzero(samples.weight.reshape(len(samples), -1).any(axis=1)))
+    if len(samples.targets) > 1 or not len(samples):
+        return
+    inputs, (t,) = samples.inputs, samples.targets
     try:
         y = model.predict(*(x[:FEW] for x in inputs))
     except Exception:  # the first batch will raise it, in training mode, with its place
@@ -71,7 +81,7 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     if isinstance(y, tuple) or np.ndim(y) == 0 or len(y) != len(t[:FEW]):
         return
     _check_targets(loss, y, t, what)
-    _check_finite(model, loss, samples, what)
+    _check_finite(model, loss, [*inputs, t], what)
     if not what:
         _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)
         dtype = np.result_type(*[p.dtype for p in model.parameters().values()])
@@ -96,7 +106,7 @@ def last_layer(model: Layer, n_inputs: int) -> Layer:
 def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     """Return `metric` with the threshold that suits the model, if it takes one and has none.
 
-    Sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
+    A sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
     """
     function: Any = metric.func if isinstance(metric, partial) else metric
     if not (getattr(function, "__module__", None) or "").startswith(f"{__package__}.metrics"):
@@ -106,7 +116,7 @@ def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     has_one_column = isinstance(y, np.ndarray) and y.ndim and is_one_column(y)
     if "threshold" not in inspect.signature(function).parameters or "threshold" in given or not (has_one_column or is_for_columns):
         return metric
-    return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid) else 0)
+    return partial(function, **given, threshold=0.5 if isinstance(last_layer(model, n_inputs), Sigmoid | Hardsigmoid) else 0)
 
 
 def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:

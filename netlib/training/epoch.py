@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
-from .samples import concatenate
+from .measuring import Measuring
+from .samples import Batch
+from .sources import fingerprint_of
 
-KEPT = ("rng_state", "lr", "batch", "done", "step_at", "total")
+KEPT = ("rng_state", "lr", "batch")
 
 
 class EpochProgress:
@@ -23,26 +24,33 @@ class EpochProgress:
         The trainer's, which shuffles the samples.
     lr : float
         The learning rate at the start.
+    measuring : Measuring
+        What measures loss and metrics.
 
     Attributes
     ----------
     rng_state : dict
         The state of `rng` before it shuffles the samples.
-    batch, done : int
-        The number of batches and of samples done.
-    step_at : int
-        The number of samples done at the next optimizer step.
-    total : float
-        The sum of the losses.
-    outputs : list of arrays
-        The outputs of the model, for the metrics.
+    batch : int
+        The number of batches done.
+    last : Batch or None
+        The last of them.
+    fingerprint : int or None
+        That of the last batch before training was resumed.
+    accumulated, reference : float
+        The weight of the batches since the last optimizer step, and the weight by which their
+        gradients are divided already.
+    measuring : Measuring
+        Loss and metrics.
     """
 
-    def __init__(self, rng: np.random.Generator, lr: float) -> None:
-        self._rng, self.rng_state, self.lr = rng, rng.bit_generator.state, lr
-        self.batch = self.done = self.step_at = 0
-        self.total = 0.0
-        self.outputs: list[Any] = []
+    def __init__(self, rng: np.random.Generator, lr: float, measuring: Measuring) -> None:
+        self.rng, self.rng_state, self.lr, self.measuring = rng, rng.bit_generator.state, lr, measuring
+        self.batch = 0
+        self.last: Batch | None = None
+        self.fingerprint: int | None = None
+        self.accumulated = self.reference = 0.0
+        self.n_accumulated = 0
         self._start = perf_counter()
 
     @property
@@ -53,28 +61,42 @@ class EpochProgress:
     @property
     def is_between_steps(self) -> bool:
         """Whether no gradient has been accumulated since the last optimizer step."""
-        return self.done == self.step_at
+        return self.n_accumulated == 0
 
-    def shuffle(self, n: int) -> Array:
-        """Return the order of `n` samples in this epoch."""
-        return self._rng.permutation(n)
+    def accumulate(self, weight: float, n: int) -> float:
+        """Return the share of a batch of this `weight` in a step over `n` such batches.
+
+        Gradients of one step are divided by the same weight: the first batch's, times `n`.
+        `end_group` tells how far that is from the weight of all.
+        """
+        if self.is_between_steps:
+            self.reference, self.accumulated = (weight or 1.0) * n, 0.0
+        self.accumulated += weight
+        return weight / self.reference
+
+    def end_group(self) -> float:
+        """Begin a new group of batches, and return the factor that its gradients lack."""
+        self.n_accumulated = 0
+        return self.reference / self.accumulated if self.accumulated else 1.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the progress as plain values and arrays."""
-        self.outputs[:] = [concatenate(self.outputs)] if self.outputs else []
-        return {**{name: getattr(self, name) for name in KEPT}, "outputs": list(self.outputs), "seconds": self.seconds}
+        fingerprint = self.fingerprint if self.last is None else fingerprint_of(self.last)
+        kept = {name: getattr(self, name) for name in KEPT}
+        return {**kept, "fingerprint": fingerprint, "measured": self.measuring.state_dict(), "seconds": self.seconds}
 
     @classmethod
-    def from_state_dict(cls, state: dict[str, Any], rng: np.random.Generator) -> EpochProgress:
+    def from_state_dict(cls, state: dict[str, Any], rng: np.random.Generator, measuring: Measuring) -> EpochProgress:
         """Return the progress that `state_dict` was made of.
 
         It shuffles as before with a copy of `rng`, from which layers may have drawn since.
         """
         shuffler = copy.deepcopy(rng)
         shuffler.bit_generator.state = state["rng_state"]
-        progress = cls(shuffler, state["lr"])
+        progress = cls(shuffler, state["lr"], measuring)
         for name in KEPT:
             setattr(progress, name, state[name])
-        progress.outputs = list(state["outputs"])
+        progress.fingerprint = state["fingerprint"]
+        measuring.load_state_dict(state["measured"])
         progress._start -= state["seconds"]
         return progress

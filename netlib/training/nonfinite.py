@@ -27,12 +27,12 @@ def are_finite(arrays: Iterable[Array]) -> bool:
     return all(bool(np.isfinite(a).all()) for a in arrays)
 
 
-def nonfinite_loss(model: Layer, inputs: Sequence[Array], t: Array, loss: float, where: str) -> NonFiniteError:
+def nonfinite_loss(model: Layer, inputs: Sequence[Array], targets: Sequence[Array], loss: float, where: str) -> NonFiniteError:
     """Return the error for a loss that is not finite.
 
     It runs the batch again to find the first layer whose output is not finite.
     """
-    for what, arrays in (("inputs", inputs), ("targets", [t])):
+    for what, arrays in (("inputs", inputs), ("targets", targets)):
         if not are_finite(arrays):
             message = f"the loss is {loss}, because the {what} of this batch are not all finite"
             return NonFiniteError(message, where=where, hint="Look for NaN and infinity in the data.")

@@ -22,13 +22,13 @@ class Progress:
     epoch  3/20  loss 0.1234  0.21 s
     """
 
-    def __init__(self, shown: bool, epochs: int, batches: int) -> None:
+    def __init__(self, shown: bool, epochs: int, batches: int | None) -> None:
         self._shown = shown
         self._epochs = epochs
         self._bar: Any = None
         self._done = 0
         self._due = 0.0
-        if shown and batches and sys.stderr is not None and sys.stderr.isatty():
+        if shown and batches != 0 and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(total=batches, unit="batch", leave=False, dynamic_ncols=True)
@@ -40,11 +40,11 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def resume(self, file: str, epoch: int, batch: int, batches: int) -> None:
+    def resume(self, file: str, epoch: int, batch: int, batches: int | None) -> None:
         """Say where training is resumed, and count the batches of earlier processes."""
-        self.say(f"resumed from {file}: epoch {epoch}/{self._epochs}, batch {batch}/{batches}")
+        self.say(f"resumed from {file}: epoch {epoch}/{self._epochs}, batch {batch}" + (f"/{batches}" if batches else ""))
         if self._bar is not None:
-            self._done = self._bar.n = self._bar.initial = (epoch - 1) * batches + batch
+            self._done = self._bar.n = self._bar.initial = (epoch - 1) * (batches or 0) + batch
             self._bar.refresh()
 
     def batch_done(self, loss: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from ..restoring import preserve_state
 from .callbacks import Callback
 from .epoch import EpochProgress
 from .history import History
+from .sources import Source
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -36,12 +38,11 @@ SHOWN = 100
 """The most characters that a message shows of each of two things that differ."""
 
 
-def facts_of(
-    trainer: Trainer, samples: Sequence[Array], held_out: Sequence[Array] | None, batch_size: int, shuffle: bool
-) -> dict[str, str]:
+def facts_of(trainer: Trainer, source: Source, held_out: Source | None, shuffle: bool, transform: object) -> dict[str, str]:
     """Return as texts what must be the same when a training is resumed."""
     optimizer = trainer.optimizer
     settings = ", ".join(f"{name}={value!r}" for name, value in optimizer.settings().items())
+    settings += f", groups={optimizer.groups!r}" if optimizer.groups else ""
     facts = {
         "the model": repr(trainer.model),
         "the loss": repr(trainer.loss),
@@ -52,9 +53,9 @@ def facts_of(
         "accumulate": str(trainer.accumulate),
         "the list of callbacks with a state": repr([*filter(_has_state, trainer.callbacks)]),
         "the random generator": type(trainer.rng.bit_generator).__name__,
-        "the training data": ", ".join(f"{a.shape} {a.dtype}" for a in samples),
-        "the validation data": "none" if held_out is None else f"{len(held_out[-1])} samples",
-        "batch_size": str(batch_size),
+        "the training data": source.description + ("" if transform is None else f", transformed by {transform!r}"),
+        "the validation data": "none" if held_out is None else held_out.size_text,
+        "batch_size": source.batching,
         "shuffle": str(shuffle),
     }
     return {name: _without_addresses(text) for name, text in facts.items()}
@@ -173,7 +174,7 @@ class SavedTraining:
             if not np.array_equal(arrays[name], self._arrays.get(name, ()), equal_nan=True):
                 yield "an array among the arguments of the model has other numbers"
 
-    def restore(self, trainer: Trainer, samples: Sequence[Array], batch_size: int, n_batches: int) -> None:
+    def restore(self, trainer: Trainer, source: Source) -> None:
         """Bring the trainer to where the checkpoint was written, or raise and change nothing.
 
         A container runs its layers one by one for the first batch of each size, and by a plan from
@@ -184,19 +185,19 @@ class SavedTraining:
         try:
             with preserve_state(trainer.model):
                 trainer.model.train()
-                for n in self._sizes_seen(len(samples[-1]), batch_size, n_batches):
-                    trainer.model.forward(*[array[:n] for array in samples[:-1]])
+                for batch in source.rehearsal(self._n_run(source)):
+                    trainer.model.forward(*batch.inputs)
             self._restore(trainer)
         except BaseException:
             before._restore(trainer)
             raise
 
-    def _sizes_seen(self, n_samples: int, batch_size: int, n_batches: int) -> list[int]:
-        """Return the sizes of the batches that the training had run on."""
-        n_run = (self._epoch - 1) * n_batches + self._entry("batch", int)
-        last = n_samples - (n_batches - 1) * batch_size
-        sizes = [batch_size] * (n_batches - 1) + [last]
-        return list(dict.fromkeys(sizes[: max(n_run, 0)]))
+    def _n_run(self, source: Source) -> int:
+        """Return how many batches of one pass the training had run on, at least."""
+        batch: int = self._entry("batch", int)
+        if self._epoch <= 1:
+            return batch
+        return max(batch, sys.maxsize if source.n_batches is None else source.n_batches)
 
     def _restore(self, trainer: Trainer) -> None:
         training = self._training
@@ -212,7 +213,7 @@ class SavedTraining:
                 set_state(generator, self._checked_state(saved))
             if progress is not None:
                 progress = progress | {"rng_state": self._checked_state(progress["rng_state"])}
-                progress = EpochProgress.from_state_dict(progress, trainer.rng)
+                progress = EpochProgress.from_state_dict(progress, trainer.rng, trainer.new_measuring())
             trainer.rng.bit_generator.state = self._checked_state(training["rng"])
             trainer.epoch_progress, trainer.split_seed = progress, self.split_seed
             trainer.epoch, trainer.batch, trainer.stop = self._epoch, self._entry("batch", int), self._entry("stop", bool)

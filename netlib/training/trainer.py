@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from ..arrays import RNG, Array, as_count, as_number, as_rng
-from ..data.batches import row_batches
+from ..arrays import RNG, as_count, as_number, as_rng
 from ..data.path import Path
-from ..errors import InvalidValueError, ShapeError
+from ..errors import InvalidValueError
+from ..execution import without_caching
 from ..layer import Layer, as_layer
 from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
 from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
-from .checks import as_metric_of, check_before_training
+from .checks import check_before_training
 from .epoch import EpochProgress
 from .history import History
 from .interruption import Interruption
+from .measuring import Measuring, concatenate
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
+from .reading import is_on_disk, with_last
 from .resuming import facts_of, read_checkpoint
-from .samples import as_inputs, as_samples, concatenate, with_validation
+from .samples import Batch, arguments_of_loss, as_inputs, as_samples, require_targets_of, total_weight
+from .sources import ArraySource, Source, as_source, as_validation, split
+
+Transform = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]]
 
 
 class Trainer:
@@ -35,13 +40,16 @@ class Trainer:
     ----------
     model : Layer
     loss : Layer
-        ``forward(y, t)`` returns a float, and ``backward(dout)`` returns dL/dy.
+        ``forward(y, t)`` returns a float, and ``backward(dout)`` returns dL/dy. With several
+        outputs or targets it is ``forward(*outputs, *targets)``, and with weights they come last.
     optimizer : Optimizer
         An optimizer of parameters of the model.
     metrics : dict of str to callable, optional
-        Further columns of the history: functions ``(y, t) -> float``, each computed once per epoch
-        on all outputs, and once on a few rows before training, to see whether it works. Metrics of
-        netlib get ``threshold=0.5`` if the model ends in `Sigmoid`, and otherwise 0.
+        Further columns of the history: functions ``(y, t) -> float`` of all outputs of an epoch,
+        also called once on a few rows before training, to see whether they work. Metrics of netlib
+        get ``threshold=0.5`` if the model ends in `Sigmoid`, and otherwise 0. They add up during
+        the epoch, except `roc_auc`; for that and for functions of your own, all outputs and targets
+        of an epoch are kept. Metrics count every sample once, whatever its weight.
     callbacks : sequence of Callback
         They are called in order.
     clip_norm : float, optional
@@ -110,9 +118,11 @@ class Trainer:
         self.stop = False
         self.epoch_progress: EpochProgress | None = None
         self.facts: dict[str, str] = {}
+        self._n_inputs = 1
 
-    def fit(self, x: Any, t: Any, epochs: int = 1, batch_size: int = 32, validation: Any = None,
-            shuffle: bool = True, progress: bool = True, resume: Path | None = None) -> History:  # fmt: skip
+    def fit(self, x: Any, t: Any = None, epochs: int = 1, batch_size: int = 32, validation: Any = None,
+            shuffle: bool = True, progress: bool = True, resume: Path | None = None, *, sample_weight: Any = None,
+            stratify: bool = False, drop_last: bool = False, transform: Transform | None = None) -> History:  # fmt: skip
         """Train, and return the training history.
 
         Ctrl-C ends training after the current batch. A second Ctrl-C ends it at once.
@@ -120,17 +130,20 @@ class Trainer:
         Parameters
         ----------
         x : array_like (N, …), or tuple of them
-            The inputs. A tuple if the model takes several.
-        t : array_like (N, …)
-            The targets.
+            The inputs. A tuple if the model takes several. Arrays on disk (`np.memmap`, h5py, zarr)
+            are read batch by batch, one batch ahead. Without `t`, x is batches: an iterable that
+            can be gone through again, or a function that returns an iterable, of ``(x, t)`` or
+            ``(x, t, weight)``. They come as they are, without shuffling.
+        t : array_like (N, …), or tuple of them
+            The targets. The loss takes several after the outputs of the model.
         epochs, batch_size : int
             The number of passes over all samples, and the number of samples per batch. The last
             batch may be smaller. If the model has a layer such as `BatchNorm`, which needs several
             samples, a last batch of one sample is added to the batch before it.
-        validation : float or (x, t), optional
+        validation : float, (x, t), (x, t, weight), or batches, optional
             Samples to evaluate after each epoch: the share of `x` and `t` to hold out, or separate
             samples. The held-out samples depend on the seed of the trainer and are the same in
-            every fit.
+            every fit. With ``shuffle=False`` they are the last ones.
         shuffle : bool
             Whether to shuffle the samples in every epoch.
         progress : bool
@@ -139,7 +152,19 @@ class Trainer:
             A file of `Checkpoint`. Training goes on where it was written, to `epochs` in all, with
             the same results, bit for bit, as if it had never stopped, given the same samples. If
             there is no such file, training begins from the start. The states of all random
-            generators come from the file, including that of NumPy's global one.
+            generators come from the file, including that of NumPy's global one. Batches that were
+            seen are gone through again, so they must be the same in every pass.
+        sample_weight : array_like (N,) or of the shape of the loss's terms, optional
+            How much each sample counts in the loss. Metrics are not weighted.
+        stratify : bool
+            Whether each class has the same share among the samples held out. Targets are class
+            numbers or one-hot.
+        drop_last : bool
+            Whether to leave out the last batch if it is smaller than `batch_size`.
+        transform : callable, optional
+            ``transform(x, t, rng)`` returns the inputs and targets to train on instead of those of
+            a batch, such as shifted images. Its random numbers depend on the seed of the trainer,
+            the epoch and the batch alone.
 
         Returns
         -------
@@ -160,19 +185,31 @@ class Trainer:
         where = "Trainer.fit"
         epochs = as_count(epochs, "epochs", where)
         batch_size = as_count(batch_size, "batch_size", where, least=1)
-        samples = as_samples(x, t, where)
+        least = self._least_samples
+        source = as_source(x, t, sample_weight, batch_size, least, drop_last, where)
         saved = read_checkpoint(resume, f"{where}, resume") if resume is not None else None
-        samples, held_out = with_validation(samples, validation, saved.split_seed if saved else self.split_seed, where)
-        facts = facts_of(self, samples, held_out, batch_size, shuffle)
+        held_out: Source | None = None
+        is_share = isinstance(validation, int | float | np.number)
+        if stratify and not is_share:
+            raise InvalidValueError("stratify needs validation=, a share to hold out", where=where)
+        if is_share:
+            seed = saved.split_seed if saved else self.split_seed
+            source, held_out = split(source, validation, seed, shuffle, stratify, where)
+        elif validation is not None:
+            held_out = as_validation(validation, source, batch_size, where)
+        require_targets_of(self.loss, source.head(), where)
+        facts = facts_of(self, source, held_out, shuffle, transform)
         if saved:
             saved.require_same(self.model, facts, epochs)
-        n_batches = -(-max(len(samples[-1]) + 1 - self._least_samples, 1) // batch_size)
+        n_batches = source.n_batches
         with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
-             Progress(progress, epochs, epochs * n_batches) as shown:  # fmt: skip
-            check_before_training(self.model, self.loss, self.metrics, samples)
+             Progress(progress, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
+            check_before_training(self.model, self.loss, self.metrics, source.head())
             if held_out is not None:  # raise errors of validation now, not after an epoch
-                check_before_training(self.model, self.loss, self.metrics, held_out, "validation ")
-                self._evaluate([a[:batch_size] for a in held_out], batch_size)
+                head = held_out.head()
+                check_before_training(self.model, self.loss, self.metrics, head, "validation ")
+                self._evaluate(ArraySource(head.take(slice(0, batch_size)), batch_size))
+            self._n_inputs = len(source.head().inputs)
             self.facts = facts
             self.epochs, self.epoch, self.batch, self.stop = epochs, 0, 0, False
             self.epoch_progress = None
@@ -181,12 +218,12 @@ class Trainer:
             try:
                 self._run_callbacks("on_fit_begin")
                 if saved:
-                    saved.restore(self, samples, batch_size, n_batches)
+                    saved.restore(self, source)
                     shown.resume(saved.name, self.epoch, self.batch, n_batches)
                 elif resume is not None:
                     shown.say(f"there is no file {resume} yet, so training begins from the start")
                 while len(self.history) < epochs and not (self.stop or ctrl_c.requested):
-                    self._run_epoch(samples, held_out, batch_size, shuffle, ctrl_c, shown)
+                    self._run_epoch(source, held_out, shuffle, transform, ctrl_c, shown)
             except KeyboardInterrupt:
                 if ctrl_c.requested:
                     raise
@@ -202,20 +239,23 @@ class Trainer:
                 shown.say(f"interrupted after {len(self.history)} of {epochs} epochs")
         return self.history
 
-    def evaluate(self, x: Any, t: Any, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(self, x: Any, t: Any = None, batch_size: int = 256, *, sample_weight: Any = None) -> dict[str, float]:
         """Return the loss and the metrics over all samples in evaluation mode.
 
         The model does not change.
 
         Parameters
         ----------
-        x, t : array_like
-            As in `fit`.
+        x, t, sample_weight
+            As in `fit`. Without `t`, x is batches.
         batch_size : int
             The number of samples to process at a time.
         """
-        batch_size = as_count(batch_size, "batch_size", "Trainer.evaluate", least=1)
-        return self._evaluate(as_samples(x, t, "Trainer.evaluate"), batch_size)
+        where = "Trainer.evaluate"
+        batch_size = as_count(batch_size, "batch_size", where, least=1)
+        source = as_source(x, t, sample_weight, batch_size, 1, False, where)
+        require_targets_of(self.loss, source.head(), where)
+        return self._evaluate(source)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """Return the outputs of the model for all samples in evaluation mode.
@@ -235,21 +275,26 @@ class Trainer:
             A tuple of arrays if the model has several outputs.
         """
         batch_size = as_count(batch_size, "batch_size", "Trainer.predict", least=1)
-        return self.model.predict(*as_inputs(x, "Trainer.predict"), batch_size=batch_size)
+        where = "Trainer.predict"
+        if any(map(is_on_disk, x if isinstance(x, tuple) else (x,))):
+            first = x[0] if isinstance(x, tuple) else x
+            batches = ArraySource(as_samples(x, first, None, where), batch_size).batches()
+            return concatenate([self.model.predict(*batch.inputs) for batch in batches])
+        return self.model.predict(*as_inputs(x, where), batch_size=batch_size)
 
-    def _run_epoch(self, samples: Sequence[Array], held_out: Sequence[Array] | None, batch_size: int, shuffle: bool,
+    def _run_epoch(self, source: Source, held_out: Source | None, shuffle: bool, transform: Transform | None,
                    ctrl_c: Interruption, shown: Progress) -> None:  # fmt: skip
         """Train to the end of the epoch and append its row, unless training stops before."""
         if self.epoch_progress is None:
             self.epoch += 1
-            self.epoch_progress = EpochProgress(self.rng, self.optimizer.lr)
+            self.epoch_progress = EpochProgress(self.rng, self.optimizer.lr, self.new_measuring())
         done = self.epoch_progress
         self.model.train()
-        measured = self._train(done, samples, batch_size, shuffle, ctrl_c, shown)
-        if measured is None:
+        if not self._train(done, source, shuffle, transform, ctrl_c, shown):
             return
+        measured = done.measuring.results()
         if held_out is not None:
-            evaluated = self._evaluate(held_out, batch_size)
+            evaluated = self._evaluate(held_out)
             measured |= {f"val_{name}": value for name, value in evaluated.items()}
         row = {"epoch": self.epoch, **measured, "lr": done.lr, "seconds": done.seconds}
         self.history.append(row)
@@ -257,45 +302,60 @@ class Trainer:
         shown.epoch_done(row)
         self._run_callbacks("on_epoch_end")
 
-    def _train(self, epoch: EpochProgress, samples: Sequence[Array], batch_size: int, shuffle: bool,
-               ctrl_c: Interruption, shown: Progress) -> dict[str, float] | None:  # fmt: skip
-        """Train on the samples that are left; return loss and metrics, or None on a stop."""
+    def new_measuring(self) -> Measuring:
+        """Return what measures loss and metrics of an epoch."""
+        return Measuring(self.model, self.metrics, self._n_inputs, self._loss_is_mean)
+
+    def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
+               ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
+        """Train on the batches that are left; return whether the epoch is complete."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
-        n, group, least = len(samples[-1]), self.accumulate * batch_size, self._least_samples
-        order = epoch.shuffle(n) if shuffle else None
+        order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self.callbacks else nullcontext
-        for *inputs, t in row_batches(samples, batch_size, order, epoch.done, least):
-            self.batch = epoch.batch = epoch.batch + 1
-            if epoch.is_between_steps:
-                left = n - epoch.done
-                group_size = left if left - group < least else group
-                epoch.step_at += group_size
-            with around_batch():
-                y = model.forward(*inputs)
-                value = self.batch_loss = float(loss.forward(y, t))
-                if not isfinite(value):
-                    raise nonfinite_loss(model, inputs, t, value, self._location)
-                model.backward_parameters(loss.backward(len(t) / group_size if is_mean else 1.0))
-            epoch.done += len(t)
-            epoch.total += value * len(t) if is_mean else value
-            if self.metrics:
-                epoch.outputs.append(y)
-            if epoch.is_between_steps:
-                self._step()
-            shown.batch_done(value)
-            self._run_callbacks("on_batch_end")
-            if (self.stop or ctrl_c.requested) and epoch.done < n:
-                return None
-        targets = samples[-1] if order is None else samples[-1].take(order, axis=0)
-        return self._measure(epoch.total, epoch.outputs, targets, len(samples) - 1)
+        with closing(with_last(source.batches(order, epoch.batch, epoch.fingerprint))) as batches:
+            for given, is_last in batches:
+                self.batch = epoch.batch = epoch.batch + 1
+                epoch.last = given
+                batch = given if transform is None else self._transformed(given, transform)
+                with around_batch():
+                    y = model.forward(*batch.inputs)
+                    value = self.batch_loss = float(loss.forward(*arguments_of_loss(loss, y, batch)))
+                    if not isfinite(value):
+                        raise nonfinite_loss(model, batch.inputs, batch.targets, value, self._location)
+                    weight = total_weight(loss, batch)
+                    dout = loss.backward(epoch.accumulate(weight, self.accumulate) if is_mean else 1.0)
+                    model.backward_parameters(_of_outputs(dout, y))
+                epoch.measuring.add(y, batch.t, len(batch), value, weight)
+                epoch.n_accumulated += 1
+                if is_last or epoch.n_accumulated == self.accumulate:
+                    self._step(epoch)
+                shown.batch_done(value)
+                self._run_callbacks("on_batch_end")
+                if (self.stop or ctrl_c.requested) and not is_last:
+                    return False
+        return True
+
+    def _transformed(self, batch: Batch, transform: Transform) -> Batch:
+        rng = np.random.default_rng([self.split_seed, self.epoch, self.batch])
+        try:
+            x, t = transform(batch.x, batch.t, rng)
+        except (TypeError, ValueError) as error:
+            error.add_note("transform is called as transform(x, t, rng), and must return (x, t)")
+            raise
+        return as_samples(x, t, batch.weight, "Trainer.fit, transform")
 
     @property
     def _least_samples(self) -> int:
         """The least number of samples in a batch. A smaller last batch joins the one before."""
         return 2 if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
-    def _step(self) -> None:
+    def _step(self, epoch: EpochProgress) -> None:
         """Check and clip the gradients, and make an optimizer step."""
+        factor = epoch.end_group()
+        if factor != 1.0:
+            for gradient in self.optimizer.gradients():
+                np.multiply(gradient, factor, out=gradient)
+        self._run_callbacks("on_step_begin")
         norm = grad_norm(self.optimizer)
         if not isfinite(norm):
             raise nonfinite_gradient(self.model, self._location)
@@ -303,29 +363,16 @@ class Trainer:
             clip_grad_norm(self.optimizer, self.clip_norm)
         self.optimizer.step()
 
-    def _evaluate(self, samples: Sequence[Array], batch_size: int) -> dict[str, float]:
-        total = 0.0
-        outputs = []
-        for *inputs, t in row_batches(samples, batch_size):
-            y = self.model.predict(*inputs)
-            value = float(self.loss.predict(y, t))
-            total += value * len(t) if self._loss_is_mean else value
-            if self.metrics:
-                outputs.append(y)
-        return self._measure(total, outputs, samples[-1], len(samples) - 1)
-
-    def _measure(self, total: float, outputs: list[Any], t: Array, n_inputs: int) -> dict[str, float]:
-        """Return loss and metrics, where `total` is the sum of the losses."""
-        measured = {"loss": total / len(t) if self._loss_is_mean else total}
-        y = concatenate(outputs) if self.metrics else None
-        for name, metric in self.metrics.items():
-            value = as_metric_of(self.model, n_inputs, metric, y)(y, t)
-            if np.ndim(value) != 0:
-                got = f"an array of shape {np.shape(value)}"
-                message = f"the metric {name!r} returned {got}, expected a number"
-                raise ShapeError(message, where="Trainer")
-            measured[name] = float(value)
-        return measured
+    def _evaluate(self, source: Source) -> dict[str, float]:
+        loss = self.loss.for_inference()
+        measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self._loss_is_mean)
+        with closing(source.batches()) as batches:
+            for batch in batches:
+                y = self.model.predict(*batch.inputs)
+                with without_caching(evaluates=True):
+                    value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
+                measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
+        return measuring.results()
 
     def _columns(self, validated: bool) -> list[str]:
         measured = ["loss", *self.metrics]
@@ -353,3 +400,10 @@ class Trainer:
     def _run_callbacks(self, method: str) -> None:
         for callback in self.callbacks:
             getattr(callback, method)(self)
+
+
+def _of_outputs(dout: Any, y: Any) -> Any:
+    """Return the gradients of the outputs `y` alone, where a loss also returns those of targets."""
+    if not isinstance(dout, tuple):
+        return dout
+    return dout[: len(y)] if isinstance(y, tuple) else dout[0]

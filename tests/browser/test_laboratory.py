@@ -205,6 +205,13 @@ def test_the_page_computes_the_nodes_of_recurrent_layers_and_attention(laborator
     assert_works(laboratory, layer, inputs, others, open_layers=True)
 
 
+def test_the_page_computes_a_split_of_which_one_piece_is_not_used(laboratory):
+    x = nl.Input("x")
+    left, _, right = nl.Split(3, axis=1)(x)
+    rng = np.random.default_rng(6)
+    assert_works(laboratory, nl.Graph([x], [left * right]), [rng.normal(size=(2, 3))], [rng.normal(size=(2, 3))])
+
+
 def test_every_exported_layer_and_loss_has_its_row():
     public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
     worked = {type(each) for row in [*ROWS, *MORE] for _, each in row.make(np.float64).walk()} | {
@@ -263,6 +270,10 @@ FORMULAS = {  # of x = [[1, -2, 3], [4, 5, -6]], v = [2, 3, 4] and n = 2
     "v·v": lambda x, v, n: v @ v,
     "column(v)·row(v)": lambda x, v, n: np.outer(v, v),
     "row(v)ᵀ·row(v)": lambda x, v, n: np.outer(v, v),
+    "einsum[ij,j→ji](x, v)": lambda x, v, n: (x * v).T,
+    "einsum[i→ii](v)": lambda x, v, n: np.diag(v),
+    "einsum[ii,jk,→](einsum[i→ii](v), x, n)": lambda x, v, n: v.sum() * x.sum() * n,
+    "einsum[ij,ij→i](x, row(v))": lambda x, v, n: x @ v,
     "sum(x) + sum(v)": lambda x, v, n: [[x.sum() + v.sum()]],
     "x / sum[axis=-1](|x|)": lambda x, v, n: x / abs(x).sum(axis=-1, keepdims=True),
     "sum[axis=(0, 1)](x)": lambda x, v, n: x.sum(keepdims=True),
@@ -404,6 +415,12 @@ def test_a_formula_means_what_it_means_in_numpy(laboratory, formula):
         ("pad[mode=edge](x)", r"needs \[widths=…\]"),
         ("avgpool_transpose[windows=2](x)", r"needs \[to=…\]"),
         ("v[:, 0]", "expected ]"),
+        ("einsum[ij,j→i](x)", "2 groups of letters do not fit 1 arrays"),
+        ("einsum[i→i](x)", "do not fit"),
+        ("einsum[ij,i→j](x, x)", "do not fit"),
+        ("einsum[ij,ji→i](x, x)", "has lengths"),
+        ("einsum[ij", "an einsum consists of letters"),
+        ("einsum[2→i](x)", "an einsum consists of letters"),
         ("conv(x, v)", "do not fit"),
         ("conv_transpose[to=9](a, a), where a = (x, reshaped to 2×1×3)", "does not come"),
         ("maxpool[kernel=4]((x, reshaped to 2×1×3))", "larger than the image"),

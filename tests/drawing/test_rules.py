@@ -23,12 +23,15 @@ from netlib.layers.head_attention import HeadAttention
 # ---- a reader of rules ---------------------------------------------------------------------------
 
 FORMULA = [  # from the chapter's notation to Python's
+    (r"einsum\[([^\]]*)\]", r"einsum('\1')"),
     (r"(\w+)\[(\w+=[^\]]*)\]", r"given(\1, '\2')"),
+    (r"\[([^\]<]+) < ([^\]<]+) < ([^\]<]+)\]", r"holds((\1 < \2) & (\2 < \3))"),
     (r"\[(?!:)([^\]]*)\]", r"holds(\1)"),
     (r"\|([^|]+)\|", r"abs(\1)"),
     (r"(\w+(?:\([^()]*\))?)ᵀ", r"turned(\1)"),
     (r"(?<!:)\b([\d.]+) (?=[\w(])", r"\1 * "),
     (r"²", r"**2"),
+    (r"\^", r"**"),
     (r"³", r"**3"),
     (r"⊙", r"*"),
     (r"·", r"@"),
@@ -36,7 +39,6 @@ FORMULA = [  # from the chapter's notation to Python's
     (r"±", r""),
     (r"≤", r"<="),
     (r"≥", r">="),
-    (r"\^", r"**"),
     (r"≠", r"!="),
 ]
 erf = np.vectorize(math.erf, otypes=[float])
@@ -50,6 +52,23 @@ def given(function, text):
     return lambda *xs: function(*xs, **options)
 
 
+def einsum(letters):
+    """Return a function that sums products; a letter twice in the result is a diagonal."""
+    terms, _, result = letters.partition("→")
+    once = "".join(dict.fromkeys(result))
+
+    def apply(*xs):
+        y = np.einsum(f"{terms}->{once}", *xs)
+        length = dict(zip(once, y.shape, strict=True))
+        whole = np.zeros([length[letter] for letter in result])
+        for index in np.ndindex(y.shape):
+            at = dict(zip(once, index, strict=True))
+            whole[tuple(at[letter] for letter in result)] = y[index]
+        return whole
+
+    return apply
+
+
 def softmax(y, mask=True):
     e = np.exp(y) * mask
     return e / np.where(e.any(axis=-1, keepdims=True), e.sum(axis=-1, keepdims=True), 1)
@@ -57,13 +76,14 @@ def softmax(y, mask=True):
 
 WORDS = {
     "given": given,
+    "einsum": einsum,
     "sum": np.sum,
     "mean": np.mean,
     "var": np.var,
     "sqrt": np.sqrt,
     "holds": lambda x: x.astype(float),
     "max": lambda *xs, **options: np.maximum(*xs) if len(xs) > 1 else np.max(*xs, **options),
-    "min": np.minimum,
+    "min": lambda *xs, **options: np.minimum(*xs) if len(xs) > 1 else np.min(*xs, **options),
     "onehot": lambda t, n: np.eye(n)[t],
     "arange": np.arange,
     "sin": np.sin,
@@ -71,7 +91,7 @@ WORDS = {
     "row": lambda x: x[..., np.newaxis, :],
     "column": lambda x: x[..., np.newaxis],
     "turned": lambda x: x.swapaxes(-1, -2) if x.ndim >= 2 else x,
-    "clip": lambda x, most: np.clip(x, -most, most),
+    "clip": lambda x, low, high=None: np.clip(x, -low, low) if high is None else np.clip(x, low, high),
     "sign": np.sign,
     "abs": np.abs,
     "exp": np.exp,
@@ -191,11 +211,11 @@ def check(layer, inputs, dout=None, open_layers=False):
     for node in picture.nodes:
         if node.kind != "operation":
             continue
-        inputs, (output,) = [picture.wires[i] for i in node.inputs], [picture.wires[i] for i in node.outputs]
+        inputs, outputs = [picture.wires[i] for i in node.inputs], [picture.wires[i] for i in node.outputs]
         known = own_words(node.layer)
-        (forward,) = node.forward
-        assert forward.result == Reference(output.number, False)
-        assert_same(value_of(forward.parts, known, picture), output.value, f"{node.title}: {forward.parts}")
+        for forward, output in zip(node.forward, outputs, strict=True):
+            assert forward.result == Reference(output.number, False)
+            assert_same(value_of(forward.parts, known, picture), output.value, f"{node.title}: {forward.parts}")
         assert {line.result.wire for line in node.backward} == {wire.number for wire in inputs if wire.grad is not None}
         assert len(node.backward) == sum(wire.grad is not None for wire in inputs)
         for line in node.backward:
@@ -247,7 +267,8 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
 
 
 def lines_of(layer, *shapes):
-    return rule_of(layer, shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
+    y = layer.forward(*map(np.zeros, shapes))
+    return rule_of(layer, shapes, (y[0] if layer.n_outputs > 1 else y).shape).splitlines()
 
 
 def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
@@ -276,6 +297,27 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     terms = nl.SoftmaxCrossEntropy(reduction="none")
     assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
+
+
+def test_a_layer_with_several_outputs_has_a_line_for_each():
+    assert lines_of(nl.Split([1]), (3, 2)) == [
+        "y1 = x, piece 0:1 along axis 0",
+        "y2 = x, piece 1:3 along axis 0",
+        "dx = dy1, dy2, side by side along axis 0",
+    ]
+    picture = Picture(Flow(nl.Split([1]), [np.ones((3, 2))]))
+    (node,) = [node for node in picture.nodes if node.kind == "operation"]
+    assert [line.result for line in node.forward] == [Reference(i, False) for i in node.outputs]
+    assert node.backward[0].parts[::2] == [Reference(i, True) for i in node.outputs]
+
+
+def test_the_reductions_say_which_elements_have_a_gradient():
+    assert lines_of(nl.Max(1), (2, 3)) == [
+        "y = max[axis=1](x)",
+        "dx = (dy, spread to 2×3 along axis 1) ⊙ w / sum[axis=1](w), where w = [x = max[axis=1](x)]",
+    ]
+    assert lines_of(nl.Norm(), (2, 3))[1] == "dx = (dy, spread to 2×3) ⊙ x / n ⊙ [n > 0], where n = sqrt(sum(x²))"
+    assert lines_of(nl.CumulativeSum(0), (2, 3)) == ["y = einsum[ab,na→nb](x, tri(2, 2))", "dx = einsum[nb,na→ab](dy, tri(2, 2))"]
 
 
 def test_an_embedding_is_a_product_with_one_hot_rows():

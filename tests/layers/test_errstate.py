@@ -9,7 +9,10 @@ from netlib import underflow
 
 SIZES = [0.0, 1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 90.0, 750.0, 1e4, 6e4]
 GRID = np.array([sign * size for size in SIZES for sign in (-1, 1)])
-ACTIVATIONS = [nl.ELU, nl.GELU, nl.LeakyReLU, nl.ReLU, nl.Sigmoid, nl.SiLU, nl.Softplus, nl.Tanh, nl.Softmax]
+ACTIVATIONS = [
+    nl.CELU, nl.ELU, nl.GELU, nl.Hardsigmoid, nl.Hardswish, nl.Hardtanh, nl.LeakyReLU, nl.LogSigmoid, nl.Mish, nl.PReLU, nl.ReLU, nl.ReLU6,
+    nl.SELU, nl.Sigmoid, nl.SiLU, nl.Softmin, nl.Softplus, nl.Softsign, nl.Tanh, nl.GLU, nl.Softmax,
+]  # fmt: skip
 DTYPES = [np.float16, np.float32, np.float64]
 
 
@@ -23,6 +26,20 @@ def test_activations_are_silent_on_every_pair_of_sizes(make, dtype):
         dx = layer.backward(np.ones_like(y))
     assert np.isfinite(y).all()
     assert np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_are_silent_on_the_largest_and_smallest_numbers(dtype):
+    limits = np.finfo(dtype)
+    x = np.array([limits.max, limits.min, limits.tiny, -limits.tiny, limits.smallest_subnormal, -limits.smallest_subnormal], dtype)
+    outgrown = {nl.SELU, nl.Softmax, nl.Softmin}  # whose results are larger, or differences of the largest
+    layers = [make() for make in ACTIVATIONS if make not in outgrown and make is not nl.PReLU]
+    for layer in [*layers, nl.CELU(0.5), nl.Hardtanh(-2, 3), nl.Threshold(1, 2), nl.PReLU(dtype=dtype)]:
+        with np.errstate(all="raise"):
+            y = layer.forward(x)
+            dx = layer.backward(np.ones_like(y))
+        assert np.isfinite(y).all()
+        assert np.isfinite(dx).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

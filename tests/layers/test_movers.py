@@ -1,4 +1,4 @@
-"""The layers that only move numbers: Reshape, Flatten, Transpose, Concatenate."""
+"""The layers that only move numbers, or repeat them: Reshape, Transpose, Concatenate, Split and the like."""
 
 import numpy as np
 import pytest
@@ -134,3 +134,102 @@ def test_transpose_of_a_vector_by_a_bare_number_works_both_ways_or_is_refused():
     except nl.NetlibError:
         return
     assert layer.backward(np.ones(3)).shape == (3,)
+
+
+@pytest.mark.parametrize(("sections", "axis"), [(3, 1), (2, -3), ([1], 2), ([1, 1, 3], -1), ([-1], 2), ((0, 9), 2), (np.array([2]), 1)])
+def test_split_is_numpys_and_backward_joins_the_pieces(sections, axis):
+    layer = nl.Split(sections, axis)
+    ys, wanted = layer.forward(X), np.split(X, sections, axis)
+    assert layer.n_outputs == len(ys) == len(wanted)
+    for y, piece in zip(ys, wanted, strict=True):
+        assert np.array_equal(y, piece)
+    assert np.array_equal(layer.backward(ys), X)
+    assert not any(np.shares_memory(y, X) for y in ys)
+
+
+def test_a_split_of_an_empty_axis_and_into_one_piece():
+    assert [y.shape for y in nl.Split(2).forward(np.ones((0, 3)))] == [(0, 3), (0, 3)]
+    whole = nl.Split(1)
+    assert np.array_equal(whole.forward(X), X)
+    assert np.array_equal(whole.backward(X), X)
+
+
+@pytest.mark.parametrize(
+    ("sections", "axis", "told"),
+    [(2, 1, "no 2 equal pieces"), (2, 3, "no axis 3"), (2, -4, "no axis -4"), ([2, 1], 1, "ascending"), ([-1, 1], 1, "ascending")],
+)
+def test_split_refuses_what_it_cannot_cut(sections, axis, told):
+    with pytest.raises(nl.ShapeError, match=told):
+        nl.Split(sections, axis).forward(X)
+
+
+@pytest.mark.parametrize(
+    ("sections", "error"), [(0, ValueError), (1.5, TypeError), ("two", TypeError), ([1.5], TypeError), (None, TypeError)]
+)
+def test_split_refuses_sections_that_are_none(sections, error):
+    with pytest.raises(error, match="Split: sections is") as caught:
+        nl.Split(sections)
+    assert isinstance(caught.value, nl.NetlibError)
+
+
+def test_a_graph_adds_up_what_the_pieces_of_a_split_send_back():
+    x = nl.Input("x")
+    left, right = nl.Split(2, axis=1)(x)
+    graph = nl.Graph([x], [left * right])
+    assert graph.forward([[1.0, 2.0, 3.0, 4.0]]).tolist() == [[3, 8]]
+    assert graph.backward([[1.0, 10.0]]).tolist() == [[3, 40, 1, 20]]
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(None, (3,)), (0, (3, 1, 1)), (-1, (1, 3, 1)), ((0, 2), (3, 1)), ((), (1, 3, 1, 1))])
+def test_squeeze_is_numpys_and_back(axis, shape):
+    layer, x = nl.Squeeze(axis), np.arange(3.0).reshape(1, 3, 1, 1)
+    y = layer.forward(x)
+    assert y.shape == shape == np.squeeze(x, axis).shape
+    assert np.array_equal(layer.backward(y), x)
+    assert not np.shares_memory(y, x)
+
+
+@pytest.mark.parametrize("axis", [1, (0, 1), 4, "rows"])
+def test_squeeze_refuses_an_axis_that_is_longer_or_is_none(axis):
+    with pytest.raises(nl.ShapeError, match=r"Squeeze.*got x of shape \(1, 3\)"):
+        nl.Squeeze(axis).forward(np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, (0, 2), [0, -1]])
+def test_expand_is_numpys_and_back(axis):
+    layer, x = nl.Expand(axis), np.ones((2, 3))
+    y = layer.forward(x)
+    assert y.shape == np.expand_dims(x, tuple(np.atleast_1d(axis).tolist())).shape
+    assert layer.backward(y).shape == x.shape
+    assert not np.shares_memory(y, x)
+
+
+@pytest.mark.parametrize("axis", [3, -4, (0, 0), None, 1.5])
+def test_expand_refuses_an_axis_that_y_cannot_have(axis):
+    with pytest.raises(nl.NetlibError) as caught:
+        nl.Expand(axis).forward(np.ones((2, 3)))
+    assert repr(axis) in str(caught.value)
+
+
+@pytest.mark.parametrize(("shape", "y"), [((2, 3), (2, 3)), (3, (3,)), ((4, 2, -1), (4, 2, 3)), ((-1, 3), (1, 3)), ((0, 3), (0, 3))])
+def test_broadcast_to_is_numpys_and_backward_the_sum_over_copies(shape, y):
+    x = np.arange(3.0) if y == (3,) else np.arange(3.0)[np.newaxis]
+    layer = nl.BroadcastTo(shape)
+    assert np.array_equal(layer.forward(x), np.broadcast_to(x, y), equal_nan=False)
+    assert layer.forward(x).flags.writeable
+    assert np.array_equal(layer.backward(np.ones(y)), np.full(x.shape, np.prod(y) / 3))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3,), (-1, 2, 3), ()])
+def test_broadcast_to_refuses_what_does_not_broadcast(shape):
+    with pytest.raises(nl.ShapeError, match=r"BroadcastTo.*got x of shape \(2, 3\), which does not broadcast"):
+        nl.BroadcastTo(shape).forward(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"), [((2, -2), ValueError), (1.5, TypeError), ((2, None), TypeError), ("ab", TypeError), (None, TypeError)]
+)
+def test_broadcast_to_refuses_lengths_that_are_none(shape, error):
+    with pytest.raises(error, match="BroadcastTo: shape is") as caught:
+        nl.BroadcastTo(shape)
+    assert isinstance(caught.value, nl.NetlibError)

@@ -18,6 +18,7 @@ ELEMENTWISE = {
     nl.Sigmoid: lambda layer: jax.nn.sigmoid,
     nl.Tanh: lambda layer: jnp.tanh,
     nl.Softplus: lambda layer: jax.nn.softplus,
+    nl.Hardsigmoid: lambda layer: jax.nn.hard_sigmoid,
 }
 THEIRS = ELEMENTWISE | {
     nl.Softmax: lambda layer: lambda x: jax.nn.softmax(x, layer.axis),

@@ -122,6 +122,10 @@ def transformer_block(layer, x, *tensors):
     return norm2(x + feedforward(x))
 
 
+def axes_of(x):
+    return tuple(range(x.ndim))
+
+
 def sliced(layer, x):
     """Return the part of x by indices, since PyTorch's slices know no negative steps."""
     places = np.arange(x.numel()).reshape(x.shape)[layer.key]
@@ -169,6 +173,18 @@ IMAGES = {
     **dict.fromkeys((nl.LayerNorm, nl.RMSNorm, nl.GroupNorm, nl.InstanceNorm), norm),
     nl.BatchNorm: batch_norm,
 }
+
+
+def prelu(layer, x, weight):
+    """Return theirs, which sees no channels in a single number."""
+    return functional.prelu(x[None], weight)[0] if x.ndim == 0 else functional.prelu(x, weight)
+
+
+def swiglu(layer, x):
+    a, b = x.chunk(2, layer.axis)
+    return functional.silu(a) * b
+
+
 THEIRS = (
     IMAGES
     | {  # a layer of ours and tensors to a tensor
@@ -181,11 +197,35 @@ THEIRS = (
         nl.Sigmoid: lambda layer, x: torch.sigmoid(x),
         nl.Tanh: lambda layer, x: torch.tanh(x),
         nl.Softplus: lambda layer, x: torch.logaddexp(x, torch.zeros_like(x)),  # theirs turns into x above a threshold
+        nl.LogSigmoid: lambda layer, x: functional.logsigmoid(x),
+        nl.Softsign: lambda layer, x: functional.softsign(x),
+        nl.Mish: lambda layer, x: functional.mish(x),
+        nl.Hardtanh: lambda layer, x: functional.hardtanh(x, layer.low, layer.high),
+        nl.ReLU6: lambda layer, x: functional.relu6(x),
+        nl.Hardsigmoid: lambda layer, x: functional.relu6(x + 3) / 6,  # the slope of theirs has the digits of float32
+        nl.Hardswish: lambda layer, x: functional.hardswish(x),
+        nl.PReLU: prelu,
+        nl.SELU: lambda layer, x: functional.selu(x),
+        nl.CELU: lambda layer, x: functional.celu(x, layer.alpha),
+        nl.Threshold: lambda layer, x: functional.threshold(x, layer.threshold, layer.value),
         nl.Dropout: lambda layer, x: functional.dropout(x, layer.p, training=layer.training),
         nl.Softmax: lambda layer, x: torch.softmax(x, layer.axis),
         nl.LogSoftmax: lambda layer, x: torch.log_softmax(x, layer.axis),
+        nl.Softmin: lambda layer, x: functional.softmin(x, layer.axis),
+        nl.GLU: lambda layer, x: functional.glu(x, layer.axis),
+        nl.SwiGLU: swiglu,
         nl.Sum: lambda layer, x: x.clone() if layer.axis == () else torch.sum(x, layer.axis, layer.keepdims),
         nl.Mean: lambda layer, x: x.clone() if layer.axis == () else torch.mean(x, layer.axis, layer.keepdims),
+        nl.Max: lambda layer, x: torch.amax(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.Min: lambda layer, x: torch.amin(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.Norm: lambda layer, x: torch.linalg.vector_norm(x, layer.ord, layer.axis, layer.keepdims),
+        nl.LogSumExp: lambda layer, x: torch.logsumexp(x, layer.axis or axes_of(x), layer.keepdims),
+        nl.CumulativeSum: lambda layer, x: torch.cumsum(x, layer.axis),
+        nl.Einsum: lambda layer, *xs: torch.einsum(layer.equation, *xs),
+        nl.Squeeze: lambda layer, x: x.squeeze() if layer.axis is None else x.squeeze(layer.axis),
+        nl.Expand: lambda layer, x: x[None, :, None] if layer.axis == (0, -1) else x.unsqueeze(layer.axis),
+        nl.BroadcastTo: lambda layer, x: x.expand(layer.shape),
+        nl.Split: lambda layer, x: torch.tensor_split(x, layer.sections, layer.axis) if layer.n_outputs > 1 else x.clone(),
         nl.Reshape: lambda layer, x: x.reshape(layer.shape),
         nl.Flatten: lambda layer, x: torch.flatten(x, layer.start_axis),
         nl.Transpose: lambda layer, x: x.permute(layer.axes or tuple(range(x.ndim))[::-1]),
@@ -239,7 +279,10 @@ CONTAINERS = {  # the containers of the table, written out; parameters come in t
     table._network_of_ids_and_numbers: _network_of_ids_and_numbers,
     table._two_in_two_out: lambda x, z, w, b: (functional.linear(x, w.T, b) * z, functional.softplus(functional.linear(x, w.T, b))),
 }
-ACTIVATIONS = [nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus]
+ACTIVATIONS = [
+    nl.Identity, nl.ReLU, nl.LeakyReLU, nl.ELU, nl.GELU, nl.SiLU, nl.Sigmoid, nl.Tanh, nl.Softplus, nl.LogSigmoid, nl.Softsign, nl.Mish,
+    nl.Hardtanh, nl.ReLU6, nl.Hardsigmoid, nl.Hardswish, nl.SELU, nl.CELU,
+]  # fmt: skip
 RECURRENT = {nl.RNN, nl.LSTM, nl.GRU, nl.Recurrent}
 """Layers with referees of their own, in test_recurrent_layers_against_torch.py."""
 
@@ -321,7 +364,36 @@ def test_at_plus_and_minus_10000_an_activation_equals_pytorchs(kind, dtype):
     assert np.allclose(layer.backward(np.ones_like(x)), theirs.grad.numpy(), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", [nl.Softmax, nl.LogSoftmax])
+@pytest.mark.parametrize(
+    ("layer", "kinks"),
+    [
+        (nl.ReLU(), [0]),
+        (nl.LeakyReLU(), [0]),
+        (nl.ELU(0.5), [0]),
+        (nl.CELU(0.5), [0]),
+        (nl.SELU(), [0]),
+        (nl.Softsign(), [0]),
+        (nl.Hardtanh(-2, 3), [-2, 3]),
+        (nl.ReLU6(), [0, 6]),
+        (nl.Hardswish(), [-3, 3]),
+        (nl.Threshold(0.5, 2.0), [0.5]),
+    ],
+    ids=str,
+)
+def test_at_a_kink_and_at_the_numbers_nearest_to_it_an_activation_equals_pytorchs(layer, kinks):
+    near = [np.nextafter(kink, kink + side) for kink in kinks for side in (-1, 0, 1)]
+    assert_equal_pytorch(layer, lambda x: THEIRS[type(layer)](layer, x), [np.array([*near, 5e-324, -5e-324])])
+
+
+def test_hardsigmoid_equals_pytorchs_at_and_near_its_kinks_to_the_digits_of_theirs():
+    layer, near = nl.Hardsigmoid(), np.array([np.nextafter(kink, kink + side) for kink in (-3, 3) for side in (-1, 0, 1)])
+    x = torch.tensor(near, requires_grad=True)
+    functional.hardsigmoid(x).sum().backward()
+    layer.forward(near)
+    assert np.allclose(layer.backward(np.ones(6)), x.grad, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("kind", [nl.Softmax, nl.LogSoftmax, nl.Softmin])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_at_plus_and_minus_10000_softmax_equals_pytorchs(kind, dtype):
     layer, x = kind(), np.array([[-1e4, 1e4, 0], [1e4, 1e4, -1e4], [-1000, 1, 0], [-1e4, -1e4, -1e4]], dtype)

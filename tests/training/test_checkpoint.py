@@ -228,9 +228,9 @@ def two_outputs(callbacks):
             self.loss = nl.SoftmaxCrossEntropy(reduction="sum")
             self.reduction = "sum"
 
-        def forward(self, y, t):
-            self.second = np.zeros_like(y[1])
-            return self.loss.forward(y[0], t)
+        def forward(self, y, other, t):
+            self.second = np.zeros_like(other)
+            return self.loss.forward(y, t)
 
         def backward(self, dout=1.0):
             return self.loss.backward(dout)[0] if isinstance(self.loss.backward(dout), tuple) else self.loss.backward(dout), self.second

@@ -123,6 +123,7 @@ ONES = np.ones((50, 1))
         (nl.MeanSquaredError(), nl.Sigmoid(), 1, 30 * ONES, "between 0 and 1, but targets go from 30 to 30"),
         (nl.Huber(), nl.Tanh(), 1, -2 * ONES, "between -1 and 1"),
         (nl.MeanAbsoluteError(), nl.ReLU(), 1, -ONES, "between 0 and inf"),
+        (nl.MeanAbsoluteError(), nl.ReLU6(), 1, 7 * ONES, "between 0 and 6"),
     ],
 )
 def test_a_last_layer_that_keeps_the_loss_from_its_least_is_warned_of(loss, last, outputs, t, match):
@@ -152,7 +153,10 @@ def test_what_can_work_is_not_warned_of(loss, last, outputs, t):
         Untouched(loss, outputs, last).fit(X, t)
 
 
-@pytest.mark.parametrize(("last", "loss", "threshold"), [([nl.Sigmoid()], nl.MeanSquaredError(), 0.5), ([], nl.SigmoidCrossEntropy(), 0)])
+@pytest.mark.parametrize(
+    ("last", "loss", "threshold"),
+    [([nl.Sigmoid()], nl.MeanSquaredError(), 0.5), ([nl.Hardsigmoid()], nl.Huber(), 0.5), ([], nl.SigmoidCrossEntropy(), 0)],
+)
 def test_the_threshold_of_metrics_is_that_of_the_last_layer(last, loss, threshold):
     t = (X[:, :1] > 0).astype(float)
     metrics = {"accuracy": nl.accuracy, "f1": partial(nl.f1_score, average="macro"), "mine": partial(nl.accuracy, threshold=-9)}

@@ -432,7 +432,7 @@ BAD_FIT = {
     "share a word": {"validation": "0.2"},
     "share True": {"validation": True},
     "share that leaves nothing": {"validation": 0.99},
-    "validation of three": {"validation": (X, T, X)},
+    "validation of three": {"validation": (X, T, X, T)},
     "validation lengths differ": {"validation": (X, T[:3])},
     "validation empty": {"validation": (X[:0], T[:0])},
     "validation of another width": {"validation": (X[:, :2], T)},

@@ -161,6 +161,30 @@ const asRow = x => reshaped(x, [...x.shape.slice(0, -1), 1, ...x.shape.slice(-1)
 
 const asColumn = x => reshaped(x, [...x.shape, 1]);
 
+/** Sums of products of `xs`, each axis named by a letter; last come the letters of the result, where a letter twice is a diagonal. */
+function einsum(terms, xs) {
+  const length = {};
+  if (terms.length !== xs.length + 1) throw new Error(`${terms.length - 1} groups of letters do not fit ${xs.length} arrays`);
+  xs.forEach(({ shape }, k) => {
+    if (shape.length !== terms[k].length) throw new Error(`${terms[k]} and ${sized(shape)} do not fit`);
+    shape.forEach((n, axis) => {
+      const letter = terms[k][axis], before = length[letter] ?? 1;
+      if (before !== 1 && n !== 1 && before !== n) throw new Error(`${letter} has lengths ${before} and ${n}`);
+      length[letter] = n === 1 ? before : n;
+    });
+  });
+  const letters = Object.keys(length), all = letters.map(letter => length[letter]), own = stridesOf(all), shape = [...terms.at(-1)].map(letter => length[letter]);
+  const y = filled(shape, () => 0), steps = [...xs.map(x => x.shape), shape].map((lengths, k) => {
+    const strides = stridesOf(lengths);
+    return letters.map(letter => strides.reduce((sum, stride, axis) => sum + (terms[k][axis] === letter && lengths[axis] !== 1 ? stride : 0), 0));
+  });
+  for (let i = 0; i < sizeOf(all); i++) {
+    const [...at] = steps.map(step => step.reduce((place, stride, k) => place + (Math.floor(i / own[k]) % all[k]) * stride, 0));
+    y.data[at.pop()] += xs.reduce((product, x, k) => product * x.data[at[k]], 1);
+  }
+  return y;
+}
+
 // Moving.
 
 /** `x` side by side along an axis with others. */

@@ -1,19 +1,20 @@
 /* A picture computed anew, forward and backward, by the rules that stand at its nodes. */
 
-/** What a token stands for, among these arrays. */
-const among = (values, gradients) => ({ wire, grad }) => (grad ? gradients : values)[wire];
+/** What a token stands for, among these arrays; the gradient of an output that nothing uses is 0. */
+const among = (values, gradients) => ({ wire, grad }) => (grad ? gradients[wire] ?? filled(values[wire].shape, () => 0) : values[wire]);
 
 /** The lines of a rule that say how an array comes about. */
 const telling = lines => lines.filter(line => line.result);
 
 /** Why the rule of a node cannot be computed; empty where it can. */
 function gapOf(node, wires) {
-  const [forward, ...more] = telling(node.forward), told = telling(node.backward).map(line => line.result.wire);
-  if (node.outputs.length !== 1 || !forward || more.length || forward.result.wire !== node.outputs[0] || forward.result.grad) return "it has no rule";
+  const [forward, backward] = [telling(node.forward), telling(node.backward)], told = backward.map(line => line.result.wire);
+  const is = forward.length === node.outputs.length && forward.every(({ result }, k) => result.wire === node.outputs[k] && !result.grad);
+  if (!is || !forward.length) return "it has no rule";
   const untold = node.inputs.find(i => wires[i].grad !== null && !told.includes(i));
   if (untold !== undefined) return `its rule has no line for d${wires[untold].name}`;
   try {
-    [forward, ...telling(node.backward)].forEach(line => compiled(line, wires));
+    [...forward, ...backward].forEach(line => compiled(line, wires));
   } catch (error) {
     return error.message;
   }

@@ -88,6 +88,7 @@ const FUNCTIONS = {
   logsoftmax: ([x], axes) => minus(x, log(sum(exp(x), axes ?? [-1]))),
   onehot,
   arange,
+  einsum: (xs, axes, { letters }) => einsum(letters, xs),
   row: ([x]) => asRow(x),
   column: ([x]) => asColumn(x),
   ...OF_IMAGES,
@@ -264,11 +265,23 @@ class Reader {
     if (Object.hasOwn(this.locals, text)) return read => this.locals[text](read);
     if (Object.hasOwn(this.buffers, text) && !Object.hasOwn(FUNCTIONS, text)) return () => decoded(this.buffers[text]);
     if (!Object.hasOwn(FUNCTIONS, text)) throw new Error(text ? `“${text}” in its rule is neither a function nor an array here` : "a formula ends too early");
-    const { axis = null, ...options } = this.takes("[") ? this.closed(this.options(), "]") : {}, all = [];
+    const { axis = null, ...options } = this.takes("[") ? this.closed(text === "einsum" ? this.letters() : this.options(), "]") : {}, all = [];
     this.wants("(");
     do all.push(...this.argument()); while (this.takes(","));
     this.wants(")");
     return read => FUNCTIONS[text](all.map(argument => argument(read)), axis, options);
+  }
+
+  /** The letters of each array of an einsum, and of its result. */
+  letters() {
+    const letters = [""];
+    for (; this.next.text !== "]"; this.place++) {
+      const { text } = this.next;
+      if (text === "," || text === "→") letters.push("");
+      else if (text) letters[letters.length - 1] += text;
+      else throw new Error("an einsum consists of letters");
+    }
+    return { letters };
   }
 
   /** What stands in brackets after a function, by name. */

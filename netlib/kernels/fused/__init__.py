@@ -32,6 +32,8 @@ TABLE: dict[tuple[str, ...], Fusion] = {
     ("affine", "gelu"): affine_gelu.FUSION,
     ("gelu",): elementwise.GELU,
     ("silu",): elementwise.SILU,
+    ("mish",): elementwise.MISH,
+    ("hardswish",): elementwise.HARDSWISH,
     ("sigmoid",): elementwise.SIGMOID,
     ("layer_norm",): row_norm.FUSION,
     ("rms_norm",): row_norm.FUSION,

@@ -1,4 +1,4 @@
-"""`GELU`, `SiLU` and `Sigmoid`. Only where loops are compiled.
+"""`GELU`, `SiLU`, `Mish`, `Hardswish` and `Sigmoid`. Only where loops are compiled.
 
 Not `Tanh`: in forward, NumPy's is as fast.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from ...arrays import Array, Shape
 from ...errors import stale_cache
 from .. import in_use
-from ..activations import gelu, sigmoid_backward, silu, write_sigmoid
+from ..activations import gelu, hardswish, mish, sigmoid_backward, silu, write_sigmoid
 from ..kernel import Loops
 from .fusion import Fusion, Like, Memory, Operation
 
@@ -69,4 +69,5 @@ def fusion(run: Loops[..., None], run_backward: Loops[..., None] | None = None) 
     return Fusion(_fits, _output, infer, prepare, keeps_inputs=False)
 
 
-GELU, SILU, SIGMOID = fusion(gelu), fusion(silu), fusion(write_sigmoid, sigmoid_backward)
+GELU, SILU, MISH, HARDSWISH = map(fusion, (gelu, silu, mish, hardswish))
+SIGMOID = fusion(write_sigmoid, sigmoid_backward)

@@ -135,7 +135,7 @@ def precision(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresh
     >>> precision([-1.0, 2.0, 3.0], [0, 0, 1])
     0.5
     """
-    return _averaged("precision", y, t, average, threshold, multilabel)
+    return _metric("precision", y, t, average, threshold, multilabel)
 
 
 def recall(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold: float | None = None, multilabel: bool = False) -> Any:
@@ -148,7 +148,7 @@ def recall(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold
     >>> recall([-1.0, 2.0, 3.0], [0, 0, 1])
     1.0
     """
-    return _averaged("recall", y, t, average, threshold, multilabel)
+    return _metric("recall", y, t, average, threshold, multilabel)
 
 
 def f1_score(y: ArrayLike, t: ArrayLike, average: Average | None = None, threshold: float | None = None, multilabel: bool = False) -> Any:
@@ -161,17 +161,27 @@ def f1_score(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresho
     >>> f1_score([-1.0, 2.0, 3.0], [0, 0, 1]) == 2 / 3
     True
     """
-    return _averaged("f1_score", y, t, average, threshold, multilabel)
+    return _metric("f1_score", y, t, average, threshold, multilabel)
 
 
-def _averaged(name: str, y: ArrayLike, t: ArrayLike, average: Average | None, threshold: float | None, multilabel: bool) -> Any:
+def _metric(name: str, y: ArrayLike, t: ArrayLike, average: Average | None, threshold: float | None, multilabel: bool) -> Any:
+    return averaged(name, *counts_of(name, y, t, threshold, multilabel), average, multilabel)
+
+
+def counts_of(
+    name: str, y: ArrayLike, t: ArrayLike, threshold: float | None = None, multilabel: bool = False
+) -> tuple[bool, Array, Array, Array]:
+    """Return whether class 1 alone can be meant, and for each class tp, tp + fp and tp + fn."""
     scores = as_scores(y, name)
     if multilabel:
-        hits, n_predicted, n_true = _counts_of_labels(*as_labels_of_columns(scores, t, threshold, name)[:2])
-    else:
-        hits, n_predicted, n_true = _counts_of_classes(as_classes(scores, t, threshold, name))
+        return False, *_counts_of_labels(*as_labels_of_columns(scores, t, threshold, name)[:2])
+    return is_one_column(scores), *_counts_of_classes(as_classes(scores, t, threshold, name))
+
+
+def averaged(name: str, is_binary: bool, hits: Array, n_predicted: Array, n_true: Array, average: Average | None, multilabel: bool) -> Any:
+    """Return the precision, recall or F1 of these counts."""
     if average is None:
-        average = "binary" if is_one_column(scores) and not multilabel else "macro"
+        average = "binary" if is_binary else "macro"
     if average == "micro":
         hits, n_predicted, n_true = (each.sum(keepdims=True) for each in (hits, n_predicted, n_true))
     above = 2 * hits if name == "f1_score" else hits
@@ -182,7 +192,7 @@ def _averaged(name: str, y: ArrayLike, t: ArrayLike, average: Average | None, th
             return values
         case "micro":
             return float(values[0])
-        case "binary" if is_one_column(scores) and not multilabel:
+        case "binary" if is_binary:
             return float(values[1])
         case "macro":
             occurs = np.ones(len(values), bool) if multilabel else n_predicted + n_true > 0

@@ -38,16 +38,25 @@ def r2_score(y: ArrayLike, t: ArrayLike) -> float:
     >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), r2_score([2.0, 2.0, 2.0], [1.0, 2.0, 3.0])
     (1.0, 0.0)
     """
-    y, t = _of_one_shape(y, t, "r2_score")
-    if y.ndim == 0:
-        raise ShapeError("got single numbers, expected rows of samples", where="r2_score")
-    if len(y) < 2:
+    y, t = rows_of_one_shape(y, t, "r2_score")
+    return r2_of(len(y), ((t - t.mean(axis=0)) ** 2).sum(axis=0), ((t - y) ** 2).sum(axis=0))
+
+
+def r2_of(n: int, total: Array, unexplained: Array) -> float:
+    """Return R² of `n` samples, with these sums of squares for each output."""
+    if n < 2:
         return float("nan")
-    unexplained = ((t - y) ** 2).sum(axis=0)
-    total = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
     varying = total > 0
     r2 = np.where(varying, 1 - unexplained / np.where(varying, total, 1), unexplained == 0)
     return float(np.mean(r2))
+
+
+def rows_of_one_shape(y: ArrayLike, t: ArrayLike, where: str) -> tuple[Array, Array]:
+    """Return y and t in float64, or raise if their shapes differ or are those of single numbers."""
+    y, t = _of_one_shape(y, t, where)
+    if y.ndim == 0:
+        raise ShapeError("got single numbers, expected rows of samples", where=where)
+    return y, t
 
 
 def _of_one_shape(y: ArrayLike, t: ArrayLike, where: str) -> tuple[Array, Array]:

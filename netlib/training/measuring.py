@@ -1,0 +1,140 @@
+"""Loss and metrics over all batches of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import ShapeError
+from ..layer import Layer
+from .arguments import Metric
+from .checks import as_metric_of
+from .metrics.streams import stream_of
+
+CHUNK = 4096
+"""How many rows are collected before they are counted in: metrics of single batches are slow."""
+
+
+class Measuring:
+    """Loss and metrics, batch by batch.
+
+    Metrics of netlib that add up, such as `accuracy`, take in some rows at a time. For the others,
+    such as `roc_auc` and functions of the user, all outputs and targets are kept.
+
+    Parameters
+    ----------
+    model : Layer
+    metrics : dict of str to callable
+    n_inputs : int
+        The number of inputs of the model.
+    is_mean : bool
+        Whether the loss is a mean.
+
+    Attributes
+    ----------
+    total, weight : float
+        The sum of the losses, each times the weight it is the mean of, and the sum of the weights.
+    """
+
+    def __init__(self, model: Layer, metrics: Mapping[str, Metric], n_inputs: int, is_mean: bool) -> None:
+        self._model, self._metrics, self._n_inputs, self._is_mean = model, metrics, n_inputs, is_mean
+        self.total = self.weight = 0.0
+        self._fitted: dict[str, Metric] = {}
+        self._streams = {name: stream for name, metric in metrics.items() if (stream := stream_of(metric))}
+        self._keeps_all = len(self._streams) < len(metrics)
+        self._new: list[tuple[Any, Any]] = []
+        self._kept: list[tuple[Any, Any]] = []
+        self._n_new = 0
+
+    def add(self, y: Any, t: Any, n: int, loss: float, weight: float) -> None:
+        """Count a batch in: its outputs, its `n` targets, and its loss, the mean over `weight`."""
+        self.total += loss * weight if self._is_mean else loss
+        self.weight += weight
+        if not self._metrics:
+            return
+        if self._n_new >= CHUNK:
+            self._count_in()
+        self._new.append((y, t))
+        self._n_new += n
+
+    def _fit(self) -> None:
+        """Give metrics the threshold that suits the model."""
+        y, _ = self._new[0]
+        self._fitted = {name: as_metric_of(self._model, self._n_inputs, metric, y) for name, metric in self._metrics.items()}
+        for name, before in self._streams.items():
+            stream = stream_of(self._fitted[name])
+            if stream is not None:
+                stream.state = before.state
+                self._streams[name] = stream
+
+    def _count_in(self) -> None:
+        if not self._fitted:
+            self._fit()
+        pairs = [_joined(self._new)] if _can_join(self._new) else self._new
+        for stream in self._streams.values():
+            for y, t in pairs:
+                stream.add(y, t)
+        if self._keeps_all:
+            self._kept += pairs
+        self._new, self._n_new = [], 0
+
+    def results(self) -> dict[str, float]:
+        """Return loss and metrics."""
+        measured = {"loss": self.total / self.weight if self._is_mean else self.total}
+        if self._metrics:
+            self._count_in()
+        kept = _joined(self._kept) if self._kept else None
+        for name, metric in self._fitted.items():
+            value: Any = self._streams[name].value() if name in self._streams else metric(*kept)  # type: ignore[misc]
+            if np.ndim(value) != 0:
+                message = f"the metric {name!r} returned an array of shape {np.shape(value)}, expected a number"
+                raise ShapeError(message, where="Trainer")
+            measured[name] = float(value)
+        return measured
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is measured so far as plain values and arrays."""
+        return {
+            "total": self.total,
+            "weight": self.weight,
+            "n_new": self._n_new,
+            "streams": {name: list(stream.state) for name, stream in self._streams.items()},
+            "new": list(self._new),
+            "kept": list(self._kept),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.total, self.weight, self._n_new = state["total"], state["weight"], state["n_new"]
+        for name, stream in self._streams.items():
+            stream.state = list(state["streams"][name])
+        self._new = [tuple(pair) for pair in state["new"]]
+        self._kept = [tuple(pair) for pair in state["kept"]]
+
+
+def _can_join(pairs: list[tuple[Any, Any]]) -> bool:
+    """Return whether all outputs have the same shape but for their rows."""
+    return len({np.shape(y)[1:] for y, _ in pairs if not isinstance(y, tuple)}) <= 1
+
+
+def _joined(pairs: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Return the outputs of several batches as one, and the targets likewise."""
+    ys, ts = zip(*pairs, strict=True)
+    return concatenate(ys), concatenate(ts)
+
+
+def concatenate(outputs: Any) -> Any:
+    """Return the concatenated outputs of several batches; a tuple if the model has several outputs.
+
+    Examples
+    --------
+    >>> concatenate([np.array([1.0, 2.0]), np.array([3.0])])
+    array([1., 2., 3.])
+    """
+    if isinstance(outputs[0], tuple):
+        return tuple(map(concatenate, zip(*outputs, strict=True)))
+    joined: Array = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+    return joined

@@ -62,7 +62,7 @@ class Flat:
         self.slots = {name: np.zeros(size, work_dtype) for name in slots}
         self.master: Array | None = None
         if work_dtype != dtype:
-            self.master = np.concatenate([p.value.astype(work_dtype).reshape(-1) for p in self.parameters])
+            self.master = np.concatenate([p.value.astype(work_dtype).ravel() for p in self.parameters])
         length = min(size, BLOCK)
         self._scratch, self._wide_grad = np.empty(length, work_dtype), np.empty(length, work_dtype)
         self._views = [self._view(self.values, i) for i in range(len(self.parameters))]

@@ -357,7 +357,9 @@ def test_the_rate_can_be_read_and_replaced():
     assert type(optimizer.lr) is float
     optimizer.lr = 1
     assert optimizer.lr == 1.0
-    optimizer.lr = schedules.Exponential(1.0, 0.5)
+    assert optimizer.schedule is None
+    optimizer.lr = halving = schedules.Exponential(1.0, 0.5)
+    assert optimizer.schedule is halving
     optimizer.step()
     assert (optimizer.lr, optimizer.steps) == (0.5, 1)
 

@@ -68,9 +68,11 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .training import Callback as Callback
 from .training import Checkpoint as Checkpoint
+from .training import CSVLog as CSVLog
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
+from .training import TimeLimit as TimeLimit
 from .training import Trainer as Trainer
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix

@@ -3,6 +3,7 @@
 from .callbacks import Callback as Callback
 from .callbacks import EarlyStopping as EarlyStopping
 from .checkpoint import Checkpoint as Checkpoint
+from .csv_log import CSVLog as CSVLog
 from .history import History as History
 from .layer_statistics import LayerStatistics as LayerStatistics
 from .metrics import accuracy as accuracy
@@ -16,4 +17,5 @@ from .metrics import r2_score as r2_score
 from .metrics import recall as recall
 from .metrics import roc_auc as roc_auc
 from .metrics import top_k_accuracy as top_k_accuracy
+from .time_limit import TimeLimit as TimeLimit
 from .trainer import Trainer as Trainer

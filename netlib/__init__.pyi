@@ -50,6 +50,7 @@ from .layer import Layer as Layer
 from .layers import *  # noqa: F403 - it lists its names itself
 from .losses import *  # noqa: F403
 from .node import Node as Node
+from .optimizers import LBFGS as LBFGS
 from .optimizers import SGD as SGD
 from .optimizers import AdaDelta as AdaDelta
 from .optimizers import AdaGrad as AdaGrad

@@ -72,7 +72,9 @@ from .training import Checkpoint as Checkpoint
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
+from .training import ReduceOnPlateau as ReduceOnPlateau
 from .training import Trainer as Trainer
+from .training import WeightAverage as WeightAverage
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
 from .training import f1_score as f1_score

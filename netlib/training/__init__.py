@@ -16,4 +16,6 @@ from .metrics import r2_score as r2_score
 from .metrics import recall as recall
 from .metrics import roc_auc as roc_auc
 from .metrics import top_k_accuracy as top_k_accuracy
+from .plateau import ReduceOnPlateau as ReduceOnPlateau
 from .trainer import Trainer as Trainer
+from .weight_average import WeightAverage as WeightAverage

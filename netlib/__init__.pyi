@@ -72,12 +72,14 @@ from .training import Checkpoint as Checkpoint
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
+from .training import LearningRates as LearningRates
 from .training import ReduceOnPlateau as ReduceOnPlateau
 from .training import Trainer as Trainer
 from .training import WeightAverage as WeightAverage
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
 from .training import f1_score as f1_score
+from .training import find_lr as find_lr
 from .training import log_loss as log_loss
 from .training import mean_absolute_error as mean_absolute_error
 from .training import multilabel_accuracy as multilabel_accuracy

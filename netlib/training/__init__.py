@@ -5,6 +5,8 @@ from .callbacks import EarlyStopping as EarlyStopping
 from .checkpoint import Checkpoint as Checkpoint
 from .history import History as History
 from .layer_statistics import LayerStatistics as LayerStatistics
+from .learning_rates import LearningRates as LearningRates
+from .learning_rates import find_lr as find_lr
 from .metrics import accuracy as accuracy
 from .metrics import confusion_matrix as confusion_matrix
 from .metrics import f1_score as f1_score

@@ -20,7 +20,7 @@ from .trainer import Trainer
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SMOOTHING = 0.98
+SMOOTHING = 0.9
 """How much of the mean of the losses remains with each further loss."""
 FEWEST = 10
 """The number of steps after which a rising loss may end the run."""

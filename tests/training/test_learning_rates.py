@@ -39,7 +39,7 @@ def test_the_rates_rise_by_one_factor_and_the_run_ends_where_the_loss_explodes()
 
 def test_the_suggestion_is_a_tenth_of_the_rate_with_the_least_smoothed_loss():
     found = LearningRates([0.25, 0.5, 1.0], [1.0, 0.0, 2.0])
-    np.testing.assert_allclose(found.smoothed, [1, 0.98 / 1.98, (0.98**2 + 2) / (1 + 0.98 + 0.98**2)])
+    np.testing.assert_allclose(found.smoothed, [1, 0.9 / 1.9, (0.9**2 + 2) / (1 + 0.9 + 0.9**2)])
     assert found.suggestion == 0.05
     assert repr(found) == "LearningRates(3 steps from 0.25 to 1, suggestion 0.05)"
 

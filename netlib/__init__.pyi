@@ -51,10 +51,15 @@ from .layers import *  # noqa: F403 - it lists its names itself
 from .losses import *  # noqa: F403
 from .node import Node as Node
 from .optimizers import SGD as SGD
+from .optimizers import AdaDelta as AdaDelta
 from .optimizers import AdaGrad as AdaGrad
 from .optimizers import Adam as Adam
+from .optimizers import Adamax as Adamax
 from .optimizers import AdamW as AdamW
+from .optimizers import Lion as Lion
+from .optimizers import NAdam as NAdam
 from .optimizers import Optimizer as Optimizer
+from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
 from .optimizers import clip_grad_norm as clip_grad_norm
 from .optimizers import grad_norm as grad_norm

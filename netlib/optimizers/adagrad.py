@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, as_number
+from .groups import Groups
 from .optimizer import Optimizer
 from .parameters import Parameters
 from .schedules import Rate
@@ -25,6 +26,8 @@ class AdaGrad(Optimizer):
         Added to the divisor for numerical stability.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
+    groups : dict of str to dict
+        Other values of lr and weight_decay for some parameters; see `Optimizer`.
 
     Examples
     --------
@@ -45,9 +48,10 @@ class AdaGrad(Optimizer):
         lr: float | Rate = 0.01,
         eps: float = 1e-10,
         weight_decay: float = 0.0,
+        groups: Groups | None = None,
     ) -> None:
         self.eps = as_number(eps, "eps", type(self).__name__, least=0)
-        super().__init__(parameters, lr, weight_decay)
+        super().__init__(parameters, lr, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array) -> None:
         """Divide the gradient by the root of the sum of its squares."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import sqrt
 
 from ..arrays import Array, as_number
-from ..errors import InvalidTypeError
 from ..kernels.adam import adam
+from .groups import Groups
+from .means import as_betas
 from .optimizer import Optimizer
 from .parameters import Parameters
 from .schedules import Rate
@@ -35,6 +36,8 @@ class Adam(Optimizer):
         Added to the divisor for numerical stability.
     weight_decay : float
         Adds ``weight_decay * w`` to g. `AdamW` applies it separately from the moments.
+    groups : dict of str to dict
+        Other values of lr and weight_decay for some parameters; see `Optimizer`.
 
     Examples
     --------
@@ -56,17 +59,12 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        groups: Groups | None = None,
     ) -> None:
         name = type(self).__name__
-        try:
-            b1, b2 = betas
-        except (TypeError, ValueError):
-            raise InvalidTypeError(f"betas is {betas!r}, expected a pair of numbers", where=name) from None
-        b1 = as_number(b1, "betas[0]", name, least=0, below=1)
-        b2 = as_number(b2, "betas[1]", name, least=0, below=1)
-        self.betas = b1, b2
+        self.betas = as_betas(betas, name)
         self.eps = as_number(eps, "eps", name, least=0)
-        super().__init__(parameters, lr, weight_decay)
+        super().__init__(parameters, lr, weight_decay, groups)
 
     def update(
         self,

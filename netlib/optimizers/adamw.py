@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..arrays import Array
 from .adam import Adam
+from .groups import Groups
 from .parameters import Parameters
 from .schedules import Rate
 
@@ -25,6 +26,8 @@ class AdamW(Adam):
         Added to the divisor for numerical stability.
     weight_decay : float
         Each step subtracts ``lr * weight_decay * w`` from the weight w.
+    groups : dict of str to dict
+        Other values of lr and weight_decay for some parameters; see `Optimizer`.
 
     Examples
     --------
@@ -42,9 +45,10 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+        super().__init__(parameters, lr, betas, eps, weight_decay, groups)
 
-    def decay(self, rate: float, value: Array, grad: Array, scratch: Array) -> None:
+    def decay(self, rate: float, weight_decay: float, value: Array, grad: Array, scratch: Array) -> None:
         """Apply weight decay before the update: ``value -= rate * weight_decay * value``."""
-        value *= 1 - rate * self.weight_decay
+        value *= 1 - rate * weight_decay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import accumulate, groupby, pairwise
 from typing import Any
 
@@ -12,7 +12,8 @@ from ..arrays import Array
 from ..parameter import Parameter
 
 Block = tuple[Array, Array, tuple[Array, ...]]
-Run = tuple[int, int, list[Block]]
+Run = tuple[int, int, Hashable, list[Block]]
+Calls = Mapping[Any, tuple[Callable[..., None], float]]
 
 BLOCK = 65536
 """The number of elements updated at a time: few enough to stay in the processor's cache."""
@@ -26,8 +27,8 @@ class Flat:
 
     The parameters hold views of the two arrays. The state of the optimizer is stored in further
     arrays of the same layout, the slots. So an update takes a few operations on long arrays,
-    however many parameters there are. Values of 16 bits have a state of 32 bits and are updated in
-    32 bits.
+    however many parameters there are. Values of 16 bits have a state of 32 bits, and a copy of 32
+    bits, the master, which is updated and then rounded. So steps too small for 16 bits add up.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class Flat:
         At least one, all of the same dtype.
     slots : sequence of str
         The names of the state arrays, which are zeros at first.
+    groups : sequence, optional
+        The group of each parameter, any keys. Put parameters of one group next to each other.
 
     Examples
     --------
@@ -48,20 +51,24 @@ class Flat:
     array([[10., 20.]])
     """
 
-    def __init__(self, parameters: Sequence[Parameter], slots: Sequence[str]) -> None:
+    def __init__(self, parameters: Sequence[Parameter], slots: Sequence[str], groups: Sequence[Hashable] | None = None) -> None:
         self.parameters = list(parameters)
+        self.groups = list(groups or [()] * len(self.parameters))
         self.steps = [0] * len(self.parameters)
         self._ends = [0, *accumulate(p.size for p in self.parameters)]
         size, dtype = self._ends[-1], self.parameters[0].dtype
         work_dtype = np.result_type(dtype, np.float32)
         self.values, self.grads = np.empty(size, dtype), np.zeros(size, dtype)
         self.slots = {name: np.zeros(size, work_dtype) for name in slots}
-        n_scratch = 1 if work_dtype == dtype else 3  # also for value and grad in 32 bits
+        self.master: Array | None = None
+        if work_dtype != dtype:
+            self.master = np.concatenate([p.value.astype(work_dtype).reshape(-1) for p in self.parameters])
+        n_scratch = 1 if self.master is None else 2  # also for grad in 32 bits
         self._scratch = [np.empty(min(size, BLOCK), work_dtype) for _ in range(n_scratch)]
         self._views = [self._view(self.values, i) for i in range(len(self.parameters))]
         self._trainable: list[bool | None] = [None] * len(self.parameters)
         self.runs: list[Run] = []
-        """Contiguous trainable segments with equal step counts: first, last + 1, and blocks."""
+        """Contiguous trainable segments of one group with equal step counts: first, last + 1, …"""
 
     def sync(self) -> None:
         """Move in parameters that have other memory, update `runs`, and write stale gradients."""
@@ -70,20 +77,25 @@ class Flat:
                 self._arrange()
                 return
 
-    def advance(self, update: Callable[..., None], rate: float) -> None:
-        """Call ``update(rate, t, value, grad, scratch, *slots)`` for each block; count the step."""
-        for first, last, blocks in self.runs:
+    def advance(self, calls: Calls) -> None:
+        """Call ``update(rate, t, value, grad, scratch, *slots)`` for each block; count the step.
+
+        `calls` has a pair of `update` and `rate` for each group.
+        """
+        for first, last, group, blocks in self.runs:
+            update, rate = calls[group]
             t = self.steps[first] + 1
             for value, grad, block in blocks:
                 if block[0] is value:
                     update(rate, t, *block)
                 else:
-                    block[0][...], block[1][...] = value, grad
+                    follow(block[0], value)
+                    block[1][...] = grad
                     update(rate, t, *block)
                     value[...] = block[0]
             if t % FLUSH_EVERY == 0:
-                for _, _, (_, _, scratch, *slots) in blocks:
-                    for slot in slots:
+                for value, _, (used, _, scratch, *slots) in blocks:
+                    for slot in slots if used is value else [used, *slots]:
                         flush_subnormals(slot, scratch)
             self.steps[first:last] = [t] * (last - first)
 
@@ -94,11 +106,15 @@ class Flat:
 
     def gradients(self) -> list[Array]:
         """Return the gradients of the trainable parameters, each run as one flat array."""
-        return [self.grads[self._ends[first] : self._ends[last]] for first, last, _ in self.runs]
+        return [self.grads[self._ends[first] : self._ends[last]] for first, last, *_ in self.runs]
 
     def state(self, i: int) -> dict[str, Array]:
-        """Return the part of each slot that belongs to parameter `i`, in the parameter's shape."""
-        return {name: self._view(slot, i) for name, slot in self.slots.items()}
+        """Return the part of each slot that belongs to parameter `i`, in the parameter's shape.
+
+        If there is a master, the name ``"master"`` stands for it.
+        """
+        arrays = self.slots if self.master is None else {**self.slots, "master": self.master}
+        return {name: self._view(array, i) for name, array in arrays.items()}
 
     def load(self, i: int, steps: int, state: dict[str, Array]) -> None:
         """Set the step count and the state of parameter `i`."""
@@ -118,10 +134,10 @@ class Flat:
         self._trainable = [p.trainable for p in self.parameters]
         self.runs = []
         first = 0
-        for (trainable, _), group in groupby(zip(map(bool, self._trainable), self.steps, strict=True)):
-            last = first + len(list(group))
+        for (trainable, _, group), run in groupby(zip(map(bool, self._trainable), self.steps, self.groups, strict=True)):
+            last = first + len(list(run))
             if trainable:
-                self.runs.append((first, last, self._blocks(self._ends[first], self._ends[last])))
+                self.runs.append((first, last, group, self._blocks(self._ends[first], self._ends[last])))
             first = last
 
     def _blocks(self, start: int, stop: int) -> list[Block]:
@@ -130,16 +146,32 @@ class Flat:
             value, grad = self.values[a:b], self.grads[a:b]
             slots = [slot[a:b] for slot in self.slots.values()]
             scratch, *wide = (array[: b - a] for array in self._scratch)
-            blocks.append((value, grad, (*(wide or (value, grad)), scratch, *slots)))
+            used = (value, grad) if self.master is None else (self.master[a:b], *wide)
+            blocks.append((value, grad, (*used, scratch, *slots)))
         return blocks
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"parameters": self.parameters, "steps": self.steps, "slots": self.slots}
+        return {name: getattr(self, name) for name in ("parameters", "steps", "slots", "groups", "master")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Flat.__init__(self, state["parameters"], state["slots"])
-        self.steps, self.slots = state["steps"], state["slots"]
+        Flat.__init__(self, state["parameters"], state["slots"], state["groups"])
+        self.steps, self.slots, self.master = state["steps"], state["slots"], state["master"]
         self.sync()
+
+
+def follow(master: Array, value: Array) -> None:
+    """Where `value` is not `master` rounded, since somebody wrote it, copy it to `master`.
+
+    >>> master, value = np.array([1.0001, 1.0001], np.float32), np.array([1, 2], np.float16)
+    >>> follow(master, value)
+    >>> master
+    array([1.0001, 2.    ], dtype=float32)
+    """
+    with np.errstate(over="ignore"):
+        rounded = master.astype(value.dtype)
+    changed = rounded.view(np.uint16) != value.view(np.uint16)
+    if changed.any():
+        np.copyto(master, value, where=changed)
 
 
 def flush_subnormals(x: Array, scratch: Array) -> None:

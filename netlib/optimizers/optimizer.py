@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..parameter import Parameter
 from ..structure import Structure
 from ..underflow import ignore_underflow
 from .flat import Flat
+from .groups import Groups, Settings, as_groups, matching
 from .parameters import Parameters, as_parameters
 from .schedules import Rate, as_rate
 
@@ -44,11 +46,18 @@ class Optimizer:
         those in `netlib.schedules`.
     weight_decay : float
         Adds ``weight_decay * value`` to the gradient.
+    groups : dict of str to dict
+        Other values of ``"lr"`` and ``"weight_decay"`` for some parameters, by patterns of their
+        paths, such as ``{"head.*": {"lr": 1e-4}, "*.bias": {"weight_decay": 0}}``, where ``*``
+        matches any characters. If several patterns match a path, each adds its settings, and later
+        ones win. Patterns apply to layers that are appended later, too. Setting `lr` leaves groups
+        with a rate of their own unchanged.
 
     Raises
     ------
     InvalidValueError
-        If there are no parameters, or if a number is out of range.
+        If there are no parameters, if a number is out of range, or if a pattern of `groups`
+        matches no path.
     InvalidTypeError
         If an argument has the wrong type.
 
@@ -57,6 +66,11 @@ class Optimizer:
     The values and gradients of the parameters move into two flat arrays, and each parameter holds
     views of them. So keep references to parameters rather than to their arrays. If two optimizers
     share parameters, the one that makes a step takes over their memory.
+
+    Parameters of 16 bits have a copy of 32 bits, ``"master"`` in the state. A step changes the copy
+    and rounds it to the value, so that steps too small for 16 bits add up. If you change the value,
+    the copy follows. Gradients keep 16 bits: if they become 0, multiply the loss by a constant and
+    divide the arrays of `gradients` by it before the step.
 
     Examples
     --------
@@ -74,7 +88,13 @@ class Optimizer:
     slots: tuple[str, ...] = ()
     update: Callable[..., None] = _not_implemented
 
-    def __init__(self, parameters: Parameters, lr: float | Rate, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float | Rate,
+        weight_decay: float = 0.0,
+        groups: Groups | None = None,
+    ) -> None:
         name = type(self).__name__
         self._layer = parameters if isinstance(parameters, Layer) else None
         self._parameters = as_parameters(parameters, name)
@@ -83,6 +103,7 @@ class Optimizer:
         self.weight_decay = as_number(weight_decay, "weight_decay", name, least=0)
         self.steps = 0
         self.lr = lr
+        self._groups = self._check_groups({} if groups is None else groups)
         self._flats: list[Flat] = []
         if self._layer is not None:
             self._structure = Structure(self._layer)
@@ -94,11 +115,10 @@ class Optimizer:
     def step(self) -> None:
         """Update every trainable parameter, and set all gradients to zero."""
         self._sync()
-        rate = self.lr
-        update = self._decay_and_update if self.weight_decay else self.update
+        calls = {group: self._call(settings) for group, settings in self._settings.items()}
         try:
             for flat in self._flats:
-                flat.advance(update, rate)
+                flat.advance(calls)
             if not any(flat.runs for flat in self._flats):
                 hint = "Call unfreeze() on the layers to be trained."
                 warnings.warn(f"{type(self).__name__}.step: every parameter is frozen. {hint}", UserWarning, stacklevel=3)
@@ -130,6 +150,11 @@ class Optimizer:
         """The schedule of the learning rate, or None if it is a number."""
         return None if isinstance(self._lr, float) else self._lr
 
+    @property
+    def groups(self) -> dict[str, Settings]:
+        """The settings of groups of parameters, by the pattern of their paths."""
+        return {pattern: dict(settings) for pattern, settings in self._groups.items()}
+
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter by its path, or by ``"0"``, ``"1"``, … if it has none."""
         self._sync()
@@ -143,9 +168,9 @@ class Optimizer:
         self._sync()
         return [grad for flat in self._flats for grad in flat.gradients()]
 
-    def decay(self, rate: float, value: Array, grad: Array, scratch: Array) -> None:
+    def decay(self, rate: float, weight_decay: float, value: Array, grad: Array, scratch: Array) -> None:
         """Apply weight decay before the update: ``grad += weight_decay * value``."""
-        np.multiply(value, self.weight_decay, out=scratch)
+        np.multiply(value, weight_decay, out=scratch)
         grad += scratch
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,8 +180,9 @@ class Optimizer:
         -------
         dict
             ``"type"``, ``"steps"``, ``"lr"`` (None for a schedule, which is a function), each
-            further hyperparameter by its name, and ``"parameters"``: by path, a dict of ``"steps"``
-            and of each state array.
+            further hyperparameter by its name, ``"groups"`` if there are any, in which ``"lr"`` may
+            be None too, and ``"parameters"``: by path, a dict of ``"steps"`` and of each state
+            array.
 
         Examples
         --------
@@ -170,6 +196,7 @@ class Optimizer:
             "steps": self.steps,
             "lr": self._lr if isinstance(self._lr, float) else None,
             **self.settings(),
+            **({"groups": self._group_states()} if self._groups else {}),
             "parameters": {
                 path: {"steps": flat.steps[i], **{name: slot.copy() for name, slot in flat.state(i).items()}}
                 for path, flat, i in self._places()
@@ -179,7 +206,7 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state and the hyperparameters that `state_dict` returned.
 
-        If the state has no learning rate, the optimizer keeps its schedule.
+        Where the state has no learning rate, the optimizer keeps its schedule.
 
         Raises
         ------
@@ -209,12 +236,13 @@ class Optimizer:
             message = f"got the state of {state.get('type')!r}, expected one of {name!r}"
             raise InvalidValueError(message, where=where)
         problems: list[str] = []
-        expected = ["type", "steps", "lr", "parameters", *self.settings()]
-        settings = _select(state, expected, "", problems)
+        expected = ["type", "steps", "lr", "groups", "parameters", *self.settings()]
+        settings = _select({"groups": {}, **state}, expected, "", problems)
         entries = settings.pop("parameters", {})
         loads = self._check_entries(entries, problems)
-        twin = self
+        twin, groups = self, self._groups
         try:
+            groups = self._check_groups(self._with_schedules(settings.pop("groups")))
             steps = as_count(settings.pop("steps", 0), "steps")
             lr = settings.pop("lr", None)
             settings.pop("type")
@@ -228,17 +256,24 @@ class Optimizer:
         self._lr, self.steps = twin._lr, steps
         for flat, i, count, arrays in loads:
             flat.load(i, count, arrays)
+        if groups != self._groups:
+            self._groups = groups
+            self._allocate()
+            self._sync()
 
     def _check_entries(self, entries: Any, problems: list[str]) -> list[tuple[Flat, int, int, dict[str, Array]]]:
         """Return the arguments of `Flat.load` for each parameter, and add to `problems`."""
         places = {path: (flat, i) for path, flat, i in self._places()}
         loads = []
-        for path, entry in _select(entries, list(places), "parameter ", problems).items():
+        for path, given in _select(entries, list(places), "parameter ", problems).items():
             flat, i = places[path]
-            selected = _select(entry, ["steps", *flat.slots], f"{path}: ", problems)
+            parts = flat.state(i)
+            default = {"master": flat.parameters[i].value} if "master" in parts else {}
+            entry = {**default, **given} if isinstance(given, Mapping) else given
+            selected = _select(entry, ["steps", *parts], f"{path}: ", problems)
             try:
                 count = as_count(selected.pop("steps", 0), f"{path}: steps")
-                arrays = {name: as_floats(array, flat.slots[name].dtype, name) for name, array in selected.items()}
+                arrays = {name: as_floats(array, parts[name].dtype, name) for name, array in selected.items()}
             except NetlibError as error:
                 problems.append(f"{path}: {error}")
                 continue
@@ -249,8 +284,38 @@ class Optimizer:
             loads.append((flat, i, count, arrays))
         return loads
 
-    def _decay_and_update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, *slots: Array) -> None:
-        self.decay(rate, value, grad, scratch)
+    def _check_groups(self, groups: Any) -> dict[str, Settings]:
+        checked = as_groups(groups, self._parameters, type(self).__name__)
+        for settings in checked.values():
+            self._rate_of(settings.get("lr", 0.0))
+        return checked
+
+    def _group_states(self) -> dict[str, dict[str, float | None]]:
+        return {
+            pattern: {name: value if isinstance(value, float) else None for name, value in settings.items()}
+            for pattern, settings in self._groups.items()
+        }
+
+    def _with_schedules(self, groups: Any) -> Any:
+        """Return groups from a state with the schedules of this optimizer, which no state has."""
+        if not isinstance(groups, Mapping):
+            return groups
+        return {
+            pattern: {**settings, "lr": self._groups[pattern]["lr"]}
+            if isinstance(settings, Mapping) and settings.get("lr", 0) is None and "lr" in self._groups.get(pattern, {})
+            else settings
+            for pattern, settings in groups.items()
+        }
+
+    def _call(self, settings: Settings) -> tuple[Callable[..., None], float]:
+        """Return the update and the learning rate of the parameters with these settings."""
+        decay: Any = settings.get("weight_decay", self.weight_decay)
+        lr = settings.get("lr", self._lr)
+        update = partial(self._decay_and_update, decay) if decay else self.update
+        return update, lr if type(lr) is float else self._rate_of(lr)
+
+    def _decay_and_update(self, weight_decay: float, rate: float, t: int, value: Array, grad: Array, scratch: Array, *slots: Array) -> None:
+        self.decay(rate, weight_decay, value, grad, scratch)
         self.update(rate, t, value, grad, scratch, *slots)
 
     def _rate_of(self, lr: float | Rate) -> float:
@@ -266,10 +331,18 @@ class Optimizer:
         if self._layer is not None:
             self._parameters = self._layer.parameters()
         known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
-        by_dtype: dict[np.dtype[Any], list[Parameter]] = {}
-        for parameter in self._parameters.values():
-            by_dtype.setdefault(parameter.dtype, []).append(parameter)
-        self._flats = [Flat(parameters, self.slots) for parameters in by_dtype.values()]
+        self._settings: dict[tuple[str, ...], Settings] = {}
+        """The settings of each group, which is named by the patterns that match its paths."""
+        by_dtype: dict[np.dtype[Any], dict[tuple[str, ...], list[Parameter]]] = {}
+        for path, parameter in self._parameters.items():
+            group = matching(self._groups, path)
+            self._settings[group] = {name: value for pattern in group for name, value in self._groups[pattern].items()}
+            by_dtype.setdefault(parameter.dtype, {}).setdefault(group, []).append(parameter)
+        self._flats = []
+        for by_group in by_dtype.values():
+            parameters = [parameter for members in by_group.values() for parameter in members]
+            groups = [group for group, members in by_group.items() for _ in members]
+            self._flats.append(Flat(parameters, self.slots, groups))
         for _, flat, i in self._places():
             if id(flat.parameters[i]) in known:
                 flat.load(i, *known[id(flat.parameters[i])])
@@ -284,12 +357,13 @@ class Optimizer:
         import inspect
 
         names = inspect.signature(type(self).__init__).parameters
-        others = ("self", "parameters", "lr")
+        others = ("self", "parameters", "lr", "groups")
         return {name: getattr(self, name) for name in names if name not in others}
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.settings().items())
-        return f"{type(self).__name__}(…, lr={self._lr!r}{settings})"
+        groups = f", groups={self._groups!r}" if self._groups else ""
+        return f"{type(self).__name__}(…, lr={self._lr!r}{settings}{groups})"
 
 
 def _select(given: Any, expected: list[str], what: str, problems: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from ..arrays import Array, as_number
+from .groups import Groups
 from .optimizer import Optimizer
 from .parameters import Parameters
 from .schedules import Rate
@@ -34,6 +35,8 @@ class RMSProp(Optimizer):
         Added to the divisor for numerical stability.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
+    groups : dict of str to dict
+        Other values of lr and weight_decay for some parameters; see `Optimizer`.
 
     Examples
     --------
@@ -55,11 +58,12 @@ class RMSProp(Optimizer):
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        groups: Groups | None = None,
     ) -> None:
         name = type(self).__name__
         self.alpha = as_number(alpha, "alpha", name, least=0, below=1)
         self.eps = as_number(eps, "eps", name, least=0)
-        super().__init__(parameters, lr, weight_decay)
+        super().__init__(parameters, lr, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, squares: Array) -> None:
         """Divide the gradient by its running root mean square."""

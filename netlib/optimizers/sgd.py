@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Array, as_number
 from ..errors import InvalidValueError
+from .groups import Groups
 from .optimizer import Optimizer
 from .parameters import Parameters
 from .schedules import Rate
@@ -32,6 +33,8 @@ class SGD(Optimizer):
         Whether to use Nesterov's momentum, which looks ahead along the velocity.
     weight_decay : float
         Adds ``weight_decay * w`` to g.
+    groups : dict of str to dict
+        Other values of lr and weight_decay for some parameters; see `Optimizer`.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        groups: Groups | None = None,
     ) -> None:
         name = type(self).__name__
         self.momentum = as_number(momentum, "momentum", name, least=0, below=1)
@@ -60,7 +64,7 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             message = "momentum is 0, expected more for nesterov=True"
             raise InvalidValueError(message, where=name, hint="For example, use momentum=0.9.")
-        super().__init__(parameters, lr, weight_decay)
+        super().__init__(parameters, lr, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, velocity: Array) -> None:
         """Step along the gradient or the velocity."""

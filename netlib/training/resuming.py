@@ -42,6 +42,7 @@ def facts_of(trainer: Trainer, source: Source, held_out: Source | None, shuffle:
     """Return as texts what must be the same when a training is resumed."""
     optimizer = trainer.optimizer
     settings = ", ".join(f"{name}={value!r}" for name, value in optimizer.settings().items())
+    settings += f", groups={optimizer.groups!r}" if optimizer.groups else ""
     facts = {
         "the model": repr(trainer.model),
         "the loss": repr(trainer.loss),

@@ -297,7 +297,7 @@ def test_the_flat_arrays_hold_the_parameters_in_order():
     flat = Flat([Parameter([[1.0, 2.0]]), Parameter([3.0], trainable=False), Parameter([4.0])], ["velocity"])
     flat.sync()
     assert flat.values.tolist() == [1, 2, 3, 4]
-    assert [(first, last) for first, last, _ in flat.runs] == [(0, 1), (2, 3)]
+    assert [(first, last) for first, last, *_ in flat.runs] == [(0, 1), (2, 3)]
     assert [g.size for g in flat.gradients()] == [2, 1]
 
 
@@ -321,7 +321,7 @@ def test_only_subnormal_state_is_flushed_and_only_at_every_64th_step():
     before = mean.tolist()
     for expected in (before, [0, 0, *before[2:]]):
         flat.sync()
-        flat.advance(lambda *_: None, 1.0)
+        flat.advance({(): (lambda *_: None, 1.0)})
         assert mean.tolist() == expected
 
 

@@ -10,7 +10,7 @@ import pytest
 import netlib as nl
 from netlib import InvalidTypeError, InvalidValueError
 from netlib.layer import Parameter
-from netlib.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp, schedules
+from netlib.optimizers import SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSProp, schedules
 
 EVERY = [
     pytest.param(SGD, {"momentum": 0.9, "nesterov": True}, id="SGD"),
@@ -18,6 +18,12 @@ EVERY = [
     pytest.param(RMSProp, {"alpha": 0.5, "weight_decay": 0.1}, id="RMSProp"),
     pytest.param(Adam, {"betas": (0.5, 0.7)}, id="Adam"),
     pytest.param(AdamW, {"lr": 0.5}, id="AdamW"),
+    pytest.param(AdaDelta, {"rho": 0.5}, id="AdaDelta"),
+    pytest.param(Adamax, {"eps": 0.1}, id="Adamax"),
+    pytest.param(NAdam, {"momentum_decay": 0.1}, id="NAdam"),
+    pytest.param(RAdam, {"betas": (0.5, 0.9)}, id="RAdam"),
+    pytest.param(Lion, {"weight_decay": 0.1}, id="Lion"),
+    pytest.param(Adam, {"groups": {"*.bias": {"lr": 0.1}, "2.*": {"weight_decay": 0.5}}}, id="groups"),
 ]
 
 
@@ -41,7 +47,7 @@ def test_training_goes_on_bit_for_bit_from_a_state(kind, settings):
     net[0].bias.trainable = True
     train(net, optimizer, range(3, 5))
     twin = copy.deepcopy(net)
-    other = kind(twin)
+    other = kind(twin, groups={"hidden.*": {"lr": 7}})
     other.load_state_dict(optimizer.state_dict())
     train(net, optimizer, range(5, 9))
     train(twin, other, range(5, 9))
@@ -196,3 +202,35 @@ def test_a_state_fits_after_the_model_has_grown_as_the_other_had():
     train(grown, other, [0])
     optimizer.load_state_dict(other.state_dict())
     np.testing.assert_equal(optimizer.state_dict(), other.state_dict())
+
+
+def half(value=1.0):
+    return Parameter(np.full(2, value, np.float16))
+
+
+def test_training_of_16_bits_goes_on_bit_for_bit_from_a_state():
+    first, second = half(), half()
+    optimizer, other = Adam(first, lr=1e-5), Adam(second, lr=1e-5)
+    for _ in range(5):
+        first.grad += 1
+        optimizer.step()
+    second.value = first.value
+    other.load_state_dict(optimizer.state_dict())
+    twin, twins = copy.deepcopy((first, optimizer))
+    for _ in range(60):
+        for weight, each in ((first, optimizer), (second, other), (twin, twins)):
+            weight.grad += 1
+            each.step()
+    assert first.value[0] < 1
+    np.testing.assert_equal(other.state_dict(), optimizer.state_dict())
+    np.testing.assert_equal(twins.state_dict(), optimizer.state_dict())
+    assert second.value.tolist() == twin.value.tolist() == first.value.tolist()
+
+
+def test_a_state_without_master_takes_the_value_for_it():
+    weight = half(3.0)
+    optimizer = SGD(weight)
+    state = optimizer.state_dict()
+    del state["parameters"]["0"]["master"]
+    optimizer.load_state_dict(state)
+    assert optimizer.state_dict()["parameters"]["0"]["master"].tolist() == [3, 3]

@@ -7,7 +7,7 @@ import pytest
 
 from netlib import InvalidTypeError, InvalidValueError, NetlibError
 from netlib.layer import Layer, Parameter
-from netlib.optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, schedules
+from netlib.optimizers import SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, Optimizer, RAdam, RMSProp, schedules
 from netlib.optimizers.flat import BLOCK
 
 EVERY = [
@@ -19,6 +19,11 @@ EVERY = [
     pytest.param(Adam, {}, id="Adam"),
     pytest.param(Adam, {"weight_decay": 0.1}, id="Adam with decay"),
     pytest.param(AdamW, {}, id="AdamW"),
+    pytest.param(AdaDelta, {"eps": 0.01}, id="AdaDelta"),
+    pytest.param(Adamax, {}, id="Adamax"),
+    pytest.param(NAdam, {}, id="NAdam"),
+    pytest.param(RAdam, {}, id="RAdam"),
+    pytest.param(Lion, {}, id="Lion"),
 ]
 
 
@@ -86,6 +91,11 @@ def test_the_defaults_are_the_usual_ones():
     assert settings(AdamW) == {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
     assert settings(AdaGrad) == {"lr": 0.01, "eps": 1e-10, "weight_decay": 0}
     assert settings(RMSProp) == {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0}
+    assert settings(AdaDelta) == {"lr": 1, "rho": 0.9, "eps": 1e-6, "weight_decay": 0}
+    assert settings(Adamax) == {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
+    assert settings(NAdam) == {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "momentum_decay": 4e-3}
+    assert settings(RAdam) == {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
+    assert settings(Lion) == {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0}  # Chen et al., 2023
     assert settings(SGD) == {"lr": 0.01, "momentum": 0, "nesterov": False, "weight_decay": 0}
 
 
@@ -113,6 +123,76 @@ def test_adams_second_step_by_hand():
 
 def test_adamw_decays_the_weight_and_not_the_moments():
     assert stepped(lambda p: AdamW(p, lr=0.1, weight_decay=0.5, eps=0), [7.0], value=2.0) == pytest.approx([2 * 0.95 - 0.1], abs=1e-15)
+
+
+def test_adadelta_steps_by_the_ratio_of_two_root_mean_squares():
+    # v = 0.25·16 = 4, d = 4·√1/√5; u = 0.25·16/5 = 0.8; then v = 0.75·4 + 0.25·4 = 4, d = 2·√1.8/√5.
+    d1, d2 = 4 / math.sqrt(5), 2 * math.sqrt(1.8 / 5)
+    seen = stepped(lambda p: AdaDelta(p, lr=0.5, rho=0.75, eps=1.0), [4.0, 2.0])
+    assert seen == pytest.approx([1 - 0.5 * d1, 1 - 0.5 * d1 - 0.5 * d2], abs=1e-15)
+
+
+def test_adamax_divides_by_the_largest_recent_gradient():
+    # m = 2, u = 4 + 1; then m = 1 + 1, u = max(0.75·5, 2 + 1), corrected by 1 − 0.5² = 0.75.
+    expected = [1 - 0.5 / 0.5 * 2 / 5]
+    expected.append(expected[0] - 0.5 / 0.75 * 2 / 3.75)
+    assert stepped(lambda p: Adamax(p, lr=0.5, betas=(0.5, 0.75), eps=1.0), [4.0, -1 + 3.0]) == pytest.approx(expected, abs=1e-15)
+
+
+def nadam_by_hand(gradients, lr, b1, b2, eps, decay):
+    w, m, v, product = 1.0, 0.0, 0.0, 1.0
+    for t, g in enumerate(gradients, 1):
+        mu, after = (b1 * (1 - 0.96 ** (s * decay) / 2) for s in (t, t + 1))
+        product *= mu
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        w -= lr * (after * m / (1 - product * after) + (1 - mu) * g / (1 - product)) / (math.sqrt(v / (1 - b2**t)) + eps)
+        yield w
+
+
+def test_nadam_looks_one_momentum_ahead():
+    expected = list(nadam_by_hand([4.0, 2.0, -1.0], 0.5, 0.5, 0.75, 0.25, 0.5))
+    seen = stepped(lambda p: NAdam(p, lr=0.5, betas=(0.5, 0.75), eps=0.25, momentum_decay=0.5), [4.0, 2.0, -1.0])
+    assert seen == pytest.approx(expected, abs=1e-14)
+
+
+def test_nadam_uses_the_momentum_that_it_has_now():
+    weight = Parameter([1.0])
+    optimizer, other = NAdam(weight, betas=(0.5, 0.75)), NAdam(Parameter([1.0]), betas=(0.5, 0.75))
+    optimizer.betas = (0.25, 0.75)
+    other.load_state_dict(NAdam(weight, betas=(0.25, 0.75)).state_dict())
+    expected = stepped(lambda p: NAdam(p, betas=(0.25, 0.75)), [3.0])
+    for each in (optimizer, other):
+        (parameter,) = each.parameters().values()
+        parameter.grad += 3
+        each.step()
+        assert parameter.value.tolist() == expected
+
+
+def radam_by_hand(gradients, lr, b1, b2, eps):
+    w, m, v, longest = 1.0, 0.0, 0.0, 2 / (1 - b2) - 1
+    for t, g in enumerate(gradients, 1):
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        length = longest - 2 * t * b2**t / (1 - b2**t)
+        step = lr * m / (1 - b1**t)
+        if length > 5:
+            r = math.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
+            step *= r * math.sqrt(1 - b2**t) / (math.sqrt(v) + eps)
+        w -= step
+        yield w
+
+
+def test_radam_divides_from_the_sixth_step_on():
+    gradients = [4.0, 2.0, -1.0, 3.0, 1.0, 2.0, 0.5]
+    seen = stepped(lambda p: RAdam(p, lr=0.125, betas=(0.5, 0.99), eps=0.25), gradients)
+    assert seen == pytest.approx(list(radam_by_hand(gradients, 0.125, 0.5, 0.99, 0.25)), abs=1e-14)
+    plain = stepped(lambda p: RAdam(p, lr=0.125, betas=(0.5, 0.99), eps=1e9), gradients)
+    assert [a == b for a, b in zip(seen, plain, strict=True)] == [True] * 5 + [False] * 2
+
+
+def test_lion_steps_by_the_sign_of_one_mean_and_keeps_another():
+    # m = 0.25·4 = 1; 0.5·1 − 0.5·0.5 > 0, m = 0.75 − 0.125 = 0.625; 0.5·0.625 − 0.5·1 < 0.
+    assert stepped(lambda p: Lion(p, lr=0.25, betas=(0.5, 0.75)), [4.0, -0.5, -1.0]) == [0.75, 0.5, 0.75]
+    assert stepped(lambda p: Lion(p, lr=0.25, weight_decay=0.5), [4.0]) == [1 - 0.125 - 0.25]
 
 
 def test_a_schedule_is_asked_for_the_steps_from_0():
@@ -282,7 +362,7 @@ def test_the_rate_can_be_read_and_replaced():
     assert (optimizer.lr, optimizer.steps) == (0.5, 1)
 
 
-@pytest.mark.parametrize("kind", [SGD, AdaGrad, RMSProp, Adam, AdamW])
+@pytest.mark.parametrize("kind", [SGD, Lion])
 @pytest.mark.parametrize(
     ("lr", "error"),
     [
@@ -337,6 +417,14 @@ def test_a_schedule_that_fails_during_a_step_leaves_everything_as_it_was():
         (lambda p: Adam(p, betas=0.9), InvalidTypeError, "pair"),
         (lambda p: Adam(p, betas=(0.9,)), InvalidTypeError, "pair"),
         (lambda p: AdamW(p, eps="small"), InvalidTypeError, "eps"),
+        (lambda p: AdaDelta(p, rho=1), InvalidValueError, "rho"),
+        (lambda p: AdaDelta(p, rho=-0.1), InvalidValueError, "rho"),
+        (lambda p: AdaDelta(p, eps=-1), InvalidValueError, "eps"),
+        (lambda p: Adamax(p, eps=-1), InvalidValueError, "eps"),
+        (lambda p: NAdam(p, eps=-1), InvalidValueError, "eps"),
+        (lambda p: NAdam(p, momentum_decay=-1), InvalidValueError, "momentum_decay"),
+        (lambda p: RAdam(p, eps=-1), InvalidValueError, "eps"),
+        (lambda p: Lion(p, betas=(0.9, 1.0)), InvalidValueError, r"betas\[1\]"),
         (lambda p: SGD([]), InvalidValueError, "nothing to optimize"),
         (lambda p: SGD({}), InvalidValueError, "nothing to optimize"),
         (lambda p: SGD(Layer()), InvalidValueError, "nothing to optimize"),
@@ -381,8 +469,10 @@ def test_an_interrupted_step_leaves_no_half_used_gradient_behind():
     assert optimizer.steps == 0
 
 
-@pytest.mark.parametrize(("kind", "settings"), EVERY)
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize(
+    ("kind", "settings", "dtype"),
+    [*(pytest.param(*each.values, np.float16, id=each.id) for each in EVERY), pytest.param(Adam, {}, np.float32, id="32 bits")],
+)
 def test_the_state_of_a_weight_without_gradients_decays_to_zero_and_not_to_subnormals(kind, settings, dtype):
     weight = Parameter(np.ones(3, dtype))
     optimizer = kind(weight, lr=1e-3, **settings)
@@ -392,3 +482,43 @@ def test_the_state_of_a_weight_without_gradients_decays_to_zero_and_not_to_subno
             optimizer.step()
     for state in optimizer.state_dict()["parameters"]["0"].values():
         assert not np.any((np.abs(state) > 0) & (np.abs(state) < np.finfo(np.float32).smallest_normal))
+
+
+def test_tiny_steps_of_16_bits_add_up():
+    weight = Parameter(np.ones(2, np.float16))
+    optimizer = SGD(weight, lr=1e-4)
+    for _ in range(1000):
+        weight.grad += np.array([1, -1], np.float16)
+        optimizer.step()
+    assert weight.value.tolist() == np.array([0.9, 1.1], np.float16).tolist()
+
+
+@pytest.mark.parametrize("write", ["assign", "in place", "another optimizer"])
+def test_the_master_follows_a_value_that_somebody_writes_and_keeps_the_rest(write):
+    weight = Parameter(np.ones(2, np.float16))
+    optimizer = SGD(weight, lr=1e-4)
+    weight.grad += 1
+    optimizer.step()
+    assert weight.value.tolist() == [1, 1]
+    if write == "assign":
+        weight.value = [1, 4]
+    elif write == "in place":
+        weight.value[1] = 4
+    else:
+        other = SGD(weight, lr=3.0)
+        weight.grad += np.array([0, -1], np.float16)
+        other.step()
+    optimizer.step()
+    master = optimizer.state_dict()["parameters"]["0"]["master"]
+    assert master.dtype == np.float32
+    assert master.tolist() == [np.float32(1) - np.float32(1e-4), 4]
+
+
+def test_a_master_beyond_16_bits_is_kept_although_its_value_is_infinite():
+    weight = Parameter(np.array([6e4], np.float16))
+    optimizer = SGD(weight, lr=1.0)
+    for g in (-6e4, 0, 6e4):
+        weight.grad += np.array([g], np.float16)
+        with np.errstate(over="ignore"):
+            optimizer.step()
+    assert weight.value == np.float16(6e4)

@@ -5,7 +5,34 @@ import pytest
 import torch
 
 from netlib.layer import Parameter
-from netlib.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp, clip_grad_norm, schedules
+from netlib.optimizers import SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSProp, clip_grad_norm, schedules
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    """PyTorch's NAdam keeps the product of its momenta in the default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+class PaperLion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al., 2023."""
+
+    def __init__(self, parameters, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (b1, b2), eta, decay = group["betas"], group["lr"], group["weight_decay"]
+            for theta in group["params"]:
+                m = self.state[theta].setdefault("m", torch.zeros_like(theta))
+                c = b1 * m + (1 - b1) * theta.grad
+                theta.sub_(eta * (torch.sign(c) + decay * theta))
+                self.state[theta]["m"] = b2 * m + (1 - b2) * theta.grad
+
 
 CASES = [
     (SGD, torch.optim.SGD, {"lr": 0.05}),
@@ -24,6 +51,18 @@ CASES = [
     (Adam, torch.optim.Adam, {"betas": (0.0, 0.0)}),
     (AdamW, torch.optim.AdamW, {}),
     (AdamW, torch.optim.AdamW, {"lr": 0.05, "betas": (0.5, 0.7), "eps": 0.1, "weight_decay": 0.5}),
+    (AdaDelta, torch.optim.Adadelta, {}),
+    (AdaDelta, torch.optim.Adadelta, {"lr": 0.5, "rho": 0.5, "eps": 0.1, "weight_decay": 0.1}),
+    (Adamax, torch.optim.Adamax, {}),
+    (Adamax, torch.optim.Adamax, {"lr": 0.05, "betas": (0.5, 0.7), "eps": 0.1, "weight_decay": 0.1}),
+    (NAdam, torch.optim.NAdam, {}),
+    (NAdam, torch.optim.NAdam, {"lr": 0.05, "betas": (0.5, 0.7), "eps": 0.1, "weight_decay": 0.1, "momentum_decay": 0.5}),
+    (NAdam, torch.optim.NAdam, {"betas": (0.0, 0.0)}),
+    (RAdam, torch.optim.RAdam, {}),
+    (RAdam, torch.optim.RAdam, {"lr": 0.05, "betas": (0.5, 0.9), "eps": 0.1, "weight_decay": 0.1}),
+    (RAdam, torch.optim.RAdam, {"betas": (0.0, 0.5)}),  # never rectified: the length of the mean is at most 3
+    (Lion, PaperLion, {}),
+    (Lion, PaperLion, {"lr": 0.05, "betas": (0.5, 0.7), "weight_decay": 0.5}),
 ]
 IDS = [f"{ours.__name__}-{settings}" for ours, _, settings in CASES]
 
@@ -43,12 +82,12 @@ def give_gradients(ours, theirs, rng):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("kind", "peer", "settings"), CASES, ids=IDS)
-def test_30_steps_equal_pytorchs(kind, peer, settings, dtype):
+def test_100_steps_equal_pytorchs(kind, peer, settings, dtype):
     ours, theirs = pairs(dtype)
     optimizer, referee = kind(ours, **settings), peer(theirs, **settings)
     rng = np.random.default_rng(1)
     tolerance = 1e-12 if dtype == "float64" else 2e-5
-    for _ in range(30):
+    for _ in range(100):
         give_gradients(ours, theirs, rng)
         optimizer.step()
         referee.step()
@@ -61,7 +100,7 @@ def test_defaults_are_pytorchs_except_sgds_rate(kind, peer, settings):
     ours, theirs = pairs("float64")
     defaults = peer(theirs, **({"lr": 0.01} if kind is SGD else {})).defaults
     state = kind(ours).state_dict()
-    for name in ("lr", "momentum", "nesterov", "alpha", "betas", "eps", "weight_decay"):
+    for name in ("lr", "momentum", "nesterov", "alpha", "rho", "betas", "eps", "momentum_decay", "weight_decay"):
         if name in state and name in defaults:
             assert state[name] == defaults[name]
 
@@ -81,6 +120,36 @@ def test_a_parameter_unfrozen_later_is_corrected_as_pytorch_does():
         referee.step()
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.value, q.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "peer"), [(SGD, torch.optim.SGD), (AdamW, torch.optim.AdamW), (Lion, PaperLion)])
+def test_groups_equal_pytorchs(kind, peer):
+    (w, b, _, _), (v, c, _, _) = pairs("float64")
+    own = {"lr": 0.5, "weight_decay": 0.3}
+    optimizer = kind({"w": w, "b": b}, lr=0.01, weight_decay=0.1, groups={"b": own})
+    referee = peer([{"params": [v]}, {"params": [c], **own}], lr=0.01, weight_decay=0.1)
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        give_gradients((w, b), (v, c), rng)
+        optimizer.step()
+        referee.step()
+    for p, q in ((w, v), (b, c)):
+        np.testing.assert_allclose(p.value, q.detach().numpy(), rtol=1e-11)
+
+
+@pytest.mark.parametrize(("kind", "peer"), [(NAdam, torch.optim.NAdam), (RAdam, torch.optim.RAdam), (Adamax, torch.optim.Adamax)])
+@pytest.mark.parametrize("scale", [0.0, 1e-150, 1e4, 1e150])
+def test_steps_equal_pytorchs_also_along_extreme_gradients(kind, peer, scale):
+    (p, *_), (q, *_) = pairs("float64")
+    optimizer, referee = kind(p, lr=0.1), peer([q], lr=0.1)
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        g = scale * rng.normal(size=p.shape)
+        p.grad += g
+        q.grad = torch.tensor(g)
+        optimizer.step()
+        referee.step()
+    np.testing.assert_allclose(p.value, q.detach().numpy(), rtol=1e-11)
 
 
 scheduler = torch.optim.lr_scheduler

@@ -67,23 +67,16 @@ def batches(*arrays: ArrayLike, batch_size: int, shuffle: bool = False, rng: RNG
     return (part[0] for part in parts) if len(rows) == 1 else map(tuple, parts)
 
 
-def row_batches(
-    arrays: Sequence[Array], batch_size: int, order: Array | None = None, first: int = 0, least: int = 1
-) -> Iterator[list[Array]]:
-    """Yield `batch_size` rows of each array at a time: copies in this `order`, or else views.
-
-    It begins with row number `first`. A last batch of fewer than `least` rows is added to the batch
-    before it.
+def row_batches(arrays: Sequence[Array], batch_size: int, order: Array) -> Iterator[list[Array]]:
+    """Yield copies of `batch_size` rows of each array at a time, in this `order`.
 
     Examples
     --------
-    >>> for x, t in row_batches([np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])], 2):
-    ...     print(x, t)
-    [1. 2.] [0 1]
-    [3.] [0]
+    >>> x, t = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])
+    >>> for some_x, some_t in row_batches([x, t], 2, np.array([2, 1, 0])):
+    ...     print(some_x, some_t)
+    [3. 2.] [0 1]
+    [1.] [0]
     """
-    n = len(arrays[0])
-    for start in range(first, max(n + 1 - least, min(n, 1)), batch_size):
-        stop = start + batch_size
-        rows = slice(start, n if n - stop < least else stop)
-        yield [a[rows] for a in arrays] if order is None else [a.take(order[rows], axis=0) for a in arrays]
+    for start in range(0, len(order), batch_size):
+        yield [a.take(order[start : start + batch_size], axis=0) for a in arrays]

@@ -16,10 +16,10 @@ from ..errors import InvalidTypeError, ShapeError
 
 Item = TypeVar("Item")
 
-MAPPED_BYTES = 2**25
-"""How much of a memory-mapped file is read before its pages are given back."""
-FAULT_BYTES = 2**16
-"""How much of the file the system maps, at most, where one row is read."""
+MAPPED_BYTES = 2**24
+"""How much of a memory-mapped file may be mapped before its pages are given back."""
+FAULT_BYTES = 2**21
+"""How much of the file the system maps, at most, where one row is read: a huge page."""
 
 
 def is_on_disk(a: Any) -> bool:
@@ -34,7 +34,7 @@ def is_on_disk(a: Any) -> bool:
     (False, False)
     """
     if isinstance(a, np.ndarray):
-        return isinstance(a, np.memmap)
+        return isinstance(a, np.memmap) and a._mmap is not None  # type: ignore[attr-defined]
     is_array = all(hasattr(a, name) for name in ("shape", "dtype", "__getitem__"))
     return is_array and (hasattr(a, "chunks") or not hasattr(a, "__array__"))
 
@@ -59,12 +59,12 @@ def read(a: Any, rows: slice | Array) -> Array:
     >>> read(np.array([10, 20, 30]), np.array([2, 0]))
     array([30, 10])
     """
-    if isinstance(a, np.ndarray) and not isinstance(a, np.memmap):
+    if isinstance(a, np.ndarray) and not is_on_disk(a):
         return a[rows] if isinstance(rows, slice) else a.take(rows, axis=0)
     n = len(range(*rows.indices(a.shape[0]))) if isinstance(rows, slice) else len(rows)
     if isinstance(a, np.memmap):
-        some = np.array(a[rows]) if isinstance(rows, slice) else np.asarray(a.take(rows, axis=0))
-    elif isinstance(rows, slice):
+        return _read_mapped(a, rows)
+    if isinstance(rows, slice):
         some = np.asarray(a[rows])
     else:
         distinct, place = np.unique(rows, return_inverse=True)
@@ -75,27 +75,23 @@ def read(a: Any, rows: slice | Array) -> Array:
     return some
 
 
-class Pages:
-    """Give pages of memory-mapped files back to the system, so that they do not add up.
+def _read_mapped(a: np.memmap[Any, Any], rows: slice | Array) -> Array:
+    """Return a copy of rows of a memory-mapped file, and give its pages back part by part.
 
-    They stay in the cache of the system. Files opened for changes in memory alone (mode "c") are
-    left alone: their changes would be lost.
+    They would add up to the size of the file. They stay in the cache of the system. If the file was
+    opened for changes in memory alone (mode "c"), they are kept: the changes would be lost.
     """
-
-    def __init__(self, arrays: Sequence[Any]) -> None:
-        mapped = [a for a in arrays if isinstance(a, np.memmap) and a.mode != "c" and a.size]
-        self._maps = {id(a._mmap): a._mmap for a in mapped}  # type: ignore[attr-defined]
-        self._bytes_per_row = sum(a.nbytes // len(a) for a in mapped)
-        self._bytes = 0
-
-    def count(self, n_rows: int, is_scattered: bool) -> None:
-        """Count rows that were read, and give pages back if it was enough."""
-        self._bytes += n_rows * (self._bytes_per_row + (FAULT_BYTES if is_scattered else 0))
-        if self._maps and self._bytes > MAPPED_BYTES:
-            self._bytes = 0
-            for pages in self._maps.values():
-                if hasattr(mmap, "MADV_DONTNEED"):
-                    pages.madvise(mmap.MADV_DONTNEED)
+    numbers: Array = np.arange(*rows.indices(a.shape[0])) if isinstance(rows, slice) else rows
+    some = np.empty((len(numbers), *a.shape[1:]), a.dtype)
+    mapped = np.asarray(a)
+    row_bytes = some[:1].nbytes + (0 if isinstance(rows, slice) else FAULT_BYTES)
+    size = max(MAPPED_BYTES // max(row_bytes, 1), 1)
+    for start in range(0, len(numbers), size):
+        part = slice(start, start + size)
+        np.take(mapped, numbers[part], axis=0, out=some[part], mode="clip")
+        if a.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+            a._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    return some
 
 
 def one_ahead(items: Generator[Item]) -> Generator[Item]:

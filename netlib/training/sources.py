@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from .reading import Pages, is_on_disk, one_ahead
+from .reading import is_on_disk, one_ahead
 from .samples import Batch, as_samples, held_out_rows
 
 HEAD = 256
@@ -78,12 +78,9 @@ class ArraySource:
         return one_ahead(parts) if self.is_on_disk else parts
 
     def _parts(self, order: Array | None, first: int) -> Generator[Batch]:
-        pages = Pages(self.samples.arrays)
         for start, end in zip([0, *self.ends][first:], self.ends[first:], strict=False):
             part = slice(start, end)
-            batch = self._take(part if order is None else order[part])
-            pages.count(end - start, is_scattered=order is not None)
-            yield batch
+            yield self._take(part if order is None else order[part])
 
     def _take(self, part: slice | Array) -> Batch:
         return self.samples.take(part if self.rows is None else self.rows[part])

@@ -314,7 +314,7 @@ class Trainer:
         """Train on the batches that are left; return whether the epoch is complete."""
         model, loss, is_mean = self.model, self.loss, self._loss_is_mean
         order = source.order(epoch.rng) if shuffle else None
-        around_batch = self._around_batch if self.callbacks else nullcontext
+        around_batch = self._around_batch if self._overriding("around_batch") else nullcontext
         with closing(with_last(source.batches(order, epoch.batch, epoch.fingerprint))) as batches:
             for given, is_last in batches:
                 self.batch = epoch.batch = epoch.batch + 1
@@ -405,9 +405,14 @@ class Trainer:
 
     def _around_batch(self) -> AbstractContextManager[object]:
         with ExitStack() as contexts:
-            for callback in self.callbacks:
+            for callback in self._overriding("around_batch"):
                 contexts.enter_context(callback.around_batch(self))
             return contexts.pop_all()
+
+    def _overriding(self, method: str) -> list[Callback]:
+        """Return the callbacks whose class has a method of its own."""
+        base = getattr(Callback, method)
+        return [each for each in self.callbacks if getattr(type(each), method) is not base]
 
     def _run_callbacks(self, method: str) -> None:
         for callback in self.callbacks:

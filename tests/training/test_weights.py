@@ -47,7 +47,7 @@ def weights_of(trained):
     return np.concatenate([p.value.ravel() for p in trained.model.parameters().values()])
 
 
-@pytest.mark.parametrize("loss", [Squares, Unweighted])
+@pytest.mark.parametrize("loss", [Squares, Unweighted, nl.MeanSquaredError])
 def test_accumulated_batches_with_weights_are_one_large_batch_with_those_weights(loss):
     small, large = trainer(loss(), accumulate=3), trainer(loss())
     for each, size in [(small, 4), (large, 12)]:

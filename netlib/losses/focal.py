@@ -50,7 +50,7 @@ class Focal(LabelLoss):
         log_softmax_y = log_softmax.of(y.dtype)(y)
         p = np.exp(log_softmax_y)
         others = np.where(one_hot, 0, p)
-        q = np.minimum(np.add.reduce(others, axis=-1, keepdims=True), 1)
+        q = np.add.reduce(others, axis=-1, keepdims=True)
         log_p = np.add.reduce(product_or_zero(one_hot, log_softmax_y), axis=-1, keepdims=True)
         is_right = q < 0.5
         log_p = np.where(is_right, np.log1p(-np.where(is_right, q, 0)), log_p)

@@ -33,7 +33,7 @@ def test_a_layer_is_exported_by_one_line_in_the_list_of_its_room(room):
     assert listed <= set(nl.__all__)
     of_images = {"convolution", "images", "normalization", "per_axis", "pooling", "standardization", "windows"}
     of_sequences = {"attention_inputs", "attention_rule", "head_attention", "ids", "positions", "recurrent_layer", "rows", "sequence_order"}
-    assert pages - homes <= {"axes", "broadcasting", "reduction", "rules", *of_images, *of_sequences}  # what several pages share
+    assert pages - homes <= {"axes", "broadcasting", "labels", "reduction", "rules", *of_images, *of_sequences}  # what several pages share
     stub = (HOUSE / "__init__.pyi").read_text(encoding="utf-8")
     assert listed & set(re.findall(r"\w+", stub)) == set()
 

@@ -136,7 +136,7 @@ def _require_lengths(terms: Sequence[str], shapes: Shapes, where: object) -> Non
 def _einsum(terms: Sequence[str], *xs: Array) -> Array:
     """Return the einsum of `xs`; the last of `terms` has the letters of the result."""
     equation = f"{','.join(terms[:-1])}->{terms[-1]}"
-    return np.asarray(np.einsum(equation, *xs, optimize=len(xs) > 1))
+    return np.asarray(np.einsum(equation, *xs, optimize=True))
 
 
 def _distinct(term: str) -> str:

@@ -56,7 +56,7 @@ class Split(Layer):
             if n % self.sections:
                 message = f"got x of shape {shape}, whose axis {self.axis} has no {self.sections} equal pieces"
                 raise ShapeError(message, where=self, hint="Give the indices where pieces begin, such as Split([2, 5]).")
-            return list(range(0, n, n // self.sections)) + [n] if n else [0] * (self.sections + 1)
+            return [n // self.sections * i for i in range(self.sections + 1)]
         ends = [0, *(slice(i).indices(n)[1] for i in self.sections), n]
         if any(begin > end for begin, end in pairwise(ends)):
             raise ShapeError(f"got x of shape {shape}, where the indices {self.sections} are not in ascending order", where=self)

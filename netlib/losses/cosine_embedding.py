@@ -28,7 +28,7 @@ class CosineEmbedding(Loss):
         super().__init__(reduction)
         self.margin = as_number(margin, "margin", "CosineEmbedding")
 
-    def forward(self, x1: ArrayLike, x2: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    def forward(self, x1: ArrayLike, x2: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:  # type: ignore[override]
         """Return the loss of pairs x1, x2 (…, features) and targets (…) of -1 or +1."""
         return self.reduce(weight, x1, x2, t)
 

@@ -38,7 +38,7 @@ class GaussianNLL(Loss):
         super().__init__(reduction)
         self.full = full
 
-    def forward(self, y: ArrayLike, variance: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    def forward(self, y: ArrayLike, variance: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:  # type: ignore[override]
         """Return the loss of means, variances and targets."""
         return self.reduce(weight, y, variance, t)
 

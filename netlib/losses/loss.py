@@ -100,7 +100,9 @@ class Loss(Layer):
         inputs = (*[as_floats(y, where=self) for y in inputs[:n_outputs]], *inputs[n_outputs:])
         terms, *kept = self.terms(*inputs)
         w = None if weight is None else self._as_weights(weight, terms)
-        total_weight = self.__dict__["_total_weight"] = self._total(terms, self.counts(*inputs), w)
+        counts = self.counts(*inputs)
+        total_weight = terms.size if w is None and counts is None else _total_weight(terms, counts, w)
+        self.__dict__["_total_weight"] = total_weight
         if w is not None:
             w = w.astype(terms.dtype)
             terms = product_or_zero(w, terms)
@@ -132,13 +134,6 @@ class Loss(Layer):
         if not (np.isfinite(w) & (w >= 0)).all():
             raise InvalidValueError("got a weight that is negative or not finite", where=self)
         return np.broadcast_to(w.reshape(w.shape + (1,) * (terms.ndim - w.ndim)), terms.shape)
-
-    def _total(self, terms: Array, counts: Array | None, w: Array | None) -> float:
-        """Return the denominator of the mean."""
-        if counts is None and w is None:
-            return terms.size
-        counted = np.ones(terms.shape) if counts is None else np.asarray(counts, np.float64)
-        return math.fsum((counted if w is None else counted * w).ravel().tolist())
 
     @ignore_underflow
     def backward(self, dout: float | ArrayLike = 1.0) -> Any:
@@ -210,6 +205,12 @@ class Loss(Layer):
         dout = f"{dout} ⊙ {w}" if w else dout
         lines = [f"d{name} = {dout} ⊙ ({formula}){divided}" for name, formula in derivatives.items()]
         return "; ".join([f"{out} = {loss}{condition}", *lines])
+
+
+def _total_weight(terms: Array, counts: Array | None, w: Array | None) -> float:
+    """Return the denominator of the mean of weighted terms."""
+    counted = np.ones(terms.shape) if counts is None else counts
+    return math.fsum((counted if w is None else counted * w).ravel().tolist())
 
 
 def _scaled(dy: Array, w: Array | None, scale: Any) -> Array:

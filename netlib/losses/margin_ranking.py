@@ -26,7 +26,7 @@ class MarginRanking(Loss):
         super().__init__(reduction)
         self.margin = as_number(margin, "margin", "MarginRanking")
 
-    def forward(self, x1: ArrayLike, x2: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    def forward(self, x1: ArrayLike, x2: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:  # type: ignore[override]
         """Return the loss of two scores and targets of -1 or +1."""
         return self.reduce(weight, x1, x2, t)
 

@@ -33,7 +33,7 @@ class TripletMargin(Loss):
         super().__init__(reduction)
         self.margin = as_number(margin, "margin", "TripletMargin")
 
-    def forward(self, anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    def forward(self, anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, weight: ArrayLike | None = None) -> Any:  # type: ignore[override]
         """Return the loss of three arrays (…, features)."""
         return self.reduce(weight, anchor, positive, negative)
 

@@ -62,9 +62,9 @@ class Flat:
         self.slots = {name: np.zeros(size, work_dtype) for name in slots}
         self.master: Array | None = None
         if work_dtype != dtype:
-            self.master = np.concatenate([p.value.astype(work_dtype).reshape(-1) for p in self.parameters])
-        n_scratch = 1 if self.master is None else 2  # also for grad in 32 bits
-        self._scratch = [np.empty(min(size, BLOCK), work_dtype) for _ in range(n_scratch)]
+            self.master = np.concatenate([p.value.astype(work_dtype).ravel() for p in self.parameters])
+        length = min(size, BLOCK)
+        self._scratch, self._wide_grad = np.empty(length, work_dtype), np.empty(length, work_dtype)
         self._views = [self._view(self.values, i) for i in range(len(self.parameters))]
         self._trainable: list[bool | None] = [None] * len(self.parameters)
         self.runs: list[Run] = []
@@ -145,9 +145,8 @@ class Flat:
         for a, b in pairwise([*range(start, stop, BLOCK), stop]):
             value, grad = self.values[a:b], self.grads[a:b]
             slots = [slot[a:b] for slot in self.slots.values()]
-            scratch, *wide = (array[: b - a] for array in self._scratch)
-            used = (value, grad) if self.master is None else (self.master[a:b], *wide)
-            blocks.append((value, grad, (*used, scratch, *slots)))
+            used = (value, grad) if self.master is None else (self.master[a:b], self._wide_grad[: b - a])
+            blocks.append((value, grad, (*used, self._scratch[: b - a], *slots)))
         return blocks
 
     def __getstate__(self) -> dict[str, Any]:

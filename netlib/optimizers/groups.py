@@ -14,12 +14,14 @@ Groups = Mapping[str, Mapping[str, Any]]
 Settings = dict[str, float | Rate]
 
 
-def as_groups(groups: Any, paths: Iterable[str], where: str) -> dict[str, Settings]:
+def as_groups(groups: Any, paths: Iterable[str], own: Mapping[str, Settings], where: str) -> dict[str, Settings]:
     """Return the settings by pattern, each pattern matching at least one of `paths`.
+
+    A setting that is None, as a schedule is in a state, is taken from `own`.
 
     Examples
     --------
-    >>> as_groups({"*.bias": {"weight_decay": 0}}, ["0.weight", "0.bias"], "SGD")
+    >>> as_groups({"*.bias": {"weight_decay": 0}}, ["0.weight", "0.bias"], {}, "SGD")
     {'*.bias': {'weight_decay': 0.0}}
     """
     if not isinstance(groups, Mapping):
@@ -33,7 +35,8 @@ def as_groups(groups: Any, paths: Iterable[str], where: str) -> dict[str, Settin
         if not any(fnmatchcase(path, pattern) for path in paths):
             message = f"the pattern matches no parameter; the paths are {', '.join(paths)}"
             raise InvalidValueError(message, where=place, hint="A * matches any characters, dots too.")
-        checked[pattern] = {name: _as_setting(name, value, place) for name, value in settings.items()}
+        kept = own.get(pattern, {})
+        checked[pattern] = {name: _as_setting(name, kept.get(name) if value is None else value, place) for name, value in settings.items()}
     return checked
 
 

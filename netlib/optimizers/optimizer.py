@@ -103,6 +103,7 @@ class Optimizer:
         self.weight_decay = as_number(weight_decay, "weight_decay", name, least=0)
         self.steps = 0
         self.lr = lr
+        self._groups: dict[str, Settings] = {}
         self._groups = self._check_groups({} if groups is None else groups)
         self._flats: list[Flat] = []
         if self._layer is not None:
@@ -242,7 +243,7 @@ class Optimizer:
         loads = self._check_entries(entries, problems)
         twin, groups = self, self._groups
         try:
-            groups = self._check_groups(self._with_schedules(settings.pop("groups")))
+            groups = self._check_groups(settings.pop("groups"))
             steps = as_count(settings.pop("steps", 0), "steps")
             lr = settings.pop("lr", None)
             settings.pop("type")
@@ -285,26 +286,16 @@ class Optimizer:
         return loads
 
     def _check_groups(self, groups: Any) -> dict[str, Settings]:
-        checked = as_groups(groups, self._parameters, type(self).__name__)
+        checked = as_groups(groups, self._parameters, self._groups, type(self).__name__)
         for settings in checked.values():
-            self._rate_of(settings.get("lr", 0.0))
+            if "lr" in settings:
+                self._rate_of(settings["lr"])
         return checked
 
     def _group_states(self) -> dict[str, dict[str, float | None]]:
         return {
             pattern: {name: value if isinstance(value, float) else None for name, value in settings.items()}
             for pattern, settings in self._groups.items()
-        }
-
-    def _with_schedules(self, groups: Any) -> Any:
-        """Return groups from a state with the schedules of this optimizer, which no state has."""
-        if not isinstance(groups, Mapping):
-            return groups
-        return {
-            pattern: {**settings, "lr": self._groups[pattern]["lr"]}
-            if isinstance(settings, Mapping) and settings.get("lr", 0) is None and "lr" in self._groups.get(pattern, {})
-            else settings
-            for pattern, settings in groups.items()
         }
 
     def _call(self, settings: Settings) -> tuple[Callable[..., None], float]:

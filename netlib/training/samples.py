@@ -109,9 +109,10 @@ def require_targets_of(loss: Layer, samples: Batch, where: str) -> None:
 def arguments_of_loss(loss: Layer, y: Any, batch: Batch) -> tuple[Any, ...]:
     """Return the outputs, the targets, and the weight, if there is one.
 
-    A loss of netlib gets a tuple of outputs as it is, and refuses it.
+    A loss of one output gets a tuple of outputs as it is, and refuses it.
     """
-    outputs = y if isinstance(y, tuple) and not isinstance(loss, Loss) else (y,)
+    takes_one = isinstance(loss, Loss) and loss.n_differentiable_inputs == 1
+    outputs = y if isinstance(y, tuple) and not takes_one else (y,)
     return (*outputs, *batch.targets) if batch.weight is None else (*outputs, *batch.targets, batch.weight)
 
 

@@ -28,7 +28,12 @@ def test_letters_that_stand_alone_are_repeated_and_those_that_repeat_are_diagona
 
 @pytest.mark.parametrize(
     ("equation", "shapes", "y"),
-    [("ba", [(2, 3)], (3, 2)), ("... a, b ... -> ... b", [(4, 3), (2, 4)], (4, 2)), ("b...a", [(2, 5, 3)], (5, 3, 2))],
+    [
+        ("ba", [(2, 3)], (3, 2)),
+        ("... a, b ... -> ... b", [(4, 3), (2, 4)], (4, 2)),
+        ("b...a", [(2, 5, 3)], (5, 3, 2)),
+        ("...i,...i", [(4, 2, 3), (3,)], (4, 2)),
+    ],
 )
 def test_an_equation_without_arrow_and_one_with_blanks_are_read_as_by_numpy(equation, shapes, y):
     xs = [np.random.default_rng(1).normal(size=shape) for shape in shapes]

@@ -231,6 +231,6 @@ def test_a_state_without_master_takes_the_value_for_it():
     weight = half(3.0)
     optimizer = SGD(weight)
     state = optimizer.state_dict()
-    del state["parameters"]["0"]["master"]
+    assert state["parameters"]["0"].pop("master").tolist() == [3, 3]
     optimizer.load_state_dict(state)
     assert optimizer.state_dict()["parameters"]["0"]["master"].tolist() == [3, 3]

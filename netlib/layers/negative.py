@@ -26,4 +26,4 @@ class Negative(Layer):
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         (dout,) = self.recall(dout)
-        return -dout  # type: ignore[no-any-return]
+        return -dout

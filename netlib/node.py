@@ -71,7 +71,10 @@ class Node(Symbol):
     __mul__, __rmul__ = _operators(Multiply)
     __truediv__, __rtruediv__ = _operators(Divide)
     __matmul__, __rmatmul__ = _operators(MatMul)
-    __pow__, __rpow__ = _operators(Power)
+    _power, __rpow__ = _operators(Power)
+
+    def __pow__(self, other: Any) -> Any:
+        return Power(other)(self) if isinstance(other, int | float) else self._power(other)
 
     def __neg__(self) -> Any:
         return Negative()(self)

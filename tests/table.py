@@ -122,6 +122,8 @@ def _formulas():
         *[fixed(make, (4, 3), (4, 1), batched=(0, 1)) for make in (nl.Maximum, nl.Minimum)],
         fixed(nl.Where, (4, 3), (4, 3), (4, 1), batched=(0, 1, 2), draws=(numbers, numbers, mask)),
         fixed(nl.Where, (), (3,), (2, 1), draws=(numbers, numbers, mask)),
+        fixed(lambda: nl.Power(3), (4, 3), batched=(0,)),
+        fixed(lambda: nl.Power(-0.5), (), draws=(positive,)),
         fixed(nl.Power, (4, 3), (4, 1), batched=(0, 1), draws=(positive, numbers)),
         fixed(nl.Power, (), (2, 3), draws=(positive, numbers)),
         fixed(nl.Take, (4, 3), (5,), draws=(numbers, ids(4))),

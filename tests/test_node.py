@@ -19,8 +19,8 @@ def test_arithmetic_on_nodes_is_numpys(op):
 
 def test_signs_powers_and_indices_on_nodes_are_numpys():
     a, b = nl.Input("a"), nl.Input("b")
-    model = nl.Graph([a, b], [-a, a**b, a[1:, ::-1], a[0]])
-    for ours, numpys in zip(model.forward(A, B), [-A, A**B, A[1:, ::-1], A[0]], strict=True):
+    model = nl.Graph([a, b], [-a, a**b, a**2, a[1:, ::-1], a[0]])
+    for ours, numpys in zip(model.forward(A, B), [-A, A**B, A**2, A[1:, ::-1], A[0]], strict=True):
         assert ours.tolist() == numpys.tolist()
     with pytest.raises(TypeError, match="not iterable"):
         iter(a)

@@ -207,7 +207,7 @@ THEIRS = (
         nl.Maximum: lambda layer, *xs: reduce(torch.maximum, xs),
         nl.Minimum: lambda layer, *xs: reduce(torch.minimum, xs),
         nl.Where: lambda layer, a, b, condition: torch.where(condition, a, b),
-        nl.Power: lambda layer, x, p: x**p,
+        nl.Power: lambda layer, x, p=None: x ** (layer.exponent if p is None else p),
         nl.Take: lambda layer, x, i: x.index_select(layer.axis, i.ravel()).unflatten(layer.axis, i.shape),
         nl.LogSigmoid: lambda layer, x: functional.logsigmoid(x),
         nl.Softsign: lambda layer, x: functional.softsign(x),

@@ -50,6 +50,7 @@ from .layer import Layer as Layer
 from .layers import *  # noqa: F403 - it lists its names itself
 from .losses import *  # noqa: F403
 from .node import Node as Node
+from .optimizers import LBFGS as LBFGS
 from .optimizers import SGD as SGD
 from .optimizers import AdaDelta as AdaDelta
 from .optimizers import AdaGrad as AdaGrad
@@ -72,11 +73,15 @@ from .training import CSVLog as CSVLog
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
+from .training import LearningRates as LearningRates
+from .training import ReduceOnPlateau as ReduceOnPlateau
 from .training import TimeLimit as TimeLimit
 from .training import Trainer as Trainer
+from .training import WeightAverage as WeightAverage
 from .training import accuracy as accuracy
 from .training import confusion_matrix as confusion_matrix
 from .training import f1_score as f1_score
+from .training import find_lr as find_lr
 from .training import log_loss as log_loss
 from .training import mean_absolute_error as mean_absolute_error
 from .training import multilabel_accuracy as multilabel_accuracy

@@ -8,6 +8,7 @@ from .adamax import Adamax as Adamax
 from .adamw import AdamW as AdamW
 from .clipping import clip_grad_norm as clip_grad_norm
 from .clipping import grad_norm as grad_norm
+from .lbfgs import LBFGS as LBFGS
 from .lion import Lion as Lion
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer

@@ -106,7 +106,11 @@ class Flat:
 
     def gradients(self) -> list[Array]:
         """Return the gradients of the trainable parameters, each run as one flat array."""
-        return [self.grads[self._ends[first] : self._ends[last]] for first, last, *_ in self.runs]
+        return self.trainable(self.grads)
+
+    def trainable(self, array: Array) -> list[Array]:
+        """Return the parts of an array of this layout that belong to trainable parameters."""
+        return [array[self._ends[first] : self._ends[last]] for first, last, *_ in self.runs]
 
     def state(self, i: int) -> dict[str, Array]:
         """Return the part of each slot that belongs to parameter `i`, in the parameter's shape.

@@ -126,6 +126,33 @@ class Cosine(Schedule):
         return _interpolate(self.lr, self.min_lr, step / self.steps)
 
 
+class CosineRestarts(Schedule):
+    """Half a cosine wave from `lr` down to `min_lr`, again and again, each `growth` times as long.
+
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, Eq. (5),
+    with ``steps`` = T₀ and ``growth`` = T_mult.
+
+    Examples
+    --------
+    >>> falls = CosineRestarts(1.0, steps=2, growth=2)
+    >>> [round(falls(step), 3) for step in range(7)]
+    [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
+    """
+
+    def __init__(self, lr: float, steps: int, growth: int = 1, min_lr: float = 0.0) -> None:
+        self.lr, self.steps = self._number(lr, "lr"), self._steps(steps)
+        self.growth, self.min_lr = self._steps(growth, "growth"), self._number(min_lr, "min_lr")
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of this step."""
+        if self.growth == 1:
+            return _interpolate(self.lr, self.min_lr, step % self.steps / self.steps)
+        length = self.steps
+        while step >= length:
+            step, length = step - length, length * self.growth
+        return _interpolate(self.lr, self.min_lr, step / length)
+
+
 class Warmup(Schedule):
     """A linear rise from ``start_factor * lr`` to `lr` within `steps`, then `lr` itself.
 

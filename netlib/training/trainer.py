@@ -14,7 +14,7 @@ from ..data.path import Path
 from ..errors import InvalidValueError
 from ..execution import without_caching
 from ..layer import Layer, as_layer
-from ..optimizers import Optimizer, clip_grad_norm, grad_norm
+from ..optimizers import LBFGS, Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
 from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
@@ -43,7 +43,8 @@ class Trainer:
         ``forward(y, t)`` returns a float, and ``backward(dout)`` returns dL/dy. With several
         outputs or targets it is ``forward(*outputs, *targets)``, and with weights they come last.
     optimizer : Optimizer
-        An optimizer of parameters of the model.
+        An optimizer of parameters of the model. With `LBFGS`, each batch is one step of several
+        iterations, so pass all samples as one batch.
     metrics : dict of str to callable, optional
         Further columns of the history: functions ``(y, t) -> float`` of all outputs of an epoch,
         also called once on a few rows before training, to see whether they work. Metrics of netlib
@@ -104,6 +105,8 @@ class Trainer:
         self.accumulate = as_count(accumulate, "accumulate", where, least=1)
         if self.clip_norm == 0:
             raise InvalidValueError("clip_norm is 0, so nothing would be learned", where=where)
+        if isinstance(self.optimizer, LBFGS) and (self.accumulate > 1 or clip_norm is not None):
+            raise InvalidValueError("LBFGS works without accumulate and clip_norm", where=where, hint="Use a larger batch_size.")
         if seed is not None and rng is not None:
             raise InvalidValueError("got both a seed and an rng, expected one of them", where=where)
         if getattr(loss, "reduction", "mean") not in ("mean", "sum"):
@@ -328,7 +331,7 @@ class Trainer:
                 epoch.measuring.add(y, batch.t, len(batch), value, weight)
                 epoch.n_accumulated += 1
                 if is_last or epoch.n_accumulated == self.accumulate:
-                    self._step(epoch)
+                    self._step(epoch, batch)
                 shown.batch_done(value)
                 self._run_callbacks("on_batch_end")
                 if (self.stop or ctrl_c.requested) and not is_last:
@@ -349,8 +352,8 @@ class Trainer:
         """The least number of samples in a batch. A smaller last batch joins the one before."""
         return 2 if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
-    def _step(self, epoch: EpochProgress) -> None:
-        """Check and clip the gradients, and make an optimizer step."""
+    def _step(self, epoch: EpochProgress, batch: Batch) -> None:
+        """Check and clip the gradients, and make an optimizer step, for L-BFGS on this batch."""
         factor = epoch.end_group()
         if factor != 1.0:
             for gradient in self.optimizer.gradients():
@@ -361,7 +364,16 @@ class Trainer:
             raise nonfinite_gradient(self.model, self._location)
         if self.clip_norm is not None and norm > self.clip_norm:
             clip_grad_norm(self.optimizer, self.clip_norm)
-        self.optimizer.step()
+        if isinstance(self.optimizer, LBFGS):
+            self.optimizer.step(lambda: self._loss_and_gradients(batch))
+        else:
+            self.optimizer.step()
+
+    def _loss_and_gradients(self, batch: Batch) -> float:
+        y = self.model.forward(*batch.inputs)
+        value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
+        self.model.backward_parameters(_of_outputs(self.loss.backward(1.0), y))
+        return value
 
     def _evaluate(self, source: Source) -> dict[str, float]:
         loss = self.loss.for_inference()

@@ -9,7 +9,7 @@ import pytest
 from netlib import InvalidTypeError, InvalidValueError
 from netlib.layer import Parameter
 from netlib.optimizers import SGD, schedules
-from netlib.optimizers.schedules import Chain, Constant, Cosine, Exponential, OneCycle, Step, Warmup
+from netlib.optimizers.schedules import Chain, Constant, Cosine, CosineRestarts, Exponential, OneCycle, Step, Warmup
 
 
 def rates(schedule, n):
@@ -90,6 +90,7 @@ EVERY = [
     Step(0.1, 30),
     Exponential(0.1, 0.9),
     Cosine(0.1, 100),
+    CosineRestarts(0.1, 10, growth=2),
     Warmup(0.1, 5),
     OneCycle(0.1, 50),
     Chain((0.1, 10), Cosine(0.1, 100)),
@@ -121,6 +122,8 @@ def test_every_public_schedule_is_tested():
         (lambda: Exponential(0.1, math.nan), InvalidValueError, "gamma"),
         (lambda: Cosine(0.1, 0), InvalidValueError, "steps"),
         (lambda: Cosine(0.1, 10, min_lr=-1), InvalidValueError, "min_lr"),
+        (lambda: CosineRestarts(0.1, 10, growth=0), InvalidValueError, "growth"),
+        (lambda: CosineRestarts(0.1, 10, min_lr=-1), InvalidValueError, "min_lr"),
         (lambda: Warmup(0.1, 0), InvalidValueError, "steps"),
         (lambda: Warmup("0.1", 3), InvalidTypeError, "lr"),
         (lambda: Warmup(Cosine, 3), InvalidTypeError, r"Cosine\(…\)"),

@@ -157,6 +157,8 @@ SCHEDULES = [
     (schedules.Step(0.5, 7, 0.3), lambda o: scheduler.StepLR(o, 7, 0.3), 40),
     (schedules.Exponential(0.5, 0.9), lambda o: scheduler.ExponentialLR(o, 0.9), 40),
     (schedules.Cosine(0.5, 30, 0.1), lambda o: scheduler.CosineAnnealingLR(o, 30, 0.1), 31),
+    (schedules.CosineRestarts(0.5, 7), lambda o: scheduler.CosineAnnealingWarmRestarts(o, 7), 40),
+    (schedules.CosineRestarts(0.5, 3, 2, 0.1), lambda o: scheduler.CosineAnnealingWarmRestarts(o, 3, 2, 0.1), 50),
     (schedules.Warmup(0.5, 12), lambda o: scheduler.LinearLR(o, total_iters=12), 40),
     (schedules.Warmup(0.5, 12, 0.1), lambda o: scheduler.LinearLR(o, 0.1, total_iters=12), 40),
     (schedules.OneCycle(0.5, 40), lambda o: scheduler.OneCycleLR(o, 0.5, 40), 40),

@@ -1,0 +1,177 @@
+"""L-BFGS and its line search."""
+
+import math
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib import InvalidTypeError, InvalidValueError, NonFiniteError, Parameter
+from netlib.optimizers import LBFGS
+from netlib.optimizers.lbfgs import inverse_hessian_times
+from netlib.optimizers.line_search import MOST_EVALUATIONS, Point, search
+
+
+def closure_of(weight, function, gradient):
+    def closure():
+        weight.grad += gradient(weight.value)
+        return function(weight.value)
+
+    return closure
+
+
+def rosenbrock(w):
+    return float(100 * (w[1] - w[0] ** 2) ** 2 + (1 - w[0]) ** 2)
+
+
+def rosenbrock_gradient(w):
+    return np.array([-400 * w[0] * (w[1] - w[0] ** 2) - 2 * (1 - w[0]), 200 * (w[1] - w[0] ** 2)], w.dtype)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-6), ("float32", 1e-2)])
+def test_rosenbrocks_valley_leads_to_its_minimum(dtype, error):
+    weight = Parameter(np.array([-1.2, 1.0], dtype))
+    optimizer = LBFGS(weight, iterations=100)
+    optimizer.step(closure_of(weight, rosenbrock, rosenbrock_gradient))
+    np.testing.assert_allclose(weight.value, [1, 1], atol=error)
+    assert optimizer.evaluations < 100
+    assert weight.value.dtype == dtype
+    assert not weight.grad.any()
+
+
+def test_steps_that_are_interrupted_by_saving_continue_bit_for_bit():
+    def run(save):
+        weight = Parameter([-1.2, 1.0])
+        optimizer = LBFGS(weight, iterations=3, memory=2)
+        for _ in range(3):
+            optimizer.step(closure_of(weight, rosenbrock, rosenbrock_gradient))
+            if save:
+                state, weight = optimizer.state_dict(), Parameter(weight.value.copy())
+                optimizer = LBFGS(weight, iterations=3, memory=2)
+                optimizer.load_state_dict(state)
+        return weight.value.tolist(), optimizer.steps
+
+    assert run(save=True) == run(save=False)
+
+
+def test_the_two_loops_equal_the_product_of_the_bfgs_matrices():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(5, 5))
+    hessian = a @ a.T + np.eye(5)
+    pairs = [(s, hessian @ s) for s in rng.normal(size=(3, 5))]
+    s, y = pairs[0]
+    inverse = np.eye(5) * (s @ y) / (y @ y)
+    for s, y in reversed(pairs):  # Nocedal and Wright, Eq. (6.17)
+        rho, eye = 1 / (s @ y), np.eye(5)
+        inverse = (eye - rho * np.outer(s, y)) @ inverse @ (eye - rho * np.outer(y, s)) + rho * np.outer(s, s)
+    vector = rng.normal(size=5)
+    np.testing.assert_allclose(inverse_hessian_times(vector, pairs), inverse @ vector, rtol=1e-12)
+
+
+FUNCTIONS = {
+    "Moré and Thuente 1": (lambda a: -a / (a * a + 2), lambda a: (a * a - 2) / (a * a + 2) ** 2),
+    "a steep wall": (lambda a: math.exp(a) - 30 * a, lambda a: math.exp(a) - 30),
+    "cosine": (lambda a: -math.sin(a), lambda a: -math.cos(a)),
+    "not finite beyond 2": (lambda a: -a - math.log(2 - a) if a < 2 else math.nan, lambda a: -1 + 1 / (2 - a) if a < 2 else math.nan),
+}
+
+
+@pytest.mark.parametrize("first", [1e-3, 1.0, 1.9, 100.0])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_search_finds_a_point_that_satisfies_the_strong_wolfe_conditions(name, first):
+    function, derivative = FUNCTIONS[name]
+    seen = []
+
+    def at(a):
+        seen.append(a)
+        return Point(a, function(a), derivative(a), np.zeros(1))
+
+    start = at(0.0)
+    found = search(at, start, first)
+    assert found.value <= start.value + 1e-4 * found.step * start.slope
+    assert abs(found.slope) <= 0.9 * abs(start.slope)
+    assert len(seen) <= MOST_EVALUATIONS + 1
+
+
+def test_a_search_without_any_lower_point_returns_the_start():
+    start = Point(0.0, 1.0, -1.0, np.zeros(1))
+    assert search(lambda a: Point(a, 2.0, 1.0, np.zeros(1)), start, 1.0) is start
+
+
+def test_a_step_into_a_region_without_a_loss_turns_back():
+    weight = Parameter([0.5])
+    optimizer = LBFGS(weight, lr=100.0)
+    with np.errstate(invalid="ignore"):
+        optimizer.step(closure_of(weight, lambda w: float(10 * w[0] - np.log(w[0])), lambda w: 10 - 1 / w))
+    np.testing.assert_allclose(weight.value, [0.1], rtol=1e-6)
+
+
+def test_frozen_parameters_stay_and_weight_decay_adds_half_the_squares():
+    weight, frozen = Parameter([0.0]), Parameter([7.0])
+    frozen.trainable = False
+    optimizer = LBFGS([weight, frozen], weight_decay=1.0)
+    optimizer.step(closure_of(weight, lambda w: float((w[0] - 2) ** 2 / 2), lambda w: w - 2))
+    np.testing.assert_allclose(weight.value, [1.0], atol=1e-7)
+    assert frozen.value == [7.0]
+
+
+def test_an_error_in_the_closure_leaves_the_parameters_as_they_were():
+    weight = Parameter([3.0])
+    optimizer = LBFGS(weight)
+
+    def closure():
+        if optimizer.evaluations == 2:
+            raise ArithmeticError
+        weight.grad += 2 * weight.value
+        return float(weight.value[0] ** 2)
+
+    with pytest.raises(ArithmeticError):
+        optimizer.step(closure)
+    assert (weight.value, weight.grad, optimizer.steps) == ([3.0], [0.0], 0)
+    with pytest.raises(NonFiniteError):
+        optimizer.step(lambda: math.nan)
+    assert weight.value == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: LBFGS(Parameter([1.0])).step(), InvalidTypeError, "closure"),
+        (lambda: LBFGS(Parameter([1.0]), memory=0), InvalidValueError, "memory"),
+        (lambda: LBFGS(Parameter([1.0]), iterations=0), InvalidValueError, "iterations"),
+        (lambda: LBFGS(Parameter([1.0]), tolerance=-1), InvalidValueError, "tolerance"),
+        (lambda: LBFGS(Parameter(np.ones(1, np.float16))), InvalidTypeError, "float16"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def network():
+    return nl.Sequential(nl.Affine(1, 5, rng=0, dtype="float64"), nl.Tanh(), nl.Affine(5, 1, rng=1, dtype="float64"))
+
+
+def test_the_trainer_runs_it_on_each_batch():
+    model, loss = network(), nl.MeanSquaredError()
+    x = np.linspace(-2, 2, 30)[:, None]
+    trainer = nl.Trainer(model, loss, LBFGS(model), seed=0)
+    history = trainer.fit(x, np.sin(x), epochs=5, batch_size=30, progress=False)
+    assert history["loss"][-1] < 1e-4 < history["loss"][0]
+    other = network()
+    optimizer = LBFGS(other)
+
+    def closure():
+        value = loss.forward(other.forward(x), np.sin(x))
+        other.backward(loss.backward(1.0))
+        return value
+
+    for _ in range(5):
+        optimizer.step(closure)
+    unshuffled = network()
+    nl.Trainer(unshuffled, loss, LBFGS(unshuffled)).fit(x, np.sin(x), epochs=5, batch_size=30, shuffle=False, progress=False)
+    np.testing.assert_allclose(unshuffled.predict(x), other.predict(x), rtol=1e-6)
+    with pytest.raises(InvalidValueError, match="accumulate"):
+        nl.Trainer(model, loss, LBFGS(model), accumulate=2)
+    with pytest.raises(InvalidValueError, match="clip_norm"):
+        nl.Trainer(model, loss, LBFGS(model), clip_norm=1.0)

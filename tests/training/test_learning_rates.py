@@ -1,0 +1,62 @@
+"""The learning-rate finder."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import netlib as nl
+from netlib import InvalidTypeError, InvalidValueError
+from netlib.training.learning_rates import LearningRates
+
+X = np.linspace(-1, 1, 40)[:, None]
+
+
+def trainer(make=nl.SGD, **options):
+    rng = np.random.default_rng(3)
+    model = nl.Sequential(nl.Affine(1, 8, rng=rng), nl.Dropout(0.1, rng=rng), nl.BatchNorm(8), nl.Affine(8, 1, rng=rng))
+    return nl.Trainer(model, nl.MeanSquaredError(), make(model), rng=rng, **options)
+
+
+def test_it_changes_neither_model_nor_optimizer_nor_random_numbers():
+    plain, searched = trainer(nl.Adam), trainer(nl.Adam)
+    before = np.random.mtrand._rand.get_state(legacy=False)["state"]["key"].copy()
+    nl.find_lr(searched, X, 2 * X, batch_size=8, end=1e3)
+    np.testing.assert_array_equal(np.random.mtrand._rand.get_state(legacy=False)["state"]["key"], before)
+    assert searched.optimizer.lr == plain.optimizer.lr
+    histories = [each.fit(X, 2 * X, epochs=3, progress=False)["loss"] for each in (plain, searched)]
+    assert histories[0] == histories[1]
+
+
+def test_the_rates_rise_by_one_factor_and_the_run_ends_where_the_loss_explodes():
+    found = nl.find_lr(trainer(), X, 2 * X, batch_size=8, start=1e-3, end=1e6, steps=90)
+    np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e9) / 89)
+    assert len(found.rates) == len(found.losses) == len(found.smoothed) < 90
+    assert found.rates[0] == 1e-3
+    whole = nl.find_lr(trainer(accumulate=2), X, 2 * X, batch_size=8, start=1e-6, end=1e-3, steps=7)
+    assert len(whole.rates) == 7
+    assert whole.rates[-1] == pytest.approx(1e-3)
+
+
+def test_the_suggestion_is_a_tenth_of_the_rate_with_the_least_smoothed_loss():
+    found = LearningRates([0.25, 0.5, 1.0], [1.0, 0.0, 2.0])
+    np.testing.assert_allclose(found.smoothed, [1, 0.9 / 1.9, (0.9**2 + 2) / (1 + 0.9 + 0.9**2)])
+    assert found.suggestion == 0.05
+    assert repr(found) == "LearningRates(3 steps from 0.25 to 1, suggestion 0.05)"
+
+
+def test_the_plot_shows_both_losses_and_the_suggestion():
+    ax = LearningRates([0.25, 0.5, 1.0], [1.0, 0.0, 2.0]).plot(ax=Figure().subplots())
+    loss, smoothed, suggestion = ax.get_lines()
+    assert loss.get_ydata().tolist() == [1, 0, 2]
+    assert smoothed.get_ydata()[0] == 1
+    assert suggestion.get_xdata()[0] == 0.05
+
+
+def test_what_it_cannot_search_is_refused():
+    for options in ({"start": 0.0}, {"start": 20.0}, {"steps": 1}, {"end": -1.0}):
+        with pytest.raises(InvalidValueError):
+            nl.find_lr(trainer(), X, 2 * X, **options)
+    with pytest.raises(InvalidTypeError, match="LBFGS"):
+        nl.find_lr(trainer(nl.LBFGS), X, 2 * X)
+    with pytest.raises(InvalidTypeError, match="Trainer"):
+        nl.find_lr(nl.ReLU(), X, X)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import InvalidTypeError, InvalidValueError
 from .layer import Layer
-from .layers import Add, Divide, MatMul, Multiply, Subtract
+from .layers import Add, Divide, MatMul, Multiply, Negative, Power, Slice, Subtract
 from .symbol import Symbol
 
 
@@ -35,8 +35,8 @@ class Node(Symbol):
     """A value in a graph: output number `index` of a call, or an input, which has no call.
 
     Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on
-    nodes, and from arithmetic with ``+ - * / @``, which stands for the layers `Add`, `Subtract`,
-    `Multiply`, `Divide` and `MatMul`.
+    nodes, and from arithmetic with ``+ - * / @ **``, which stands for the layers `Add`, `Subtract`,
+    `Multiply`, `Divide`, `MatMul` and `Power`. ``-node`` is `Negative`, and ``node[1:3]`` `Slice`.
 
     Examples
     --------
@@ -71,6 +71,18 @@ class Node(Symbol):
     __mul__, __rmul__ = _operators(Multiply)
     __truediv__, __rtruediv__ = _operators(Divide)
     __matmul__, __rmatmul__ = _operators(MatMul)
+    _power, __rpow__ = _operators(Power)
+
+    def __pow__(self, other: Any) -> Any:
+        return Power(other)(self) if isinstance(other, int | float) else self._power(other)
+
+    def __neg__(self) -> Any:
+        return Negative()(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return Slice(key)(self)
+
+    __iter__ = None  # a node has no length, which `x[0], x[1], …` would never find
 
     def __repr__(self) -> str:
         if self.name or self.call is None:

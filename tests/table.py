@@ -18,6 +18,11 @@ def numbers(rng, shape):
     return np.array(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 2.0, shape))
 
 
+def positive(rng, shape):
+    """Draw positive numbers."""
+    return np.array(rng.uniform(0.2, 2.0, shape))
+
+
 def ids(below):
     """Return how to draw whole numbers below a bound, such as ids or lengths."""
     return lambda rng, shape: np.array(rng.integers(below, size=shape))
@@ -104,6 +109,25 @@ def _newer_elementwise():
         Row(lambda dtype: nl.PReLU(dtype=dtype), ((4, 3),), (0,)),
         Row(lambda dtype: nl.PReLU(3, 0.5, dtype=dtype), ((4, 3),), (0,)),
         Row(lambda dtype: nl.PReLU(3, -0.1, dtype=dtype), ((2, 3, 2),), (0,)),
+    ]
+
+
+def _formulas():
+    return [
+        *[fixed(make, (4, 3), batched=(0,)) for make in (nl.Negative, nl.Exp, nl.Abs, nl.Clip, lambda: nl.Clip(-0.75, 1.25))],
+        *[fixed(make, (4, 3), batched=(0,), draws=(positive,)) for make in (nl.Log, nl.Sqrt)],
+        fixed(nl.Abs, ()),
+        fixed(lambda: nl.Clip(high=0.7), ()),
+        fixed(lambda: nl.Clip(low=0.7), (5,)),
+        *[fixed(make, (4, 3), (4, 1), batched=(0, 1)) for make in (nl.Maximum, nl.Minimum)],
+        fixed(nl.Where, (4, 3), (4, 3), (4, 1), batched=(0, 1, 2), draws=(numbers, numbers, mask)),
+        fixed(nl.Where, (), (3,), (2, 1), draws=(numbers, numbers, mask)),
+        fixed(lambda: nl.Power(3), (4, 3), batched=(0,)),
+        fixed(lambda: nl.Power(-0.5), (), draws=(positive,)),
+        fixed(nl.Power, (4, 3), (4, 1), batched=(0, 1), draws=(positive, numbers)),
+        fixed(nl.Power, (), (2, 3), draws=(positive, numbers)),
+        fixed(nl.Take, (4, 3), (5,), draws=(numbers, ids(4))),
+        fixed(lambda: nl.Take(-2), (2, 3, 2), (2, 2), draws=(numbers, ids(3))),
     ]
 
 
@@ -593,6 +617,7 @@ def _containers():
 ROWS = [
     *_elementwise(),
     *_newer_elementwise(),
+    *_formulas(),
     *_gates(),
     *_dropped_channels(),
     *_along_an_axis(),

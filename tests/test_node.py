@@ -17,6 +17,15 @@ def test_arithmetic_on_nodes_is_numpys(op):
     assert model.forward(A, B).tolist() == op(A, B).tolist()
 
 
+def test_signs_powers_and_indices_on_nodes_are_numpys():
+    a, b = nl.Input("a"), nl.Input("b")
+    model = nl.Graph([a, b], [-a, a**b, a**2, a[1:, ::-1], a[0]])
+    for ours, numpys in zip(model.forward(A, B), [-A, A**B, A**2, A[1:, ::-1], A[0]], strict=True):
+        assert ours.tolist() == numpys.tolist()
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(a)
+
+
 def test_calling_a_layer_on_nodes_gives_a_node_and_on_arrays_an_array():
     x, layer = nl.Input("x"), nl.ReLU()
     assert isinstance(layer(x), nl.Node)

@@ -1,5 +1,6 @@
 """The layers, one per file: forward is the equation, backward its derivation."""
 
+from .abs import Abs as Abs
 from .adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from .adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
@@ -15,6 +16,7 @@ from .avg_pool import AvgPool3d as AvgPool3d
 from .batch_norm import BatchNorm as BatchNorm
 from .broadcast_to import BroadcastTo as BroadcastTo
 from .celu import CELU as CELU
+from .clip import Clip as Clip
 from .concatenate import Concatenate as Concatenate
 from .conv import Conv1d as Conv1d
 from .conv import Conv2d as Conv2d
@@ -28,6 +30,7 @@ from .dropout import Dropout as Dropout
 from .einsum import Einsum as Einsum
 from .elu import ELU as ELU
 from .embedding import Embedding as Embedding
+from .exp import Exp as Exp
 from .expand import Expand as Expand
 from .flatten import Flatten as Flatten
 from .gelu import GELU as GELU
@@ -45,6 +48,7 @@ from .hardtanh import ReLU6 as ReLU6
 from .identity import Identity as Identity
 from .layer_norm import LayerNorm as LayerNorm
 from .leaky_relu import LeakyReLU as LeakyReLU
+from .log import Log as Log
 from .log_sigmoid import LogSigmoid as LogSigmoid
 from .log_softmax import LogSoftmax as LogSoftmax
 from .log_sum_exp import LogSumExp as LogSumExp
@@ -55,14 +59,18 @@ from .max import Max as Max
 from .max_pool import MaxPool1d as MaxPool1d
 from .max_pool import MaxPool2d as MaxPool2d
 from .max_pool import MaxPool3d as MaxPool3d
+from .maximum import Maximum as Maximum
 from .mean import Mean as Mean
 from .min import Min as Min
+from .minimum import Minimum as Minimum
 from .mish import Mish as Mish
 from .multiply import Multiply as Multiply
+from .negative import Negative as Negative
 from .norm import Norm as Norm
 from .pad import Pad as Pad
 from .pixel_shuffle import PixelShuffle as PixelShuffle
 from .positional_embedding import PositionalEmbedding as PositionalEmbedding
+from .power import Power as Power
 from .prelu import PReLU as PReLU
 from .recurrent import Recurrent as Recurrent
 from .relu import ReLU as ReLU
@@ -80,11 +88,14 @@ from .softmin import Softmin as Softmin
 from .softplus import Softplus as Softplus
 from .softsign import Softsign as Softsign
 from .split import Split as Split
+from .sqrt import Sqrt as Sqrt
 from .squeeze import Squeeze as Squeeze
 from .stack import Stack as Stack
 from .subtract import Subtract as Subtract
 from .sum import Sum as Sum
+from .take import Take as Take
 from .tanh import Tanh as Tanh
 from .threshold import Threshold as Threshold
 from .transpose import Transpose as Transpose
 from .upsample import Upsample as Upsample
+from .where import Where as Where

@@ -3,6 +3,7 @@
 import ast
 import math
 import re
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -82,9 +83,9 @@ WORDS = {
     "var": np.var,
     "sqrt": np.sqrt,
     "holds": lambda x: x.astype(float),
-    "max": lambda *xs, **options: np.maximum(*xs) if len(xs) > 1 else np.max(*xs, **options),
-    "min": lambda *xs, **options: np.minimum(*xs) if len(xs) > 1 else np.min(*xs, **options),
-    "onehot": lambda t, n: np.eye(n)[t],
+    "max": lambda *xs, **options: reduce(np.maximum, xs) if len(xs) > 1 else np.max(*xs, **options),
+    "min": lambda *xs, **options: reduce(np.minimum, xs) if len(xs) > 1 else np.min(*xs, **options),
+    "onehot": lambda t, n: np.eye(n)[np.asarray(t).astype(int)],
     "arange": np.arange,
     "sin": np.sin,
     "cos": np.cos,

@@ -1,6 +1,7 @@
 """Every row of the table against PyTorch: forward, input gradients, parameter gradients."""
 
 import math
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -197,6 +198,17 @@ THEIRS = (
         nl.Sigmoid: lambda layer, x: torch.sigmoid(x),
         nl.Tanh: lambda layer, x: torch.tanh(x),
         nl.Softplus: lambda layer, x: torch.logaddexp(x, torch.zeros_like(x)),  # theirs turns into x above a threshold
+        nl.Negative: lambda layer, x: -x,
+        nl.Exp: lambda layer, x: torch.exp(x),
+        nl.Log: lambda layer, x: torch.log(x),
+        nl.Sqrt: lambda layer, x: torch.sqrt(x),
+        nl.Abs: lambda layer, x: torch.abs(x),
+        nl.Clip: lambda layer, x: torch.clamp(x, layer.low, layer.high),
+        nl.Maximum: lambda layer, *xs: reduce(torch.maximum, xs),
+        nl.Minimum: lambda layer, *xs: reduce(torch.minimum, xs),
+        nl.Where: lambda layer, a, b, condition: torch.where(condition, a, b),
+        nl.Power: lambda layer, x, p=None: x ** (layer.exponent if p is None else p),
+        nl.Take: lambda layer, x, i: x.index_select(layer.axis, i.ravel()).unflatten(layer.axis, i.shape),
         nl.LogSigmoid: lambda layer, x: functional.logsigmoid(x),
         nl.Softsign: lambda layer, x: functional.softsign(x),
         nl.Mish: lambda layer, x: functional.mish(x),
@@ -342,6 +354,8 @@ def test_every_layer_has_a_referee():
 def test_forward_and_all_gradients_equal_pytorchs_for_inputs_of_any_size(row):
     for scale in (1.0, 1e-4, 30.0, 1e4):
         layer = made(row)
+        if scale == 1e4 and isinstance(layer, nl.Exp | nl.Power):
+            continue  # overflows, with NumPy's warning
         assert_equal_pytorch(layer, referee(row, layer), row.with_numbers(lambda x, scale=scale: scale * x))
 
 

@@ -2,6 +2,7 @@
 
 from .binary_cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
 from .cosine_embedding import CosineEmbedding as CosineEmbedding
+from .ctc import CTC as CTC
 from .focal import Focal as Focal
 from .gaussian_nll import GaussianNLL as GaussianNLL
 from .hinge import Hinge as Hinge

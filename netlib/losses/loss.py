@@ -118,7 +118,13 @@ class Loss(Layer):
             raise InvalidValueError("all weights are 0: the mean is undefined", where=self, hint=hint)
         if execution.keeps:
             self._keep((), terms.dtype, (n, w, *kept))
-        return total.of(terms.dtype)(terms) / n
+        value = self.__dict__["_value"] = total.of(terms.dtype)(terms) / n
+        return value
+
+    @property
+    def value(self) -> float:
+        """What the last forward returned, for a mean or sum."""
+        return float(self.__dict__.get("_value", math.nan))
 
     @property
     def total_weight(self) -> float:

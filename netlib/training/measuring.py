@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import ShapeError
 from ..layer import Layer
+from ..losses.loss import Loss
 from .arguments import Metric
 from .checks import as_metric_of
 from .metrics.streams import stream_of
@@ -30,8 +31,8 @@ class Measuring:
     metrics : dict of str to callable
     n_inputs : int
         The number of inputs of the model.
-    is_mean : bool
-        Whether the loss is a mean.
+    loss : Layer
+        The loss. If it is a graph of losses, each of them is measured, too, under its path.
 
     Attributes
     ----------
@@ -39,9 +40,12 @@ class Measuring:
         The sum of the losses, each times the weight it is the mean of, and the sum of the weights.
     """
 
-    def __init__(self, model: Layer, metrics: Mapping[str, Metric], n_inputs: int, is_mean: bool) -> None:
-        self._model, self._metrics, self._n_inputs, self._is_mean = model, metrics, n_inputs, is_mean
+    def __init__(self, model: Layer, metrics: Mapping[str, Metric], n_inputs: int, loss: Layer) -> None:
+        self._model, self._metrics, self._n_inputs = model, metrics, n_inputs
+        self._is_mean = is_mean(loss)
         self.total = self.weight = 0.0
+        self._parts = parts_of(loss)
+        self._part_sums = {path: [0.0, 0.0] for path in self._parts}
         self._fitted: dict[str, Metric] = {}
         self._streams = {name: stream for name, metric in metrics.items() if (stream := stream_of(metric))}
         self._keeps_all = len(self._streams) < len(metrics)
@@ -53,6 +57,10 @@ class Measuring:
         """Count a batch in: its outputs, its `n` targets, and its loss, the mean over `weight`."""
         self.total += loss * weight if self._is_mean else loss
         self.weight += weight
+        for path, part in self._parts.items():
+            sums, part_weight = self._part_sums[path], part.total_weight if is_mean(part) else 1.0
+            sums[0] += part.value * part_weight
+            sums[1] += part_weight
         if not self._metrics:
             return
         if self._n_new >= CHUNK:
@@ -84,6 +92,8 @@ class Measuring:
     def results(self) -> dict[str, float]:
         """Return loss and metrics."""
         measured = {"loss": self.total / self.weight if self._is_mean else self.total}
+        for path, (total, weight) in self._part_sums.items():
+            measured[path] = total / weight if is_mean(self._parts[path]) else total
         if self._metrics:
             self._count_in()
         kept = _joined(self._kept) if self._kept else None
@@ -100,6 +110,7 @@ class Measuring:
         return {
             "total": self.total,
             "weight": self.weight,
+            "parts": {path: list(sums) for path, sums in self._part_sums.items()},
             "n_new": self._n_new,
             "streams": {name: list(stream.state) for name, stream in self._streams.items()},
             "new": list(self._new),
@@ -109,10 +120,27 @@ class Measuring:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.total, self.weight, self._n_new = state["total"], state["weight"], state["n_new"]
+        self._part_sums = {path: list(state["parts"][path]) for path in self._parts}
         for name, stream in self._streams.items():
             stream.state = list(state["streams"][name])
         self._new = [tuple(pair) for pair in state["new"]]
         self._kept = [tuple(pair) for pair in state["kept"]]
+
+
+def is_mean(loss: Layer) -> bool:
+    """Return whether a loss is a mean over samples, as it is unless its `reduction` says not."""
+    return getattr(loss, "reduction", "mean") == "mean"
+
+
+def parts_of(loss: Layer) -> dict[str, Loss]:
+    """Return the losses inside a graph of losses by path.
+
+    >>> from netlib import Graph, Input, MeanSquaredError
+    >>> y, t = Input("y"), Input("t")
+    >>> parts_of(Graph(inputs=[y, t], outputs=[MeanSquaredError()(y, t, name="error")]))
+    {'error': MeanSquaredError()}
+    """
+    return {path: each for path, each in loss.walk() if path and isinstance(each, Loss)}
 
 
 def _can_join(pairs: list[tuple[Any, Any]]) -> bool:

@@ -16,13 +16,13 @@ from ..execution import without_caching
 from ..layer import Layer, as_layer
 from ..optimizers import LBFGS, Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
-from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
+from .arguments import RESERVED, Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
 from .checks import check_before_training
 from .epoch import EpochProgress
 from .history import History
 from .interruption import Interruption
-from .measuring import Measuring, concatenate
+from .measuring import Measuring, concatenate, is_mean, parts_of
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
 from .reading import is_on_disk, with_last
@@ -97,6 +97,9 @@ class Trainer:
         self.loss = as_layer(loss, f"{where}, loss")
         self.optimizer = as_optimizer_of(model, optimizer, where)
         self.metrics = as_metrics(metrics, where)
+        if taken := sorted(set(parts_of(self.loss)) & {*RESERVED, *self.metrics}):
+            message = f"a part of the loss is named {taken[0]!r}, which is another column of the history"
+            raise InvalidValueError(message, where=where, hint="Give the node another name.")
         # checkpoints last: they keep what the others have done
         self.callbacks = sorted(as_callbacks(callbacks, where), key=lambda each: not each.needed_to_resume)
         self.clip_norm = clip_norm
@@ -307,7 +310,7 @@ class Trainer:
 
     def new_measuring(self) -> Measuring:
         """Return what measures loss and metrics of an epoch."""
-        return Measuring(self.model, self.metrics, self._n_inputs, self._loss_is_mean)
+        return Measuring(self.model, self.metrics, self._n_inputs, self.loss)
 
     def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
@@ -376,24 +379,25 @@ class Trainer:
         return value
 
     def _evaluate(self, source: Source) -> dict[str, float]:
-        loss = self.loss.for_inference()
-        measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self._loss_is_mean)
+        measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self.loss)
+        has_parts = bool(parts_of(self.loss))  # which say what they were: they must not be copies
+        loss = self.loss if has_parts else self.loss.for_inference()
         with closing(source.batches()) as batches:
             for batch in batches:
                 y = self.model.predict(*batch.inputs)
-                with without_caching(evaluates=True):
+                with nullcontext() if has_parts else without_caching(evaluates=True):
                     value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
                 measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
         return measuring.results()
 
     def _columns(self, validated: bool) -> list[str]:
-        measured = ["loss", *self.metrics]
+        measured = ["loss", *parts_of(self.loss), *self.metrics]
         validation = [f"val_{name}" for name in measured if validated]
         return ["epoch", *measured, *validation, "lr", "seconds"]
 
     @property
     def _loss_is_mean(self) -> bool:
-        return getattr(self.loss, "reduction", "mean") == "mean"
+        return is_mean(self.loss)
 
     @property
     def _location(self) -> str:

@@ -30,15 +30,13 @@ def _state_lookup() -> Callable[[], Any]:
 _state = _state_lookup()
 _DEFAULT = Context().run(_state)
 """The error state in which NumPy starts, which ignores underflow."""
-_ignoring = [_DEFAULT]
-"""The last other state that was found to ignore underflow."""
 
 
 def ignore_underflow(function: Callable[P, R]) -> Callable[P, R]:
     """Return `function` with underflow ignored inside.
 
     Entering `numpy.errstate` takes a microsecond, which small networks would feel at every call. In
-    a state that ignores underflow anyway, as when NumPy starts, the function is called as it is.
+    the state in which NumPy starts, the function is called as it is.
 
     >>> @ignore_underflow
     ... def square(x):
@@ -50,11 +48,7 @@ def ignore_underflow(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def run(*args: P.args, **options: P.kwargs) -> R:
-        state = _state()
-        if state is _DEFAULT or state is _ignoring[0]:
-            return function(*args, **options)
-        if np.geterr()["under"] == "ignore":
-            _ignoring[0] = state
+        if _state() is _DEFAULT:
             return function(*args, **options)
         with np.errstate(under="ignore"):
             return function(*args, **options)

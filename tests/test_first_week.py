@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import pytest
 from first_week import PAGE, SECTIONS, SETUP, lines_of, run
+from matplotlib import pyplot
 
 import netlib as nl
 
@@ -16,7 +17,8 @@ def namespace(tmp_path, monkeypatch):
     exec(SETUP, names)
     nl.save(names["model"], "model.npz")
     nl.save_state(names["model"].state_dict(), "state.npz")
-    return names
+    yield names
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("section", SECTIONS)

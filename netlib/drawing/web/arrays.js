@@ -1,7 +1,7 @@
 "use strict";
 
 /*
- * Arrays and what the rules of the nodes need of them, in float64. An array is {shape, data}, its numbers in C order. Where they come out
+ * Arrays and what the rules of the nodes need of them, in float64. An array is {shape, data}, its numbers in C order. If they come out
  * of exp, `log` has their logarithms beside them, so that a quotient or a sum of what overflows is exact all the same.
  */
 

@@ -478,7 +478,7 @@ function open(name, to = 0) {
 
 const READABLE = 0.75; // a picture that fits only at less is shown whole at first, and then from near, node by node
 
-/** Where the camera stands to show all. */
+/** Return the place from which the camera shows all. */
 function whole() {
   const scale = Math.min(canvas.clientWidth / view.width, canvas.clientHeight / view.height, 1.25);
   return centred(scale, view.width / 2, view.height / 2);

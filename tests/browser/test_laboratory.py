@@ -232,7 +232,8 @@ FAR_OUT = np.array([[-1e4, 1e4, 0.0], [1e4, 1e4, -1e4], [-800.0, -745.0, 700.0],
 def test_far_out_where_exp_overflows_the_page_agrees_too(laboratory, row):
     layer = row.make(np.float64)
     if type(layer) not in NOT_COMPUTED:
-        assert_works(laboratory, layer, row.inputs, [FAR_OUT])
+        with np.errstate(over="ignore"):  # of Exp itself
+            assert_works(laboratory, layer, row.inputs, [FAR_OUT])
 
 
 @pytest.mark.parametrize("case", LOSSES, ids=str)

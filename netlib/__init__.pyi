@@ -69,11 +69,13 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .training import Callback as Callback
 from .training import Checkpoint as Checkpoint
+from .training import CSVLog as CSVLog
 from .training import EarlyStopping as EarlyStopping
 from .training import History as History
 from .training import LayerStatistics as LayerStatistics
 from .training import LearningRates as LearningRates
 from .training import ReduceOnPlateau as ReduceOnPlateau
+from .training import TimeLimit as TimeLimit
 from .training import Trainer as Trainer
 from .training import WeightAverage as WeightAverage
 from .training import accuracy as accuracy

@@ -110,6 +110,7 @@ SECONDS = 120
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
+        "netlib/kernels/activations.py  … + two * e, two * e * e) if v ⟦> → >=⟧ 0 else (e * (e + two), two)",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
         "netlib/losses/sigmoid_cross_entropy.py  … = product_or_zero(np.where(y ⟦< → <=⟧ 0, t, 1 - t), size) + np.log1…",
         "netlib/optimizers/clipping.py  return sqrt(total) if _LEAST ⟦< → <=⟧ total < inf else _norm_of_ext…",
@@ -118,6 +119,8 @@ KNOWN: dict[str, list[str]] = {
     "Beyond 40 everything is 0 or 1 in every floating type": [
         "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
         "netlib/layers/gelu.py  near = np.clip(x, -40, ⟦40 → 41⟧)",
+        "netlib/kernels/activations.py  bound = x.dtype.type(⟦40 → 41⟧)",
+        "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",

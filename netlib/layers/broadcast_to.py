@@ -31,13 +31,11 @@ class BroadcastTo(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return x, repeated."""
         x = as_floats(x, where=self)
-        ahead = len(self.shape) - x.ndim
+        own = (-1,) * (len(self.shape) - x.ndim) + x.shape  # -1 where x has no axis
         try:
-            if -1 in self.shape[: max(ahead, 0)]:
-                raise ValueError
-            shape = tuple(x.shape[i - ahead] if n == -1 else n for i, n in enumerate(self.shape))
+            shape = tuple(length if n == -1 else n for n, length in zip(self.shape, own, strict=True))
             y = np.array(np.broadcast_to(x, shape))
-        except (ValueError, IndexError):
+        except ValueError:
             hint = "Counted from the last axis, lengths must be equal or 1; -1 keeps a length that x has."
             raise ShapeError(f"got x of shape {x.shape}, which does not broadcast to {self.shape}", where=self, hint=hint) from None
         return self.remember(y, x.shape)

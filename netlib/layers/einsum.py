@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from string import ascii_letters
@@ -56,7 +57,7 @@ class Einsum(Layer):
         for i, (x, term) in enumerate(zip(xs, terms, strict=True)):
             others = [output, *terms[:i], *terms[i + 1 :]]
             letters = _distinct(term)
-            found = [letter for letter in _kept(term, x.shape) if letter in "".join(others)]
+            found = [letter for letter in _long_letters([term], [x.shape]) if letter in "".join(others)]
             dx = _einsum([*others, "".join(found)], dout, *xs[:i], *xs[i + 1 :])
             dx = np.expand_dims(dx, [k for k, letter in enumerate(letters) if letter not in found])
             dxs.append(_on_diagonal(dx, term, x.shape))
@@ -73,22 +74,25 @@ class Einsum(Layer):
         _require_lengths(terms, shapes, self)
         return terms, self._output.replace(".", "".join(free))
 
+    def multiply_adds(self, *shapes: Shape) -> int:
+        """Return the number of terms times that of the products in a term."""
+        terms, _ = self._name_axes(shapes)
+        return math.prod(_long_letters(terms, shapes).values()) * (len(terms) - 1)
+
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equation, and the one of each gradient."""
-        terms, result = self._name_axes(inputs)
-        names, rename = numbered_names(len(terms)), _renaming([*terms, result])
-        length = {letter: n for term, shape in zip(terms, inputs, strict=True) for letter, n in zip(term, shape, strict=True) if n != 1}
-        lines = [f"y = {_write([*terms, result], names, rename)}"]
+        terms, y = self._name_axes(inputs)
+        names, rename = numbered_names(len(terms)), _renaming([*terms, y])
+        lines = [f"y = {_write([*terms, y], names, rename)}"]
         for i, (name, term, shape) in enumerate(zip(names, terms, inputs, strict=True)):
-            others, letters = [result, *terms[:i], *terms[i + 1 :]], _distinct(term)
-            found = [letter for letter in _kept(term, shape) if letter in "".join(others)]
+            others, letters = [y, *terms[:i], *terms[i + 1 :]], _distinct(term)
+            own = _long_letters([term], [shape])
+            found = [letter for letter in own if letter in "".join(others)]
             dx = _write([*others, "".join(found)], ["dy", *names[:i], *names[i + 1 :]], rename)
-            lengths = tuple(shape[term.index(letter)] for letter in letters)
-            shapes = [output, *inputs[:i], *inputs[i + 1 :]]
-            known = {letter for each, other in zip(others, shapes, strict=True) for letter, n in zip(each, other, strict=True) if n != 1}
-            if any(letter in length and letter not in known for letter, n in zip(letters, lengths, strict=True) if n != 1):
+            if own.keys() - _long_letters(others, [output, *inputs[:i], *inputs[i + 1 :]]).keys():
                 lost = [k for k, letter in enumerate(letters) if letter not in found]
-                dx += f", spread to {format_shape(lengths)}" + (f" along axis {format_axes(lost)}" if lost else "")
+                dx += f", spread to {format_shape(tuple(shape[term.index(letter)] for letter in letters))}"
+                dx += f" along axis {format_axes(lost)}" if lost else ""
                 dx = f"({dx})" if letters != term else dx
             lines.append(f"d{name} = {_write([letters, term], [dx], rename) if letters != term else dx}")
         return "\n".join(lines)
@@ -144,9 +148,14 @@ def _distinct(term: str) -> str:
     return "".join(dict.fromkeys(term))
 
 
-def _kept(term: str, shape: Shape) -> list[str]:
-    """Return the letters of an operand, each once, along which it was not broadcast."""
-    return [letter for letter, n in dict(zip(term, shape, strict=True)).items() if n != 1]
+def _long_letters(terms: Sequence[str], shapes: Shapes) -> dict[str, int]:
+    """Return the letters whose length is not 1, and their lengths.
+
+    >>> _long_letters(["ij", "jk"], [(2, 1), (3, 1)])
+    {'i': 2, 'j': 3}
+    """
+    axes = [pair for term, shape in zip(terms, shapes, strict=True) for pair in zip(term, shape, strict=True)]
+    return {letter: n for letter, n in axes if n != 1}
 
 
 def _on_diagonal(dx: Array, term: str, shape: Shape) -> Array:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Shape, as_floats
+from ..errors import ShapeError
 from ..layer import Layer
 from .axes import as_axes
-from .reduction import along, keep_axes, require_elements, spread_gradient
+from .reduction import along, keep_axes, spread_gradient
 from .rules import Shapes
 
 
@@ -27,7 +28,6 @@ class Max(Layer):
     """
 
     kernel_name = "max"
-    _larger: np.ufunc = np.maximum
 
     def __init__(self, axis: int | Shape | None = None, keepdims: bool = False) -> None:
         self.axis = axis
@@ -37,9 +37,10 @@ class Max(Layer):
         """Return the largest x."""
         x = as_floats(x, where=self)
         axes = as_axes(x, self.axis, self)
-        require_elements(x, axes, self)
-        y = np.asarray(self._larger.reduce(x, axis=axes, keepdims=self.keepdims))
-        return self.remember(y, x == keep_axes(y, x.shape, axes), axes)
+        if any(x.shape[i] == 0 for i in axes):
+            raise ShapeError(f"got x of shape {x.shape}, expected elements along the axes to reduce", where=self)
+        y = np.asarray(self._extreme(x, axes))
+        return self.remember(y if self.keepdims else y.squeeze(axes), x == y, axes)
 
     @np.errstate(divide="ignore", invalid="ignore", under="ignore")
     def backward(self, dout: ArrayLike) -> Array:
@@ -47,6 +48,10 @@ class Max(Layer):
         dout, is_largest, axes = self.recall(dout)
         share = keep_axes(dout, is_largest.shape, axes) / is_largest.sum(axis=axes, keepdims=True)
         return share.astype(dout.dtype) * is_largest  # type: ignore[no-any-return]
+
+    def _extreme(self, x: Array, axes: Shape) -> Array:
+        """Return the largest x, with axes of length 1 for `axes`."""
+        return np.max(x, axis=axes, keepdims=True)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the largest x, which alone has a gradient."""

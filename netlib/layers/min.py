@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Shape
+from ..arrays import Array, Shape
 from .max import Max
 from .rules import Shapes
 
@@ -23,7 +23,10 @@ class Min(Max):
     """
 
     kernel_name = "min"
-    _larger = np.minimum
+
+    def _extreme(self, x: Array, axes: Shape) -> Array:
+        """Return the smallest x, with axes of length 1 for `axes`."""
+        return np.min(x, axis=axes, keepdims=True)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the rule of the largest x, for the smallest."""

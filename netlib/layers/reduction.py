@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Shape
-from ..errors import ShapeError
 from .axes import keepdims_shape
 from .rules import format_axes, format_shape
-
-
-def require_elements(x: Array, axes: Shape, where: object) -> None:
-    """Raise if one of `axes` is empty, so that it has no extreme."""
-    if any(x.shape[i] == 0 for i in axes):
-        raise ShapeError(f"got x of shape {x.shape}, whose maximum over an empty axis is undefined", where=where)
 
 
 def keep_axes(y: Array, shape: Shape, axes: Shape) -> Array:

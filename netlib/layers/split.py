@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -30,7 +31,7 @@ class Split(Layer):
     def __init__(self, sections: int | Sequence[int], axis: int = 0) -> None:
         self.axis = as_axis(axis, "Split")
         if isinstance(sections, list | tuple | np.ndarray):
-            self.sections: int | list[int] = [as_count(i, "sections", "Split", least=-(2**63)) for i in sections]
+            self.sections: int | list[int] = [as_count(i, "sections", "Split", least=-sys.maxsize) for i in sections]
             self.n_outputs = len(self.sections) + 1
         else:
             self.sections = self.n_outputs = as_count(sections, "sections", "Split", least=1)

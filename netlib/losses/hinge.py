@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, ArrayLike
-from ..errors import InvalidValueError
 from ..layers.rules import Shape, Shapes
-from .loss import Loss, as_same_shape
+from .loss import Loss, as_same_shape, require_signs
 
 
 class Hinge(Loss):
@@ -22,10 +21,7 @@ class Hinge(Loss):
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses and the derivatives."""
-        t = as_same_shape(y, t, self)
-        if not (np.abs(t) == 1).all():
-            hint = "Convert zeros and ones with 2 * t - 1."
-            raise InvalidValueError("got targets other than -1 and +1", where=self, hint=hint)
+        t = require_signs(as_same_shape(y, t, self), self)
         margin = 1 - t * y
         return np.maximum(margin, 0), np.where(margin > 0, -t, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import InvalidValueError, ShapeError
 from ..execution import execution
 from ..kernels.total import total
 from ..layer import Layer
-from ..layers.rules import Shapes
+from ..layers.rules import Shapes, lift
 from ..underflow import ignore_underflow
 
 
@@ -162,15 +163,53 @@ class Loss(Layer):
             return tuple([_scaled(each, w, scale) for each in dy])
         return _scaled(dy, w, scale)
 
-    def reduction_rule(self, term: str, derivative: str, inputs: Shapes, targets: str = "") -> str:
+    def reduction_rule(
+        self,
+        term: str,
+        derivative: str | Mapping[str, str],
+        inputs: Shapes,
+        targets: str = "",
+        of_rows: bool = False,
+        count: str = "",
+        factor: str | None = None,
+    ) -> str:
         """Return the rule of a loss with this term and its derivative for each element of y.
 
-        `targets` is the condition for valid targets.
+        Parameters
+        ----------
+        term, derivative : str
+            If the loss takes several outputs, a dict from their names to the derivatives.
+        inputs : sequence of tuple of int
+            The shapes of all arguments.
+        targets : str
+            The condition for valid targets.
+        of_rows : bool
+            Whether there is a term for each row of the first output, not for each element.
+        count : str
+            What each term counts in the mean, if that depends on the targets.
+        factor : str, optional
+            What each term is multiplied by. By default, `count`.
         """
-        n = f" / {math.prod(inputs[0])}" if self.reduction == "mean" else ""
-        loss = term if self.reduction == "none" else f"sum({term}){n}"
+        of_y = isinstance(derivative, str)
+        derivatives = {"y": derivative} if isinstance(derivative, str) else derivative
+        shape = inputs[0][:-1] if of_rows else inputs[0]
+        lifted = "column({})" if of_rows and shape else "{}"
+        w = count if factor is None else factor
+        n = f"sum({count})" if count else str(math.prod(shape))
+        if len(inputs) > self.n_differentiable_inputs + self.n_nondifferentiable_inputs:
+            missing = len(shape) - len(inputs[-1])
+            spread = "weight" if not inputs[-1] else lift("weight", missing + bool(of_rows and shape))
+            w = f"{w} ⊙ {spread}" if w else spread
+            n = f"sum({count} ⊙ {spread})" if count else f"({math.prod(shape[len(inputs[-1]) :])} sum(weight))"
+        divided = f" / {n}" if self.reduction == "mean" else ""
+        weighted = f"{w} ⊙ ({term})" if w else term
+        loss = weighted if self.reduction == "none" else f"sum({weighted}){divided}"
         condition = f", for {targets}" if targets else ""
-        return f"L = {loss}{condition}; dy = dL ⊙ ({derivative}){n}"
+        out = "L" if of_y or "y" in derivatives else "y"
+        dout = lifted.format(f"d{out}") if self.reduction == "none" else f"d{out}"
+        dout = f"{dout} ⊙ {w}" if w else dout
+        lines = [f"d{name} = {dout} ⊙ ({formula}){divided}" for name, formula in derivatives.items()]
+        return "; ".join([f"{out} = {loss}{condition}", *lines])
 
 
 def _scaled(dy: Array, w: Array | None, scale: Any) -> Array:
@@ -186,18 +225,26 @@ def _lift(x: Array, dy: Array) -> Array:
     return x.reshape(x.shape + (1,) * (dy.ndim - x.ndim))
 
 
-def as_same_shape(y: Array, t: ArrayLike, where: object) -> Array:
+def as_same_shape(y: Array, t: ArrayLike, where: object, name: str = "t", y_name: str = "y") -> Array:
     """Return `t` in the type of `y`, or raise if the shapes differ.
 
     NumPy would broadcast them, and the loss would be a wrong number without an error.
     """
     t = as_floats(t, y.dtype, where)
     if t.shape != y.shape:
-        hint = f"Give t the shape of y: t.reshape({y.shape})." if t.size == y.size else ""
+        hint = f"Give {name} the shape of {y_name}: {name}.reshape({y.shape})." if t.size == y.size else ""
         if hint and y.ndim == 0:
             hint = "The model squeezes a batch of one row to a number: have it squeeze one axis only."
-        message = f"got y of shape {y.shape} and t of shape {t.shape}, expected equal shapes"
+        message = f"got {y_name} of shape {y.shape} and {name} of shape {t.shape}, expected equal shapes"
         raise ShapeError(message, where=where, hint=hint)
+    return t
+
+
+def require_signs(t: Array, where: object) -> Array:
+    """Return `t`, or raise if it holds anything but -1 and +1."""
+    if not (np.abs(t) == 1).all():
+        hint = "Convert zeros and ones with 2 * t - 1."
+        raise InvalidValueError("got targets other than -1 and +1", where=where, hint=hint)
     return t
 
 

@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_array, as_floats, as_number, as_rows
-from ..errors import InvalidTypeError, InvalidValueError, ShapeError
+from ..arrays import Array, ArrayLike, as_array, as_number, as_rows
+from ..errors import ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from ..layers.rules import Shape, Shapes, format_number
-from .loss import Loss, as_same_shape, product_or_zero
+from .labels import LabelLoss, as_labels, unknown_label
+from .loss import as_same_shape, product_or_zero
 
 
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(LabelLoss):
     """``-Σ t log softmax(y)`` over the last axis, for logits y (…, classes).
 
     With log p = log_softmax(y): ∂/∂y = p Σt - t. Here p is exp of the same logarithms as in the
@@ -50,10 +51,8 @@ class SoftmaxCrossEntropy(Loss):
         class_weight: ArrayLike | None = None,
         ignore_index: int | None = None,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, class_weight, ignore_index)
         where = "SoftmaxCrossEntropy"
-        self.class_weight = None if class_weight is None else as_class_weight(class_weight, where)
-        self.ignore_index = ignore_index
         self.label_smoothing = as_number(label_smoothing, "label_smoothing", where, least=0, below=1)
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
@@ -66,7 +65,7 @@ class SoftmaxCrossEntropy(Loss):
             raise ShapeError(message, where=self, hint=hint)
         t = as_array(t, self)
         if self.class_weight is not None or self.ignore_index is not None:
-            return self._weighted_terms(y, label_weights(y, t, self.class_weight, self.ignore_index, self)[0])
+            return self._weighted_terms(y, self.weigh(y, t)[0])
         log_p = log_softmax.of(y.dtype)(y)
         if t.ndim == y.ndim:
             t = as_same_shape(y, t, self)
@@ -93,12 +92,6 @@ class SoftmaxCrossEntropy(Loss):
         subtract_labels.of(p.dtype)(as_rows(p), t, 1 - self.label_smoothing)
         return p
 
-    def counts(self, y: Array, t: ArrayLike) -> Array | None:
-        """Return the weight of each label, 0 for those to be ignored."""
-        if self.class_weight is None and self.ignore_index is None:
-            return None
-        return label_weights(y, as_array(t, self), self.class_weight, self.ignore_index, self)[1]
-
     def _weighted_terms(self, y: Array, labels: Array) -> tuple[Array, ...]:
         """Return the losses, log p, and t: smoothed one-hot rows, times the weights of classes."""
         n, share = y.shape[-1], self.label_smoothing
@@ -111,6 +104,8 @@ class SoftmaxCrossEntropy(Loss):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return −Σ t log softmax(y), reduced over the samples."""
         shape, share = inputs[0], self.label_smoothing
+        if len(inputs) > 2 or self.class_weight is not None or self.ignore_index is not None:
+            return self._weighted_rule(inputs)
         has_labels = len(inputs[1]) < len(shape)
         t = smoothed = f"onehot(t, {shape[-1]})" if has_labels else "t"
         if share:
@@ -124,55 +119,22 @@ class SoftmaxCrossEntropy(Loss):
         loss = f"−sum{along}({t} ⊙ logsoftmax(y)){mean}"
         return f"L = {loss}; dy = {dL} ⊙ (softmax(y){total} − {t}){mean}"
 
-
-def as_class_weight(class_weight: ArrayLike, where: object) -> Array:
-    """Return the weights of classes as an array, or raise."""
-    weight = as_floats(class_weight, np.dtype(np.float64), where, copy=True)
-    if weight.ndim != 1:
-        raise ShapeError(f"class_weight has shape {weight.shape}, expected (classes,)", where=where)
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise InvalidValueError("class_weight has a number that is negative or not finite", where=where)
-    return weight
-
-
-def as_labels(y: Array, t: Array, where: object) -> Array:
-    """Return labels as a vector of int64, or raise if they do not fit y (…, classes)."""
-    if t.shape != y.shape[:-1]:
-        expected = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
-        message = f"got y of shape {y.shape} and t of shape {t.shape}, expected {expected}"
-        raise ShapeError(message, where=where)
-    if t.dtype.kind not in "iu":
-        hint = "Convert them with t.astype(int)."
-        message = f"got labels of {t.dtype}, expected whole numbers"
-        raise InvalidTypeError(message, where=where, hint=hint)
-    return t.astype(np.int64).reshape(-1)
-
-
-def unknown_label(t: Array, n_classes: int, where: object) -> InvalidValueError:
-    """Return the error for labels of which one is no class."""
-    worst = int(t.max() if t.max() >= n_classes else t.min())
-    message = f"got the label {worst}, expected 0 to {n_classes - 1}"
-    hint = "Number the classes from 0, and give the model an output for each."
-    return InvalidValueError(message, where=where, hint=hint)
-
-
-def label_weights(y: Array, t: Array, class_weight: Array | None, ignore_index: int | None, where: object) -> tuple[Array, Array]:
-    """Return the labels, with -1 for those to be ignored, and what each counts.
-
-    >>> label_weights(np.zeros((3, 2)), np.array([1, 0, -100]), np.array([1.0, 3.0]), -100, "")
-    (array([ 1,  0, -1]), array([3., 1., 0.]))
-    """
-    n_classes = y.shape[-1]
-    if t.ndim == y.ndim:
-        hint = "Multiply the probabilities by the weights yourself: t * class_weight."
-        raise ShapeError("class_weight and ignore_index are for labels, got probabilities", where=where, hint=hint)
-    if class_weight is not None and len(class_weight) != n_classes:
-        message = f"class_weight has {len(class_weight)} numbers, expected one for each of {n_classes} classes"
-        raise ShapeError(message, where=where)
-    labels = as_labels(y, t, where).reshape(t.shape)
-    counts = np.ones(t.shape, bool) if ignore_index is None else labels != ignore_index
-    known = (labels >= 0) & (labels < n_classes)
-    if (counts & ~known).any():
-        raise unknown_label(t[counts], n_classes, where)
-    labels = np.where(counts, labels, -1)
-    return labels, counts * (1.0 if class_weight is None else class_weight[labels])
+    def _weighted_rule(self, inputs: Shapes) -> str:
+        """Return the rule with weights of samples or classes."""
+        n, share = inputs[0][-1], self.label_smoothing
+        has_labels = len(inputs[1]) < len(inputs[0])
+        t = f"onehot(t, {n})" if has_labels else "t"
+        if share:
+            t = f"({format_number(1 - share)} {t} + {format_number(share / n)})"
+        factor = self.count_rule(inputs)
+        if share and self.class_weight is not None:
+            classes = [f"{format_number(w)} onehot({k}, {n})" for k, w in enumerate(self.class_weight)]
+            t, factor = f"({t} ⊙ ({' + '.join(classes)}))", self.ignore_rule(inputs)
+        return self.reduction_rule(
+            f"−sum[axis=-1]({t} ⊙ logsoftmax(y))",
+            f"softmax(y) ⊙ sum[axis=-1]({t}) − {t}",
+            inputs,
+            of_rows=True,
+            count=self.count_rule(inputs),
+            factor=factor,
+        )

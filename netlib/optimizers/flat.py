@@ -173,7 +173,9 @@ def follow(master: Array, value: Array) -> None:
     """
     with np.errstate(over="ignore"):
         rounded = master.astype(value.dtype)
-    np.copyto(master, value, where=rounded != value)
+    changed = rounded.view(np.uint16) != value.view(np.uint16)
+    if changed.any():
+        np.copyto(master, value, where=changed)
 
 
 def flush_subnormals(x: Array, scratch: Array) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -116,7 +115,7 @@ class Optimizer:
     def step(self) -> None:
         """Update every trainable parameter, and set all gradients to zero."""
         self._sync()
-        calls = {patterns: self._call(patterns) for patterns in self._patterns}
+        calls = {group: self._call(settings) for group, settings in self._settings.items()}
         try:
             for flat in self._flats:
                 flat.advance(calls)
@@ -308,14 +307,12 @@ class Optimizer:
             for pattern, settings in groups.items()
         }
 
-    def _call(self, patterns: tuple[str, ...]) -> tuple[Callable[..., None], float]:
-        """Return the update and the learning rate of the parameters that match `patterns`."""
-        settings: dict[str, Any] = {}
-        for pattern in patterns:
-            settings |= self._groups[pattern]
-        decay = settings.get("weight_decay", self.weight_decay)
+    def _call(self, settings: Settings) -> tuple[Callable[..., None], float]:
+        """Return the update and the learning rate of the parameters with these settings."""
+        decay: Any = settings.get("weight_decay", self.weight_decay)
+        lr = settings.get("lr", self._lr)
         update = partial(self._decay_and_update, decay) if decay else self.update
-        return update, self._rate_of(settings["lr"]) if "lr" in settings else self.lr
+        return update, lr if type(lr) is float else self._rate_of(lr)
 
     def _decay_and_update(self, weight_decay: float, rate: float, t: int, value: Array, grad: Array, scratch: Array, *slots: Array) -> None:
         self.decay(rate, weight_decay, value, grad, scratch)
@@ -334,16 +331,17 @@ class Optimizer:
         if self._layer is not None:
             self._parameters = self._layer.parameters()
         known = {id(p): (flat.steps[i], flat.state(i)) for flat in self._flats for i, p in enumerate(flat.parameters)}
-        self._patterns: dict[tuple[str, ...], int] = {}
-        by_dtype: dict[np.dtype[Any], list[tuple[int, tuple[str, ...], Parameter]]] = {}
+        self._settings: dict[tuple[str, ...], Settings] = {}
+        """The settings of each group, which is named by the patterns that match its paths."""
+        by_dtype: dict[np.dtype[Any], dict[tuple[str, ...], list[Parameter]]] = {}
         for path, parameter in self._parameters.items():
-            patterns = matching(self._groups, path)
-            number = self._patterns.setdefault(patterns, len(self._patterns))
-            by_dtype.setdefault(parameter.dtype, []).append((number, patterns, parameter))
+            group = matching(self._groups, path)
+            self._settings[group] = {name: value for pattern in group for name, value in self._groups[pattern].items()}
+            by_dtype.setdefault(parameter.dtype, {}).setdefault(group, []).append(parameter)
         self._flats = []
-        for entries in by_dtype.values():
-            entries.sort(key=itemgetter(0))
-            _, groups, parameters = zip(*entries, strict=True)
+        for by_group in by_dtype.values():
+            parameters = [parameter for members in by_group.values() for parameter in members]
+            groups = [group for group, members in by_group.items() for _ in members]
             self._flats.append(Flat(parameters, self.slots, groups))
         for _, flat, i in self._places():
             if id(flat.parameters[i]) in known:

@@ -30,7 +30,7 @@ def _wrong_dout_shape(tested: LayerUnderTest) -> str:
     layer = tested.layer()
     douts = douts_for(forward(layer, tested.inputs()))
     for i, d in enumerate(douts):
-        accepts_number = layer.n_nondifferentiable_inputs > 0  # a loss: one number for all terms
+        accepts_number = layer.n_nondifferentiable_inputs > 0 or hasattr(layer, "reduction")  # a loss: one number for all terms
         for shape in _other_shapes(d.shape, with_scalar=not accepts_number):
             layer = tested.layer()
             forward(layer, tested.inputs())

@@ -3,6 +3,7 @@
 from .callbacks import Callback as Callback
 from .callbacks import EarlyStopping as EarlyStopping
 from .checkpoint import Checkpoint as Checkpoint
+from .csv_log import CSVLog as CSVLog
 from .history import History as History
 from .layer_statistics import LayerStatistics as LayerStatistics
 from .learning_rates import LearningRates as LearningRates
@@ -19,5 +20,6 @@ from .metrics import recall as recall
 from .metrics import roc_auc as roc_auc
 from .metrics import top_k_accuracy as top_k_accuracy
 from .plateau import ReduceOnPlateau as ReduceOnPlateau
+from .time_limit import TimeLimit as TimeLimit
 from .trainer import Trainer as Trainer
 from .weight_average import WeightAverage as WeightAverage

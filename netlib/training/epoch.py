@@ -70,7 +70,7 @@ class EpochProgress:
         `end_group` tells how far that is from the weight of all.
         """
         if self.is_between_steps:
-            self.reference, self.accumulated = weight * n, 0.0
+            self.reference, self.accumulated = (weight or 1.0) * n, 0.0
         self.accumulated += weight
         return weight / self.reference
 

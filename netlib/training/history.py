@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..data.path import as_path
@@ -22,9 +22,12 @@ HEAD = TAIL = 5
 class History:
     """A table with one row for each completed epoch.
 
+    Each `fit` returns its own. ``first + second`` is the history of both: epochs are numbered on,
+    and a column that one of them lacks is NaN there.
+
     Parameters
     ----------
-    columns : sequence of str
+    columns : iterable of str
         The names of the columns, in order.
 
     Attributes
@@ -43,9 +46,11 @@ class History:
     epoch  loss
         1   0.5
         2  0.25
+    >>> (history + history)["epoch"]
+    [1, 2, 3, 4]
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Iterable[str]) -> None:
         self.interrupted = False
         self._columns: dict[str, list[float]] = {name: [] for name in columns}
 
@@ -110,6 +115,17 @@ class History:
         [0.5, 0.25]
         """
         return draw_curves(self, ax)
+
+    def __add__(self, later: History) -> History:
+        both = History(dict.fromkeys([*self.columns, *later.columns]))
+        done = int(self["epoch"][-1]) if len(self) else 0
+        missing = dict.fromkeys(both.columns, float("nan"))
+        for row in self:
+            both.append(missing | row)
+        for row in later:
+            both.append(missing | row | {"epoch": done + int(row["epoch"])})
+        both.interrupted = later.interrupted
+        return both
 
     def __getitem__(self, column: str) -> list[float]:
         if column not in self._columns:

@@ -48,7 +48,7 @@ class Batch:
         return [*self.inputs, *self.targets, *([] if self.weight is None else [self.weight])]
 
     def __len__(self) -> int:
-        return len(self.targets[0])
+        return int(self.targets[0].shape[0])
 
     def with_arrays(self, arrays: Sequence[Any]) -> Batch:
         """Return a batch of the same form that holds these arrays."""
@@ -167,7 +167,8 @@ def _labels_of(samples: Batch, where: str) -> Array:
     """Return one class number per sample."""
     t: Array = np.asarray(samples.targets[0])
     if t.ndim == 2 and t.shape[1] > 1 and ((t == 0) | (t == 1)).all() and (t.sum(axis=1) == 1).all():
-        return t.argmax(axis=1).astype(np.intp)
+        classes: Array = t.argmax(axis=1)
+        return classes
     if t.size != len(t) or t.dtype.kind not in "iub":
         hint = "Leave stratify out, or hold samples out with validation=(x, t)."
         message = f"stratify needs one class per sample, but the targets are of shape {t.shape} and type {t.dtype}"

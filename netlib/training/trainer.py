@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from copy import copy
 from math import isfinite
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from ..arrays import RNG, as_count, as_number, as_rng
 from ..data.path import Path
 from ..errors import InvalidValueError
+from ..execution import without_caching
 from ..layer import Layer, as_layer
-from ..losses.loss import Loss
 from ..optimizers import LBFGS, Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
 from .arguments import Metric, as_callbacks, as_metrics, as_optimizer_of
@@ -346,7 +345,7 @@ class Trainer:
         except (TypeError, ValueError) as error:
             error.add_note("transform is called as transform(x, t, rng), and must return (x, t)")
             raise
-        return Batch(x, t, batch.weight)
+        return as_samples(x, t, batch.weight, "Trainer.fit, transform")
 
     @property
     def _least_samples(self) -> int:
@@ -377,13 +376,13 @@ class Trainer:
         return value
 
     def _evaluate(self, source: Source) -> dict[str, float]:
-        loss = copy(self.loss)  # keeps what training needs of the last batch
+        loss = self.loss.for_inference()
         measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self._loss_is_mean)
         with closing(source.batches()) as batches:
             for batch in batches:
                 y = self.model.predict(*batch.inputs)
-                arguments = arguments_of_loss(loss, y, batch)
-                value = float(loss.forward(*arguments) if isinstance(loss, Loss) else self.loss.predict(*arguments))
+                with without_caching(evaluates=True):
+                    value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
                 measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
         return measuring.results()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rule_rows import LOSSES, MORE, is_no_formula
+from rule_rows import DRAWN_LOSSES, LOSSES, MORE, is_no_formula
 from table import ROWS
 
 import netlib as nl
@@ -205,10 +205,24 @@ def test_the_page_computes_the_nodes_of_recurrent_layers_and_attention(laborator
     assert_works(laboratory, layer, inputs, others, open_layers=True)
 
 
+def test_the_page_computes_a_split_of_which_one_piece_is_not_used(laboratory):
+    x = nl.Input("x")
+    left, _, right = nl.Split(3, axis=1)(x)
+    rng = np.random.default_rng(6)
+    assert_works(laboratory, nl.Graph([x], [left * right]), [rng.normal(size=(2, 3))], [rng.normal(size=(2, 3))])
+
+
 def test_every_exported_layer_and_loss_has_its_row():
     public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
-    worked = {type(each) for row in [*ROWS, *MORE] for _, each in row.make(np.float64).walk()} | {type(case.make()) for case in LOSSES}
+    worked = {type(each) for row in [*ROWS, *MORE] for _, each in row.make(np.float64).walk()} | {
+        type(case.make()) for case in LOSSES + DRAWN_LOSSES
+    }
     assert public - worked == {nl.Layer, nl.Loss}
+
+
+@pytest.mark.parametrize("case", DRAWN_LOSSES, ids=str)
+def test_the_page_computes_losses_of_every_argument(laboratory, case):
+    assert_works(laboratory, case.make(), case.inputs(0), case.inputs(1))
 
 
 FAR_OUT = np.array([[-1e4, 1e4, 0.0], [1e4, 1e4, -1e4], [-800.0, -745.0, 700.0], [-37.0, 1e-8, 40.0]])

@@ -418,3 +418,45 @@ def test_a_gradient_of_any_type_and_layout_from_a_users_layer_reaches_those_befo
         np.testing.assert_allclose(model.backward(dout), plain.backward(dout), rtol=1e-6)
         for got, expected in zip(grads(model).values(), grads(plain).values(), strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_an_error_of_numpy_in_a_chain_says_in_which_layer_at_every_step():
+    model, x = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)), np.ones((2, 3))
+    model[2].weight.value = np.full((3, 3), 1e300)
+    model[0].bias.value = np.full(3, 2.0)
+    notes = []
+    for _ in range(3):
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError) as raised:
+            model.forward(x * 1e10)
+        notes.append(raised.value.__notes__)
+        model.forward(x * 0)  # the step that makes the plan
+    assert notes == [notes[0]] * 3
+    assert notes[0][0].startswith("in Sequential[2] Affine")
+
+
+def test_several_outputs_of_one_layer_go_their_ways_at_every_step():
+    x = nl.Input("x")
+    first, second, third = nl.Split(3, axis=1)(affine(3, 6, 0)(x))
+    model = nl.Graph(inputs=[x], outputs=[nl.Tanh()(third), first * second])
+    inputs, douts = np.arange(6.0).reshape(2, 3), (np.ones((2, 2)), np.full((2, 2), 3.0))
+    h = affine(3, 6, 0).forward(inputs)
+    for _ in range(4):
+        tanh, product = model.forward(inputs)
+        np.testing.assert_allclose(tanh, np.tanh(h[:, 4:]), rtol=1e-14)
+        np.testing.assert_allclose(product, h[:, :2] * h[:, 2:4], rtol=1e-14)
+        dh = np.hstack([3 * h[:, 2:4], 3 * h[:, :2], 1 - np.tanh(h[:, 4:]) ** 2])
+        np.testing.assert_allclose(model.backward(douts), dh @ affine(3, 6, 0).weight.value.T, rtol=1e-12)
+
+
+def test_paths_that_meet_add_up_after_a_layer_returned_another_shape_than_planned():
+    node = nl.Input("x")
+    asked = [(5, "f8")] * 3 + [(2, "f8"), (5, "f8")]
+    h = nl.Tanh()(FirstRows(*asked)(node))
+    model = nl.Graph([node], [nl.Sigmoid()(h) + nl.Tanh()(h)])
+    x, dout = np.random.default_rng(0).normal(size=(2, 5, 3))
+    for rows, _ in asked:
+        h, expected = np.tanh(x[:rows]), np.zeros_like(x)
+        s, t = 1 / (1 + np.exp(-h)), np.tanh(h)
+        np.testing.assert_allclose(model.forward(x), s + t, rtol=1e-12)
+        expected[:rows] = dout[:rows] * (s * (1 - s) + 1 - t**2) * (1 - h**2)
+        np.testing.assert_allclose(model.backward(dout[:rows]), expected, rtol=1e-12)

@@ -1,6 +1,7 @@
 """More layers, and losses, whose rules are read in Python and in the browser."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -96,3 +97,85 @@ LOSSES += [
     for smoothing, reduction in product((0.0, 0.1, 1 / 3), REDUCTIONS)
     for shape, targets in product([(3,), (4, 3), (2, 3, 2)], ["labels", "distributions", "shares"])
 ]
+
+
+class Drawn(NamedTuple):
+    """A loss, and how all its arguments are drawn: by a function of a generator."""
+
+    make: Callable[[], nl.Loss]
+    draw: Callable[[np.random.Generator], list[np.ndarray]]
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.make()} {self.name}".replace("\n", "")
+
+    def inputs(self, seed: int) -> list[np.ndarray]:
+        """Return the arguments, the same for each seed."""
+        return self.draw(np.random.default_rng(seed))
+
+
+def _signs(rng, *shape):
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def _labelled(rng, *shape):
+    return [rng.normal(size=shape), rng.integers(shape[-1], size=shape[:-1])]
+
+
+def _drawn_losses():
+    weights, pairs = [1.0, 0.5, 2.0], [(4, 3), (2, 3, 3)]
+    for reduction in REDUCTIONS:
+        labelled = [
+            lambda reduction=reduction, **options: nl.NegativeLogLikelihood(reduction, **options),
+            lambda reduction=reduction, **options: nl.MultiMargin(0.5, reduction, **options),
+            lambda reduction=reduction, **options: nl.Focal(1.5, reduction, **options),
+            lambda reduction=reduction, **options: nl.SoftmaxCrossEntropy(0.0, reduction, **options),
+            lambda reduction=reduction, **options: nl.SoftmaxCrossEntropy(0.1, reduction, **options),
+        ]
+        for make in labelled:
+            yield Drawn(make, lambda rng: _labelled(rng, 3), "(3,)")
+            yield Drawn(make, lambda rng: _labelled(rng, 4, 3), "(4, 3)")
+            yield Drawn(make, lambda rng: [*_labelled(rng, 4, 3), rng.random(4)], "weighted")
+            yield Drawn(lambda make=make: make(class_weight=weights, ignore_index=0), lambda rng: [*_labelled(rng, 2, 3, 3), rng.random(2)])
+            yield Drawn(lambda make=make: make(class_weight=weights), lambda rng: _labelled(rng, 4, 3))
+        for shape in [(), *pairs]:
+
+            def named(make, draw, shape=shape, reduction=reduction):
+                return Drawn(lambda: make(reduction=reduction), lambda rng: draw(rng, shape), str(shape))
+
+            yield named(nl.BinaryCrossEntropy, lambda rng, shape: [rng.random(shape), rng.random(shape)])
+            yield named(nl.PoissonNLL, lambda rng, shape: [rng.normal(size=shape), rng.poisson(2.0, shape).astype(float)])
+            rates = partial(nl.PoissonNLL, False, True)
+            yield named(rates, lambda rng, shape: [rng.random(shape) + 0.1, rng.poisson(2.0, shape).astype(float)])
+            yield named(
+                partial(nl.GaussianNLL, True), lambda rng, shape: [rng.normal(size=shape), rng.random(shape) + 0.1, rng.normal(size=shape)]
+            )
+            yield named(
+                partial(nl.MarginRanking, 0.5), lambda rng, shape: [rng.normal(size=shape), rng.normal(size=shape), _signs(rng, *shape)]
+            )
+        for shape in [(3,), *pairs]:
+
+            def of_rows(make, draw, shape=shape, reduction=reduction):
+                return Drawn(lambda: make(reduction=reduction), lambda rng: draw(rng, shape), str(shape))
+
+            yield of_rows(nl.KLDivergence, lambda rng, shape: [rng.normal(size=shape), rng.random(shape)])
+            yield of_rows(
+                partial(nl.CosineEmbedding, 0.2),
+                lambda rng, shape: [rng.normal(size=shape), rng.normal(size=shape), np.asarray(_signs(rng, *shape[:-1]))],
+            )
+            yield of_rows(nl.TripletMargin, lambda rng, shape: [rng.normal(size=shape) for _ in range(3)])
+        yield Drawn(
+            lambda reduction=reduction: nl.MeanSquaredError(reduction),
+            lambda rng: [rng.normal(size=(2, 3, 2)), rng.random((2, 3, 2)), rng.random(2)],
+        )
+        yield Drawn(
+            lambda reduction=reduction: nl.SigmoidCrossEntropy(reduction, 3.0),
+            lambda rng: [rng.normal(size=(4, 3)), rng.random((4, 3)), rng.random((4, 3))],
+        )
+        yield Drawn(
+            lambda reduction=reduction: nl.TripletMargin(reduction=reduction),
+            lambda rng: [*(rng.normal(size=(4, 3)) for _ in range(3)), rng.random(4)],
+        )
+
+
+DRAWN_LOSSES = list(_drawn_losses())

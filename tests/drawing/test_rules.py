@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rule_images
 from gallery import Scale
-from rule_rows import LOSSES, MORE, is_no_formula
+from rule_rows import DRAWN_LOSSES, LOSSES, MORE, is_no_formula
 from table import ROWS
 
 import netlib as nl
@@ -248,7 +248,7 @@ def test_the_rules_of_what_a_layer_is_opened_into_give_what_flowed(row):
     assert check(layer, row.inputs, dout_for(row.make(np.float64), row.inputs), open_layers=True) >= 1
 
 
-@pytest.mark.parametrize("case", LOSSES, ids=str)
+@pytest.mark.parametrize("case", LOSSES + DRAWN_LOSSES, ids=str)
 def test_the_rule_of_a_loss_read_as_mathematics_gives_what_flowed(case):
     loss, inputs = case.make(), case.inputs(5)
     assert check(loss, inputs, dout_for(loss, inputs)) == 1
@@ -258,7 +258,7 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
     public = {each for each in (getattr(nl, name) for name in nl.__all__) if isinstance(each, type) and issubclass(each, nl.Layer)}
     public = {each for each in public if not issubclass(each, Container)} - {nl.Layer, nl.Loss}
     made = {type(each) for row in ROWS + MORE for _, each in row.make(np.float64).walk()}
-    made |= {type(case.make()) for case in LOSSES}
+    made |= {type(case.make()) for case in LOSSES + DRAWN_LOSSES}
     assert public | {ResidualAdd} <= made
     assert {kind for kind in public | {ResidualAdd} if not kind.rule} == set()
 
@@ -267,7 +267,8 @@ def test_every_layer_and_loss_of_netlib_says_its_rule_and_has_a_row_here():
 
 
 def lines_of(layer, *shapes):
-    return rule_of(layer, shapes, layer.forward(*map(np.zeros, shapes)).shape).splitlines()
+    y = layer.forward(*map(np.zeros, shapes))
+    return rule_of(layer, shapes, (y[0] if layer.n_outputs > 1 else y).shape).splitlines()
 
 
 def test_the_rules_of_the_chapter_are_written_as_in_the_chapter():
@@ -296,6 +297,27 @@ def test_a_rule_says_no_more_than_the_shapes_need():
     terms = nl.SoftmaxCrossEntropy(reduction="none")
     assert terms.rule([(3,), ()], ()).endswith("dy = dL ⊙ (softmax(y) − onehot(t, 3))")
     assert terms.rule([(4, 3), (4,)], (4,)).endswith("dy = column(dL) ⊙ (softmax(y) − onehot(t, 3))")
+
+
+def test_a_layer_with_several_outputs_has_a_line_for_each():
+    assert lines_of(nl.Split([1]), (3, 2)) == [
+        "y1 = x, piece 0:1 along axis 0",
+        "y2 = x, piece 1:3 along axis 0",
+        "dx = dy1, dy2, side by side along axis 0",
+    ]
+    picture = Picture(Flow(nl.Split([1]), [np.ones((3, 2))]))
+    (node,) = [node for node in picture.nodes if node.kind == "operation"]
+    assert [line.result for line in node.forward] == [Reference(i, False) for i in node.outputs]
+    assert node.backward[0].parts[::2] == [Reference(i, True) for i in node.outputs]
+
+
+def test_the_reductions_say_which_elements_have_a_gradient():
+    assert lines_of(nl.Max(1), (2, 3)) == [
+        "y = max[axis=1](x)",
+        "dx = (dy, spread to 2×3 along axis 1) ⊙ w / sum[axis=1](w), where w = [x = max[axis=1](x)]",
+    ]
+    assert lines_of(nl.Norm(), (2, 3))[1] == "dx = (dy, spread to 2×3) ⊙ x / n ⊙ [n > 0], where n = sqrt(sum(x²))"
+    assert lines_of(nl.CumulativeSum(0), (2, 3)) == ["y = einsum[ab,na→nb](x, tri(2, 2))", "dx = einsum[nb,na→ab](dy, tri(2, 2))"]
 
 
 def test_an_embedding_is_a_product_with_one_hot_rows():

@@ -53,7 +53,7 @@ LAYERS = {
     "sigmoid": (("sigmoid",), lambda dtype: [nl.Sigmoid()]),
     "learned positions": (("positional_embedding",), lambda dtype: [nl.PositionalEmbedding(5, 37, rng=0, dtype=dtype)]),
     "sinusoidal encoding": (("sinusoidal_encoding",), lambda dtype: [nl.SinusoidalEncoding(37)]),
-    "affine and GELU": (("affine", "gelu"), lambda dtype: [nl.Affine(37, 21, rng=0, dtype=dtype), nl.GELU()]),
+    "affine and GELU": (("affine", "gelu"), lambda dtype: [with_parameters(nl.Affine(37, 21, dtype=dtype)), nl.GELU()]),
 }
 
 
@@ -141,7 +141,9 @@ def test_any_layout_is_read_and_nothing_is_written_into_the_input(name, ran):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda each: each.__name__)
 @pytest.mark.parametrize("name", ["GELU", "SiLU", "Mish", "hardswish", "sigmoid"])
 def test_an_activation_far_from_zero_is_its_page(name, dtype, ran):
-    x = np.array([[0.0, -0.0, 1e-30, -1e-30, 12.0, -12.0, 14.0, -14.0, 39.0, -39.0, 1e4, -1e4, 1e30, -1e30, np.nan, np.inf]], dtype)
+    x = np.array(
+        [[0.0, -0.0, 1e-30, -1e-30, 3.0, -3.0, 12.0, -12.0, 14.0, -14.0, 39.0, -39.0, 1e4, -1e4, 1e30, -1e30, np.nan, np.inf]], dtype
+    )
     (layer,) = LAYERS[name][1](dtype)
     model = nl.Sequential(copy.deepcopy(layer))
     with np.errstate(all="ignore"):  # compiled code never warns
@@ -177,6 +179,14 @@ def test_rows_are_used_for_what_they_take():
     assert fits([affine, nl.GELU()], X)
     affine.bias = None
     assert not fits([affine, nl.GELU()], X)
+
+
+def test_activations_take_arrays_of_two_axes_of_compiled_types_and_not_the_approximate_gelu(monkeypatch):
+    fits = TABLE["gelu",].fits
+    assert [fits([nl.GELU()], x) for x in (X, X[0], X[0, 0])] == [True, True, False]
+    assert not fits([nl.GELU("tanh")], X)
+    monkeypatch.setattr(elementwise, "in_use", lambda dtype: "numpy")
+    assert not fits([nl.GELU()], X)
 
 
 @pytest.mark.parametrize("padding", [None, 2])

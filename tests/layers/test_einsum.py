@@ -89,3 +89,10 @@ def test_a_rule_is_the_equation_and_says_x_and_y_only_of_arrays(equation, shapes
     layer = nl.Einsum(equation)
     y = layer.forward(*map(np.ones, shapes))
     assert layer.rule(shapes, y.shape).splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "n"), [("ij,jk->ik", [(4, 3), (3, 2)], 24), ("ij->i", [(4, 3)], 0), ("i...,i,i", [(4, 3), (4,), (1,)], 24)]
+)
+def test_the_multiply_adds_of_an_einsum_are_one_less_than_its_operands_for_each_term(equation, shapes, n):
+    assert nl.Einsum(equation).multiply_adds(*shapes) == n

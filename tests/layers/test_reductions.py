@@ -110,7 +110,7 @@ def test_300_000_equal_half_precision_numbers_share_a_gradient():
 
 @pytest.mark.parametrize("kind", [nl.Max, nl.Min])
 def test_the_largest_of_nothing_is_refused(kind):
-    with pytest.raises(nl.ShapeError, match="maximum over an empty axis is undefined"):
+    with pytest.raises(nl.ShapeError, match=r"shape \(2, 0\), expected elements along the axes to reduce"):
         kind(-1).forward(np.ones((2, 0)))
     assert kind(-1).forward(np.ones((0, 2))).shape == (0,)
 
@@ -178,7 +178,7 @@ def test_the_gradient_of_a_logarithm_of_a_sum_adds_up_however_large_the_numbers(
 
 
 def test_a_cumulative_sum_is_numpys_and_its_gradient_one_from_the_end():
-    for axis in (0, 1, -1):
+    for axis in (0, 1, -1, -3):
         layer = nl.CumulativeSum(axis)
         assert np.array_equal(layer.forward(X), np.cumulative_sum(X, axis=axis))
         assert np.allclose(layer.backward(X), X.sum(axis, keepdims=True) - np.cumsum(X, axis) + X, rtol=1e-13, atol=1e-14)

@@ -11,7 +11,8 @@ import netlib as nl
 from netlib.losses.loss import as_same_shape
 from netlib.testing import check_layer
 
-LN2, LN4 = math.log(2), math.log(4)
+LN2, LN3, LN4 = math.log(2), math.log(3), math.log(4)
+FOCAL = [-(1 + 6 * (LN4 - LN3)) / 64, (1 + 6 * (LN4 - LN3)) / 64]  # q² (2 p log(p) / q - 1) q, for p = 3/4
 CASES = {  # loss, y, t, the terms, and their derivatives with respect to y
     "MeanSquaredError": (nl.MeanSquaredError, [[1, 2], [3, 0]], [[0, 4], [3, 0.5]], [[1, 4], [0, 0.25]], [[2, -4], [0, -1]]),
     "MeanAbsoluteError": (nl.MeanAbsoluteError, [[1, 2], [3, 0]], [[0, 4], [3, 0.5]], [[1, 2], [0, 0.5]], [[1, -1], [0, -1]]),
@@ -25,6 +26,31 @@ CASES = {  # loss, y, t, the terms, and their derivatives with respect to y
         [[LN2, LN4 - math.log(3)], [LN2, LN4]],
         [[-0.5, -0.25], [0, -0.75]],
     ),
+    "BinaryCrossEntropy": (
+        nl.BinaryCrossEntropy,
+        [[0.5, 0.25], [0.5, 0.75]],
+        [[1, 0], [0.5, 1]],
+        [[LN2, LN4 - LN3], [LN2, LN4 - LN3]],
+        [[-2, 4 / 3], [0, -4 / 3]],
+    ),
+    "PoissonNLL": (nl.PoissonNLL, [[0, LN3], [0, LN2]], [[1, 2], [4, 0]], [[1, 3 - 2 * LN3], [1, 2]], [[0, 1], [-3, 2]]),
+    "PoissonNLL of rates": (
+        partial(nl.PoissonNLL, False),
+        [[1, 3], [2, 2]],
+        [[1, 2], [0, 4]],
+        [[1, 3 - 2 * LN3], [2, 2 - 4 * LN2]],
+        [[0, 1 / 3], [1, -1]],
+    ),
+    "NegativeLogLikelihood": (nl.NegativeLogLikelihood, [[-LN2, -LN2], [-LN4, LN3 - LN4]], [0, 1], [LN2, LN4 - LN3], [[-1, 0], [0, -1]]),
+    "KLDivergence": (
+        nl.KLDivergence,
+        [[-LN2, -LN2], [-LN4, LN3 - LN4]],
+        [[0.0, 1.0], [0.5, 0.5]],
+        [LN2, LN2 - LN3 / 2],
+        [[0, -1], [-0.5, -0.5]],
+    ),
+    "MultiMargin": (nl.MultiMargin, [[0.5, 1, -2], [0, 3, 1]], [0, 1], [0.5, 0], [[-1 / 3, 1 / 3, 0], [0, 0, 0]]),
+    "Focal": (nl.Focal, [[0, 0], [LN3, 0]], [0, 0], [LN2 / 4, (LN4 - LN3) / 16], [[-0.125 - LN2 / 4, 0.125 + LN2 / 4], FOCAL]),
     "SoftmaxCrossEntropy of labels": (
         nl.SoftmaxCrossEntropy,
         [[0, 0], [math.log(3), 0]],
@@ -65,7 +91,8 @@ def targets(t):
 
 def test_every_public_loss_is_among_the_cases():
     public = {thing for name in nl.__all__ if isinstance(thing := getattr(nl, name), type) and issubclass(thing, nl.Loss)}
-    assert public - {nl.Loss} == {type(case[0]()) for case in CASES.values()}
+    several = {kind for kind in public if kind.n_differentiable_inputs > 1}  # in test_losses_of_several_outputs.py
+    assert public - several - {nl.Loss} == {type(case[0]()) for case in CASES.values()}
 
 
 @every_case

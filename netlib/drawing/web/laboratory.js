@@ -1,7 +1,7 @@
 /* A picture computed anew, forward and backward, by the rules that stand at its nodes. */
 
-/** What a token stands for, among these arrays. */
-const among = (values, gradients) => ({ wire, grad }) => (grad ? gradients : values)[wire];
+/** What a token stands for, among these arrays; the gradient of an output that nothing uses is 0. */
+const among = (values, gradients) => ({ wire, grad }) => (grad ? gradients[wire] ?? filled(values[wire].shape, () => 0) : values[wire]);
 
 /** The lines of a rule that say how an array comes about. */
 const telling = lines => lines.filter(line => line.result);

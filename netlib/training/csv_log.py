@@ -1,0 +1,68 @@
+"""Writing the history to a file during training."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import TYPE_CHECKING
+
+from ..data.path import Path, as_path
+from ..errors import InvalidValueError
+from .callbacks import Callback
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+
+class CSVLog(Callback):
+    """Write the history to a CSV file, a row after each epoch, so that it can be read meanwhile.
+
+    A training with ``resume`` continues the file; any other begins it anew.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Raises
+    ------
+    InvalidValueError
+        At the start of training, if there is no such folder.
+
+    Examples
+    --------
+    >>> import netlib as nl, os, tempfile
+    >>> x, t = nl.data.xor(64, rng=0)
+    >>> model = nl.Sequential(nl.Affine(2, 2, rng=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "log.csv")
+    ...     loss, optimizer = nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=0.1)
+    ...     trainer = nl.Trainer(model, loss, optimizer, callbacks=[CSVLog(path)])
+    ...     history = trainer.fit(x, t, epochs=2, progress=False)
+    ...     with open(path, encoding="utf-8") as file:
+    ...         [line.split(",")[0] for line in file]
+    ['epoch', '1', '2']
+    """
+
+    needed_to_resume = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = as_path(path, "CSVLog")
+        self._has_begun = False
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Raise now if the file could not be written later."""
+        self._has_begun = False
+        folder = os.path.dirname(self.path) or os.curdir
+        if not os.path.isdir(folder):
+            hint = f"Make it: os.makedirs({folder!r})."
+            raise InvalidValueError(f"there is no folder {folder!r}", where=self, hint=hint)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write the row of the epoch, and those before it if this is the first since the start."""
+        if not self._has_begun:
+            trainer.history.to_csv(self.path)
+            self._has_begun = True
+            return
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(trainer.history.row(-1).values())

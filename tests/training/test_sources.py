@@ -1,0 +1,195 @@
+"""Where samples come from: arrays on disk, and batches that the user makes."""
+
+from __future__ import annotations
+
+import threading
+
+import h5py
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib import InvalidTypeError, InvalidValueError
+from netlib.training import reading
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((50, 6)).astype(np.float32)
+T = RNG.integers(0, 3, 50)
+
+
+class Chunked:
+    """An array like those of zarr: it takes slices and distinct, ascending row numbers."""
+
+    def __init__(self, a):
+        self._a, self.shape, self.dtype, self.chunks = a, a.shape, a.dtype, (7, *a.shape[1:])
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) or (np.diff(rows) > 0).all()
+        return self._a[rows]
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("the whole array was read")
+
+
+def memmap(a, folder, name):
+    np.save(folder / f"{name}.npy", a)
+    return np.load(folder / f"{name}.npy", mmap_mode="r")
+
+
+def hdf5(a, folder, name):
+    return h5py.File(folder / f"{name}.h5", "w").create_dataset("a", data=a)
+
+
+def chunked(a, folder, name):
+    return Chunked(a)
+
+
+def trainer(callbacks=(), model=None, **options):
+    model = model or nl.Sequential(nl.Affine(6, 8, rng=0), nl.Tanh(), nl.Dropout(0.2, rng=5), nl.Affine(8, 3, rng=1))
+    return nl.Trainer(
+        model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=0.01), {"accuracy": nl.accuracy}, callbacks=callbacks, seed=0, **options
+    )
+
+
+def results(trained):
+    history = {name: column for name, column in trained.history.to_dict().items() if name != "seconds"}
+    return repr(history), [array.tobytes() for array in trained.model.state_dict().values()]
+
+
+@pytest.mark.parametrize("on_disk", [memmap, hdf5, chunked])
+@pytest.mark.parametrize("options", [{"validation": 0.3}, {"shuffle": False, "drop_last": True}])
+def test_training_from_disk_equals_training_from_memory_bit_for_bit(tmp_path, on_disk, options):
+    memory, disk = trainer(), trainer()
+    x, t = on_disk(X, tmp_path, "x"), on_disk(T, tmp_path, "t")
+    memory.fit(X, T, epochs=3, batch_size=7, progress=False, **options)
+    disk.fit(x, t, epochs=3, batch_size=7, progress=False, **options)
+    assert results(memory) == results(disk)
+    assert disk.evaluate(x, t, batch_size=9) == memory.evaluate(X, T, batch_size=9)
+    np.testing.assert_array_equal(disk.predict(x, batch_size=9), memory.predict(X, batch_size=9))
+    assert [each.name for each in threading.enumerate() if "reader" in each.name] == []
+
+
+def in_batches(x=X, t=T):
+    for i in range(0, 50, 7):
+        yield x[i : i + 7], t[i : i + 7]
+
+
+@pytest.mark.parametrize("batches", [in_batches, list(in_batches())])
+def test_batches_train_as_the_same_batches_of_arrays(batches):
+    arrays, given = trainer(accumulate=3), trainer(accumulate=3)
+    arrays.fit(X, T, epochs=3, batch_size=7, shuffle=False, progress=False, validation=(X, T))
+    given.fit(batches, epochs=3, progress=False, validation=batches)
+    assert results(given)[1] == results(arrays)[1]
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(given.history[name], arrays.history[name], rtol=1e-6)
+    assert given.evaluate(batches)["accuracy"] == pytest.approx(given.history["val_accuracy"][-1], rel=1e-12)
+
+
+def test_batches_may_differ_in_length_and_carry_weights():
+    model = nl.Sequential(nl.Affine(4, 2, rng=0))
+    rows = [RNG.standard_normal((5, n, 4)).astype(np.float32) for n in (3, 6, 3)]
+    trained = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=0.1), {"accuracy": nl.accuracy})
+    history = trained.fit([(x, (x[..., 0] > 0).astype(int)) for x in rows], epochs=40, progress=False)
+    assert history["accuracy"][-1] > 0.9
+
+
+class Cut(nl.Callback):
+    """Raise after so many batches."""
+
+    needed_to_resume = False
+
+    def __init__(self, batches):
+        self.left = batches
+
+    def on_batch_end(self, trainer):
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("cut")
+
+
+def on_memmap(folder):
+    return {"x": memmap(X, folder, "x"), "t": memmap(T, folder, "t"), "batch_size": 7, "transform": nl.data.noise(0.1)}
+
+
+def on_batches(folder):
+    return {"x": in_batches, "transform": nl.data.noise(0.1)}
+
+
+@pytest.mark.parametrize("source", [on_memmap, on_batches])
+@pytest.mark.parametrize("cut", [5, 12, 16])
+def test_a_resumed_training_equals_one_without_a_stop(tmp_path, source, cut):
+    whole, path = trainer(), tmp_path / "run.npz"
+    whole.fit(**source(tmp_path), epochs=4, progress=False)
+    with pytest.raises(RuntimeError, match="cut"):
+        trainer([nl.Checkpoint(path, every="3 batches"), Cut(cut)]).fit(**source(tmp_path), epochs=4, progress=False)
+    resumed = trainer([nl.Checkpoint(path)])
+    resumed.fit(**source(tmp_path), epochs=4, progress=False, resume=path)
+    assert results(resumed) == results(whole)
+
+
+def test_other_batches_than_those_of_the_checkpoint_are_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    with pytest.raises(RuntimeError, match="cut"):
+        trainer([nl.Checkpoint(path, every="3 batches"), Cut(5)]).fit(in_batches, epochs=2, progress=False)
+    for others in (list(in_batches(X[::-1], T)), list(in_batches())[:2]):
+        with pytest.raises(InvalidValueError, match=r"batch 3 is not the one.*the same every time"):
+            trainer([nl.Checkpoint(path)]).fit(others, epochs=2, progress=False, resume=path)
+
+
+class Broken(Chunked):
+    def __getitem__(self, rows):
+        if not isinstance(rows, slice) and 49 in rows:
+            raise OSError("the disk is gone")
+        return super().__getitem__(rows)
+
+
+def test_what_reading_raises_comes_out_of_fit_with_its_traceback_and_the_thread_ends():
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        trainer().fit(Broken(X), T, epochs=1, batch_size=7, progress=False)
+    assert "__getitem__" in [each.name for each in caught.traceback]
+    assert [each.name for each in threading.enumerate() if "reader" in each.name] == []
+
+
+class Emptied:
+    def __init__(self):
+        self.left = list(in_batches())
+
+    def __iter__(self):
+        while self.left:
+            yield self.left.pop()
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "error", "message"),
+    [
+        (in_batches(), {}, InvalidTypeError, r"generator, which can be gone through only once.*without calling it"),
+        (Emptied(), {"epochs": 2}, InvalidValueError, "gone through only once.*a function that makes new batches"),
+        (X, {}, InvalidTypeError, r"without t.*fit\(x, t\)"),
+        (3, {}, InvalidTypeError, "got int without t"),
+        ([], {}, InvalidValueError, "no batches"),
+        ([(X, T), X], {}, InvalidTypeError, r"batch 2 is a ndarray, expected \(x, t\)"),
+        (in_batches, {"validation": 0.2}, InvalidValueError, "a share of batches cannot be held out"),
+        (in_batches, {"sample_weight": T}, InvalidValueError, r"sample_weight together with batches.*\(x, t, weight\)"),
+        (in_batches, {"drop_last": True}, InvalidValueError, "drop_last together with batches"),
+    ],
+)
+def test_what_cannot_be_gone_through_is_refused_with_a_hint(x, options, error, message):
+    with pytest.raises(error, match=message):
+        trainer().fit(x, progress=False, **options)
+
+
+def test_pages_of_a_memory_mapped_file_do_not_add_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAPPED_BYTES", 2**20)
+    x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(4096, 1024))
+    x[:, 0] = np.arange(4096)
+    model, mapped = nl.Sequential(nl.Affine(1024, 1, rng=0)), []
+
+    class Watch(nl.Callback):
+        def on_batch_end(self, trainer):
+            with open("/proc/self/statm") as file:
+                mapped.append(int(file.read().split()[2]) * 4096)
+
+    x.flush()
+    x = np.memmap(tmp_path / "x", np.float32, "r", shape=(4096, 1024))
+    nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=1e-9), callbacks=[Watch()]).fit(x, x[:, :1], batch_size=64, progress=False)
+    assert max(mapped) - mapped[0] < 6 * 2**20

@@ -55,6 +55,10 @@ class CTC(Loss):
     """
 
     n_nondifferentiable_inputs = 3
+    rule = (
+        "L = −log p, where p adds up the paths that make t, of one class in each step\n"
+        "dy = softmax(y) − the share of these paths at each class"
+    )
 
     def __init__(self, blank: int = 0, reduction: str = "mean") -> None:
         super().__init__(reduction)

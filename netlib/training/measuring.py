@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..containers import Graph
 from ..errors import ShapeError
 from ..layer import Layer
 from ..losses.loss import Loss
@@ -133,14 +134,14 @@ def is_mean(loss: Layer) -> bool:
 
 
 def parts_of(loss: Layer) -> dict[str, Loss]:
-    """Return the losses inside a graph of losses by path.
+    """Return the losses inside a graph of losses by path, and none of any other loss.
 
     >>> from netlib import Graph, Input, MeanSquaredError
     >>> y, t = Input("y"), Input("t")
     >>> parts_of(Graph(inputs=[y, t], outputs=[MeanSquaredError()(y, t, name="error")]))
     {'error': MeanSquaredError()}
     """
-    return {path: each for path, each in loss.walk() if path and isinstance(each, Loss)}
+    return {path: each for path, each in loss.walk() if isinstance(each, Loss)} if isinstance(loss, Graph) else {}
 
 
 def _can_join(pairs: list[tuple[Any, Any]]) -> bool:

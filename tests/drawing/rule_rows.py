@@ -6,7 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from table import Row, fixed
+from table import Row, fixed, numbers
 
 import netlib as nl
 from netlib.containers.residual import ResidualAdd
@@ -18,6 +18,11 @@ def evaluated(norm):
     """Return a batch norm in evaluation mode, after a batch."""
     norm.forward(np.random.default_rng(2).normal(1.0, 2.0, (9, norm.channels)))
     return norm.eval()
+
+
+def constant(number):
+    """Return how to draw nothing but this number."""
+    return lambda rng, shape: np.full(shape, number)
 
 
 MORE = [
@@ -52,6 +57,7 @@ MORE = [
     fixed(lambda: HeadAttention(2, causal=True), (2, 3, 4), (2, 4, 4), (2, 4, 6)),
     fixed(lambda: HeadAttention(1), (2, 3, 2), (3, 2), (1, 3, 2)),
     fixed(lambda: HeadAttention(2, dropout=0.3, rng=0), (3, 4), (2, 4), (2, 2)),
+    fixed(nl.CTC, (1, 4, 3), (1, 2), (1,), (1,), draws=(numbers, constant(1), constant(4), constant(2))),
 ]
 
 
@@ -133,12 +139,12 @@ def _drawn_losses():
             lambda reduction=reduction, **options: nl.SoftmaxCrossEntropy(0.1, reduction, **options),
         ]
         for make in labelled:
-            yield Drawn(make, lambda rng: _labelled(rng, 3), "(3,)")
-            yield Drawn(make, lambda rng: _labelled(rng, 4, 3), "(4, 3)")
-            yield Drawn(make, lambda rng: [*_labelled(rng, 4, 3), rng.random(4)], "weighted")
             yield Drawn(lambda make=make: make(class_weight=weights, ignore_index=0), lambda rng: [*_labelled(rng, 2, 3, 3), rng.random(2)])
-            yield Drawn(lambda make=make: make(class_weight=weights), lambda rng: _labelled(rng, 4, 3))
-        for shape in [(), *pairs]:
+            if reduction == "mean":
+                yield Drawn(make, lambda rng: _labelled(rng, 3), "(3,)")
+                yield Drawn(make, lambda rng: [*_labelled(rng, 4, 3), rng.random(4)], "weighted")
+                yield Drawn(lambda make=make: make(class_weight=weights), lambda rng: _labelled(rng, 4, 3))
+        for shape in [(), *pairs] if reduction == "mean" else pairs[:1]:
 
             def named(make, draw, shape=shape, reduction=reduction):
                 return Drawn(lambda: make(reduction=reduction), lambda rng: draw(rng, shape), str(shape))
@@ -153,7 +159,7 @@ def _drawn_losses():
             yield named(
                 partial(nl.MarginRanking, 0.5), lambda rng, shape: [rng.normal(size=shape), rng.normal(size=shape), _signs(rng, *shape)]
             )
-        for shape in [(3,), *pairs]:
+        for shape in [(3,), *pairs] if reduction == "mean" else pairs[:1]:
 
             def of_rows(make, draw, shape=shape, reduction=reduction):
                 return Drawn(lambda: make(reduction=reduction), lambda rng: draw(rng, shape), str(shape))

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 import netlib as nl
 from netlib.random_state import held_generators
@@ -643,3 +644,9 @@ ROWS = [
     *_positions(),
     *_containers(),
 ]
+
+_last_of_each_kind = {type(row.make(np.float64)): row for row in ROWS}.values()  # with the most axes, or options
+one_row_of_each_kind_and_all_at_last = pytest.mark.parametrize(
+    "row", [row if row in _last_of_each_kind else pytest.param(row, marks=pytest.mark.exhaustive) for row in ROWS], ids=str
+)
+"""A test of every row, of which the ordinary run takes one for each layer."""

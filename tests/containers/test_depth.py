@@ -105,6 +105,7 @@ def test_the_same_object_at_the_bottom_is_found():
         nl.Sequential(nested(nl.Sequential, layer, DEEP), layer)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", MODELS)
 def test_copies_of_deep_models_meet_no_recursion_limit(case):
     make, path = MODELS[case]

@@ -92,6 +92,7 @@ def test_backward_gives_none_in_the_place_of_ids_masks_and_lengths(make, draw):
     assert model.backward(np.ones_like(y), input_gradient=False) is None if isinstance(model, nl.Sequential | nl.Graph) else True
 
 
+@pytest.mark.exhaustive
 @every_model
 def test_it_keeps_the_rules_of_a_layer(make, draw):
     check_layer(make(), *draw())

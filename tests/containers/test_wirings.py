@@ -222,6 +222,7 @@ def around(before, inner, after):
     return reference
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
 @pytest.mark.parametrize("name", PARTS)
 def test_with_a_way_around_a_part_too(name, wiring):

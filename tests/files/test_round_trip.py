@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from table import ROWS
+from table import one_row_of_each_kind_and_all_at_last
 
 import netlib as nl
 
@@ -113,7 +113,7 @@ def assert_same_run(model, twin, *inputs):
 
 
 @suffixes
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@one_row_of_each_kind_and_all_at_last
 def test_every_layer_is_the_same_after_a_round_trip(row, suffix, tmp_path):
     for dtype in DTYPES if row.make(np.float64).parameters() else DTYPES[-1:]:
         model = row.make(np.dtype(dtype))

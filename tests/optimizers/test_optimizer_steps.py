@@ -473,7 +473,11 @@ def test_an_interrupted_step_leaves_no_half_used_gradient_behind():
 
 @pytest.mark.parametrize(
     ("kind", "settings", "dtype"),
-    [*(pytest.param(*each.values, np.float16, id=each.id) for each in EVERY), pytest.param(Adam, {}, np.float32, id="32 bits")],
+    [
+        *(pytest.param(*each.values, np.float16, id=each.id, marks=pytest.mark.exhaustive) for each in EVERY),
+        pytest.param(Adam, {}, np.float16, id="16 bits"),
+        pytest.param(Adam, {}, np.float32, id="32 bits"),
+    ],
 )
 def test_the_state_of_a_weight_without_gradients_decays_to_zero_and_not_to_subnormals(kind, settings, dtype):
     weight = Parameter(np.ones(3, dtype))

@@ -94,33 +94,27 @@ class CTC(Loss):
         path = np.full((n, 2 * labels.shape[1] + 1), self.blank)
         path[:, 1::2] = labels
         is_frame = np.arange(n_frames) < frames[:, np.newaxis]
-        log_y = np.where(is_frame[:, :, np.newaxis], log_softmax.of(y.dtype)(y), 0)
-        log_q = np.take_along_axis(log_y, path[:, np.newaxis, :], axis=2).astype(np.float64)
-        skips = np.zeros(path.shape, bool)
-        skips[:, 2:] = (path[:, 2:] != self.blank) & (path[:, 2:] != path[:, :-2])
-        ends = np.arange(path.shape[1]) - 2 * lengths[:, np.newaxis]
-        end = np.where((ends == 0) | (ends == -1), 0.0, -np.inf)
+        log_y = np.where(is_frame[:, :, np.newaxis], log_softmax.of(y.dtype)(y), -np.inf)
+        log_q = np.take_along_axis(log_y, path[:, np.newaxis, :], axis=-1).astype(np.float64)
+        skips = (path[:, 2:] != self.blank) & (path[:, 2:] != path[:, :-2])
+        to_end = 2 * lengths[:, np.newaxis] - np.arange(path.shape[1])
+        end = np.where((to_end == 0) | (to_end == 1), 0.0, -np.inf)
 
-        alpha, beta = np.full((2, n, n_frames, path.shape[1]), -np.inf)
-        before = np.full(path.shape, -np.inf)
-        before[:, 0] = 0  # as if there were a blank before the first frame
+        alpha = np.full((n, n_frames + 1, path.shape[1]), -np.inf)
+        alpha[:, 0, 0] = 0  # as if there were a blank before the first frame
         for i in range(n_frames):
-            steps = np.ones_like(skips) if i else np.arange(path.shape[1]) < 2
-            before = alpha[:, i] = np.where(steps, _arrivals(before, skips), -np.inf) + log_q[:, i]
+            alpha[:, i + 1] = _arrivals(alpha[:, i], skips) + log_q[:, i]
+        log_p = np.logaddexp.reduce(alpha[np.arange(n), frames] + end, axis=-1)
+        beta, after = np.empty_like(log_q), end
         for i in reversed(range(n_frames)):
-            after = _departures(beta[:, i + 1] + log_q[:, i + 1], skips) if i + 1 < n_frames else end
-            is_last, is_after = np.equal(frames - 1, i), np.less_equal(frames, i)
-            beta[:, i] = np.where(is_last[:, np.newaxis], end, after)
-            beta[is_after, i] = -np.inf
-        paths = alpha + beta
-        log_p = np.where(frames > 0, np.logaddexp.reduce(paths[:, 0], axis=1), 0) if n_frames else np.zeros(n)
-        share = _shares(paths)
+            beta[:, i] = np.where(frames[:, np.newaxis] == i + 1, end, after)
+            after = _departures(beta[:, i] + log_q[:, i], skips)
+        share = _shares(alpha[:, 1:] + beta)
         at_class = np.zeros_like(y)
         samples, times = np.ogrid[:n, :n_frames]
         np.add.at(at_class, (samples[:, :, np.newaxis], times[:, :, np.newaxis], path[:, np.newaxis, :]), share)
-        softmax = np.exp(log_y) * is_frame[:, :, np.newaxis]
         factor = 1 / np.maximum(lengths, 1) if self.reduction == "mean" else np.ones(n)
-        return (-log_p * factor).astype(y.dtype), softmax, at_class, factor.astype(y.dtype)
+        return (-log_p * factor).astype(y.dtype), np.exp(log_y), at_class, factor.astype(y.dtype)
 
     def derivative(self, softmax: Array, at_class: Array, factor: Array) -> Array:
         """Return the softmax minus the share of paths that are at each class."""
@@ -149,7 +143,7 @@ class CTC(Loss):
         if given.size and (given.min() < 0 or given.max() >= y.shape[2] or (given == self.blank).any()):
             message = f"got labels from {given.min()} to {given.max()}, expected 0 to {y.shape[2] - 1} without the blank, {self.blank}"
             raise InvalidValueError(message, where=self)
-        repeats = (is_label[:, 1:] & (t[:, 1:] == t[:, :-1])).sum(axis=1)
+        repeats = (is_label[:, 1:] & (t[:, 1:] == t[:, :-1])).sum(axis=-1)
         missing = lengths + repeats - frames
         if (missing > 0).any():
             i = int(missing.argmax())
@@ -163,9 +157,8 @@ class CTC(Loss):
 
 def _shares(paths: Array) -> Array:
     """Return the share of the paths of each frame that is at each s, 0 in frames without any."""
-    largest = paths.max(axis=2, keepdims=True)
-    share: Array = np.exp(paths - np.where(np.isfinite(largest), largest, 0))
-    share /= np.maximum(share.sum(axis=2, keepdims=True), 1)
+    share: Array = np.exp(paths - paths.max(axis=-1, keepdims=True, initial=np.finfo(paths.dtype).min))
+    share /= np.maximum(share.sum(axis=-1, keepdims=True), 1)
     return share
 
 
@@ -173,7 +166,7 @@ def _arrivals(a: Array, skips: Array) -> Array:
     """Return log Σ of those at s, s - 1 and, where allowed, s - 2, for each s."""
     result = a.copy()
     result[:, 1:] = np.logaddexp(result[:, 1:], a[:, :-1])
-    result[:, 2:] = np.logaddexp(result[:, 2:], np.where(skips[:, 2:], a[:, :-2], -np.inf))
+    result[:, 2:] = np.logaddexp(result[:, 2:], np.where(skips, a[:, :-2], -np.inf))
     return result
 
 
@@ -181,5 +174,5 @@ def _departures(a: Array, skips: Array) -> Array:
     """Return log Σ of those at s, s + 1 and, where allowed, s + 2, for each s."""
     result = a.copy()
     result[:, :-1] = np.logaddexp(result[:, :-1], a[:, 1:])
-    result[:, :-2] = np.logaddexp(result[:, :-2], np.where(skips[:, 2:], a[:, 2:], -np.inf))
+    result[:, :-2] = np.logaddexp(result[:, :-2], np.where(skips, a[:, 2:], -np.inf))
     return result

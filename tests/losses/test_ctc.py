@@ -59,6 +59,9 @@ def test_the_mean_divides_each_loss_by_its_labels_and_weights_count_samples():
     assert mean.forward(*arguments) == pytest.approx((terms[0] / 2 + terms[1]) / 2)
     assert mean.forward(*arguments, [3, 1]) == pytest.approx((3 * terms[0] / 2 + terms[1]) / 4)
     assert mean.total_weight == 4
+    dy, single = mean.backward(), nl.CTC(reduction="none")
+    single.forward(*arguments)
+    np.testing.assert_allclose(dy, single.backward() * np.array([3 / 8, 1 / 4])[:, np.newaxis, np.newaxis], rtol=1e-13)
     y[1] = np.nan
     assert mean.forward(*arguments, [3, 0]) == pytest.approx(terms[0] / 2)
     assert not mean.backward()[1].any()
@@ -118,7 +121,11 @@ Y = np.zeros((2, 4, 3))
     ("arguments", "error", "says"),
     [
         ((Y, [[1, 1, 2], [1, 1, 1]], [4, 4], [3, 3]), nl.InvalidValueError, "sample 1: its 3 labels and 2 repeats need 5 frames, got 4"),
+        ((Y, [[1, 2, 2], [2, 1, 1]], [4, 3], [3, 3]), nl.InvalidValueError, "sample 1: its 3 labels and 1 repeats need 4 frames, got 3"),
+        ((Y[:, :, :0], [[1], [1]], [4, 4], [1, 1]), nl.ShapeError, "with more than 0 classes"),
         ((Y, [[1], [0]], [4, 4], [1, 1]), nl.InvalidValueError, "without the blank, 0"),
+        ((Y, [[1], [-1]], [4, 4], [1, 1]), nl.InvalidValueError, "got labels from -1 to 1"),
+        ((Y, [[1], [2]], [-1, 4], [1, 1]), nl.InvalidValueError, "input_lengths from -1 to 4"),
         ((Y, [[1], [3]], [4, 4], [1, 1]), nl.InvalidValueError, "from 1 to 3, expected 0 to 2"),
         ((Y, [[1], [2]], [4, 5], [1, 1]), nl.InvalidValueError, "input_lengths from 4 to 5, expected 0 to 4"),
         ((Y, [[1], [2]], [4, 4], [1, 2]), nl.InvalidValueError, "target_lengths from 1 to 2, expected 0 to 1"),

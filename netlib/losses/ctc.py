@@ -25,7 +25,8 @@ class CTC(Loss):
 
     p = Σ_s α β in any frame, and ∂L/∂y(τ, k) = softmax(y)(τ, k) - Σ_{s: l_s = k} α β / p (Eq. 16).
 
-    Everything is computed in logarithms. Frames after the end of a sequence have no gradient.
+    Everything is computed in logarithms, and sums over frames in float64. Frames after the end of a
+    sequence have no gradient.
 
     Parameters
     ----------
@@ -82,6 +83,7 @@ class CTC(Loss):
         """
         return self.reduce(weight, y, t, input_lengths, target_lengths)
 
+    @np.errstate(invalid="ignore")  # logaddexp complains of NaN, which a sample of weight 0 may hold
     def terms(self, y: Array, t: ArrayLike, input_lengths: ArrayLike, target_lengths: ArrayLike) -> tuple[Array, ...]:
         """Return the losses, the softmax, the share of paths at each class, and scales."""
         if y.ndim != 3 or not self.blank < y.shape[2]:
@@ -93,14 +95,14 @@ class CTC(Loss):
         path[:, 1::2] = labels
         is_frame = np.arange(n_frames) < frames[:, np.newaxis]
         log_y = np.where(is_frame[:, :, np.newaxis], log_softmax.of(y.dtype)(y), 0)
-        log_q = np.take_along_axis(log_y, path[:, np.newaxis, :], axis=2)
+        log_q = np.take_along_axis(log_y, path[:, np.newaxis, :], axis=2).astype(np.float64)
         skips = np.zeros(path.shape, bool)
         skips[:, 2:] = (path[:, 2:] != self.blank) & (path[:, 2:] != path[:, :-2])
         ends = np.arange(path.shape[1]) - 2 * lengths[:, np.newaxis]
-        end = np.where((ends == 0) | (ends == -1), 0.0, -np.inf).astype(y.dtype)
+        end = np.where((ends == 0) | (ends == -1), 0.0, -np.inf)
 
-        alpha, beta = np.full((2, n, n_frames, path.shape[1]), -np.inf, y.dtype)
-        before = np.full(path.shape, -np.inf, y.dtype)
+        alpha, beta = np.full((2, n, n_frames, path.shape[1]), -np.inf)
+        before = np.full(path.shape, -np.inf)
         before[:, 0] = 0  # as if there were a blank before the first frame
         for i in range(n_frames):
             steps = np.ones_like(skips) if i else np.arange(path.shape[1]) < 2
@@ -111,14 +113,14 @@ class CTC(Loss):
             beta[:, i] = np.where(is_last[:, np.newaxis], end, after)
             beta[is_after, i] = -np.inf
         paths = alpha + beta
-        log_p = np.where(frames > 0, np.logaddexp.reduce(paths[:, 0], axis=1), 0) if n_frames else np.zeros(n, y.dtype)
+        log_p = np.where(frames > 0, np.logaddexp.reduce(paths[:, 0], axis=1), 0) if n_frames else np.zeros(n)
         share = _shares(paths)
         at_class = np.zeros_like(y)
         samples, times = np.ogrid[:n, :n_frames]
         np.add.at(at_class, (samples[:, :, np.newaxis], times[:, :, np.newaxis], path[:, np.newaxis, :]), share)
         softmax = np.exp(log_y) * is_frame[:, :, np.newaxis]
-        factor = (1 / np.maximum(lengths, 1)).astype(y.dtype) if self.reduction == "mean" else np.ones(n, y.dtype)
-        return -log_p.astype(y.dtype) * factor, softmax, at_class, factor
+        factor = 1 / np.maximum(lengths, 1) if self.reduction == "mean" else np.ones(n)
+        return (-log_p * factor).astype(y.dtype), softmax, at_class, factor.astype(y.dtype)
 
     def derivative(self, softmax: Array, at_class: Array, factor: Array) -> Array:
         """Return the softmax minus the share of paths that are at each class."""

@@ -59,6 +59,21 @@ def test_the_mean_divides_each_loss_by_its_labels_and_weights_count_samples():
     assert mean.forward(*arguments) == pytest.approx((terms[0] / 2 + terms[1]) / 2)
     assert mean.forward(*arguments, [3, 1]) == pytest.approx((3 * terms[0] / 2 + terms[1]) / 4)
     assert mean.total_weight == 4
+    y[1] = np.nan
+    assert mean.forward(*arguments, [3, 0]) == pytest.approx(terms[0] / 2)
+    assert not mean.backward()[1].any()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float16, 2e-3)])
+def test_long_sequences_lose_no_digits_in_small_types(dtype, tolerance):
+    rng = np.random.default_rng(3)
+    y, t = rng.normal(scale=5, size=(1, 400, 10)).astype(dtype), rng.integers(1, 10, (1, 100))
+    loss = nl.CTC(reduction="sum")
+    expected = loss.forward(y.astype(np.float64), t, [400], [100]), loss.backward()
+    assert loss.forward(y, t, [400], [100]) == pytest.approx(expected[0], rel=tolerance)
+    dy = loss.backward()
+    assert dy.dtype == dtype
+    np.testing.assert_allclose(dy, expected[1], atol=tolerance)
 
 
 @pytest.mark.parametrize("scale", [1e4, 1e30])

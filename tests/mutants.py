@@ -133,6 +133,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/split.py  if ⟦n % self.sections → -(n % self.sections)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
+        "netlib/containers/plan.py  return ⟦ → -⟧np.zeros(*self._output_specs[s…",
         "netlib/layers/recurrent_layer.py  starts = [⟦ → -⟧np.zeros((n, self._n_passes, s…",
         "netlib/layers/recurrent_layer.py  …hape)) for each in dends] or [⟦ → -⟧np.zeros(shape, self.dtype) fo…",
         "netlib/layers/recurrent_layer.py  return (⟦ → -⟧np.zeros((n, len(order.rows), …",
@@ -180,6 +181,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/convolution.py  y += self.bias.value.reshape(-⟦1 → 2⟧, *(1,) * self.axes)",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
+        "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
+        "netlib/containers/plan.py  if source >= ⟦0 → 1⟧:",
         "netlib/layers/recurrent_layer.py  ….dtype = self._parameters('')[⟦0 → 1⟧].dtype",
         "netlib/layers/recurrent_layer.py  …roll_backward, input_gradient=⟦False → True⟧)",
         "netlib/layers/recurrent_layer.py  …nds], input_gradient or layer ⟦> → >=⟧ 0)",
@@ -203,6 +207,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/einsum.py  …insum(equation, *xs, optimize=⟦True → False⟧))",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/containers/plan.py  self.uses_all_cores = ⟦False → True⟧",
+        "netlib/containers/plan.py  …0] if len(sources) == 1 else -⟦1 → 2⟧",
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",
         "netlib/layers/matmul.py  …olumn(b)', 'column(dy)', (*b, ⟦1 → 2⟧), (*output, 1))",
         "netlib/layers/matmul.py  …lumn(dy)', (*b, 1), (*output, ⟦1 → 2⟧))",
@@ -223,6 +229,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
+        "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
         "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",
         "netlib/layers/recurrent_layer.py  …for each in zip(*ends, strict=⟦True → False⟧)]",
         "netlib/layers/recurrent_layer.py  …n zip(dstarts, dstart, strict=⟦True → False⟧):",

@@ -460,3 +460,41 @@ def test_paths_that_meet_add_up_after_a_layer_returned_another_shape_than_planne
         np.testing.assert_allclose(model.forward(x), s + t, rtol=1e-12)
         expected[:rows] = dout[:rows] * (s * (1 - s) + 1 - t**2) * (1 - h**2)
         np.testing.assert_allclose(model.backward(dout[:rows]), expected, rtol=1e-12)
+
+
+def test_a_graph_of_two_inputs_is_no_chain_even_if_it_is_one_fused_operation():
+    a, b = nl.Input("a"), nl.Input("b")
+    model = nl.Graph(inputs=[a, b], outputs=[nl.Add()(a, b)])
+    x, z = np.random.default_rng(0).normal(size=(2, 4, 3))
+    for _ in range(3):
+        assert (model.forward(x, z) == x + z).all()
+        assert [d.tolist() for d in model.backward(z)] == [z.tolist()] * 2
+
+
+class TurnsRound(nl.Layer):
+    """y = x, with a gradient of another shape."""
+
+    def forward(self, x):
+        return x.copy()
+
+    def backward(self, dout):
+        return dout.T
+
+
+def test_a_gradient_of_another_shape_is_reported_with_the_layers_that_returned_it_at_every_step():
+    model = nl.Sequential(affine(3, 4, 0), nl.Tanh(), TurnsRound(), nl.Tanh())
+    for _ in range(3):
+        y = model.forward(np.ones((2, 3)))
+        with pytest.raises(nl.ShapeError) as raised:
+            model.backward(np.ones_like(y))
+        assert str(raised.value).startswith("Sequential[1] Tanh(): dout has shape (4, 2)")
+        assert raised.value.hint == "The backward of Sequential[2] TurnsRound() returned it."
+
+
+def test_a_dout_of_another_shape_from_outside_has_no_layer_that_returned_it():
+    model = nl.Sequential(affine(3, 4, 0), nl.Tanh())
+    for _ in range(3):
+        model.forward(np.ones((2, 3)))
+        with pytest.raises(nl.ShapeError) as raised:
+            model.backward(np.ones((4, 2)))
+        assert raised.value.hint == ""

@@ -98,3 +98,13 @@ def test_a_name_of_another_column_is_refused(name):
     model = heads()
     with pytest.raises(nl.InvalidValueError, match=f"named '{name}', which is another column"):
         nl.Trainer(model, weighted_losses(odd_name=name), nl.Adam(model), metrics={"odd_share": lambda y, t: 0.0})
+
+
+def test_a_graph_of_losses_is_saved_and_drawn_with_the_names_of_its_parts(tmp_path):
+    arguments = *heads().forward(X[:8]), *(each[:8] for each in T)
+    loss = weighted_losses(odd_name="parity")
+    nl.save(loss, tmp_path / "loss.npz")
+    assert nl.load(tmp_path / "loss.npz").forward(*arguments) == loss.forward(*arguments)
+    dot = nl.draw(loss, *arguments).dot
+    assert "digit_loss" in dot
+    assert "parity" in dot

@@ -27,15 +27,15 @@ class Maximum(Layer):
 
     kernel_name = "maximum"
     is_positionwise = True
+    _hint = "For the largest number of one array, use Max."
 
     def forward(self, *inputs: ArrayLike) -> Array:
         """Return the largest, of the inputs' broadcast shape and common floating type."""
         if len(inputs) < 2:
-            hint = "For the largest number of one array, use Max."
-            raise ShapeError(f"got {len(inputs)} inputs, expected at least 2", where=self, hint=hint)
+            raise ShapeError(f"got {len(inputs)} inputs, expected at least 2", where=self, hint=self._hint)
         xs = as_common_floats(inputs, self)
         require_broadcastable(xs, self)
-        y = reduce(np.maximum, xs)
+        y = reduce(self._extreme, xs)
         return self.remember(y, y, *xs)
 
     def backward(self, dout: ArrayLike) -> tuple[Array, ...]:
@@ -44,6 +44,10 @@ class Maximum(Layer):
         wins = [x == y for x in xs]
         share = dout / np.maximum(sum(win.astype(dout.dtype) for win in wins), 1)  # NaN equals nothing
         return tuple(unbroadcast(share * win, x.shape) for x, win in zip(xs, wins, strict=True))
+
+    def _extreme(self, a: Array, b: Array) -> Array:
+        """Return the larger of two."""
+        return np.maximum(a, b)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the largest, and each input's share of the gradient."""

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 
-from ..arrays import Array, ArrayLike, as_common_floats, unbroadcast
-from ..errors import ShapeError
-from ..layer import Layer
-from .broadcasting import require_broadcastable
-from .rules import Shape, Shapes, numbered_names, sum_to_shape
+from ..arrays import Array
+from .maximum import Maximum
+from .rules import Shape, Shapes
 
 
-class Minimum(Layer):
+class Minimum(Maximum):
     """``y = min(x1, x2, …)`` element by element, with NumPy's broadcasting.
 
     ∂y/∂xi is 1 where xi is the smallest and 0 elsewhere. Where n inputs are equally small, each
@@ -27,29 +23,12 @@ class Minimum(Layer):
 
     kernel_name = "minimum"
     is_positionwise = True
+    _hint = "For the smallest number of one array, use Min."
 
-    def forward(self, *inputs: ArrayLike) -> Array:
-        """Return the smallest, of the inputs' broadcast shape and common floating type."""
-        if len(inputs) < 2:
-            hint = "For the smallest number of one array, use Min."
-            raise ShapeError(f"got {len(inputs)} inputs, expected at least 2", where=self, hint=hint)
-        xs = as_common_floats(inputs, self)
-        require_broadcastable(xs, self)
-        y = reduce(np.minimum, xs)
-        return self.remember(y, y, *xs)
-
-    def backward(self, dout: ArrayLike) -> tuple[Array, ...]:
-        """Return ∂L/∂x for each input."""
-        dout, y, *xs = self.recall(dout)
-        wins = [x == y for x in xs]
-        share = dout / np.maximum(sum(win.astype(dout.dtype) for win in wins), 1)  # NaN equals nothing
-        return tuple(unbroadcast(share * win, x.shape) for x, win in zip(xs, wins, strict=True))
+    def _extreme(self, a: Array, b: Array) -> Array:
+        """Return the smaller of two."""
+        return np.minimum(a, b)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the smallest, and each input's share of the gradient."""
-        names = numbered_names(len(inputs))
-        m = f"min({', '.join(names)})"
-        total = " + ".join(f"[{name} = m]" for name in names)
-        lines = [f"d{name} = {sum_to_shape(f'dy ⊙ [{name} = m] / ({total})', shape, output)}, where m = {m}"
-                 for name, shape in zip(names, inputs, strict=True)]  # fmt: skip
-        return "\n".join([f"y = {m}", *lines])
+        """Return the rule of the largest, for the smallest."""
+        return super().rule(inputs, output).replace("max", "min")

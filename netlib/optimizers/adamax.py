@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, as_number
+from ..arrays import Array
+from .adam import Adam
 from .groups import Groups
-from .means import add, as_betas
-from .optimizer import Optimizer
+from .means import add
 from .parameters import Parameters
 from .schedules import Rate
 
 
-class Adamax(Optimizer):
+class Adamax(Adam):
     """Adam with the largest recent gradient as divisor (Kingma and Ba, 2015, section 7.1).
 
     ::
@@ -55,10 +55,7 @@ class Adamax(Optimizer):
         weight_decay: float = 0.0,
         groups: Groups | None = None,
     ) -> None:
-        name = type(self).__name__
-        self.betas = as_betas(betas, name)
-        self.eps = as_number(eps, "eps", name, least=0)
-        super().__init__(parameters, lr, weight_decay, groups)
+        super().__init__(parameters, lr, betas, eps, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, mean: Array, largest: Array) -> None:
         """Divide the running mean of the gradient by its largest recent magnitude."""

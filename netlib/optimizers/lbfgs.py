@@ -62,6 +62,8 @@ class LBFGS(Optimizer):
     array([1., 3.])
     """
 
+    needs_closure = True
+
     def __init__(
         self,
         parameters: Parameters,

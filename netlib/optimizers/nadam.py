@@ -7,14 +7,14 @@ from math import sqrt
 import numpy as np
 
 from ..arrays import Array, as_number
+from .adam import Adam
 from .groups import Groups
-from .means import add, add_square, as_betas
-from .optimizer import Optimizer
+from .means import add, add_square
 from .parameters import Parameters
 from .schedules import Rate
 
 
-class NAdam(Optimizer):
+class NAdam(Adam):
     """Adam with Nesterov's momentum (Dozat, 2016).
 
     ::
@@ -61,12 +61,9 @@ class NAdam(Optimizer):
         momentum_decay: float = 4e-3,
         groups: Groups | None = None,
     ) -> None:
-        name = type(self).__name__
-        self.betas = as_betas(betas, name)
-        self.eps = as_number(eps, "eps", name, least=0)
-        self.momentum_decay = as_number(momentum_decay, "momentum_decay", name, least=0)
+        self.momentum_decay = as_number(momentum_decay, "momentum_decay", type(self).__name__, least=0)
         self._products: dict[tuple[float, float], list[float]] = {}
-        super().__init__(parameters, lr, weight_decay, groups)
+        super().__init__(parameters, lr, betas, eps, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, mean: Array, squares: Array) -> None:
         """Step along the gradient and the next momentum, divided by the root mean square."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -86,6 +86,8 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    needs_closure: ClassVar[bool] = False
+    """Whether `step` takes a function that computes the loss and its gradients."""
     update: Callable[..., None] = _not_implemented
 
     def __init__(

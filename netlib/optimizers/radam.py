@@ -6,15 +6,12 @@ from math import sqrt
 
 import numpy as np
 
-from ..arrays import Array, as_number
-from .groups import Groups
-from .means import add, add_square, as_betas
-from .optimizer import Optimizer
-from .parameters import Parameters
-from .schedules import Rate
+from ..arrays import Array
+from .adam import Adam
+from .means import add, add_square
 
 
-class RAdam(Optimizer):
+class RAdam(Adam):
     """Adam that trusts its divisor only after a few steps (Liu et al., 2020).
 
     ::
@@ -52,20 +49,6 @@ class RAdam(Optimizer):
     """
 
     slots = ("mean", "squares")
-
-    def __init__(
-        self,
-        parameters: Parameters,
-        lr: float | Rate = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        groups: Groups | None = None,
-    ) -> None:
-        name = type(self).__name__
-        self.betas = as_betas(betas, name)
-        self.eps = as_number(eps, "eps", name, least=0)
-        super().__init__(parameters, lr, weight_decay, groups)
 
     def update(self, rate: float, t: int, value: Array, grad: Array, scratch: Array, mean: Array, squares: Array) -> None:
         """Step along the running mean, divided by the root mean square once that is reliable."""

@@ -12,7 +12,6 @@ import numpy as np
 from ..arrays import Array, as_count, as_number
 from ..errors import InvalidTypeError, InvalidValueError, NonFiniteError
 from ..matplotlib_axes import OKABE_ITO, as_axes
-from ..optimizers import LBFGS
 from ..random_state import preserve_random_state
 from .callbacks import Callback
 from .trainer import Trainer
@@ -173,8 +172,8 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
     where = "find_lr"
     if not isinstance(trainer, Trainer):
         raise InvalidTypeError(f"got {type(trainer).__name__}, expected a Trainer", where=where)
-    if isinstance(trainer.optimizer, LBFGS):
-        raise InvalidTypeError("LBFGS searches for its rate itself", where=where)
+    if trainer.optimizer.needs_closure:
+        raise InvalidTypeError(f"{type(trainer.optimizer).__name__} searches for its rate itself", where=where)
     end = as_number(end, "end", where, least=0)
     start = as_number(start, "start", where, least=0, below=inf)
     steps = as_count(steps, "steps", where, least=2)

@@ -14,7 +14,7 @@ from ..data.path import Path
 from ..errors import InvalidValueError
 from ..execution import without_caching
 from ..layer import Layer, as_layer
-from ..optimizers import LBFGS, Optimizer, clip_grad_norm, grad_norm
+from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
 from .arguments import RESERVED, Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
@@ -108,8 +108,9 @@ class Trainer:
         self.accumulate = as_count(accumulate, "accumulate", where, least=1)
         if self.clip_norm == 0:
             raise InvalidValueError("clip_norm is 0, so nothing would be learned", where=where)
-        if isinstance(self.optimizer, LBFGS) and (self.accumulate > 1 or clip_norm is not None):
-            raise InvalidValueError("LBFGS works without accumulate and clip_norm", where=where, hint="Use a larger batch_size.")
+        if self.optimizer.needs_closure and (self.accumulate > 1 or clip_norm is not None):
+            message = f"{type(self.optimizer).__name__} works without accumulate and clip_norm"
+            raise InvalidValueError(message, where=where, hint="Use a larger batch_size.")
         if seed is not None and rng is not None:
             raise InvalidValueError("got both a seed and an rng, expected one of them", where=where)
         if getattr(loss, "reduction", "mean") not in ("mean", "sum"):
@@ -315,7 +316,7 @@ class Trainer:
     def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
         """Train on the batches that are left; return whether the epoch is complete."""
-        model, loss, is_mean = self.model, self.loss, self._loss_is_mean
+        model, loss, has_mean = self.model, self.loss, is_mean(self.loss)
         order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self._overriding("around_batch") else nullcontext
         with closing(with_last(source.batches(order, epoch.batch, epoch.fingerprint))) as batches:
@@ -329,7 +330,7 @@ class Trainer:
                     if not isfinite(value):
                         raise nonfinite_loss(model, batch.inputs, batch.targets, value, self._location)
                     weight = total_weight(loss, batch)
-                    dout = loss.backward(epoch.accumulate(weight, self.accumulate) if is_mean else 1.0)
+                    dout = loss.backward(epoch.accumulate(weight, self.accumulate) if has_mean else 1.0)
                     model.backward_parameters(_of_outputs(dout, y))
                 epoch.measuring.add(y, batch.t, len(batch), value, weight)
                 epoch.n_accumulated += 1
@@ -367,10 +368,11 @@ class Trainer:
             raise nonfinite_gradient(self.model, self._location)
         if self.clip_norm is not None and norm > self.clip_norm:
             clip_grad_norm(self.optimizer, self.clip_norm)
-        if isinstance(self.optimizer, LBFGS):
-            self.optimizer.step(lambda: self._loss_and_gradients(batch))
+        step: Callable[..., None] = self.optimizer.step
+        if self.optimizer.needs_closure:
+            step(lambda: self._loss_and_gradients(batch))
         else:
-            self.optimizer.step()
+            step()
 
     def _loss_and_gradients(self, batch: Batch) -> float:
         y = self.model.forward(*batch.inputs)
@@ -394,10 +396,6 @@ class Trainer:
         measured = ["loss", *parts_of(self.loss), *self.metrics]
         validation = [f"val_{name}" for name in measured if validated]
         return ["epoch", *measured, *validation, "lr", "seconds"]
-
-    @property
-    def _loss_is_mean(self) -> bool:
-        return is_mean(self.loss)
 
     @property
     def _location(self) -> str:

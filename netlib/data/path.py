@@ -27,3 +27,12 @@ def as_path(path: Path, where: object = "") -> str:
     if "\0" in name:
         raise InvalidValueError(f"path is {name!r}, which is not a valid file name", where=where)
     return name
+
+
+def as_folder_of(path: str, where: object) -> str:
+    """Return the folder of a file to be written, or raise if it is missing."""
+    folder = os.path.dirname(path) or os.curdir
+    if not os.path.isdir(folder):
+        hint = f"Make it: os.makedirs({folder!r})."
+        raise InvalidValueError(f"there is no folder {folder!r}", where=where, hint=hint)
+    return folder

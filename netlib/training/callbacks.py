@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import Array, as_count, as_number
-from ..errors import InvalidValueError, MissingError
 from ..representation import call_text
+from .monitoring import Mode, as_mode, require_column
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -134,15 +134,13 @@ class EarlyStopping(Callback):
         monitor: str = "val_loss",
         patience: int = 5,
         min_delta: float = 0.0,
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "min",
     ) -> None:
         where = "EarlyStopping"
-        if mode not in ("min", "max"):
-            raise InvalidValueError(f"mode is {mode!r}, expected 'min' or 'max'", where=where)
         self.monitor = monitor
         self.patience = as_count(patience, "patience", where, least=1)
         self.min_delta = as_number(min_delta, "min_delta", where, least=0)
-        self.mode = mode
+        self.mode = as_mode(mode, where)
         self.best: float | None = None
         self.best_epoch = 0
         self._best_state: dict[str, Array] = {}
@@ -152,11 +150,7 @@ class EarlyStopping(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Reset all attributes, or raise if the history has no such column."""
-        if self.monitor not in trainer.history:
-            hint = "Pass validation to fit." if self.monitor.startswith("val_") else ""
-            columns = ", ".join(trainer.history.columns)
-            message = f"there is no column {self.monitor!r}, only: {columns}"
-            raise MissingError(message, where=self, hint=hint)
+        require_column(self.monitor, trainer.history, self)
         self.best, self.best_epoch = None, 0
         self._best_state = {}
         self._lowest = self._reference = float("inf")

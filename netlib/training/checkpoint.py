@@ -6,14 +6,15 @@ import math
 import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_count
-from ..data.path import Path
-from ..errors import InvalidTypeError, InvalidValueError, MissingError
+from ..data.path import Path, as_folder_of
+from ..errors import InvalidTypeError, InvalidValueError
 from ..files.formats import format_of, write_contents
 from ..files.writing import open_replacement
 from .callbacks import Callback
+from .monitoring import Mode, as_mode, require_column
 from .resuming import checkpoint_contents
 
 if TYPE_CHECKING:
@@ -86,16 +87,14 @@ class Checkpoint(Callback):
         every: int | str = 1,
         keep: int = 1,
         best: str | None = None,
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "min",
     ) -> None:
         where = "Checkpoint"
         self.path, _, _ = format_of(path, where)
         self.every = every
         self._n, self._unit = _as_interval(every, where)
         self.keep = as_count(keep, "keep", where, least=1)
-        if mode not in ("min", "max"):
-            raise InvalidValueError(f"mode is {mode!r}, expected 'min' or 'max'", where=where)
-        self.best, self.mode = best, mode
+        self.best, self.mode = best, as_mode(mode, where)
         self._begin()
 
     def _begin(self) -> None:
@@ -106,14 +105,9 @@ class Checkpoint(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if a checkpoint could not be written later."""
         self._begin()
-        if self.best is not None and self.best not in trainer.history:
-            hint = "Pass validation to fit." if self.best.startswith("val_") else ""
-            columns = ", ".join(trainer.history.columns)
-            raise MissingError(f"there is no column {self.best!r}, only: {columns}", where=self, hint=hint)
-        folder = os.path.dirname(self.path) or os.curdir
-        if not os.path.isdir(folder):
-            message, hint = f"there is no folder {folder!r}", f"Make it: os.makedirs({folder!r})."
-            raise InvalidValueError(message, where=self, hint=hint)
+        if self.best is not None:
+            require_column(self.best, trainer.history, self)
+        folder = as_folder_of(self.path, self)
         if not os.access(folder, os.W_OK):
             raise InvalidValueError(f"the folder {folder!r} is read-only", where=self)
         checkpoint_contents(trainer)

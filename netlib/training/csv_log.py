@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 from typing import TYPE_CHECKING
 
-from ..data.path import Path, as_path
-from ..errors import InvalidValueError
+from ..data.path import Path, as_folder_of, as_path
 from .callbacks import Callback
 
 if TYPE_CHECKING:
@@ -53,10 +51,7 @@ class CSVLog(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if the file could not be written later."""
         self._has_begun = False
-        folder = os.path.dirname(self.path) or os.curdir
-        if not os.path.isdir(folder):
-            hint = f"Make it: os.makedirs({folder!r})."
-            raise InvalidValueError(f"there is no folder {folder!r}", where=self, hint=hint)
+        as_folder_of(self.path, self)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write the row of the epoch, and those before it if this is the first since the start."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_count, as_number
-from ..errors import InvalidValueError, MissingError
+from ..errors import InvalidValueError
 from .callbacks import Callback
+from .monitoring import Mode, as_mode, require_column
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -71,12 +72,10 @@ class ReduceOnPlateau(Callback):
         threshold: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "min",
     ) -> None:
         where = "ReduceOnPlateau"
-        if mode not in ("min", "max"):
-            raise InvalidValueError(f"mode is {mode!r}, expected 'min' or 'max'", where=where)
-        self.monitor, self.mode = monitor, mode
+        self.monitor, self.mode = monitor, as_mode(mode, where)
         self.factor = as_number(factor, "factor", where, least=0, below=1)
         self.patience, self.cooldown = as_count(patience, "patience", where), as_count(cooldown, "cooldown", where)
         self.threshold = as_number(threshold, "threshold", where, least=0)
@@ -89,10 +88,7 @@ class ReduceOnPlateau(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Forget earlier epochs, or raise if this training cannot be watched."""
-        if self.monitor not in trainer.history:
-            hint = "Pass validation to fit." if self.monitor.startswith("val_") else ""
-            columns = ", ".join(trainer.history.columns)
-            raise MissingError(f"there is no column {self.monitor!r}, only: {columns}", where=self, hint=hint)
+        require_column(self.monitor, trainer.history, self)
         if trainer.optimizer.schedule is not None:
             hint = "Give the optimizer a number as lr, or leave the callback out."
             raise InvalidValueError("the learning rate is a schedule, which decides alone", where=self, hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
+from .archive import read_archive
 
 
 def cars() -> tuple[Array, Array]:
@@ -34,9 +35,6 @@ def cars() -> tuple[Array, Array]:
     >>> x[0].tolist(), t[0].tolist()
     ([8.0, 307.0, 130.0, 3504.0, 12.0, 70.0, 1.0, 0.0, 0.0], [18.0])
     """
-    from importlib.resources import files
-
-    with files(__package__).joinpath("cars.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        table = archive["table"]
+    table = read_archive("cars")["table"]
     origin = table[:, 7:] == (1, 2, 3)
     return np.hstack([table[:, 1:7], origin.astype(np.float32)]), table[:, :1].copy()

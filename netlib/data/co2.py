@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
+from .archive import read_archive
 
 
 def co2() -> tuple[Array, Array]:
@@ -33,10 +34,7 @@ def co2() -> tuple[Array, Array]:
     >>> [f"{year:.2f}: {ppm:.1f}" for (year,), (ppm,) in zip(x[:3], t[:3], strict=True)]
     ['1958.24: 316.1', '1958.26: 317.3', '1958.28: 317.6']
     """
-    from importlib.resources import files
-
-    with files(__package__).joinpath("co2.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        ppm = archive["ppm"]
+    ppm = read_archive("co2")["ppm"]
     week = np.datetime64("1958-03-29") + 7 * np.arange(ppm.size)
     year = week.astype("datetime64[Y]")
     days = (week - year).astype(int) / ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(int)

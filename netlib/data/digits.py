@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
+from .archive import read_archive
 
 
 def digits() -> tuple[Array, Array]:
@@ -39,7 +40,5 @@ def digits() -> tuple[Array, Array]:
       +.:+
       .+:
     """
-    from importlib.resources import files
-
-    with files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return archive["pixels"].astype(np.float32) / 16, archive["labels"].astype(np.int64)
+    archive = read_archive("digits")
+    return archive["pixels"].astype(np.float32) / 16, archive["labels"].astype(np.int64)

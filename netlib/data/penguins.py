@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
+from .archive import read_archive
 
 
 def penguins() -> tuple[Array, Array]:
@@ -34,7 +35,5 @@ def penguins() -> tuple[Array, Array]:
     >>> x[0].tolist(), np.bincount(t).tolist()
     ([39.099998474121094, 18.700000762939453, 181.0, 3750.0], [151, 68, 123])
     """
-    from importlib.resources import files
-
-    with files(__package__).joinpath("penguins.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return archive["measurements"], archive["species"].astype(np.int64)
+    archive = read_archive("penguins")
+    return archive["measurements"], archive["species"].astype(np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, as_array, as_count
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..kernels.softmax_cross_entropy import log_softmax
+from .labels import as_whole_numbers
 from .loss import Loss
 
 
@@ -135,8 +136,7 @@ class CTC(Loss):
         t = as_array(t, self)
         if t.ndim != 2 or len(t) != len(y):
             raise ShapeError(f"got y of shape {y.shape} and t of shape {t.shape}, expected t (N, labels)", where=self)
-        if t.dtype.kind not in "iu":
-            raise InvalidTypeError(f"got labels of {t.dtype}, expected whole numbers", where=self, hint="Convert them with t.astype(int).")
+        t = as_whole_numbers(t, self)
         lengths = self._as_lengths(target_lengths, len(t), t.shape[1], "target_lengths")
         is_label = np.arange(t.shape[1]) < lengths[:, np.newaxis]
         given = t[is_label]
@@ -152,7 +152,7 @@ class CTC(Loss):
                 f"need {lengths[i] + repeats[i]} frames, got {frames[i]}"
             )
             raise InvalidValueError(message, where=self, hint="Leave such samples out, or let the model return more frames.")
-        return np.where(is_label, t, self.blank).astype(np.int64), lengths
+        return np.where(is_label, t, self.blank), lengths
 
 
 def _shares(paths: Array) -> Array:

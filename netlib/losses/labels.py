@@ -97,11 +97,15 @@ def as_labels(y: Array, t: Array, where: object) -> Array:
         expected = f"labels of shape {y.shape[:-1]} or probabilities of shape {y.shape}"
         message = f"got y of shape {y.shape} and t of shape {t.shape}, expected {expected}"
         raise ShapeError(message, where=where)
+    return as_whole_numbers(t, where).reshape(-1)
+
+
+def as_whole_numbers(t: Array, where: object) -> Array:
+    """Return labels as int64, or raise if they are no integers."""
     if t.dtype.kind not in "iu":
         hint = "Convert them with t.astype(int)."
-        message = f"got labels of {t.dtype}, expected whole numbers"
-        raise InvalidTypeError(message, where=where, hint=hint)
-    return t.astype(np.int64).reshape(-1)
+        raise InvalidTypeError(f"got labels of {t.dtype}, expected whole numbers", where=where, hint=hint)
+    return t.astype(np.int64)
 
 
 def unknown_label(t: Array, n_classes: int, where: object) -> InvalidValueError:

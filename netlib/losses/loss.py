@@ -50,8 +50,8 @@ class Loss(Layer):
     """
 
     n_differentiable_inputs: int = 1
-    n_nondifferentiable_inputs = 1
     """The number of outputs of a model that the loss takes."""
+    n_nondifferentiable_inputs = 1
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):

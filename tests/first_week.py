@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import netlib as nl
+
 PAGE = (Path(__file__).parents[1] / "docs/first-week.md").read_text(encoding="utf-8")
 SECTIONS = ("PyTorch", "Keras", "scikit-learn")
 SETUP = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL))
@@ -22,6 +24,15 @@ def lines_of(section: str) -> list[Line]:
     """Return the rows of all tables of a section."""
     (text,) = re.findall(rf"^## {section}$(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
     return [Line(*row) for row in re.findall(r"^\| (.*?) \| `(.*?)` \| `(.*?)` \|$", text, flags=re.MULTILINE)]
+
+
+def our_names() -> dict[str, Any]:
+    """Return what netlib's lines start from, and write the files that some of them read."""
+    names: dict[str, Any] = {}
+    exec(SETUP, names)
+    nl.save(names["model"], "model.npz")
+    nl.save_state(names["model"].state_dict(), "state.npz")
+    return names
 
 
 def run(line: str, namespace: dict[str, Any]) -> Any:

@@ -2,10 +2,8 @@
 
 import matplotlib as mpl
 import pytest
-from first_week import PAGE, SECTIONS, SETUP, lines_of, run
+from first_week import PAGE, SECTIONS, lines_of, our_names, run
 from matplotlib import pyplot
-
-import netlib as nl
 
 
 @pytest.fixture
@@ -13,11 +11,7 @@ def namespace(tmp_path, monkeypatch):
     """Return what the lines start from: the names of the page's set-up, and files to load."""
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")
-    names = {}
-    exec(SETUP, names)
-    nl.save(names["model"], "model.npz")
-    nl.save_state(names["model"].state_dict(), "state.npz")
-    yield names
+    yield our_names()
     pyplot.close("all")
 
 

@@ -7,20 +7,12 @@ from functools import cache
 import matplotlib as mpl
 import numpy as np
 import pytest
-from first_week import SETUP, lines_of, run
-
-import netlib as nl
+from first_week import lines_of, our_names, run
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 AS_TRAINED = {"read a gradient", "clip gradients", "get the gradient of the input"}
 """Lines that need a backward pass before them."""
-
-
-def our_names():
-    names = {}
-    exec(SETUP, names)
-    return names
 
 
 def torch_names(ours):
@@ -122,8 +114,6 @@ def test_their_lines_run_and_give_the_same_numbers(library, compared):
     names_of, n_compared, different = LIBRARIES[library], 0, []
     for line in lines_of(library):
         ours = our_names()
-        nl.save(ours["model"], "model.npz")
-        nl.save_state(ours["model"].state_dict(), "state.npz")
         theirs = names_of(ours)
         if line.aim in AS_TRAINED:
             ours["model"].backward(ours["loss"].backward())

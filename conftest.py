@@ -3,11 +3,20 @@
 import gc
 import os
 import signal
+from importlib.util import find_spec
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], excludes=["netlib/data/*.md"]).pytest()
+
+# The examples of a room and a page about another library need that library (extra `peers`).
+NEEDED = {
+    "onnx": ["netlib/onnx", "docs/onnx.md"],
+    "sklearn": ["netlib/sklearn", "docs/scikit-learn.md"],
+    "torch": ["netlib/torch", "docs/pytorch.md"],
+}
+collect_ignore = [path for package, paths in NEEDED.items() if not find_spec(package) for path in paths]
 
 # The matrices are small, and on a busy machine threads of BLAS that wait for each other make
 # the suite many times slower.

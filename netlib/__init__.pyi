@@ -3,9 +3,12 @@ from . import data as data
 from . import derivatives as derivatives
 from . import layers as layers
 from . import losses as losses
+from . import onnx as onnx
 from . import optimizers as optimizers
 from . import plot as plot
+from . import sklearn as sklearn
 from . import testing as testing
+from . import torch as torch
 from . import training as training
 from .checker import Finding as Finding
 from .checker import GradientReport as GradientReport

@@ -17,13 +17,14 @@ from ..arrays import Array
 from ..errors import InvalidValueError
 from ..layers import LogSigmoid, LogSoftmax
 from ..losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from .estimator import Estimator, Samples
+from .estimator import Estimator
+from .samples import Samples
 
 MULTILABEL = "multilabel-indicator"
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """A network for classification that is used as scikit-learn's estimators are.  DOC"""
+    """A network for classification that is used as scikit-learn's estimators are."""
 
     def __init__(
         self,
@@ -152,11 +153,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         outputs = self._outputs(X)
         if len(self.classes_) == 1 and not self._is_multilabel:
             return np.zeros_like(outputs)
-        if self._is_multilabel:
-            return LogSigmoid().predict(outputs)
-        if outputs.shape[1] == 1:
-            return LogSigmoid().predict(np.hstack([-outputs, outputs]))
-        return LogSoftmax().predict(outputs)
+        layer = LogSoftmax() if self._is_softmax else LogSigmoid()
+        is_binary = self.n_outputs_ == 1 and not self._is_multilabel
+        logarithms: Array = layer.predict(np.hstack([-outputs, outputs]) if is_binary else outputs)
+        return logarithms
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -180,7 +180,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             self.classes_ = self._encoder.classes_
             self.n_outputs_ = len(self.classes_) if is_multilabel or len(self.classes_) > 2 else 1
         elif is_multilabel != self._is_multilabel:
-            message = f"y is {kind}, but the network was fitted to {'several labels' if self._is_multilabel else 'one label'} for each sample"
+            message = (
+                f"y is {kind}, but the network was fitted to {'several labels' if self._is_multilabel else 'one label'} for each sample"
+            )
             raise InvalidValueError(message, where="Classifier")
         if is_multilabel:
             return Samples(x, (y != 0).astype(x.dtype), weight)
@@ -188,16 +190,19 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return Samples(x, labels if self.n_outputs_ > 1 else labels[:, None].astype(x.dtype), weight)
 
     def _loss(self) -> tuple[Any, float]:
-        is_softmax = self.n_outputs_ > 1 and not self._is_multilabel
-        return SoftmaxCrossEntropy() if is_softmax else SigmoidCrossEntropy(), 1.0
+        return SoftmaxCrossEntropy() if self._is_softmax else SigmoidCrossEntropy(), 1.0
+
+    @property
+    def _is_softmax(self) -> bool:
+        return self.n_outputs_ > 1 and not self._is_multilabel
 
     def _decode(self, outputs: Array) -> Array:
         """Return the classes that belong to outputs of the network."""
         if self._is_multilabel:
             return (outputs > 0).astype(int)
-        if outputs.shape[1] > 1:
-            return self.classes_[outputs.argmax(axis=1)]
-        return self.classes_[((outputs[:, 0] > 0) & (len(self.classes_) > 1)).astype(int)]
+        codes = outputs.argmax(axis=1) if self._is_softmax else (outputs[:, 0] > 0) & (len(self.classes_) > 1)
+        classes: Array = self.classes_[codes.astype(int)]
+        return classes
 
     def _strata(self, samples: Samples) -> Array | None:
         return None if self._is_multilabel else samples.t.reshape(-1)

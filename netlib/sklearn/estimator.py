@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -19,29 +20,22 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..arrays import Array, as_count, as_number
 from ..errors import InvalidValueError
 from ..layer import Layer
+from ..optimizers import Optimizer
 from ..training import Trainer
 from .convergence import Convergence
 from .objective import Objective
+from .samples import Samples, SparseRows, predict
 from .settings import ACTIVATIONS, SOLVERS, as_alpha, as_batch_size, as_patience, as_sizes, build, choose, perceptron
 
-ROWS = 8192
-"""How many rows are predicted at a time."""
-
-
-class Samples(NamedTuple):
-    """Inputs, targets of the network, and a weight for each sample or None."""
-
-    x: Array
-    t: Array
-    weight: Array | None
-
-    def take(self, rows: Array) -> Samples:
-        """Return these rows."""
-        return Samples(self.x[rows], self.t[rows], None if self.weight is None else self.weight[rows])
+DTYPES = (np.float64, np.float32)
+"""The types to compute in. Samples of other types become the first of them."""
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """The base class of `Classifier` and `Regressor`."""
+
+    model_: Layer
+    _optimizer: Optimizer
 
     def __init__(
         self,
@@ -131,10 +125,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         whole = optimizer.needs_closure
         if whole and is_partial:
             raise InvalidValueError(f"partial_fit needs a solver that works on batches, such as 'adam', not {self.solver!r}", where=where)
-        size = len(samples.x) if whole else as_batch_size(self.batch_size, len(samples.x), where)
+        size = len(samples.t) if whole else as_batch_size(self.batch_size, len(samples.t), where)
         convergence = Convergence(tol, patience, score)
         trainer = Trainer(model, objective, optimizer, callbacks=[convergence], rng=rng)
-        history = trainer.fit(samples.x, samples.t, epochs, size, shuffle=bool(self.shuffle) and not whole,
+        x = SparseRows(samples.x) if issparse(samples.x) else samples.x
+        history = trainer.fit(x, samples.t, epochs, size, shuffle=bool(self.shuffle) and not whole,
                               progress=bool(self.verbose), sample_weight=samples.weight)  # fmt: skip
         if history.interrupted:
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=3)
@@ -161,12 +156,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             make = partial(perceptron, sizes=sizes, activation=activation, dtype=dtype)
         return build(make, samples.x.shape[1], self.n_outputs_, rng, dtype, where)
 
-    def _new_optimizer(self, model: Layer) -> Any:
-        return choose(self.solver, SOLVERS, "solver", type(self).__name__)(model, lr=self.learning_rate_init)
+    def _new_optimizer(self, model: Layer) -> Optimizer:
+        optimizer: Optimizer = choose(self.solver, SOLVERS, "solver", type(self).__name__)(model, lr=self.learning_rate_init)
+        return optimizer
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> Samples:
         """Return the samples that count, checked as scikit-learn checks them."""
-        x, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=is_regressor(self), reset=reset)
+        x, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=DTYPES, multi_output=True, y_numeric=is_regressor(self))
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=np.float64)
         samples = self._as_samples(x, y, weight, reset, classes)
         if samples.weight is None or samples.weight.all():
@@ -178,22 +174,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _split(self, samples: Samples, seed: int) -> tuple[Samples, Samples]:
         """Return the samples to train on and those held out for early stopping."""
         share = as_number(self.validation_fraction, "validation_fraction", type(self).__name__, least=0, below=1)
-        kept, out = train_test_split(np.arange(len(samples.x)), test_size=share, random_state=seed, stratify=self._strata(samples))
+        kept, out = train_test_split(np.arange(len(samples.t)), test_size=share, random_state=seed, stratify=self._strata(samples))
         if len(out) < 2:
             hint = "Increase validation_fraction, or pass more samples."
-            raise InvalidValueError(f"validation_fraction={share:g} holds out {len(out)} of {len(samples.x)} samples, expected at least 2",
+            raise InvalidValueError(f"validation_fraction={share:g} holds out {len(out)} of {len(samples.t)} samples, expected at least 2",
                                     where=type(self).__name__, hint=hint)  # fmt: skip
         return samples.take(kept), samples.take(out)
 
     def _validate(self, model: Layer, held_out: Samples) -> float:
-        return self._score_of(model.predict(held_out.x, batch_size=ROWS), held_out)
+        return self._score_of(predict(model, held_out.x), held_out)
 
     def _outputs(self, X: Any) -> Array:
         """Return the outputs of the fitted network."""
         check_is_fitted(self)
-        x = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        outputs: Array = self.model_.predict(x, batch_size=ROWS)
-        return outputs
+        x = validate_data(self, X, reset=False, accept_sparse="csr", dtype=DTYPES)
+        return predict(self.model_, x)
 
     @contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
@@ -205,6 +200,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

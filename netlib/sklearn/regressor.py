@@ -11,13 +11,14 @@ from sklearn.utils import column_or_1d
 
 from ..arrays import Array
 from ..losses import MeanSquaredError
-from .estimator import Estimator, Samples
+from .estimator import Estimator
+from .samples import Samples
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """A network for regression that is used as scikit-learn's estimators are.
 
-    It minimizes half the squared error, ``Σ w ‖y - t‖² / (2 Σ w)``, plus the L2 penalty. DOC
+    It minimizes half the squared error, ``Σ w ‖y - t‖² / (2 Σ w)``, plus the L2 penalty.
     """
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

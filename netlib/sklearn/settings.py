@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ..arrays import as_count, as_number
 from ..containers import Sequential
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from ..initializers import Glorot
+from ..initializers import Uniform
 from ..layer import Layer
 from ..layers import Affine, Identity, ReLU, Sigmoid, Tanh
 from ..optimizers import LBFGS, SGD, Adam, Optimizer
@@ -70,19 +71,18 @@ def choose(given: Any, named: dict[str, Any], name: str, where: str) -> Any:
 def perceptron(features: int, outputs: int, rng: np.random.Generator, *, sizes: Sequence[int], activation: Any, dtype: Any) -> Sequential:
     """Return affine layers of these sizes, with an activation after each but the last.
 
+    Weights and biases begin as in scikit-learn's MLP, between ±√(6 / (in + out)), or ±√(2 / (in +
+    out)) with `Sigmoid` (Glorot and Bengio, 2010).
+
     >>> perceptron(4, 3, np.random.default_rng(0), sizes=[8], activation=ReLU, dtype="float32")
-    Sequential(
-      (0): Affine(4, 8)
-      (1): ReLU()
-      (2): Affine(8, 3)
-    )
+    Sequential(Affine(4, 8), ReLU(), Affine(8, 3))
     """
-    model, init = Sequential(), Glorot(uniform=True)
-    for size in sizes:
-        model.append(Affine(features, size, init=init, dtype=dtype, rng=rng))
-        model.append(activation())
-        features = size
-    model.append(Affine(features, outputs, init=init, dtype=dtype, rng=rng))
+    model = Sequential()
+    for i, (n_in, n_out) in enumerate(pairwise([features, *sizes, outputs])):
+        if i:
+            model.append(activation())
+        init = Uniform(((2 if activation is Sigmoid else 6) / (n_in + n_out)) ** 0.5)
+        model.append(Affine.from_arrays(init((n_in, n_out), rng, dtype), init((n_out,), rng, dtype)))
     return model
 
 
@@ -101,7 +101,9 @@ def build(make: Any, features: int, outputs: int, rng: np.random.Generator, dtyp
     shape = "a tuple of outputs" if isinstance(y, tuple) else np.shape(y)
     if shape != (2, outputs):
         hint = f"End the model in {outputs} outputs."
-        raise ShapeError(f"the model returned {shape} for an input of shape (2, {features}), expected (2, {outputs})", where=where, hint=hint)
+        raise ShapeError(
+            f"the model returned {shape} for an input of shape (2, {features}), expected (2, {outputs})", where=where, hint=hint
+        )
     return model
 
 

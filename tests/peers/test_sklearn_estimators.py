@@ -24,8 +24,11 @@ from netlib.sklearn.convergence import Convergence
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def small_model(features, outputs, rng):
-    return nl.Sequential(nl.Affine(features, 50, rng=rng, dtype="float64"), nl.Tanh(), nl.Affine(50, outputs, rng=rng, dtype="float64"))
+def residual_model(features, outputs, rng):
+    block = nl.Sequential(nl.Affine(50, 50, rng=rng, dtype="float64"), nl.ReLU())
+    return nl.Sequential(
+        nl.Affine(features, 50, rng=rng, dtype="float64"), nl.ReLU(), nl.Residual(block), nl.Affine(50, outputs, rng=rng, dtype="float64")
+    )
 
 
 THEIRS = {Classifier: MLPClassifier, Regressor: MLPRegressor}
@@ -37,7 +40,7 @@ THEIRS = {Classifier: MLPClassifier, Regressor: MLPRegressor}
     [
         ({}, 10),
         pytest.param({}, 1, marks=pytest.mark.exhaustive),
-        pytest.param({"model": small_model}, 1, marks=pytest.mark.exhaustive),
+        pytest.param({"model": residual_model}, 1, marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # what scikit-learn's checks ignore themselves in part

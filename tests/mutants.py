@@ -605,18 +605,16 @@ class Hunt:
         return True
 
     def survives(self, session, calls: dict[str, tuple[float, list[str]]], mutant: Mutant) -> bool:
+        """Return whether all tests pass with a mutant in place; write down which one does not."""
         ranks = {item: relevance(item.nodeid, mutant.file) for item in session.items}
         calling = [item for item in session.items if f"{mutant.file}:{mutant.function}" in calls[item.nodeid][1]] or session.items
         caught = Counter(self.red.read_text().splitlines())
         least = 1 if reason_for(mutant) else 2
         chosen = [item for item in calling if ranks[item] <= least]
         chosen.sort(key=lambda item: (ranks[item], calls[item.nodeid][0] / (1 + caught[item.nodeid])))
-        return self.passes(chosen, session, mutant)
-
-    def passes(self, items: list, session, mutant: Mutant) -> bool:
-        """Return whether all tests pass with a mutant in place; write down which one does not."""
         put_in_place(mutant)
-        for item, following in in_turn(items):
+        for item, following in in_turn(chosen):
+            signal.setitimer(signal.ITIMER_PROF, 5 + 10 * calls[item.nodeid][0])
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 with self.red.open("a") as file:

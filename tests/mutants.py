@@ -107,7 +107,7 @@ SHARED = {
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
 SECONDS = 120
-"""Of computing; of waiting, ten times as many."""
+"""Of computing, at most, for a test without a mutant; of waiting, ten times as many."""
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
@@ -541,8 +541,7 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
             silence = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2) if mutant.change else (0, 1):  # what is red without a mutant may say so
                 os.dup2(silence, stream)
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)  # nobody handles these signals, so they end the process
-            signal.alarm(10 * SECONDS)
+            allow(SECONDS)
             try:
                 os._exit(0 if run(mutant) else 1)
             finally:
@@ -552,6 +551,12 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
         pid, status = os.wait()
         is_late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
         yield running.pop(pid), "timed out" if is_late else "caught" if status else "survived"
+
+
+def allow(seconds: float) -> None:
+    """Let this process end once it has computed for so long, or waited for very long, from now on."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # nobody handles these signals
+    signal.alarm(10 * SECONDS)
 
 
 def relevance(nodeid: str, file: str) -> int:
@@ -593,6 +598,7 @@ class Hunt:
         put_in_place(mutant)
         for item, following in in_turn(session.items):
             functions = set()
+            allow(SECONDS)
             began = time.process_time()
             sys.settrace(trace)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -614,7 +620,7 @@ class Hunt:
         chosen.sort(key=lambda item: (ranks[item], calls[item.nodeid][0] / (1 + caught[item.nodeid])))
         put_in_place(mutant)
         for item, following in in_turn(chosen):
-            signal.setitimer(signal.ITIMER_PROF, 5 + 10 * calls[item.nodeid][0])
+            allow(5 + 10 * calls[item.nodeid][0])
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 with self.red.open("a") as file:

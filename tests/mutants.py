@@ -615,7 +615,7 @@ class Hunt:
         ranks = {item: relevance(item.nodeid, mutant.file) for item in session.items}
         calling = [item for item in session.items if f"{mutant.file}:{mutant.function}" in calls[item.nodeid][1]] or session.items
         caught = Counter(self.red.read_text().splitlines())
-        least = 1 if reason_for(mutant) else 2
+        least = 0 if reason_for(mutant) else 2
         chosen = [item for item in calling if ranks[item] <= least]
         chosen.sort(key=lambda item: (ranks[item], calls[item.nodeid][0] / (1 + caught[item.nodeid])))
         put_in_place(mutant)

@@ -491,6 +491,26 @@ def test_a_gradient_of_another_shape_is_reported_with_the_layers_that_returned_i
         assert raised.value.hint == "The backward of Sequential[2] TurnsRound() returned it."
 
 
+class TurnsSecond(nl.Layer):
+    """y = b, with a gradient of another shape for b alone."""
+
+    def forward(self, a, b):
+        return b.copy()
+
+    def backward(self, dout):
+        return dout, dout.T
+
+
+def test_a_layer_of_two_inputs_is_named_if_one_of_its_gradients_has_another_shape():
+    x = nl.Input("x")
+    model = nl.Graph([x], [TurnsSecond()(x, nl.Tanh()(x))])
+    for _ in range(3):
+        y = model.forward(np.ones((2, 3)))
+        with pytest.raises(nl.ShapeError) as raised:
+            model.backward(y)
+        assert raised.value.hint.endswith("TurnsSecond() returned it.")
+
+
 def test_a_dout_of_another_shape_from_outside_has_no_layer_that_returned_it():
     model = nl.Sequential(affine(3, 4, 0), nl.Tanh())
     for _ in range(3):

@@ -241,6 +241,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
         "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
+        "netlib/containers/plan.py  …utputs_of(op.last, y), strict=⟦True → False⟧):",
         "netlib/containers/planning.py  …ckward(dout), to_copy, strict=⟦True → False⟧)",
         "netlib/containers/planning.py  …tes, program.outputs), strict=⟦True → False⟧):",
         "netlib/containers/program.py  …lf.steps, other.steps, strict=⟦True → False⟧)",

@@ -135,19 +135,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/split.py  if ⟦n % self.sections → -(n % self.sections)⟧:",
     ],
     "Nothing but the sign of a zero differs": [
-        "netlib/containers/plan.py  return ⟦ → -⟧np.zeros(*self._output_specs[s…",
-        "netlib/layers/recurrent_layer.py  starts = [⟦ → -⟧np.zeros((n, self._n_passes, s…",
-        "netlib/layers/recurrent_layer.py  …hape)) for each in dends] or [⟦ → -⟧np.zeros(shape, self.dtype) fo…",
-        "netlib/layers/recurrent_layer.py  return (⟦ → -⟧np.zeros((n, len(order.rows), …",
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
-        "netlib/kernels/constants.py  return ⟦ → -⟧np.zeros((), dtype)",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
-        "netlib/optimizers/flat.py  …ads = (np.empty(size, dtype), ⟦ → -⟧np.zeros(size, dtype))",
-        "netlib/parameter.py  self._grad = ⟦ → -⟧np.zeros(value.shape, value.dt…",
-        "netlib/optimizers/flat.py  self.slots = {name: ⟦ → -⟧np.zeros(size, work_dtype) for…",
-        "netlib/layers/global_pooling.py  dx = ⟦ → -⟧np.zeros((*shape[:2], math.pro…",
-        "netlib/layers/recurrent.py  return (x, [⟦ → -⟧np.zeros((len(x), size), x.dty…",
-        "netlib/layers/einsum.py  whole = ⟦ → -⟧np.zeros(shape, dx.dtype)",
     ],
     "Any seed serves": [
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
@@ -171,16 +160,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
     ],
     "NumPy takes every negative length for the unknown one": [
-        "netlib/layers/recurrent_layer.py  return weight.reshape(-⟦1 → 2⟧, self.n_gates, self.hidden_fe…",
-        "netlib/layers/lstm.py  da = da.reshape(4, -⟦1 → 2⟧, self.hidden_features)",
-        "netlib/layers/gru.py  du = du.reshape(3, -⟦1 → 2⟧, self.hidden_features)",
-        "netlib/kernels/softmax_cross_entropy.py  p.reshape(-⟦1 → 2⟧)[labels + np.arange(0, rows *…",
-        "netlib/kernels/total.py  …ndim == 1 else terms.reshape(-⟦1 → 2⟧))",
-        "netlib/losses/softmax_cross_entropy.py  …n t.astype(np.int64).reshape(-⟦1 → 2⟧)",
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
-        "netlib/layers/convolution.py  …eshape(self.weight.shape[0], -⟦1 → 2⟧, *windows.positions).swapaxes…",
-        "netlib/layers/convolution.py  …ape(channels, *self._kernel, -⟦1 → 2⟧, *windows.positions)).swapaxe…",
-        "netlib/layers/convolution.py  y += self.bias.value.reshape(-⟦1 → 2⟧, *(1,) * self.axes)",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
@@ -231,48 +211,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
-        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
-        "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
-        "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",
-        "netlib/layers/recurrent_layer.py  …for each in zip(*ends, strict=⟦True → False⟧)]",
-        "netlib/layers/recurrent_layer.py  …n zip(dstarts, dstart, strict=⟦True → False⟧):",
-        "netlib/layers/recurrent_layer.py  …lf._directions, parts, strict=⟦True → False⟧), layer * len(parts)):",
-        "netlib/layers/recurrent_layer.py  …ers(suffix)[0].value), strict=⟦True → False⟧):",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
-        "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
-        "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
-        "netlib/containers/plan.py  …utputs_of(op.last, y), strict=⟦True → False⟧):",
-        "netlib/containers/planning.py  …ckward(dout), to_copy, strict=⟦True → False⟧)",
-        "netlib/containers/planning.py  …tes, program.outputs), strict=⟦True → False⟧):",
-        "netlib/containers/program.py  …lf.steps, other.steps, strict=⟦True → False⟧)",
-        "netlib/containers/program.py  …writes, self.outputs), strict=⟦True → False⟧)]",
-        "netlib/containers/program.py  …te(zip(arrays, shapes, strict=⟦True → False⟧)):",
         "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
         "netlib/kernels/fused/add.py  return (xs[0].shape, xs[⟦0 → 1⟧].dtype)",
         "netlib/kernels/fused/add.py  …dtype is xs[1].dtype) and (xs[⟦0 → 1⟧].dtype.kind == 'f')",
-        "netlib/layers/concatenate.py  … in zip(names, inputs, strict=⟦True → False⟧):",
-        "netlib/layers/rules.py  …ients.items(), inputs, strict=⟦True → False⟧):",
-        "netlib/optimizers/flat.py  …iews, self._trainable, strict=⟦True → False⟧):",
-        "netlib/optimizers/flat.py  …rameters, self._views, strict=⟦True → False⟧)):",
-        "netlib/optimizers/flat.py  …lf.steps, self.groups, strict=⟦True → False⟧)):",
-        "netlib/layers/conv_transpose.py  …ides, self._dilations, strict=⟦True → False⟧))):",
-        "netlib/layers/conv_transpose.py  …lations), self._extra, strict=⟦True → False⟧)",
-        "netlib/layers/windows.py  …lf.lengths, self.pads, strict=⟦True → False⟧)",
-        "netlib/layers/windows.py  … in zip(lengths, pads, strict=⟦True → False⟧)]",
-        "netlib/layers/windows.py  …lf.stride, self.spans, strict=⟦True → False⟧)",
-        "netlib/layers/windows.py  … zip(kernel, dilation, strict=⟦True → False⟧)))",
-        "netlib/layers/broadcast_to.py  …n zip(self.shape, own, strict=⟦True → False⟧)))",
-        "netlib/layers/einsum.py  …umerate(zip(xs, terms, strict=⟦True → False⟧)):",
-        "netlib/layers/einsum.py  …p(shapes, self._terms, strict=⟦True → False⟧)]",
-        "netlib/layers/einsum.py  … self._terms, lengths, strict=⟦True → False⟧):",
-        "netlib/layers/einsum.py  …(self._terms, lengths, strict=⟦True → False⟧)]",
-        "netlib/layers/einsum.py  …(names, terms, inputs, strict=⟦True → False⟧)):",
-        "netlib/layers/einsum.py  … in zip(terms, shapes, strict=⟦True → False⟧):",
-        "netlib/layers/einsum.py  … dict(zip(term, shape, strict=⟦True → False⟧))",
-        "netlib/layers/einsum.py  … n in zip(term, shape, strict=⟦True → False⟧):",
-        "netlib/layers/einsum.py  … in zip(terms, shapes, strict=⟦True → False⟧) for pair in zip(term, shape,…",
-        "netlib/layers/einsum.py  …ir in zip(term, shape, strict=⟦True → False⟧)]",
-        "netlib/layers/split.py  … in zip(names, places, strict=⟦True → False⟧)]",
     ],
 }
 """The survivors that are no gap: why, and which."""
@@ -312,7 +254,7 @@ RENAMED_IN_NUMPY = RENAMED | {
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)
 IN_ORDER = {"divide": (0, 1), "subtract": (0, 1), "where": (1, 2), "clip": (1, 2)}
 PRODUCTS = {"dot", "matmul", "add_grad_product"}
-SIGNED = set(RENAMED_IN_NUMPY) - {"all", "any", "greater"} | {
+SIGNED = set(RENAMED_IN_NUMPY) - {"all", "any", "greater", "zeros"} | {
     "array", "broadcast_to", "clip", "copy", "cos", "dot", "erfc", "full", "polyval", "reshape", "sigmoid", "take", "transpose",
     "unbroadcast", "where", "with_rows_of", "_between", "_ratio", "_tail",
 }  # fmt: skip
@@ -354,7 +296,8 @@ def replacements(node: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
         case ast.BoolOp():
             yield changed(node, op=SWAPPED[type(node.op)][0]())
         case ast.Compare(ops=ops):
-            yield from (changed(node, ops=replaced(ops, i, new())) for i, op in enumerate(ops) for new in SWAPPED[type(op)])
+            first = 1 if is_larger_or_smaller(parent) else 0  # of equal numbers, either may be taken
+            yield from (changed(node, ops=replaced(ops, i, new())) for i, op in enumerate(ops) for new in SWAPPED[type(op)][first:])
         case ast.UnaryOp():
             yield node.operand
         case ast.Constant(value=bool()):
@@ -391,6 +334,13 @@ def replacements(node: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
         yield minus(node)
 
 
+def is_larger_or_smaller(node: ast.AST) -> bool:
+    """Return whether a node is ``a if a > b else b``, or the like."""
+    if not (isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare)):
+        return False
+    return {ast.dump(node.body), ast.dump(node.orelse)} == {ast.dump(node.test.left), ast.dump(node.test.comparators[0])}
+
+
 def turned(matrix: ast.expr) -> ast.expr:
     """Return a matrix transposed; as it is where it was transposed already."""
     return matrix.value if isinstance(matrix, ast.Attribute) and matrix.attr == "T" else ast.Attribute(matrix, "T", ast.Load())
@@ -406,8 +356,10 @@ def names_read(node: ast.AST) -> Iterator[str]:
 
 
 def is_out_of_reach(node: ast.AST, read: set[str]) -> bool:
-    """Return whether a node decides no number: imports, types, messages."""
+    """Return whether a node decides no number: imports, types, messages, checks of lengths."""
     match node:
+        case ast.keyword(arg="strict"):
+            return True
         case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.Assign(value=ast.BinOp(op=ast.BitOr())):  # the name of a type
@@ -428,7 +380,8 @@ def places(parent: ast.AST, statement: ast.AST, read: set[str]) -> Iterator[tupl
             put = partial(value.__setitem__, i) if isinstance(value, list) else partial(setattr, parent, field)
             own = child if isinstance(child, ast.stmt) else statement
             yield child, parent, own, put
-            if not (isinstance(child, ast.keyword) and child.arg == "axis"):
+            is_unknown_length = called(parent) == "reshape" and isinstance(child, ast.UnaryOp)  # -1 or any negative number
+            if not is_unknown_length and not (isinstance(child, ast.keyword) and child.arg == "axis"):
                 yield from places(child, own, set(names_read(child)) if isinstance(child, ast.FunctionDef | ast.ClassDef) else read)
 
 

@@ -244,7 +244,7 @@ class Plan:
                 if op.n_outputs == 1:
                     values[op.target] = y
                 else:
-                    for slot, part in zip(op.last.targets, outputs_of(op.last, y), strict=True):
+                    for slot, part in enumerate(outputs_of(op.last, y), op.target):
                         values[slot] = part
                         self._output_specs[slot] = spec_of(part)
                 if specs is not None:

@@ -1,0 +1,178 @@
+"""A node of an ONNX graph, as the functions in ``operators/`` see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..arrays import Array
+from ..layer import Layer
+from ..node import Node
+from ..parameter import Parameter
+from .layers.on_integers import OnIntegers
+from .reading import as_array
+from .values import Dims, Value, Values
+
+
+class Refusal(Exception):
+    """Why a node cannot be translated."""
+
+
+class Operator:
+    """A node of an ONNX graph: its operator, its attributes, and its inputs.
+
+    A translation is a function of it. It returns the node of the output, or an array if the output
+    is constant, or a tuple of them for several outputs.
+
+    Attributes
+    ----------
+    op_type, name, domain : str
+    version : int
+        The version of the operator's domain.
+    n_outputs : int
+        How many outputs the file lists, including those that it leaves out.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> def swish(op):
+    ...     x = op.node(0)
+    ...     return x * nl.Sigmoid()(op.get("alpha", 1.0) * x)
+    """
+
+    def __init__(self, proto: Any, version: int, inputs: list[Value | None], values: Values) -> None:
+        self.op_type: str = proto.op_type
+        self.name: str = proto.name
+        self.domain: str = proto.domain
+        self.version = version
+        self.n_outputs = len(proto.output)
+        self.outputs: list[str] = list(proto.output)
+        self.attributes = {attribute.name: attribute for attribute in proto.attribute}
+        self.owned: list[str] = []
+        """The names in the file of the arrays that layers of this node own."""
+        self._values, self._inputs = values, inputs
+
+    @property
+    def inputs(self) -> list[Node | Array | None]:
+        """The inputs: a node, an array if it is constant, or None if it is left out."""
+        return [None if x is None else x.node if x.array is None else x.array for x in self._inputs]
+
+    def __len__(self) -> int:
+        """Return the number of inputs that the file lists."""
+        return len(self._inputs)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute as a Python value, or `default` if the node does not have it."""
+        if name not in self.attributes:
+            return default
+        from onnx import AttributeProto, helper  # noqa: PLC0415
+
+        attribute = self.attributes[name]
+        if attribute.type == AttributeProto.TENSOR:
+            return as_array(attribute.t)
+        value = helper.get_attribute_value(attribute)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        return value if isinstance(value, int | float) else list(value)
+
+    def has(self, i: int) -> bool:
+        """Return whether input `i` is given."""
+        return i < len(self._inputs) and self._inputs[i] is not None
+
+    def is_constant(self, i: int) -> bool:
+        """Return whether input `i` is given and does not depend on an input of the graph."""
+        return self.has(i) and self._value(i).array is not None
+
+    def is_trained(self, i: int) -> bool:
+        """Return whether input `i` is one of the file's weights, and used nowhere else."""
+        return self.is_constant(i) and self._value(i).is_trained and self._values.uses[self._value(i).name] == 1
+
+    def node(self, i: int) -> Node:
+        """Return input `i` as a node: a `Weight` or a `Constant` if it is an array."""
+        return self._values.node_of(self._value(i))
+
+    def nodes(self) -> list[Node]:
+        """Return every input that is given as a node."""
+        return [self._values.node_of(value) for value in self._inputs if value is not None]
+
+    def constant(self, i: int, default: Any = None) -> Array:
+        """Return input `i` as an array, or `default` if it is left out."""
+        if not self.has(i):
+            return default  # type: ignore[no-any-return]
+        array = self._value(i).array
+        if array is None:
+            self.refuse(f"input {i}, {self._value(i).name!r}, must be constant")
+        return array
+
+    def numbers(self, i: int, default: Any = None) -> Any:
+        """Return the whole numbers of a constant input as a list, or `default` if it is left out."""
+        return np.atleast_1d(self.constant(i)).tolist() if self.has(i) else default
+
+    def partial(self, i: int) -> Array | None:
+        """Return input `i` as whole numbers in float64, NaN where one is unknown; None if all are."""
+        value = self._value(i)
+        return value.partial if value.array is None else value.array.astype(np.float64)
+
+    def parameter(self, i: int, layout: str = "", change: Callable[[Array], Array] | None = None) -> Parameter:
+        """Return the parameter for a constant input, which a layer may hold.
+
+        All uses of an array of the file share it. If the layer keeps the array in another layout,
+        `change` returns it, and `layout` names it.
+        """
+        self.constant(i)
+        self.owned.append(self._value(i).name)
+        return self._values.parameter_of(self._value(i), layout, change)
+
+    def shape(self, i: int) -> Dims:
+        """Return the shape of input `i`, with None for each free length."""
+        shape = self._value(i).shape
+        if shape is None:
+            self.refuse(f"the number of axes of input {i}, {self._value(i).name!r}, is not known")
+        return shape
+
+    def rank(self, i: int) -> int:
+        """Return the number of axes of input `i`."""
+        return len(self.shape(i))
+
+    def dtype(self, i: int) -> np.dtype[Any]:
+        """Return the type of input `i`."""
+        dtype = self._value(i).dtype
+        if dtype is None:
+            self.refuse(f"the type of input {i}, {self._value(i).name!r}, is none of netlib's, or not known")
+        return dtype
+
+    def is_float(self, i: int = 0) -> bool:
+        """Return whether input `i` has a floating-point type, and so a gradient."""
+        return self.dtype(i).kind == "f"
+
+    def output_shape(self, i: int = 0) -> Dims | None:
+        """Return the shape of output `i` as ONNX infers it, or None if it does not."""
+        value = self._values.by_name.get(self.outputs[i])
+        return None if value is None else value.shape
+
+    def output_dtype(self, i: int = 0) -> np.dtype[Any] | None:
+        """Return the type of output `i` as ONNX infers it, or None if netlib does not have it."""
+        value = self._values.by_name.get(self.outputs[i])
+        return None if value is None else value.dtype
+
+    def apply(self, layer: Layer, *nodes: Node) -> Any:
+        """Return ``layer(*nodes)``, made for whole numbers or booleans if input 0 has them."""
+        return layer(*nodes) if self.is_float(0) else OnIntegers(layer, self.dtype(0).name)(*nodes)
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Say why the node cannot be translated. All reasons in a file are listed together."""
+        raise Refusal(reason)
+
+    def only(self, **expected: Any) -> None:
+        """Refuse the node if an attribute that it has differs from the value that netlib has."""
+        for name, value in expected.items():
+            if self.get(name, value) != value:
+                self.refuse(f"has {name}={self.get(name)!r}, expected {value!r}")
+
+    def _value(self, i: int) -> Value:
+        value = self._inputs[i] if i < len(self._inputs) else None
+        if value is None:
+            self.refuse(f"input {i} is missing")
+        return value

@@ -112,8 +112,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isnan": np.isnan,
     "isinf": _is_inf,
     "where": np.where,
-    "take": lambda x, indices, axis=0: np.take(x, indices, axis),
-    "take along axis": lambda x, indices, axis=0: np.take_along_axis(x, np.where(indices < 0, indices + x.shape[axis], indices), axis),
     "argmax": _position(np.argmax),
     "argmin": _position(np.argmin),
     "hardmax": _hardmax,

@@ -8,7 +8,7 @@ from typing import Any
 from ...arrays import Array, ArrayLike, Shape, as_array, as_floats
 from ...errors import InvalidValueError
 from ...layer import Layer
-from ...layers import BroadcastTo, Reshape, Slice
+from ...layers import BroadcastTo, Pad, Reshape, Slice
 from .tile import Tile
 
 
@@ -66,6 +66,15 @@ def slices(x: Shape, starts: list[int], ends: list[int], axes: list[int], steps:
     return Slice(tuple(key))
 
 
+def pad(x: Shape, widths: list[int], axes: list[int]) -> Layer:
+    """Return the layer for widths before and after some axes."""
+    pairs = [(0, 0)] * len(x)
+    n = len(axes)
+    for axis, before, after in zip(axes, widths[:n], widths[n:], strict=True):
+        pairs[axis] = before, after
+    return Pad(tuple(pairs))
+
+
 def flatten(x: Shape, axis: list[int]) -> Layer:
     """Return the layer for a matrix whose rows are the axes before `axis`."""
     n = 1
@@ -80,5 +89,6 @@ KINDS: dict[str, Callable[..., Layer]] = {
     "expand": expand,
     "slice": slices,
     "flatten": flatten,
+    "pad": pad,
     "tile": lambda x, repeats: Tile(tuple(repeats)),
 }

@@ -158,6 +158,8 @@ def _bound(n: int) -> int | None:
 
 def pad(op: Operator) -> Any:
     """Translate Pad; negative widths cut off."""
+    if op.has(1) and not op.is_constant(1):
+        return late_pad(op)
     widths = op.get("pads", op.get("paddings")) if op.version < 11 else op.numbers(1)
     value = op.get("value", 0.0) if op.version < 11 else float(op.constant(2, np.zeros(())).reshape(()))
     rank = op.rank(0)
@@ -172,6 +174,14 @@ def pad(op: Operator) -> Any:
     if np.isfinite(value) or not op.is_float():
         return op.apply(Pad(tuple(pairs), op.get("mode", "constant"), value), x)
     return Pad(tuple(pairs))(x) + infinite_border(op, pairs, value)
+
+
+def late_pad(op: Operator) -> Any:
+    """Translate Pad with widths that depend on the batch."""
+    if op.get("mode", "constant") != "constant" or op.constant(2, np.zeros(())).any():
+        op.constant(1)  # refuses
+    axes = op.node(3) if op.has(3) else numbers(range(op.rank(0)))
+    return op.apply(Late("pad"), op.node(0), op.node(1), axes)
 
 
 def infinite_border(op: Operator, pairs: list[tuple[int, int]], value: float) -> Any:

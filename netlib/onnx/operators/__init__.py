@@ -1,0 +1,19 @@
+"""What corresponds to each operator of ONNX: a file a family, each with its own `OPERATORS`."""
+
+from __future__ import annotations
+
+from . import activations, arithmetic, comparison, constants, functions, indexing, losses, products, reductions, shapes
+
+OPERATORS = {
+    **constants.OPERATORS,
+    **arithmetic.OPERATORS,
+    **functions.OPERATORS,
+    **comparison.OPERATORS,
+    **reductions.OPERATORS,
+    **shapes.OPERATORS,
+    **indexing.OPERATORS,
+    **products.OPERATORS,
+    **activations.OPERATORS,
+    **losses.OPERATORS,
+}
+"""By the name of the operator, with the domain in front if it is not ONNX's own."""

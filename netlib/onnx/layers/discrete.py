@@ -112,6 +112,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isinf": _is_inf,
     "where": np.where,
     "take": lambda x, indices, axis=0: np.take(x, indices, axis),
+    "columns": lambda x, numbers: np.take(np.atleast_2d(x), numbers.ravel(), -1),
     "take along axis": lambda x, indices, axis=0: np.take_along_axis(x, np.where(indices < 0, indices + x.shape[axis], indices), axis),
     "argmax": _position(np.argmax),
     "argmin": _position(np.argmin),

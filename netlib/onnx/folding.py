@@ -23,7 +23,7 @@ RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 
 def fold(op: Operator, node: Any, model: Any) -> tuple[Array, ...] | None:
     """Return the outputs of a node whose inputs are constant, or None if it must stay a node."""
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415
+    from onnx.reference import ReferenceEvaluator
 
     if op.op_type in RANDOM:
         return None
@@ -33,7 +33,7 @@ def fold(op: Operator, node: Any, model: Any) -> tuple[Array, ...] | None:
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(single).run(None, {})
-    except Exception as error:  # noqa: BLE001 - whatever the evaluator raises, the node cannot be computed
+    except Exception as error:
         op.refuse(f"cannot be computed: {type(error).__name__}: {error}")
     if not all(isinstance(each, np.ndarray | np.generic) and np.asarray(each).dtype.kind in "fiub" for each in results):
         op.refuse("its constant result is no array of numbers")
@@ -42,7 +42,7 @@ def fold(op: Operator, node: Any, model: Any) -> tuple[Array, ...] | None:
 
 def _single(op: Operator, node: Any, model: Any) -> Any:
     """Return a model of this node alone, with its inputs as initializers."""
-    from onnx import helper, numpy_helper  # noqa: PLC0415
+    from onnx import helper, numpy_helper
 
     arrays = {name: array for name, array in zip(node.input, op.inputs, strict=True) if name}
     tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
@@ -53,19 +53,19 @@ def _single(op: Operator, node: Any, model: Any) -> Any:
 
 def _is_bounded(op: Operator, single: Any) -> bool:
     """Return whether the outputs are small, or no longer than the inputs."""
-    from onnx import shape_inference  # noqa: PLC0415
+    from onnx import shape_inference
 
     if op.op_type in BOUNDED:
         return True
     try:
         inferred = shape_inference.infer_shapes(single, data_prop=True)
-    except Exception:  # noqa: BLE001 - an invalid node
+    except Exception:
         return False
     for info in inferred.graph.output:
         tensor = info.type.tensor_type
-        dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-        if as_dtype(tensor.elem_type) is None or not tensor.HasField("shape") or None in dims:
+        dims = tensor.shape.dim
+        if as_dtype(tensor.elem_type) is None or not tensor.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
             return False
-        if math.prod(dims) > MAX_ELEMENTS:
+        if math.prod(dim.dim_value for dim in dims) > MAX_ELEMENTS:
             return False
     return True

@@ -15,7 +15,7 @@ from ..errors import FormatError, NetlibError
 from ..node import Call, Node
 from . import reading
 from .folding import fold
-from .operator import Operator, Refusal
+from .operator import Operator, RefusedError
 from .operators import OPERATORS
 from .partial import partial_result
 from .values import Dims, Value, Values
@@ -61,7 +61,8 @@ def load(path: Path, translations: Mapping[str, Translation] | None = None) -> G
     >>> from onnx import helper, numpy_helper, save
     >>> x, y = (helper.make_tensor_value_info(name, 1, ["N", 2]) for name in "xy")
     >>> weight = numpy_helper.from_array(np.eye(2, dtype=np.float32), "weight")
-    >>> nodes = [helper.make_node("MatMul", ["x", "weight"], ["h"]), helper.make_node("Relu", ["h"], ["y"])]
+    >>> nodes = [helper.make_node("MatMul", ["x", "weight"], ["h"])]
+    >>> nodes += [helper.make_node("Relu", ["h"], ["y"])]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "model.onnx")
     ...     save(helper.make_model(helper.make_graph(nodes, "g", [x], [y], [weight])), path)
@@ -86,7 +87,7 @@ def key_of(node: Any) -> str:
 
 def _expand(model: Any, known: Mapping[str, Translation], name: str) -> Any:
     """Return the model with the operators that ONNX itself defines by others as these others."""
-    import onnx  # noqa: PLC0415
+    import onnx
 
     versions = {DOMAINS.get(each.domain, each.domain): each.version for each in model.opset_import}
 
@@ -106,7 +107,7 @@ def _expand(model: Any, known: Mapping[str, Translation], name: str) -> Any:
             break
         try:
             model = onnx.inliner.inline_selected_functions(model, found, inline_schema_functions=True)
-        except Exception as error:  # noqa: BLE001 - onnx raises its own C++ types
+        except Exception as error:
             raise FormatError(f"{found} cannot be expanded: {error}", where=name, hint=reading.DAMAGED) from None
     return model
 
@@ -192,7 +193,7 @@ class _Reader:
                 results = folded
             else:
                 results = self.known[key_of(proto)](op)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             self.problems.append(f"{proto.op_type} at {_label(proto)}: {refusal}")
             return
         except NetlibError as error:
@@ -278,11 +279,11 @@ def _inputs_of(outputs: list[Node]) -> set[Node]:
 
 def _with_shapes(model: Any, name: str) -> Any:
     """Return the model with the shapes and types that ONNX infers."""
-    from onnx import shape_inference  # noqa: PLC0415
+    from onnx import shape_inference
 
     try:
         return shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as error:  # noqa: BLE001 - onnx raises its own C++ types
+    except Exception as error:
         raise FormatError(f"has shapes that do not fit: {error}", where=name, hint=reading.DAMAGED) from None
 
 

@@ -16,7 +16,7 @@ from .reading import as_array
 from .values import Dims, Value, Values
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """Why a node cannot be translated."""
 
 
@@ -67,7 +67,7 @@ class Operator:
         """Return an attribute as a Python value, or `default` if the node does not have it."""
         if name not in self.attributes:
             return default
-        from onnx import AttributeProto, helper  # noqa: PLC0415
+        from onnx import AttributeProto, helper
 
         attribute = self.attributes[name]
         if attribute.type == AttributeProto.TENSOR:
@@ -107,11 +107,11 @@ class Operator:
         return array
 
     def numbers(self, i: int, default: Any = None) -> Any:
-        """Return the whole numbers of a constant input as a list, or `default` if it is left out."""
+        """Return the whole numbers of a constant input as a list, or `default` without it."""
         return np.atleast_1d(self.constant(i)).tolist() if self.has(i) else default
 
     def partial(self, i: int) -> Array | None:
-        """Return input `i` as whole numbers in float64, NaN where one is unknown; None if all are."""
+        """Return input `i` as float64 with NaN where a number is unknown, None if all are."""
         value = self._value(i)
         return value.partial if value.array is None else value.array.astype(np.float64)
 
@@ -163,7 +163,7 @@ class Operator:
 
     def refuse(self, reason: str) -> NoReturn:
         """Say why the node cannot be translated. All reasons in a file are listed together."""
-        raise Refusal(reason)
+        raise RefusedError(reason)
 
     def only(self, **expected: Any) -> None:
         """Refuse the node if an attribute that it has differs from the value that netlib has."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .operator import Operator, Refusal
+from .operator import Operator, RefusedError
 
 MAX_SIZE = 64
 """The most numbers that are followed."""
@@ -25,7 +25,7 @@ def partial_result(op: Operator) -> Array | None:
         return None  # folded
     try:
         result = PARTIAL[op.op_type](op)
-    except (Refusal, ValueError, IndexError, TypeError):
+    except (RefusedError, ValueError, IndexError, TypeError):
         return None
     return result if result is not None and result.size <= MAX_SIZE else None
 
@@ -79,7 +79,7 @@ def _same(op: Operator) -> Array:
 
 
 def _cast(op: Operator) -> Array:
-    from onnx import TensorProto  # noqa: PLC0415
+    from onnx import TensorProto
 
     if op.get("to") not in (TensorProto.INT64, TensorProto.INT32):
         op.refuse("not followed")
@@ -112,8 +112,8 @@ def _where(op: Operator) -> Array:
 def _product(op: Operator) -> Array:
     if len(op) > 1 or op.get("axes"):
         op.refuse("not followed")
-    product = np.prod(_numbers(op, 0))
-    return np.asarray(product[None] if op.get("keepdims", 1) else product)
+    x = _numbers(op, 0)
+    return np.asarray(x.prod(keepdims=bool(op.get("keepdims", 1))))
 
 
 PARTIAL: dict[str, Callable[[Operator], Array]] = {

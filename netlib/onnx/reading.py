@@ -54,14 +54,14 @@ def read(path: Path) -> Any:
 def require_onnx(where: str) -> None:
     """Raise if ONNX is not installed."""
     try:
-        import onnx  # noqa: F401, PLC0415
+        import onnx  # noqa: F401
     except ImportError:
         raise not_installed("onnx", "onnx", where) from None
 
 
 def _parse(data: bytes, name: str) -> Any:
-    import onnx  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
+    import onnx
+    from google.protobuf.message import DecodeError
 
     require_not_foreign(data[:100], name)
     try:
@@ -74,8 +74,8 @@ def _parse(data: bytes, name: str) -> Any:
 
 
 def check(model: Any, name: str) -> None:
-    """Raise if the structure is not valid: undefined or repeated names, cycles, wrong attributes."""
-    import onnx.checker  # noqa: PLC0415
+    """Raise if the structure is invalid: undefined or repeated names, cycles, wrong attributes."""
+    import onnx.checker
 
     try:
         onnx.checker.check_model(model)
@@ -113,7 +113,7 @@ def _tensors(message: Any) -> Iterator[Any]:
 
 def _problem_of(tensor: Any) -> str:
     """Return what is wrong with the declared shape of a tensor, or an empty string."""
-    from onnx import TensorProto  # noqa: PLC0415
+    from onnx import TensorProto
 
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         return "is in another file, and netlib reads one file alone: save the model with its data inside"
@@ -133,7 +133,7 @@ def _problem_of(tensor: Any) -> str:
 
 def type_name(number: int) -> str:
     """Return ONNX's name of a type of tensors, such as FLOAT."""
-    from onnx import TensorProto  # noqa: PLC0415
+    from onnx import TensorProto
 
     return str(TensorProto.DataType.Name(number)) if number in TensorProto.DataType.values() else f"type {number}"
 
@@ -146,7 +146,7 @@ def as_dtype(number: int) -> np.dtype[Any] | None:
 
 def as_array(tensor: Any) -> Array | None:
     """Return the numbers of a tensor, or None if netlib has no arrays of its type."""
-    from onnx import numpy_helper  # noqa: PLC0415
+    from onnx import numpy_helper
 
     if type_name(tensor.data_type) not in FIELDS:
         return None
@@ -155,7 +155,7 @@ def as_array(tensor: Any) -> Array | None:
 
 def _inline_local_functions(model: Any, name: str) -> Any:
     """Return the model with its own functions expanded, if that stays within `MAX_NODES`."""
-    import onnx.inliner  # noqa: PLC0415
+    import onnx.inliner
 
     if not model.functions:
         return model
@@ -171,5 +171,5 @@ def _inline_local_functions(model: Any, name: str) -> Any:
         raise FormatError(f"has functions that expand to more than {MAX_NODES} nodes", where=name)
     try:
         return onnx.inliner.inline_local_functions(model)
-    except Exception as error:  # noqa: BLE001 - onnx raises its own C++ types
+    except Exception as error:
         raise FormatError(f"has functions that cannot be expanded: {error}", where=name, hint=DAMAGED) from None

@@ -49,13 +49,13 @@ class Discrete(Layer):
 
 
 def _is_inf(x: Array, negative: bool = True, positive: bool = True) -> Array:
-    return (np.isneginf(x) & negative) | (np.isposinf(x) & positive)  # type: ignore[no-any-return]
+    return (np.isneginf(x) & negative) | (np.isposinf(x) & positive)
 
 
 def _position(find: Callable[..., Array]) -> Callable[..., Array]:
     def position(x: Array, axis: int = 0, keepdims: bool = True, last: bool = False) -> Array:
         y = find(np.flip(x, axis) if last else x, axis=axis, keepdims=keepdims)
-        return (x.shape[axis] - 1 - y if last else y).astype(np.int64)  # type: ignore[no-any-return]
+        return (x.shape[axis] - 1 - y if last else y).astype(np.int64)
 
     return position
 
@@ -68,7 +68,8 @@ def _one_hot(indices: Array, depth: Array, values: Array, axis: int = -1) -> Arr
 
 
 def _eye_like(x: Array, k: int = 0, dtype: str = "float32") -> Array:
-    return np.eye(*x.shape, k=k, dtype=dtype)
+    rows, columns = x.shape
+    return np.eye(rows, columns, k, np.dtype(dtype))
 
 
 def _full(shape: Array, value: Array) -> Array:

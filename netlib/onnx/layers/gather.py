@@ -26,7 +26,7 @@ class GatherElements(Layer):
         """Return y, of the shape of the indices."""
         x = as_floats(x, where=self)
         axis = self.axis % x.ndim
-        places = list(np.indices(np.shape(indices), sparse=True))
+        places: list[Array] = list(np.indices(np.shape(indices), sparse=True))
         places[axis] = _wrapped(as_array(indices, self), x.shape[axis], self)
         return self.remember(x[tuple(places)], x.shape, tuple(places))
 
@@ -59,7 +59,9 @@ class GatherND(Layer):
         """Return y."""
         x, given = as_floats(x, where=self), as_array(indices, self)
         n = self.batch_dims
-        batch = [np.expand_dims(each, tuple(range(n, given.ndim - 1))) for each in np.indices(x.shape[:n], sparse=True)]
+        axes = tuple(range(n, given.ndim - 1))
+        counted: list[Array] = list(np.indices(x.shape[:n], sparse=True))
+        batch = [np.expand_dims(each, axes) for each in counted]
         parts = [_wrapped(given[..., i], x.shape[n + i], self) for i in range(given.shape[-1])]
         places = (*batch, *parts)
         return self.remember(np.array(x[places]), x.shape, places)

@@ -19,9 +19,11 @@ class Late(Layer):
     whole numbers.
 
     >>> reshape = Late("reshape")
-    >>> reshape.forward([[1.0, 2.0], [3.0, 4.0]], [0, 2, 1]).shape, reshape.backward([[[1.0], [2.0]], [[3.0], [4.0]]])
-    ((2, 2, 1), array([[1., 2.],
-           [3., 4.]]))
+    >>> reshape.forward([[1.0, 2.0], [3.0, 4.0]], [0, 2, 1]).shape
+    (2, 2, 1)
+    >>> reshape.backward([[[1.0], [2.0]], [[3.0], [4.0]]])
+    array([[1., 2.],
+           [3., 4.]])
     """
 
     def __init__(self, kind: str) -> None:

@@ -49,5 +49,5 @@ class OnIntegers(Layer):
 
     def _as_integers(self, y: Array) -> Array:
         if self.dtype == "bool":
-            return y != 0
-        return np.trunc(y).astype(np.int64).astype(self.dtype)  # type: ignore[no-any-return]
+            return np.not_equal(y, 0)
+        return np.trunc(y).astype(np.int64).astype(self.dtype)

@@ -37,7 +37,7 @@ class TopK(Layer):
 
     def backward(self, dout: tuple[ArrayLike, ArrayLike]) -> Array:
         """Return ∂L/∂x."""
-        (dout, _), shape, indices = self.recall(dout)  # type: ignore[assignment,misc]
-        dx = np.zeros(shape, dout.dtype)  # type: ignore[union-attr]
-        np.put_along_axis(dx, indices, dout, self.axis)
+        (delements, _), shape, indices = self.recall(dout)
+        dx = np.zeros(shape, delements.dtype)
+        np.put_along_axis(dx, indices, delements, self.axis)
         return dx

@@ -62,13 +62,15 @@ def clip(op: Operator) -> Any:
     if op.version < 11:
         low, high = op.get("min"), op.get("max")
         return op.apply(Clip(low, high), x)
-    bounds = [None if not op.has(i) else op.inputs[i] for i in (1, 2)]
-    low, high = (float(each.reshape(())) if isinstance(each, np.ndarray) else each for each in bounds)
-    if not any(isinstance(each, Node) for each in (low, high)) and not (low is not None and high is not None and low > high):
-        return op.apply(Clip(low, high), x) if (low, high) != (None, None) else x
-    if low is not None:
+    if all(op.is_constant(i) or not op.has(i) for i in (1, 2)):
+        low, high = (float(op.constant(i).reshape(())) if op.has(i) else None for i in (1, 2))
+        if low is None and high is None:
+            return x
+        if low is None or high is None or low <= high:
+            return op.apply(Clip(low, high), x)
+    if op.has(1):
         x = op.apply(Maximum(), x, op.node(1))
-    return x if high is None else op.apply(Minimum(), x, op.node(2))
+    return op.apply(Minimum(), x, op.node(2)) if op.has(2) else x
 
 
 def mod(op: Operator) -> Any:

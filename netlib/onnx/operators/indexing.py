@@ -20,7 +20,7 @@ def gather(op: Operator) -> Any:
     if not op.is_float(0):
         return Discrete("take", {"axis": axis})(op.node(0), op.node(1))
     if op.is_constant(1) and op.constant(1).ndim == 0:
-        key = [slice(None)] * op.rank(0)
+        key: list[Any] = [slice(None)] * op.rank(0)
         key[axis] = int(op.constant(1))
         return Slice(tuple(key))(op.node(0))
     if op.is_trained(0) and not op.is_constant(1) and op.rank(0) == 2 and axis in (0, -2):

@@ -121,8 +121,8 @@ def split(op: Operator) -> Any:
     """Translate Split: the lengths are an attribute, an input, or equal."""
     axis, n = op.get("axis", 0), op.n_outputs
     lengths = op.get("split") if "split" in op.attributes else op.numbers(1)
-    if lengths is None and op.shape(0)[axis] is not None and op.shape(0)[axis] % n:  # type: ignore[operator]
-        length = -(-op.shape(0)[axis] // n)  # type: ignore[operator]
+    if lengths is None and op.shape(0)[axis] is not None and op.shape(0)[axis] % n:
+        length = -(-op.shape(0)[axis] // n)
         lengths = [length] * n
     ends: Any = n if lengths is None else np.cumsum(lengths)[:-1].tolist()
     return op.apply(Split(ends, axis), op.node(0))

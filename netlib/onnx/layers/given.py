@@ -15,9 +15,9 @@ class Given(Layer):
     and then those of other inputs.
 
     >>> import netlib as nl
-    >>> conv = Given(nl.Conv1d, ["weight"], {"in_channels": 1, "out_channels": 1, "kernel_size": 2, "bias": False})
-    >>> conv.forward([[[1.0, 2.0, 4.0]]], [[[-1.0, 1.0]]]), conv.backward([[[1.0, 1.0]]])
-    (array([[[1., 2.]]]), (array([[[-1.,  0.,  1.]]]), array([[[3., 6.]]])))
+    >>> norm = Given(nl.RMSNorm, ["weight"], {"shape": 2, "eps": 0.0})
+    >>> norm.forward([[7.0, 1.0]], [1.0, 2.0]), norm.backward([[1.0, 3.5]])
+    (array([[1.4, 0.4]]), (array([[-0.192,  1.344]]), array([1.4, 0.7])))
     """
 
     def __init__(self, kind: type[Layer], names: Sequence[str], options: Mapping[str, Any], n_outputs: int = 1) -> None:

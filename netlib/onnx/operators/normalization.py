@@ -52,7 +52,7 @@ def batch_norm(op: Operator) -> Any:
 
 
 def _batch_norm_of_nodes(op: Operator) -> Any:
-    """Return y, and in training mode the new statistics, where these or the weights are computed."""
+    """Return y, and in training mode the new statistics, of weights that are computed."""
     rank, x, (mean, variance) = op.rank(0), op.node(0), (op.node(3), op.node(4))
     lift = (-1,) + (1,) * (rank - 2)
     scale, shift = (Reshape(lift)(op.node(i)) for i in (1, 2))
@@ -147,7 +147,7 @@ def prelu(op: Operator) -> Any:
     channels = shape[0] if len(shape) == op.rank(0) - 1 and math.prod(n or 0 for n in shape[1:]) == 1 else None
     if op.is_trained(1) and channels and channels > 1:
         layer: Layer = PReLU(channels, dtype=op.dtype(1))
-        layer.weight = op.parameter(1, "flat", lambda slope: slope.reshape(-1))  # type: ignore[attr-defined]
+        layer.weight = op.parameter(1, "flat", lambda slope: slope.reshape(-1))
         return layer(op.node(0))
     x = op.node(0)
     return ReLU()(x) - op.node(1) * ReLU()(-x)

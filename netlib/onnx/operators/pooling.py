@@ -25,8 +25,8 @@ from ..operator import Operator
 from .arithmetic import number
 from .windows import kernel_shape, shortest, window_options
 
-LARGEST: Mapping[int, type[Layer]] = {1: MaxPool1d, 2: MaxPool2d, 3: MaxPool3d}
-MEANS: Mapping[int, type[Layer]] = {1: AvgPool1d, 2: AvgPool2d, 3: AvgPool3d}
+LARGEST: Mapping[int, type[Any]] = {1: MaxPool1d, 2: MaxPool2d, 3: MaxPool3d}
+MEANS: Mapping[int, type[Any]] = {1: AvgPool1d, 2: AvgPool2d, 3: AvgPool3d}
 
 
 def max_pool(op: Operator) -> Any:
@@ -35,7 +35,7 @@ def max_pool(op: Operator) -> Any:
         op.refuse("also returns indices, which netlib does not")
     kernel = kernel_shape(op)
     options = window_options(op, kernel)
-    layer = LARGEST[len(kernel)](shortest(kernel), **options, ceil_mode=bool(op.get("ceil_mode")))  # type: ignore[call-arg]
+    layer = LARGEST[len(kernel)](shortest(kernel), **options, ceil_mode=bool(op.get("ceil_mode")))
     return op.apply(layer, op.node(0))
 
 
@@ -50,7 +50,8 @@ def _average(op: Operator, count_include_pad: bool, ceil_mode: bool) -> Layer:
     if options["dilation"] != 1:
         return DilatedAverage(kernel, **options, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
     del options["dilation"]
-    return MEANS[len(kernel)](shortest(kernel), **options, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    layer: Layer = MEANS[len(kernel)](shortest(kernel), **options, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    return layer
 
 
 def lp_pool(op: Operator) -> Any:

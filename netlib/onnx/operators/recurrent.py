@@ -47,7 +47,7 @@ def recurrent(op: Operator) -> Any:
     (in_features,), (hidden,) = known(op, 1, 2), known(op, 2, 2)
     options = {"in_features": in_features, "hidden_features": hidden, "bidirectional": direction != "forward"}
     options |= {"return_state": True, "lengths": op.has(4), "init": Zeros(), **nonlinearity}
-    sources = {}
+    sources: dict[str, Source] = {}
     for suffix, i in {"forward": [("", 0)], "reverse": [("", 0), ("_reverse", 0)]}.get(direction, [("", 0), ("_reverse", 1)]):
         sources |= {name + suffix: source for name, source in _sources(op, kind, i, hidden, layer_kind is GRU).items()}
     inputs = [_batch_first(op, op.node(0)), *_start(op, kind, direction), *([op.node(4)] if op.has(4) else [])]

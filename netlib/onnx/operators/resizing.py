@@ -150,7 +150,7 @@ COORDINATES: dict[str, Callable[[Array, int, int, float, tuple[float, float]], A
     "half_pixel": _half_pixel,
     "half_pixel_symmetric": _symmetric,
     "pytorch_half_pixel": lambda i, n, m, scale, region: _half_pixel(i, n, m, scale, region) if m > 1 else 0 * i,
-    "align_corners": lambda i, n, m, scale, region: i * (n - 1) / (m - 1) if m > 1 else 0 * i,
+    "align_corners": lambda i, n, m, scale, region: i * (n - 1) / (n * scale - 1) if m > 1 else 0 * i,
     "asymmetric": lambda i, n, m, scale, region: i / scale,
     "tf_half_pixel_for_nn": lambda i, n, m, scale, region: (i + 0.5) / scale,
     "tf_crop_and_resize": _region_of,

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..arrays import Array
 from ..containers.graph import Graph, Input
 from ..data.path import Path, as_path
 from ..errors import FormatError, NetlibError
+from ..layers import Identity
 from ..node import Call, Node
 from . import reading
-from .folding import fold
+from .expansion import expand, key_of
+from .folding import Folding
+from .layers.on_integers import OnIntegers
 from .operator import Operator, RefusedError
 from .operators import OPERATORS
 from .partial import partial_result
-from .values import Dims, Value, Values
+from .values import Value, Values
 
 Translation: TypeAlias = Callable[[Operator], Any]
 MAX_LISTED = 20
-DOMAINS = {"": "", "ai.onnx": ""}
+"""How many nodes a message names."""
 SUBGRAPHS = {"If", "Loop", "Scan", "SequenceMap"}
 
 
@@ -71,45 +72,13 @@ def load(path: Path, translations: Mapping[str, Translation] | None = None) -> G
     array([[1., 0.]], dtype=float32)
     """
     name = as_path(path, "onnx.load")
-    model = reading.read(path)
     known = {**OPERATORS, **(translations or {})}
-    model = _expand(model, known, name)
+    model = reading.read(path)
+    model = expand(model, known, lambda each: reading.with_shapes(each, name), name)
     _require_known(model, known, name)
     reading.check(model, name)
-    return _Reader(model, known, name).read()
-
-
-def key_of(node: Any) -> str:
-    """Return the name of a node's operator, with the domain in front if it is not ONNX's own."""
-    domain = DOMAINS.get(node.domain, node.domain)
-    return f"{domain}.{node.op_type}" if domain else str(node.op_type)
-
-
-def _expand(model: Any, known: Mapping[str, Translation], name: str) -> Any:
-    """Return the model with the operators that ONNX itself defines by others as these others."""
-    import onnx
-
-    versions = {DOMAINS.get(each.domain, each.domain): each.version for each in model.opset_import}
-
-    def has_body(node: Any) -> bool:
-        domain = DOMAINS.get(node.domain, node.domain)
-        if key_of(node) in known or not onnx.defs.has(node.op_type, domain) or domain not in versions:
-            return False
-        try:
-            schema = onnx.defs.get_schema(node.op_type, versions[domain], domain)
-        except onnx.defs.SchemaError:
-            return False
-        return schema.has_function or schema.has_context_dependent_function  # type: ignore[no-any-return]
-
-    for _ in range(5):  # an operator may be defined by one that is defined itself
-        found = sorted({(node.domain, node.op_type) for node in model.graph.node if has_body(node)})
-        if not found:
-            break
-        try:
-            model = onnx.inliner.inline_selected_functions(model, found, inline_schema_functions=True)
-        except Exception as error:
-            raise FormatError(f"{found} cannot be expanded: {error}", where=name, hint=reading.DAMAGED) from None
-    return model
+    folding = Folding(model, name)
+    return _Translator(folding.model, folding.trained, known, name).graph()
 
 
 def _require_known(model: Any, known: Mapping[str, Translation], name: str) -> None:
@@ -117,10 +86,10 @@ def _require_known(model: Any, known: Mapping[str, Translation], name: str) -> N
     missing: dict[str, list[str]] = {}
     for node in model.graph.node:
         if key_of(node) not in known:
-            missing.setdefault(key_of(node), []).append(_label(node))
+            missing.setdefault(key_of(node), []).append(repr(node.name or next(iter(node.output), "")))
     if not missing:
         return
-    parts = [f"{key} at {_listed(nodes)}" for key, nodes in missing.items()]
+    parts = [f"{key} at {_listed(nodes, ', ')}" for key, nodes in missing.items()]
     example = next(iter(missing))
     hint = f"If it is a few lines, pass its translation: load(path, translations={{{example!r}: function}})."
     if SUBGRAPHS & missing.keys():
@@ -128,138 +97,100 @@ def _require_known(model: Any, known: Mapping[str, Translation], name: str) -> N
     raise FormatError(f"has operators that netlib does not have: {'; '.join(parts)}", where=name, hint=hint)
 
 
-def _label(node: Any) -> str:
-    """Return the name of a node, or else that of its output."""
-    return repr(node.name or next(iter(node.output), ""))
-
-
-def _listed(texts: list[str], separator: str = ", ") -> str:
+def _listed(texts: list[str], separator: str) -> str:
     more = f"{separator}and {len(texts) - MAX_LISTED} more" if len(texts) > MAX_LISTED else ""
     return separator.join(texts[:MAX_LISTED]) + more
 
 
-class _Reader:
+class _Translator:
     """Translates the nodes of a model one after the other."""
 
-    def __init__(self, model: Any, known: Mapping[str, Translation], name: str) -> None:
-        self.model = _with_shapes(model, name)
-        self.known = known
-        self.name = name
-        self.versions = {DOMAINS.get(each.domain, each.domain): each.version for each in model.opset_import}
-        self.values = Values()
-        self.problems: list[str] = []
-        self.inputs: list[Input] = []
+    def __init__(self, model: Any, trained: set[str], known: Mapping[str, Translation], name: str) -> None:
+        self._model, self._known, self._name = model, known, name
+        self._values = Values(model.graph, trained)
+        self._problems: list[str] = []
+        for value in self._values.inputs:
+            value.node = Input(self._values.unique_name(value.name))
 
-    def read(self) -> Graph:
-        """Return the graph."""
-        graph = self.model.graph
-        self._declare_values(graph)
-        for node in graph.node:
+    def graph(self) -> Graph:
+        """Return the graph, or raise with everything that cannot be translated."""
+        for node in self._model.graph.node:
             self._translate(node)
-        outputs = [self._output(each.name) for each in graph.output]
-        if self.problems:
-            raise FormatError(f"cannot be translated: {_listed(self.problems, '; ')}", where=self.name)
-        return self._graph([node for node in outputs if node is not None])
-
-    def _declare_values(self, graph: Any) -> None:
-        arrays = {each.name: each for each in graph.initializer}
-        for info in [*graph.value_info, *graph.output, *graph.input]:
-            self.values.by_name[info.name] = Value(info.name, *_type_of(info))
-        self.values.uses = Counter(name for node in graph.node for name in node.input)
-        self.values.uses.update(each.name for each in graph.output)
-        for name, tensor in arrays.items():
-            array = reading.as_array(tensor)
-            value = self.values.by_name[name] = Value(name)
-            if array is not None:
-                value.set_array(array, is_trained=True)
-        for info in graph.input:
-            if info.name not in arrays:
-                node = Input(self.values.unique_name(info.name))
-                self.values.by_name[info.name].node = node
-                self.inputs.append(node)
+        results = [self._values[each.name] for each in self._model.graph.output]
+        unknown = [value.name for value in results if value.node is None and value.array is None]
+        if unknown and not self._problems:
+            self._problems.append(f"the outputs {unknown} are of a type that netlib does not have")
+        if self._problems:
+            raise FormatError(f"cannot be translated: {_listed(self._problems, '; ')}", where=self._name)
+        return self._build([self._output(value) for value in results])
 
     def _translate(self, proto: Any) -> None:
-        given = [self.values.by_name.get(name) if name else None for name in proto.input]
-        if any(name and (x is None or (x.node is None and x.array is None)) for x, name in zip(given, proto.input, strict=True)):
-            if not self.problems:
-                self.problems.append(f"{proto.op_type} at {_label(proto)} needs a tensor of a type that netlib does not have")
-            return  # what it needs could not be translated
-        op = Operator(proto, self.versions.get(DOMAINS.get(proto.domain, proto.domain), 1), given, self.values)
-        partial = partial_result(op)
+        """Translate a node, or note why not. What depends on it is left out, too."""
+        op = Operator.of(proto, self._model, self._values)
+        if op is None:
+            return
+        op.note_partial(partial_result(op))
+        label = f"{op.op_type} at {op.label}"
         try:
-            if partial is not None and not np.isnan(partial).any():
-                results: Any = partial.astype(self._dtype_of(proto.output[0], np.dtype(np.int64)))
-            elif given and all(x is None or x.array is not None for x in given) and (folded := fold(op, proto, self.model)):
-                results = folded
-            else:
-                results = self.known[key_of(proto)](op)
+            results = self._known[key_of(proto)](op)
         except RefusedError as refusal:
-            self.problems.append(f"{proto.op_type} at {_label(proto)}: {refusal}")
-            return
+            self._problems.append(f"{label}: {refusal}")
         except NetlibError as error:
-            self.problems.append(f"{proto.op_type} at {_label(proto)}: {error}")
+            self._problems.append(f"{label}: {error}")
+        else:
+            self._keep(op, results if isinstance(results, tuple | list) else (results,))
             return
-        self._keep(op, results if isinstance(results, tuple | list) else (results,), partial)
+        for name in proto.output:
+            self._values[name].is_known = False
 
-    def _dtype_of(self, name: str, default: np.dtype[Any]) -> np.dtype[Any]:
-        value = self.values.by_name.get(name)
-        return default if value is None or value.dtype is None else value.dtype
-
-    def _keep(self, op: Operator, results: Any, partial: Array | None) -> None:
+    def _keep(self, op: Operator, results: Any) -> None:
         """Give the results of a node their names in the file."""
-        is_trained = any(value is not None and value.is_trained for value in op._inputs)
+        is_trained = any(value is not None and value.is_trained for value in op.values)
         for name, result in zip(op.outputs, results, strict=False):
-            if not name or result is None:
-                continue
-            value = self.values.by_name.setdefault(name, Value(name))
             if isinstance(result, Node):
-                value.node, value.partial = result, partial
-                self._name(result, op)
-            else:
-                value.set_array(np.asarray(result), is_trained)
+                self._values[name].node = result
+                self._give_names(result, op)
+            elif result is not None:
+                self._values[name].set_array(np.asarray(result), is_trained)
 
-    def _name(self, node: Node, op: Operator) -> None:
+    def _give_names(self, node: Node, op: Operator) -> None:
         """Name the calls that the translation of a node has made, the last one after the node."""
         stem = op.name or f"{op.op_type}_{op.outputs[0]}"
-        prefixes = {name.rpartition(".")[0] for name in op.owned}
-        stack = [(node, True)]
+        owners = {name.rpartition(".")[0] for name in op.owned}
+        stack = [(node, stem)]
         while stack:
-            each, is_last = stack.pop()
+            each, name = stack.pop()
             call = each.call
             if call is None or call.name is not None:
                 continue
-            owns = bool(call.layer.parameters()) and len(prefixes) == 1 and prefixes != {""}
-            kind = type(call.layer).__name__.strip("_").removesuffix("Layer")
-            name = next(iter(prefixes)) if owns else stem if is_last else f"{stem}/{kind}"
-            call.name = self.values.unique_name(name)
-            each.name = call.name
-            stack += [(source, False) for source in reversed(call.sources)]
+            if len(owners) == 1 and owners != {""} and call.layer.parameters():
+                name = next(iter(owners))
+            each.name = call.name = self._values.unique_name(name)
+            stack += [(source, f"{stem}/{_kind_of(source)}") for source in reversed(call.sources)]
 
-    def _output(self, name: str) -> Node | None:
-        value = self.values.by_name[name]
-        if value.node is None and value.array is None:
-            if not self.problems:
-                self.problems.append(f"the output {name!r} has no value")
-            return None
-        return self.values.node_of(value)
+    def _output(self, value: Value) -> Node:
+        """Return the node of an output: a copy if the graph would copy it as floats."""
+        node = self._values.node_of(value)
+        if node.call is None and value.dtype is not None and value.dtype.kind != "f":
+            return OnIntegers(Identity(), value.dtype.name)(node)  # type: ignore[no-any-return]
+        return node
 
-    def _graph(self, outputs: list[Node]) -> Graph:
+    def _build(self, outputs: list[Node]) -> Graph:
         used = _inputs_of(outputs)
-        inputs = [node for node in self.inputs if node in used]
+        values = [value for value in self._values.inputs if value.node in used]
         try:
-            graph = Graph(inputs=inputs, outputs=outputs)
+            graph = Graph(inputs=[value.node for value in values if value.node is not None], outputs=outputs)
         except NetlibError as error:
-            hint = "Everything in it is constant: read its arrays with onnx instead." if not inputs else ""
-            raise FormatError(f"is no graph of its inputs: {error.message}", where=self.name, hint=hint) from None
-        floats = [self._is_float(node) for node in inputs]
-        without = len(inputs) - max((i + 1 for i, is_float in enumerate(floats) if is_float), default=0)
-        if without:
-            graph.n_nondifferentiable_inputs = without
+            hint = "" if values else "Everything in it is constant: read its arrays with onnx instead."
+            raise FormatError(f"is no graph of its inputs: {error.message}", where=self._name, hint=hint) from None
+        floats = [i for i, value in enumerate(values, 1) if value.dtype is None or value.dtype.kind == "f"]
+        graph.n_nondifferentiable_inputs = len(values) - max(floats, default=0)
         return graph
 
-    def _is_float(self, node: Input) -> bool:
-        value = next(value for value in self.values.by_name.values() if value.node is node)
-        return value.dtype is None or value.dtype.kind == "f"
+
+def _kind_of(node: Node) -> str:
+    """Return the class of the layer that makes a node."""
+    return "" if node.call is None else type(node.call.layer).__name__.strip("_").removesuffix("Layer")
 
 
 def _inputs_of(outputs: list[Node]) -> set[Node]:
@@ -275,24 +206,3 @@ def _inputs_of(outputs: list[Node]) -> set[Node]:
             seen.add(node.call)
             stack += node.call.sources
     return found
-
-
-def _with_shapes(model: Any, name: str) -> Any:
-    """Return the model with the shapes and types that ONNX infers."""
-    from onnx import shape_inference
-
-    try:
-        return shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as error:
-        raise FormatError(f"has shapes that do not fit: {error}", where=name, hint=reading.DAMAGED) from None
-
-
-def _type_of(info: Any) -> tuple[np.dtype[Any] | None, Dims | None]:
-    """Return type and shape of a value, as far as the file says them."""
-    if not info.type.HasField("tensor_type"):
-        return None, None
-    tensor = info.type.tensor_type
-    dtype = reading.as_dtype(tensor.elem_type)
-    if not tensor.HasField("shape"):
-        return dtype, None
-    return dtype, tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)

@@ -11,6 +11,7 @@ from ..arrays import Array
 from ..layer import Layer
 from ..node import Node
 from ..parameter import Parameter
+from .expansion import domain_of, versions_of
 from .layers.on_integers import OnIntegers
 from .reading import as_array
 from .values import Dims, Value, Values
@@ -52,16 +53,50 @@ class Operator:
         self.attributes = {attribute.name: attribute for attribute in proto.attribute}
         self.owned: list[str] = []
         """The names in the file of the arrays that layers of this node own."""
-        self._values, self._inputs = values, inputs
+        self._values = values
+        self.values = inputs
+        """What is known of each input, None for one that is left out."""
+
+    @classmethod
+    def of(cls, node: Any, model: Any, values: Values) -> Operator | None:
+        """Return the operator of a node of the model, or None if its inputs are not known."""
+        inputs = [values[name] if name else None for name in node.input]
+        if not all(value is None or value.is_known for value in inputs):
+            for name in node.output:
+                values[name].is_known = False
+            return None
+        for name in node.output:
+            values[name].is_known = True
+        return cls(node, versions_of(model).get(domain_of(node), 1), inputs, values)
+
+    @property
+    def label(self) -> str:
+        """The name of the node, or else that of its output, for messages."""
+        return repr(self.name or next(iter(self.outputs), ""))
+
+    @property
+    def is_all_constant(self) -> bool:
+        """Whether every input is an array."""
+        return all(value is None or value.array is not None for value in self.values)
+
+    @property
+    def is_unknown_constant(self) -> bool:
+        """Whether it is a Constant of a type that netlib does not have."""
+        return self.op_type == "Constant" and "value" in self.attributes and self.get("value") is None
+
+    def note_partial(self, partial: Array | None) -> None:
+        """Say what is known of the whole numbers that are output 0."""
+        if self.outputs:
+            self._values[self.outputs[0]].partial = partial
 
     @property
     def inputs(self) -> list[Node | Array | None]:
         """The inputs: a node, an array if it is constant, or None if it is left out."""
-        return [None if x is None else x.node if x.array is None else x.array for x in self._inputs]
+        return [None if x is None else x.node if x.array is None else x.array for x in self.values]
 
     def __len__(self) -> int:
         """Return the number of inputs that the file lists."""
-        return len(self._inputs)
+        return len(self.values)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an attribute as a Python value, or `default` if the node does not have it."""
@@ -79,7 +114,7 @@ class Operator:
 
     def has(self, i: int) -> bool:
         """Return whether input `i` is given."""
-        return i < len(self._inputs) and self._inputs[i] is not None
+        return i < len(self.values) and self.values[i] is not None
 
     def is_constant(self, i: int) -> bool:
         """Return whether input `i` is given and does not depend on an input of the graph."""
@@ -87,7 +122,7 @@ class Operator:
 
     def is_trained(self, i: int) -> bool:
         """Return whether input `i` is one of the file's weights, and used nowhere else."""
-        return self.is_constant(i) and self._value(i).is_trained and self._values.uses[self._value(i).name] == 1
+        return self.is_constant(i) and self._value(i).is_trained and self._values.is_used_once(self._value(i))
 
     def node(self, i: int) -> Node:
         """Return input `i` as a node: a `Weight` or a `Constant` if it is an array."""
@@ -95,7 +130,7 @@ class Operator:
 
     def nodes(self) -> list[Node]:
         """Return every input that is given as a node."""
-        return [self._values.node_of(value) for value in self._inputs if value is not None]
+        return [self._values.node_of(value) for value in self.values if value is not None]
 
     def constant(self, i: int, default: Any = None) -> Array:
         """Return input `i` as an array, or `default` if it is left out."""
@@ -149,13 +184,11 @@ class Operator:
 
     def output_shape(self, i: int = 0) -> Dims | None:
         """Return the shape of output `i` as ONNX infers it, or None if it does not."""
-        value = self._values.by_name.get(self.outputs[i])
-        return None if value is None else value.shape
+        return self._values[self.outputs[i]].shape
 
     def output_dtype(self, i: int = 0) -> np.dtype[Any] | None:
         """Return the type of output `i` as ONNX infers it, or None if netlib does not have it."""
-        value = self._values.by_name.get(self.outputs[i])
-        return None if value is None else value.dtype
+        return self._values[self.outputs[i]].dtype
 
     def apply(self, layer: Layer, *nodes: Node) -> Any:
         """Return ``layer(*nodes)``, made for whole numbers or booleans if input 0 has them."""
@@ -172,7 +205,7 @@ class Operator:
                 self.refuse(f"has {name}={self.get(name)!r}, expected {value!r}")
 
     def _value(self, i: int) -> Value:
-        value = self._inputs[i] if i < len(self._inputs) else None
+        value = self.values[i] if i < len(self.values) else None
         if value is None:
             self.refuse(f"input {i} is missing")
         return value

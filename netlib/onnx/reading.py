@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +13,10 @@ from ..arrays import Array
 from ..data.path import Path, as_path
 from ..errors import FormatError, not_installed
 from ..files.foreign import require_not_foreign
+from .expansion import inline_functions
 
 MAX_BYTES = 2**31 - 1
 """The longest file, as protobuf has it."""
-MAX_NODES = 1_000_000
-"""The most nodes after functions are expanded."""
 DAMAGED = "The file is damaged, or no ONNX file. Export or download it again."
 FIELDS = {
     "FLOAT": ("float_data", "f4"), "DOUBLE": ("double_data", "f8"), "FLOAT16": ("int32_data", "f2"),
@@ -48,7 +46,7 @@ def read(path: Path) -> Any:
         data = file.read()
     model = _parse(data, name)
     require_own_data(model, name)
-    return _inline_local_functions(model, name)
+    return inline_functions(model, name)
 
 
 def require_onnx(where: str) -> None:
@@ -153,23 +151,11 @@ def as_array(tensor: Any) -> Array | None:
     return np.array(numpy_helper.to_array(tensor), order="C")
 
 
-def _inline_local_functions(model: Any, name: str) -> Any:
-    """Return the model with its own functions expanded, if that stays within `MAX_NODES`."""
-    import onnx.inliner
+def with_shapes(model: Any, name: str) -> Any:
+    """Return the model with the shapes and types that ONNX infers."""
+    from onnx import shape_inference
 
-    if not model.functions:
-        return model
-    bodies = {(each.domain, each.name): Counter((node.domain, node.op_type) for node in each.node) for each in model.functions}
-    sizes: dict[Any, int] = {}
-    for _ in bodies:
-        for key, calls in bodies.items():
-            if all(each in sizes or each not in bodies for each in calls):
-                sizes[key] = sum(n * sizes.get(each, 1) for each, n in calls.items())
-    if len(sizes) < len(bodies):
-        raise FormatError("has functions that call themselves", where=name, hint=DAMAGED)
-    if sum(sizes.get((node.domain, node.op_type), 1) for node in model.graph.node) > MAX_NODES:
-        raise FormatError(f"has functions that expand to more than {MAX_NODES} nodes", where=name)
     try:
-        return onnx.inliner.inline_local_functions(model)
-    except Exception as error:
-        raise FormatError(f"has functions that cannot be expanded: {error}", where=name, hint=DAMAGED) from None
+        return shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:  # onnx raises C++ types of its own
+        raise FormatError(f"has shapes that do not fit: {error}", where=name, hint=DAMAGED) from None

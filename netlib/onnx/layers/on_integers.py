@@ -16,7 +16,8 @@ class OnIntegers(Layer):
     """A layer applied to whole numbers or booleans: y has the type `dtype`, and x no gradient.
 
     It computes in float64, and raises for numbers that float64 would round. Fractions are cut off,
-    and what is too large for the type wraps around, as in NumPy.
+    and what is too large for the type wraps around, as in NumPy. Inputs of the layer without a
+    gradient, such as indices, are passed to it as they are.
 
     >>> import netlib as nl
     >>> OnIntegers(nl.Divide(), "int64").forward([7, -7], [2, 2])
@@ -30,7 +31,8 @@ class OnIntegers(Layer):
 
     def forward(self, *inputs: ArrayLike) -> Any:
         """Return the outputs of the layer as whole numbers."""
-        ys = self.layer.predict(*map(self._as_float64, inputs))
+        n = self.layer.count_differentiable(len(inputs))
+        ys = self.layer.predict(*map(self._as_float64, inputs[:n]), *inputs[n:])
         return self.remember(tuple(map(self._as_integers, ys)) if isinstance(ys, tuple) else self._as_integers(ys))
 
     def backward(self, dout: Any) -> None:
@@ -48,6 +50,8 @@ class OnIntegers(Layer):
         return x.astype(np.float64)
 
     def _as_integers(self, y: Array) -> Array:
+        if y.dtype.kind != "f":  # indices
+            return y
         if self.dtype == "bool":
             return np.not_equal(y, 0)
         return np.trunc(y).astype(np.int64).astype(self.dtype)

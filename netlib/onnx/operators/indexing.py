@@ -7,25 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import CumulativeSum, Embedding, Slice, Take
+from ...layers import CumulativeSum, Embedding, Slice, Subtract, Take
 from ..layers.discrete import Discrete
 from ..layers.gather import GatherElements, GatherND
 from ..layers.top_k import TopK
 from ..operator import Operator
+from ..values import constant_node
 
 
 def gather(op: Operator) -> Any:
     """Translate Gather: a table of the file's own is an `Embedding`."""
     axis = op.get("axis", 0)
-    if not op.is_float(0):
-        return Discrete("take", {"axis": axis})(op.node(0), op.node(1))
     if op.is_constant(1) and op.constant(1).ndim == 0:
         key: list[Any] = [slice(None)] * op.rank(0)
         key[axis] = int(op.constant(1))
-        return Slice(tuple(key))(op.node(0))
+        return op.apply(Slice(tuple(key)), op.node(0))
     if op.is_trained(0) and not op.is_constant(1) and op.rank(0) == 2 and axis in (0, -2):
         return embedding(op)(op.node(1))
-    return Take(axis)(op.node(0), op.node(1))
+    return op.apply(Take(axis), op.node(0), op.node(1))
 
 
 def embedding(op: Operator) -> Embedding:
@@ -38,16 +37,12 @@ def embedding(op: Operator) -> Embedding:
 
 def gather_elements(op: Operator) -> Any:
     """Translate GatherElements."""
-    axis = op.get("axis", 0)
-    layer = GatherElements(axis) if op.is_float(0) else Discrete("take along axis", {"axis": axis})
-    return layer(op.node(0), op.node(1))
+    return op.apply(GatherElements(op.get("axis", 0)), op.node(0), op.node(1))
 
 
 def gather_nd(op: Operator) -> Any:
     """Translate GatherND."""
-    if not op.is_float(0):
-        op.refuse("gathers whole numbers")
-    return GatherND(op.get("batch_dims", 0))(op.node(0), op.node(1))
+    return op.apply(GatherND(op.get("batch_dims", 0)), op.node(0), op.node(1))
 
 
 def cumulative_sum(op: Operator) -> Any:
@@ -59,7 +54,7 @@ def cumulative_sum(op: Operator) -> Any:
         x = op.apply(turned, x)
     y = op.apply(CumulativeSum(axis), x)
     if op.get("exclusive", 0):
-        y = y - x
+        y = op.apply(Subtract(), y, x)
     return op.apply(turned.tied_copy(), y) if op.get("reverse", 0) else y
 
 
@@ -70,12 +65,8 @@ def one_hot(op: Operator) -> Any:
 
 def top_k(op: Operator) -> Any:
     """Translate TopK."""
-    if op.version < 10:
-        k = np.array([op.get("k")])
-        op.refuse(f"has k={k[0]} as an attribute, as ONNX did up to version 9")
-    if not op.is_float(0):
-        op.refuse("sorts whole numbers")
-    return TopK(op.get("axis", -1), bool(op.get("largest", 1)))(op.node(0), op.node(1))
+    k = constant_node(np.array([op.get("k")])) if op.version < 10 else op.node(1)
+    return op.apply(TopK(op.get("axis", -1), bool(op.get("largest", 1))), op.node(0), k)
 
 
 OPERATORS: dict[str, Callable[[Operator], Any]] = {

@@ -169,7 +169,17 @@ def pad(op: Operator) -> Any:
     if any(n < 0 for pair in pairs for n in pair):
         x = op.apply(Slice(tuple(slice(max(-a, 0) or None, min(b, 0) or None) for a, b in pairs)), x)
         pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    return op.apply(Pad(tuple(pairs), op.get("mode", "constant"), value), x)
+    if np.isfinite(value) or not op.is_float():
+        return op.apply(Pad(tuple(pairs), op.get("mode", "constant"), value), x)
+    return Pad(tuple(pairs))(x) + infinite_border(op, pairs, value)
+
+
+def infinite_border(op: Operator, pairs: list[tuple[int, int]], value: float) -> Any:
+    """Return what makes a border of zeros infinite: zeros inside, broadcast, and `value` around."""
+    lengths = [n if pair != (0, 0) else 1 for n, pair in zip(op.shape(0), pairs, strict=True)]
+    if None in lengths:
+        op.refuse(f"pads an axis of free length with {value}")
+    return constant_node(np.pad(np.zeros(lengths, op.dtype(0)), pairs, constant_values=value))  # type: ignore[arg-type]
 
 
 def tile(op: Operator) -> Any:

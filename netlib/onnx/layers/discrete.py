@@ -112,7 +112,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isnan": np.isnan,
     "isinf": _is_inf,
     "where": np.where,
-    "columns": lambda x, numbers: np.take(np.atleast_2d(x), numbers.ravel(), -1),
     "argmax": _position(np.argmax),
     "argmin": _position(np.argmin),
     "hardmax": _hardmax,

@@ -10,7 +10,6 @@ from . import (
     convolution,
     functions,
     indexing,
-    learning,
     losses,
     normalization,
     pooling,
@@ -37,6 +36,5 @@ OPERATORS = {
     **normalization.OPERATORS,
     **resizing.OPERATORS,
     **recurrent.OPERATORS,
-    **learning.OPERATORS,
 }
 """By the name of the operator, with the domain in front if it is not ONNX's own."""

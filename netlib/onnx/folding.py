@@ -87,7 +87,7 @@ class Folding:
         """Return the outputs of a node if they are constant, or None."""
         partial = partial_result(op)
         op.note_partial(partial)
-        if partial is not None and not np.isnan(partial).any():
+        if partial is not None and all(isinstance(n, int) for n in partial.flat):
             return None if outputs & {*node.output} else (partial.astype(op.output_dtype() or np.int64),)
         if op.op_type == "CastLike" and op.is_constant(0):
             dtype = op.output_dtype()

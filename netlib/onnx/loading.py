@@ -12,7 +12,7 @@ from ..data.path import Path, as_path
 from ..errors import FormatError, NetlibError
 from ..layers import Identity
 from ..node import Call, Node
-from . import reading
+from . import learning, reading
 from .expansion import expand, key_of
 from .folding import Folding
 from .layers.on_integers import OnIntegers
@@ -73,7 +73,7 @@ def load(path: Path, translations: Mapping[str, Translation] | None = None) -> G
     """
     name = as_path(path, "onnx.load")
     known = {**OPERATORS, **(translations or {})}
-    model = reading.read(path)
+    model = learning.define(reading.read(path), name)
     model = expand(model, known, lambda each: reading.with_shapes(each, name), name)
     _require_known(model, known, name)
     reading.check(model, name)

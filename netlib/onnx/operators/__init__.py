@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from . import activations, arithmetic, comparison, constants, functions, indexing, losses, products, reductions, shapes
+from . import (
+    activations,
+    arithmetic,
+    comparison,
+    constants,
+    convolution,
+    functions,
+    indexing,
+    losses,
+    normalization,
+    pooling,
+    products,
+    recurrent,
+    reductions,
+    resizing,
+    shapes,
+)
 
 OPERATORS = {
     **constants.OPERATORS,
@@ -15,5 +31,10 @@ OPERATORS = {
     **products.OPERATORS,
     **activations.OPERATORS,
     **losses.OPERATORS,
+    **convolution.OPERATORS,
+    **pooling.OPERATORS,
+    **normalization.OPERATORS,
+    **resizing.OPERATORS,
+    **recurrent.OPERATORS,
 }
 """By the name of the operator, with the domain in front if it is not ONNX's own."""

@@ -14,7 +14,7 @@ from .partial import partial_result
 from .reading import as_dtype, with_shapes
 from .values import Values
 
-FREE_BYTES, MAX_EXPANSION = 256 << 20, 8
+FREE_BYTES, MAX_EXPANSION = 64 << 20, 8
 """The results may take this many bytes together, besides so many times the length of the file."""
 MAX_ROUNDS = 4
 """How often shapes are inferred anew from what has been folded."""

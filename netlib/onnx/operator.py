@@ -122,7 +122,11 @@ class Operator:
 
     def is_trained(self, i: int) -> bool:
         """Return whether input `i` is one of the file's weights, and used nowhere else."""
-        return self.is_constant(i) and self._value(i).is_trained and self._values.is_used_once(self._value(i))
+        return self.is_constant(i) and self._value(i).is_trained and self.is_used_once(i)
+
+    def is_used_once(self, i: int) -> bool:
+        """Return whether no other node takes input `i`."""
+        return self._values.is_used_once(self._value(i))
 
     def node(self, i: int) -> Node:
         """Return input `i` as a node: a `Weight` or a `Constant` if it is an array."""

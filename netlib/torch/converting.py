@@ -42,6 +42,7 @@ class Converter:
         self.faults: dict[str, str] = {}
         self.dtype = next((as_numpy(each).dtype for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
         self.tables = {id(each.weight) for each in root.modules() if isinstance(each, nn.Embedding)}
+        self.templates: dict[int, Any] = {}
         self._shared: dict[Any, list[Any]] = {}
         self._layouts: dict[int, Any] = {}
 

@@ -47,12 +47,17 @@ def placed_links(model: Layer) -> Iterator[Placed]:
         seen.add(id(layer))
         for link in links_of(layer):
             yield placed(layer, link, prefix)
-        stack += [(f"{prefix}{name}.", inner) for name, inner in reversed(inner_layers(layer).items())]
+        stack += [(f"{prefix}{_dotted(name)}.", inner) for name, inner in reversed(inner_layers(layer).items())]
 
 
 def placed(layer: Layer, link: Link, prefix: str = "") -> Placed:
     """Return a link of a layer with its arrays, and the names after `prefix`."""
-    return Placed(link, [_member(layer, name) for name in link.ours], [prefix + name for name in link.theirs])
+    return Placed(link, [_member(layer, name) for name in link.ours], [prefix + _dotted(name) for name in link.theirs])
+
+
+def _dotted(name: str) -> str:
+    """Return the path of a node: blocks/0 of a graph is blocks.0 in PyTorch."""
+    return name.replace("/", ".")
 
 
 def links_of(layer: Layer) -> list[Link]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import losses as nl
-from .counterpart import Counterpart
-from .state import as_numpy
+from .counterpart import Counterpart, as_numpy
 
 
 def _as_tensor(array: Any) -> Any:

@@ -12,7 +12,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..parameter import Buffer, Parameter
 from ..state import list_problems, state_problems
-from .counterpart import Link, find, same
+from .counterpart import Link, as_numpy, find, same
 from .table import counterpart_of
 
 
@@ -183,14 +183,6 @@ def load_state_dict(model: Layer, state: Any) -> None:
         raise InvalidValueError(f"the state does not fit: {list_problems(problems, _floats(given))}", where=where)
     for member, array, _ in loaded.values():
         member.value = array
-
-
-def as_numpy(array: Any) -> Any:
-    """Return a tensor, on whatever device, as an array; anything else as it is."""
-    if not hasattr(array, "detach"):
-        return array
-    tensor = array.detach().cpu()
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def _floats(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ..containers import Constant, Graph, Input
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
 from ..layer import Layer
 from .calls import EXAMPLE, FUNCTIONALS, METHODS, SPECIAL, call_functional, name_of
-from .state import as_numpy
+from .counterpart import as_numpy
 from .values import Shape, Size, Value, as_sizes, has_values
 
 UNUSED = {"_assert", "_assert_is_none", "getitem", "getattr", "size"}

@@ -4,47 +4,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch_compare import as_tuple, assert_same
 from torch_models import MODELS, LeNet, ViT
 
 import netlib as nl
-from netlib.torch.state import placed_links
-
-TOLERANCE = {"rtol": 1e-9, "atol": 1e-11}
-
-
-def as_tuple(values):
-    return values if isinstance(values, tuple) else (values,)
-
-
-def assert_same(model, module, x):
-    """Assert equal outputs, and equal gradients of x and of all parameters."""
-    x = x.clone().requires_grad_(x.is_floating_point())
-    module.zero_grad()
-    model.zero_grad()
-    ys, outputs = as_tuple(module(x)), as_tuple(model.forward(x.detach().numpy()))
-    douts = [np.random.default_rng(i).normal(size=y.shape) for i, y in enumerate(outputs)]
-    for ours, theirs in zip(outputs, ys, strict=True):
-        assert ours.shape == tuple(theirs.shape)
-        np.testing.assert_allclose(ours, theirs.detach().numpy(), **TOLERANCE)
-    torch.autograd.backward(ys, list(map(torch.tensor, douts)))
-    dx = model.backward(tuple(douts) if len(douts) > 1 else douts[0])
-    if x.requires_grad:
-        np.testing.assert_allclose(dx, x.grad.numpy(), **TOLERANCE)
-    gradients = gradients_by_name(model)
-    for name, parameter in module.named_parameters():
-        if not ("bias_hh" in name and "gru" not in name):
-            np.testing.assert_allclose(gradients[name], parameter.grad.numpy(), err_msg=name, **TOLERANCE)
-
-
-def gradients_by_name(model):
-    found = {}
-    for each in placed_links(model):
-        if each.link.ours and hasattr(each.members[0], "grad"):
-            written = each.link.write(*(member.grad for member in each.members))
-            if "bias_hh" in each.names[-1]:  # both biases have the same gradient, but for that of GRU's candidate
-                written = (written[0], np.concatenate([written[0][: -each.members[-1].size], written[1][-each.members[-1].size :]]))
-            found |= dict(zip(each.names, written, strict=True))
-    return found
 
 
 @pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
@@ -259,3 +222,21 @@ def test_a_model_that_was_trained_in_pytorch_comes_home():
     assert losses[-1] < losses[0]
     nl.torch.load_state_dict(model, module.state_dict())
     np.testing.assert_allclose(model.forward(x.numpy()), module(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nl.SoftmaxCrossEntropy(0.1, "sum", [1.0, 2.0, 0.5], 1),
+        nl.SoftmaxCrossEntropy(),
+        nl.SigmoidCrossEntropy(pos_weight=[1.0, 2.0, 0.5]),
+        nl.Huber(0.5),
+    ],
+    ids=str,
+)
+def test_a_loss_goes_there_and_back(loss):
+    rng = np.random.default_rng(0)
+    y, t = rng.normal(size=(6, 3)), rng.uniform(size=(6, 3)) if not isinstance(loss, nl.SoftmaxCrossEntropy) else np.arange(6) % 3
+    module = nl.torch.module(loss).double()
+    assert_same(loss, module, torch.tensor(y), torch.tensor(t))
+    assert nl.torch.convert(module).forward(y, t) == loss.forward(y, t)

@@ -22,12 +22,12 @@ from .writing import BATCH, Dims, GraphBuilder, NotFixedError, Place, Value, fre
 
 Translation: TypeAlias = Callable[..., Any]
 Signature: TypeAlias = tuple[Shape, np.dtype[Any]]
-Run: TypeAlias = dict[int, list[Signature]]
+Run: TypeAlias = dict[int, tuple[list[Signature], list[Signature]]]
 FLOATS = ("float32", "float64")
-MORE = 6
-"""How many rows more the second run has: so many that 1 rarely becomes what it broadcasts to."""
-LARGEST = 2**31 - 1
-"""How many bytes an ONNX file without external data can have."""
+ROWS = 7, 11
+"""How many rows the second run of a model has, whichever differs from the first."""
+LARGEST = 2**31 - 2**20
+"""How many bytes of parameters fit into an ONNX file without external data."""
 
 
 def save(model: Layer, path: Path, *inputs: ArrayLike, translations: Mapping[type[Layer], Translation] | None = None) -> None:
@@ -35,7 +35,7 @@ def save(model: Layer, path: Path, *inputs: ArrayLike, translations: Mapping[typ
 
     The file takes arrays of the types of `inputs`, and of their shapes except for the first axis,
     the batch, which is free. It is fixed only where the model accepts no other length, or a layer
-    computes with this length. The model is run on `inputs`, and again on some rows more.
+    computes with this length. The model runs on `inputs`, and again on another number of rows.
 
     Nodes are named by the paths of their layers, and weights as in `state_dict`. Operators are
     those of ONNX's opset 20. Dropout is left out. The same model gives the same bytes. A failure
@@ -97,12 +97,13 @@ def as_onnx(model: Layer, inputs: Sequence[ArrayLike], translations: Mapping[typ
         raise ShapeError("got no inputs, expected an array for each input of the model", where="onnx.save", hint=hint)
     arrays = [as_array(x, "onnx.save") for x in inputs]
     _require_floats(model, arrays)
-    proto = _translate(model, arrays, {**TRANSLATIONS, **(translations or {})})
-    if proto.ByteSize() > LARGEST:
+    held: list[Any] = [*model.parameters().values(), *model.buffers().values()]
+    size = sum(each.value.nbytes for each in held)
+    if size > LARGEST:
         hint = "Save it with nl.save, whose files have no limit."
-        raise InvalidValueError(
-            f"the file would have {proto.ByteSize():,} bytes, but ONNX allows {LARGEST:,}", where="onnx.save", hint=hint
-        )
+        message = f"the parameters have {size:,} bytes, but a file can have {LARGEST:,}"
+        raise InvalidValueError(message, where="onnx.save", hint=hint)
+    proto = _translate(model, arrays, {**TRANSLATIONS, **(translations or {})})
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -124,17 +125,18 @@ def _translate(model: Layer, arrays: Sequence[Array], translations: Mapping[type
     """Return the model with a free batch axis, or with fixed axes if it can have none."""
     first = _record(model, arrays)
     for free in _candidates(arrays):
-        longer = [np.concatenate([x, *[x[:1]] * MORE]) if i in free else x for i, x in enumerate(arrays)]
+        n = len(arrays[free[0]])
+        rows = ROWS[n == ROWS[0]]
+        others = [np.repeat(x[:1], rows, axis=0) if i in free else x for i, x in enumerate(arrays)]
         try:
-            second = _record(model, longer)
+            second = _record(model, others)
         except Exception:  # whatever it is, the model does not take another number of rows
             continue
-        n = len(arrays[free[0]])
         try:
-            return _Walk(model, translations, first, second, n).export(arrays, longer)
+            return _Walk(model, translations, first, second, (n, rows)).export(arrays, others)
         except NotFixedError:
             continue
-    return _Walk(model, translations, first, first, 0).export(arrays, arrays)
+    return _Walk(model, translations, first, first, (0, 0)).export(arrays, arrays)
 
 
 def _candidates(arrays: Sequence[Array]) -> Iterator[tuple[int, ...]]:
@@ -147,40 +149,38 @@ def _candidates(arrays: Sequence[Array]) -> Iterator[tuple[int, ...]]:
 
 
 def _record(model: Layer, arrays: Sequence[Array]) -> Run:
-    """Return shape and type of each output of every layer, by its id, and those of the model's."""
+    """Return shape and type of the inputs and outputs of every layer, by its id."""
     run: Run = {}
 
     def note(call: Call) -> None:
-        run.setdefault(id(call.layer), _signatures(call.output))
+        run.setdefault(id(call.layer), (_signatures(call.inputs), _signatures(_as_tuple(call.output))))
 
     with watch_calls(model, note):
-        y = model.predict(*arrays)
-    run[id(model)] = _signatures(y)
+        model.predict(*arrays)
     return run
 
 
-def _signatures(y: Any) -> list[Signature]:
-    outputs = y if isinstance(y, tuple) else (y,)
-    return [(np.shape(each), np.asarray(each).dtype) for each in outputs]
+def _signatures(arrays: Sequence[Any]) -> list[Signature]:
+    return [(np.shape(x), np.asarray(x).dtype.newbyteorder("=")) for x in arrays]
 
 
 class _Walk:
     """Translates the layers of a model in the order in which they run."""
 
-    def __init__(self, model: Layer, translations: Mapping[type[Layer], Translation], first: Run, second: Run, n: int) -> None:
+    def __init__(self, model: Layer, translations: Mapping[type[Layer], Translation], first: Run, second: Run, rows: Shape) -> None:
         self.model, self.translations = model, translations
-        self.first, self.second, self.n = first, second, n
+        self.first, self.second, self.rows = first, second, rows
         self.paths = {id(layer): path for path, layer in model.walk()}
         held: dict[str, Any] = {**model.parameters(), **model.buffers()}
         self.graph = GraphBuilder(self.run, {id(each): path for path, each in held.items()})
         self.missing: dict[str, list[str]] = {}
 
-    def export(self, arrays: Sequence[Array], longer: Sequence[Array]) -> Any:
+    def export(self, arrays: Sequence[Array], others: Sequence[Array]) -> Any:
         """Return the whole model as ONNX's own object."""
         names = _names([node.name for node in self.model.inputs] if isinstance(self.model, Graph) else [None] * len(arrays), "x")
         inputs = [
             Value(self._dims(x.shape, other.shape), x.dtype.newbyteorder("="), name)
-            for x, other, name in zip(arrays, longer, names, strict=True)
+            for x, other, name in zip(arrays, others, names, strict=True)
         ]
         outputs = _as_tuple(self.run(self.model, *inputs))
         self._require_complete()
@@ -192,24 +192,23 @@ class _Walk:
     def run(self, layer: Layer, *inputs: Value) -> Any:
         """Translate a layer: a container step by step, any other by its translation."""
         if layer.as_inlinable() is None:
-            return self._translate(layer, inputs)
+            outputs = self._translate(layer, inputs)
+            return outputs[0] if len(outputs) == 1 else outputs
         program = Program(Sequential(layer), len(inputs))
         values: list[Any] = [*inputs, *[None] * (program.n_slots - len(inputs))]
         for step in program.steps:
             given = [values[slot] for slot in step.sources]
-            outputs = self._translate(step.layer, given) if given else self._source(step.layer)
-            values[step.target : step.target + step.n_outputs] = _as_tuple(outputs)
+            values[step.target : step.target + step.n_outputs] = self._translate(step.layer, given)
         outputs = tuple([values[slot] for slot in program.outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _source(self, layer: Layer) -> Value:
-        """Return the value of a `Weight` or a `Constant` of a graph."""
-        for parameter in layer.parameters().values():
-            return self.graph.value(parameter)
-        return self.graph.constant(layer.forward())
-
-    def _translate(self, layer: Layer, inputs: Sequence[Value]) -> Any:
-        place = Place(self.paths.get(id(layer), ""), None, self._outputs(layer, inputs))
+    def _translate(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        if not inputs:  # a `Weight` or a `Constant` of a graph
+            return (self.graph.value(next(iter(layer.parameters().values()), layer.forward())),)
+        seen, returned = self._signatures(layer, inputs)
+        for x, known in zip(inputs, seen, strict=True):
+            x.fill(known)
+        place = Place(self.paths.get(id(layer), ""), None, returned)
         place.dtype = next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
         translation = translation_of(layer, self.translations)
         if translation is None:
@@ -219,24 +218,30 @@ class _Walk:
             n = layer.count_differentiable(len(inputs)) if place.outputs[0].dtype.kind == "f" else 0
             inputs = [self.graph.cast(x, place.dtype) if i < n else x for i, x in enumerate(inputs)]
             values = _as_tuple(translation(layer, self.graph, *inputs))
+        if len(values) != len(place.outputs):
+            message = f"the translation returned {len(values)} values, expected {len(place.outputs)}, as many as forward"
+            raise InvalidValueError(message, where=f"onnx.save, {type(layer).__name__} at {place.path!r}")
         for value, known in zip(values, place.outputs, strict=True):
-            if value.dtype is None:
-                value.shape, value.dtype = known.shape, known.dtype
+            value.fill(known)
         return values
 
-    def _outputs(self, layer: Layer, inputs: Sequence[Value]) -> list[Value]:
-        """Return what the layer returned when the model ran; an added copy returns its input."""
+    def _signatures(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+        """Return what the layer took and returned as the model ran.
+
+        A program adds copies of inputs that are outputs, which are not in the record.
+        """
         if id(layer) not in self.first:
             dtype = inputs[0].dtype
-            return [Value(inputs[0].shape, dtype if dtype.kind == "f" else np.dtype(np.float32))]
-        both = zip(self.first[id(layer)], self.second[id(layer)], strict=True)
-        return [Value(self._dims(shape, other), dtype.newbyteorder("=")) for (shape, dtype), (other, _) in both]
+            return inputs, [Value(inputs[0].shape, dtype if dtype.kind == "f" else np.dtype(np.float32))]
+        runs = zip(self.first[id(layer)], self.second[id(layer)], strict=True)
+        took, returned = ([Value(self._dims(a, b), dtype) for (a, dtype), (b, _) in zip(*both, strict=True)] for both in runs)
+        return took, returned
 
     def _dims(self, shape: Shape, other: Shape) -> Dims:
         """Return the lengths, those that depend on the batch apart."""
         if len(shape) != len(other):
             raise NotFixedError
-        return tuple([a if a == b else BATCH if (a, b) == (self.n, self.n + MORE) else None for a, b in zip(shape, other, strict=True)])
+        return tuple([a if a == b else BATCH if (a, b) == self.rows else None for a, b in zip(shape, other, strict=True)])
 
     def _require_complete(self) -> None:
         if self.missing:

@@ -44,6 +44,11 @@ class Value:
         self.dtype = dtype
         self.name = name
 
+    def fill(self, known: Value) -> None:
+        """Take shape and type over from a value that stands for the same array."""
+        if self.dtype is None:
+            self.shape, self.dtype = known.shape, known.dtype
+
     @property
     def ndim(self) -> int:
         """The number of axes."""

@@ -150,6 +150,7 @@ ACTIVATIONS: dict[type, Translation] = {
     layers.LogSoftmax: along_axis("LogSoftmax"),
     layers.Mish: as_operator("Mish"),
     layers.PReLU: prelu,
+    layers.ReLU6: hardtanh,
     layers.ReLU: as_operator("Relu"),
     layers.SELU: selu,
     layers.SiLU: silu,

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+from .layers import LAYERS as LAYERS
+from .loading import load as load
 from .saving import save as save

@@ -16,6 +16,7 @@ from ..errors import InvalidTypeError, NetlibError, NonFiniteError, ShapeError
 from ..layer import Layer
 from ..layers import Hardsigmoid, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, Softmax, Softmin, Softplus, Softsign, Tanh
 from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from ..losses.labels import LabelLoss
 from .arguments import Metric
 from .metrics.classes import is_one_column
 from .samples import Batch
@@ -120,6 +121,10 @@ def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
 
 
 def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:
+    if isinstance(loss, LabelLoss) and t.ndim == 1 and t.dtype.kind in "iu":  # equal labels are equally good
+        labels = np.unique(t)
+        if _refusal(loss, np.broadcast_to(y[:1], (len(labels), *y.shape[1:])), labels) is None:
+            return
     like = np.broadcast_to(y[:1], (min(CHUNK, len(t)), *y.shape[1:]))
     for start in range(0, len(t), CHUNK):
         rows = t[start : start + CHUNK]

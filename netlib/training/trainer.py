@@ -16,6 +16,7 @@ from ..execution import without_caching
 from ..layer import Layer, as_layer
 from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
+from ..underflow import ignore_all
 from .arguments import RESERVED, Metric, as_callbacks, as_metrics, as_optimizer_of
 from .callbacks import Callback
 from .checks import check_before_training
@@ -25,7 +26,7 @@ from .interruption import Interruption
 from .measuring import Measuring, concatenate, is_mean, parts_of
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
-from .reading import is_on_disk, with_last
+from .reading import is_on_disk
 from .resuming import facts_of, read_checkpoint
 from .samples import Batch, arguments_of_loss, as_inputs, as_samples, require_targets_of, total_weight
 from .sources import ArraySource, Source, as_source, as_validation, split
@@ -209,7 +210,7 @@ class Trainer:
         if saved:
             saved.require_same(self.model, facts, epochs)
         n_batches = source.n_batches
-        with Interruption() as ctrl_c, preserve_modes(self.model), np.errstate(all="ignore"), \
+        with Interruption() as ctrl_c, preserve_modes(self.model), ignore_all(), \
              Progress(progress, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
             check_before_training(self.model, self.loss, self.metrics, source.head())
             if held_out is not None:  # raise errors of validation now, not after an epoch
@@ -319,7 +320,7 @@ class Trainer:
         model, loss, has_mean = self.model, self.loss, is_mean(self.loss)
         order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self._overriding("around_batch") else nullcontext
-        with closing(with_last(source.batches(order, epoch.batch, epoch.fingerprint))) as batches:
+        with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
             for given, is_last in batches:
                 self.batch = epoch.batch = epoch.batch + 1
                 epoch.last = given

@@ -95,7 +95,9 @@ class Converter:
             inner = getattr(module, theirs)
             if not isinstance(inner, nn.Module):
                 inner = _activation_module(inner)
-            setattr(layer, ours, self.convert(inner, f"{path}.{theirs}" if path else theirs))
+            part = self.convert(inner, f"{path}.{theirs}" if path else theirs)
+            _share_generators(getattr(layer, ours), part)
+            setattr(layer, ours, part)
         for link in links_of(layer):
             self._fill(layer, link, module)
         return layer
@@ -181,6 +183,13 @@ def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
     if tensors and "dtype" in accepted:
         options["dtype"] = dtype_of(tensors[0])
     return counterpart.layer(**counterpart.layer_arguments(module), **options)
+
+
+def _share_generators(old: Layer, new: Layer) -> None:
+    """Let a new part draw from the generators of the one whose place it takes."""
+    for (_, before), (_, after) in zip(old.walk(), new.walk(), strict=False):
+        if type(before) is type(after) and "_rng" in vars(before):
+            after.__dict__["_rng"] = before.__dict__["_rng"]
 
 
 def _as_layer(thing: Any, module: nn.Module) -> Layer:

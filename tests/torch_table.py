@@ -16,22 +16,27 @@ TITLE = "## What corresponds to what\n"
 OWN = {"BatchNorm": "", "InstanceNorm": "", "PositionalEmbedding": ""}
 """Modules of netlib.torch that torch.nn has under other names, or not at all."""
 CONTAINERS = {
-    "Sequential": "`nn.Sequential`, which passes on several tensors",
-    "Residual, Recompute, Recurrent": "modules with a `layer` or `cell`",
-    "Graph": "a module with its nodes' names",
+    "Sequential": "`nn.Sequential`, in which a module may take and return several tensors",
+    "Residual": "a module with a `layer`",
+    "Recompute": "a module with a `layer`, run by `torch.utils.checkpoint`",
+    "Recurrent": "a module with a `cell`",
+    "Graph": "a module with the names of the nodes",
 }
 HEAD = """
-Arguments that are not listed have the same name. The layers of PyTorch that the second column names
-become the layer of the first, and the first of them is what `module` makes.
+`convert` makes the layer of each module in its row. `module` makes the module, or a subclass of it
+that is called as the layer is. Arguments that are not listed have the same name.
 
-| layer | PyTorch | arguments that have other names | what changes |
+| layer | PyTorch | arguments with other names | what changes |
 |---|---|---|---|
 """
 
 
 def section() -> str:
     """Return the last section of the page."""
-    rows = [*map(_row, TABLE), *(f"| `{name}` | {text} | | |" for name, text in CONTAINERS.items())]
+    rows = [
+        *[_row(entry) for entry in TABLE if entry.layer.__name__[-2:] not in ("1d", "3d")],
+        *(f"| `{name}` | {text} | | |" for name, text in CONTAINERS.items()),
+    ]
     return TITLE + HEAD + "\n".join(rows) + "\n\n" + _functions()
 
 
@@ -42,7 +47,10 @@ def _row(entry):
     renamed = ", ".join(f"`{ours}` = `{theirs}`" for ours, theirs in entry.arguments.items() if ours != theirs)
     only = ", ".join(f"`{name}={value!r}`" for name, value in entry.fixed.items() if not name.startswith("_"))
     note = "; ".join(text for text in (entry.note, f"only {only}" if only else "") if text)
-    return f"| `{entry.layer.__name__}` | {theirs} | {renamed} | {note} |".replace("|  |", "| |").replace("|  |", "| |")
+    layer = f"`{entry.layer.__name__}`"
+    if entry.layer.__name__.endswith("2d"):  # which stands for those of one and three axes
+        layer, theirs = f"{layer}, 1d, 3d", f"{theirs}, 1d, 3d"
+    return f"| {layer} | {theirs} | {renamed} | {note} |".replace("|  |", "| |").replace("|  |", "| |")
 
 
 def _functions() -> str:

@@ -7,6 +7,7 @@ from .attention import ATTENTION
 from .elementwise import ELEMENTWISE
 from .embeddings import EMBEDDINGS
 from .images import IMAGES
+from .losses import LOSSES
 from .norms import NORMS
 from .products import PRODUCTS
 from .recurrent import RECURRENT
@@ -20,6 +21,7 @@ TRANSLATIONS: dict[type, Translation] = {
     **ELEMENTWISE,
     **EMBEDDINGS,
     **IMAGES,
+    **LOSSES,
     **NORMS,
     **PRODUCTS,
     **RECURRENT,

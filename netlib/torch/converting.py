@@ -25,8 +25,8 @@ from ..parameter import Parameter
 from ..representation import constructor_parameters
 from . import modules
 from .activations import DROPPED_AXES
-from .counterpart import Counterpart, Link, find, same
-from .state import as_numpy, links_of, placed
+from .counterpart import Counterpart, Link, as_numpy, find, same
+from .state import links_of, placed
 from .table import TABLE
 
 Translations = Mapping[type[Any], Callable[[Any], Any]]
@@ -40,8 +40,9 @@ class Converter:
     def __init__(self, root: nn.Module, translations: Translations) -> None:
         self.translations = translations
         self.faults: dict[str, str] = {}
-        self.dtype = next((as_numpy(each).dtype for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
+        self.dtype = next((dtype_of(each) for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
         self.tables = {id(each.weight) for each in root.modules() if isinstance(each, nn.Embedding)}
+        self.templates: dict[int, Any] = {}
         self._shared: dict[Any, list[Any]] = {}
         self._layouts: dict[int, Any] = {}
 
@@ -151,9 +152,16 @@ def as_array(tensor: Any, name: str) -> Array:
     """Return the array of a parameter or buffer, or raise for a type that netlib does not have."""
     if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
         raise InvalidValueError(f"{name} has no size yet", hint="Run the module once.")
-    if tensor.dtype not in DTYPES:
-        raise InvalidTypeError(f"{name} is {tensor.dtype}, expected float16, float32 or float64", hint="Convert it: module.float().")
+    dtype_of(tensor)
     return as_numpy(tensor)  # type: ignore[no-any-return]
+
+
+def dtype_of(tensor: Any) -> np.dtype[Any]:
+    """Return the type of a tensor in NumPy."""
+    if tensor.dtype not in DTYPES:
+        hint = "Convert it: module.float()."
+        raise InvalidTypeError(f"has arrays of {tensor.dtype}, expected float16, float32 or float64", hint=hint)
+    return np.dtype(str(tensor.dtype).removeprefix("torch."))
 
 
 def known_class(module: Any) -> type[Any]:
@@ -171,7 +179,7 @@ def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
     options: dict[str, Any] = {"init": Zeros()} if "init" in accepted else {}
     tensors = [each for each in (*module.parameters(), *module.buffers()) if each.is_floating_point()]
     if tensors and "dtype" in accepted:
-        options["dtype"] = as_array(tensors[0][..., :0] if tensors[0].ndim else tensors[0], "weight").dtype
+        options["dtype"] = dtype_of(tensors[0])
     return counterpart.layer(**counterpart.layer_arguments(module), **options)
 
 

@@ -198,11 +198,12 @@ def assert_same(read, recorded, what):
 
 
 def own_words(layer):
-    """What a rule names that does not flow: the mask of a dropout, and buffers."""
+    """What a rule names that does not flow: the mask of a dropout, buffers, and arrays."""
     mask = {"mask": layer._cache[2][0] != 0} if isinstance(layer, nl.Dropout) else {}
     if isinstance(layer, nl.ScaledDotProductAttention) and layer.dropout:
         mask = {"kept": layer._cache[2][-1] != 0}
-    return mask | {name: buffer.value for name, buffer in layer.buffers().items()}
+    arrays = {name: each for name, each in vars(layer).items() if isinstance(each, np.ndarray)}
+    return mask | arrays | {name: buffer.value for name, buffer in layer.buffers().items()}
 
 
 def check(layer, inputs, dout=None, open_layers=False):

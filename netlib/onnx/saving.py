@@ -189,10 +189,10 @@ class _Walk:
         named = [(free_name(name, taken), y) for name, y in zip(_names(ends, "y"), outputs, strict=True)]
         return self.graph.finish(inputs, named)
 
-    def run(self, layer: Layer, *inputs: Value) -> Any:
+    def run(self, layer: Layer, *inputs: Value, dtype: Any = None) -> Any:
         """Translate a layer: a container step by step, any other by its translation."""
         if layer.as_inlinable() is None:
-            outputs = self._translate(layer, inputs)
+            outputs = self._translate(layer, inputs, dtype)
             return outputs[0] if len(outputs) == 1 else outputs
         program = Program(Sequential(layer), len(inputs))
         values: list[Any] = [*inputs, *[None] * (program.n_slots - len(inputs))]
@@ -202,14 +202,20 @@ class _Walk:
         outputs = tuple([values[slot] for slot in program.outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _translate(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Value, ...]:
+    def _translate(self, layer: Layer, inputs: Sequence[Value], dtype: Any = None) -> tuple[Value, ...]:
         if not inputs:  # a `Weight` or a `Constant` of a graph
             return (self.graph.value(next(iter(layer.parameters().values()), layer.forward())),)
         seen, returned = self._signatures(layer, inputs)
         for x, known in zip(inputs, seen, strict=True):
             x.fill(known)
         place = Place(self.paths.get(id(layer), ""), None, returned)
-        place.dtype = next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
+        if dtype is not None:
+            place.outputs = [Value(y.shape, np.dtype(dtype)) for y in returned]
+        place.dtype = (
+            np.dtype(dtype)
+            if dtype is not None
+            else next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
+        )
         translation = translation_of(layer, self.translations)
         if translation is None:
             self.missing.setdefault(type(layer).__name__, []).append(repr(place.path))

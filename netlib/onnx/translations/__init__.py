@@ -9,6 +9,7 @@ from .embeddings import EMBEDDINGS
 from .images import IMAGES
 from .losses import LOSSES
 from .norms import NORMS
+from .opened import OPENED
 from .products import PRODUCTS
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
@@ -23,6 +24,7 @@ TRANSLATIONS: dict[type, Translation] = {
     **IMAGES,
     **LOSSES,
     **NORMS,
+    **OPENED,
     **PRODUCTS,
     **RECURRENT,
     **REDUCTIONS,

@@ -40,6 +40,11 @@ def where(layer: layers.Where, graph: GraphBuilder, a: Value, b: Value, conditio
     return graph.add("Where", condition, a, b)
 
 
+def scalar(layer: layers.Scalar, graph: GraphBuilder, x: Value) -> Any:
+    """Return the number as a constant in the dtype of x."""
+    return graph.value(float(layer.value))
+
+
 ELEMENTWISE: dict[type, Translation] = {
     ResidualAdd: add,
     layers.Abs: as_operator("Abs"),

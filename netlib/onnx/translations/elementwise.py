@@ -30,11 +30,6 @@ def clip(layer: layers.Clip, graph: GraphBuilder, x: Value) -> Any:
     return x if low is None and high is None else graph.add("Clip", x, low, high)
 
 
-def scalar(layer: layers.Scalar, graph: GraphBuilder, x: Value) -> Any:
-    """Return the number, in the type of x."""
-    return graph.value(float(layer.value))
-
-
 def where(layer: layers.Where, graph: GraphBuilder, a: Value, b: Value, condition: Value) -> Any:
     """Return a where the condition is true, and b elsewhere."""
     return graph.add("Where", condition, a, b)

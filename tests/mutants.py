@@ -131,8 +131,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
         "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
         "netlib/layers/split.py  if ⟦n % self.sections → -(n % self.sections)⟧:",
+        "netlib/losses/gaussian_nll.py  deviation = ⟦ → -⟧np.sqrt(variance)",
     ],
     "Nothing but the sign of a zero differs": [
+        "netlib/layers/take.py  dx, axis = (⟦ → -⟧np.zeros(shape, dout.dtype), s…",
         "netlib/containers/plan.py  return ⟦ → -⟧np.zeros(*self._output_specs[s…",
         "netlib/layers/recurrent_layer.py  starts = [⟦ → -⟧np.zeros((n, self._n_passes, s…",
         "netlib/layers/recurrent_layer.py  …hape)) for each in dends] or [⟦ → -⟧np.zeros(shape, self.dtype) fo…",
@@ -225,10 +227,15 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
         "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
-        "netlib/layers/log_sum_exp.py  …) * (e / np.where(total == 0, ⟦1 → 2⟧, total).astype(e.dtype))",
+        "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
+        "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/layers/maximum.py  …, win in zip(xs, wins, strict=⟦True → False⟧)))",
+        "netlib/layers/slice.py  … in zip(pieces, shape, strict=⟦True → False⟧)))",
+        "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
+        "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/containers/plan.py  …p(inputs, self.inputs, strict=⟦True → False⟧)",
         "netlib/containers/plan.py  …rogram.outputs, given, strict=⟦True → False⟧):",
         "netlib/layers/attention_inputs.py  …hape, shape[missing:], strict=⟦True → False⟧))):",

@@ -300,11 +300,13 @@ class Buffer:
 def with_own_type(array: Array) -> Array:
     """Return an unpickled array with NumPy's own object for its type, which is not pickled.
 
-    Fused operations compare types by identity.
+    Fused operations compare types by identity. An array in read-only memory, such as a file that
+    joblib maps, is copied.
 
     >>> import pickle
     >>> array = pickle.loads(pickle.dumps(np.ones(2)))
     >>> array.dtype is np.dtype(float), with_own_type(array).dtype is np.dtype(float)
     (False, True)
     """
-    return array.view(np.dtype(array.dtype.str))
+    own = array.view(np.dtype(array.dtype.str))
+    return own if own.flags.writeable else np.array(own)

@@ -83,6 +83,13 @@ class Constant(Node):
     def __init__(self, name: str, value: ArrayLike) -> None:
         super().__init__(Call(_ConstantLayer(as_floats(value, where=name, copy=True)), (), as_name(name)), name)
 
+    @classmethod
+    def over(cls, name: str, value: Array) -> Constant:
+        """Return a node whose value is `value` itself: ids, for example, which stay integers."""
+        node = cls(name, np.empty(0))
+        node.call = Call(_ConstantLayer(value), (), as_name(name))
+        return node
+
 
 class _WeightLayer(Layer):
     def __init__(self, parameter: Parameter) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..parameter import Parameter
+from ..parameter import Parameter, with_own_type
 
 Block = tuple[Array, Array, tuple[Array, ...]]
 Run = tuple[int, int, Hashable, list[Block]]
@@ -160,7 +160,9 @@ class Flat:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Flat.__init__(self, state["parameters"], state["slots"], state["groups"])
-        self.steps, self.slots, self.master = state["steps"], state["slots"], state["master"]
+        self.steps, master = state["steps"], state["master"]
+        self.slots = {name: with_own_type(slot) for name, slot in state["slots"].items()}
+        self.master = None if master is None else with_own_type(master)
         self.sync()
 
 

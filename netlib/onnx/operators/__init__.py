@@ -1,0 +1,40 @@
+"""What corresponds to each operator of ONNX: a file a family, each with its own `OPERATORS`."""
+
+from __future__ import annotations
+
+from . import (
+    activations,
+    arithmetic,
+    comparison,
+    constants,
+    convolution,
+    functions,
+    indexing,
+    losses,
+    normalization,
+    pooling,
+    products,
+    recurrent,
+    reductions,
+    resizing,
+    shapes,
+)
+
+OPERATORS = {
+    **constants.OPERATORS,
+    **arithmetic.OPERATORS,
+    **functions.OPERATORS,
+    **comparison.OPERATORS,
+    **reductions.OPERATORS,
+    **shapes.OPERATORS,
+    **indexing.OPERATORS,
+    **products.OPERATORS,
+    **activations.OPERATORS,
+    **losses.OPERATORS,
+    **convolution.OPERATORS,
+    **pooling.OPERATORS,
+    **normalization.OPERATORS,
+    **resizing.OPERATORS,
+    **recurrent.OPERATORS,
+}
+"""By the name of the operator, with the domain in front if it is not ONNX's own."""

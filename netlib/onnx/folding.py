@@ -14,7 +14,7 @@ from .partial import partial_result
 from .reading import as_dtype, with_shapes
 from .values import Values
 
-FREE_BYTES, MAX_EXPANSION = 256 << 20, 8
+FREE_BYTES, MAX_EXPANSION = 64 << 20, 8
 """The results may take this many bytes together, besides so many times the length of the file."""
 MAX_ROUNDS = 4
 """How often shapes are inferred anew from what has been folded."""
@@ -87,7 +87,7 @@ class Folding:
         """Return the outputs of a node if they are constant, or None."""
         partial = partial_result(op)
         op.note_partial(partial)
-        if partial is not None and not np.isnan(partial).any():
+        if partial is not None and all(isinstance(n, int) for n in partial.flat):
             return None if outputs & {*node.output} else (partial.astype(op.output_dtype() or np.int64),)
         if op.op_type == "CastLike" and op.is_constant(0):
             dtype = op.output_dtype()

@@ -14,12 +14,14 @@ DOMAIN = "ai.onnx.ml"
 
 def define(model: Any, name: str) -> Any:
     """Return the model with the operators in `DEFINITIONS` as those that define them."""
-    from onnx import ModelProto
+    from onnx import ModelProto, helper
 
     if all(node.domain != DOMAIN for node in model.graph.node):
         return model
     result = ModelProto()
     result.CopyFrom(model)
+    if all(each.domain not in ("", "ai.onnx") for each in model.opset_import):
+        result.opset_import.append(helper.make_opsetid("", 13))
     del result.graph.node[:]
     vectors = {each.name for each in model.graph.initializer if len(each.dims) == 1}
     for node in model.graph.node:
@@ -29,7 +31,7 @@ def define(model: Any, name: str) -> Any:
 
 
 def _nodes(node: Any, vectors: set[str], model: Any, name: str) -> list[Any]:
-    version = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
+    version = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=13)
     if version < 13:
         hint = "Export it with target_opset=13 or more."
         raise FormatError(f"has {node.op_type} among operators of version {version}, expected 13 or more", where=name, hint=hint)

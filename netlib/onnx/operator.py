@@ -110,7 +110,9 @@ class Operator:
         value = helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
-        return value if isinstance(value, int | float) else list(value)
+        if isinstance(value, int | float):
+            return value
+        return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in value]
 
     def has(self, i: int) -> bool:
         """Return whether input `i` is given."""
@@ -122,7 +124,11 @@ class Operator:
 
     def is_trained(self, i: int) -> bool:
         """Return whether input `i` is one of the file's weights, and used nowhere else."""
-        return self.is_constant(i) and self._value(i).is_trained and self._values.is_used_once(self._value(i))
+        return self.is_constant(i) and self._value(i).is_trained and self.is_used_once(i)
+
+    def is_used_once(self, i: int) -> bool:
+        """Return whether no other node takes input `i`."""
+        return self._values.is_used_once(self._value(i))
 
     def node(self, i: int) -> Node:
         """Return input `i` as a node: a `Weight` or a `Constant` if it is an array."""
@@ -147,8 +153,23 @@ class Operator:
 
     def partial(self, i: int) -> Array | None:
         """Return input `i` as float64 with NaN where a number is unknown, None if all are."""
+        known = self.symbolic(i)
+        if known is None:
+            return None
+        return np.array([n if isinstance(n, int) else np.nan for n in known.flat], np.float64).reshape(known.shape)
+
+    def symbolic(self, i: int) -> Array | None:
+        """Return input `i` as objects: whole numbers, names of free lengths, and None.
+
+        Return None if nothing is known of it.
+        """
         value = self._value(i)
-        return value.partial if value.array is None else value.array.astype(np.float64)
+        return value.partial if value.array is None else value.array.astype(np.int64).astype(object)
+
+    def dims(self, i: int) -> tuple[int | str, ...]:
+        """Return the shape of input `i`, with a name for each free length."""
+        self.shape(i)
+        return self._value(i).names or ()
 
     def parameter(self, i: int, layout: str = "", change: Callable[[Array], Array] | None = None) -> Parameter:
         """Return the parameter for a constant input, which a layer may hold.

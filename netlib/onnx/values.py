@@ -36,8 +36,10 @@ class Value:
         Its lengths, with None for each that is free; None if not even their number is known.
     array : ndarray or None
         The value itself, if it does not depend on an input of the graph.
-    partial : ndarray of float64, or None
-        Whole numbers of which some are known, as in the shape of a batch: NaN for the others.
+    names : tuple or None
+        The shape again, with a name for each free length: free lengths of one name are equal.
+    partial : ndarray of objects, or None
+        What is known of whole numbers that are computed of shapes, as in ``partial.py``.
     is_trained : bool
         Whether the array comes from the file's weights.
     is_known : bool
@@ -48,6 +50,7 @@ class Value:
         self.name = name
         self.dtype = dtype
         self.shape = shape
+        self.names: tuple[int | str, ...] | None = None
         self.array: Array | None = None
         self.node: Node | None = None
         self.partial: Array | None = None
@@ -56,7 +59,8 @@ class Value:
 
     def set_array(self, array: Array, is_trained: bool) -> None:
         """Say that it is constant."""
-        self.array, self.dtype, self.shape, self.is_known = array, array.dtype, array.shape, True
+        self.array, self.dtype, self.is_known = array, array.dtype, True
+        self.shape = self.names = array.shape
         self.is_trained = is_trained and array.dtype.kind == "f" and array.ndim > 0
 
 
@@ -67,8 +71,13 @@ def _declared(info: Any) -> Value:
     tensor = info.type.tensor_type
     if not tensor.HasField("shape"):
         return Value(info.name, as_dtype(tensor.elem_type))
-    dims = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
-    return Value(info.name, as_dtype(tensor.elem_type), dims)
+    dims = tensor.shape.dim
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+    value = Value(info.name, as_dtype(tensor.elem_type), shape)
+    value.names = tuple(
+        dim.dim_param or f"{info.name}[{i}]" if n is None else n for i, (n, dim) in enumerate(zip(shape, dims, strict=True))
+    )
+    return value
 
 
 class Values:

@@ -109,6 +109,9 @@ def reason_for(error):
         return f"no {missing[1].rpartition('.')[2]}"
     if re.search(r"none of netlib's|which netlib does not have|of a type that netlib|got an array of (bfloat16|float8|u?int4)", text):
         return "types that NumPy does not have"
+    option = re.search(r": has (\w+=\S+), expected", text)
+    if option:
+        return option[1].replace("'", "")
     for pattern, reason in REASONS.items():
         if re.search(pattern, text):
             return reason
@@ -118,6 +121,8 @@ def reason_for(error):
 REASONS = {
     "Everything in it is constant": "no inputs",
     "draws numbers": "random numbers",
+    "has peepholes": "peepholes",
+    "also returns indices": "indices of the largest",
     "expected elements along the axes to reduce": "the largest of no numbers",
 }
 

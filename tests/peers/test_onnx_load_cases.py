@@ -32,7 +32,7 @@ def test_operators_written_out_as_others_pass_too():
     twins = [case for case in onnx_cases.cases(with_twins=True) if "expanded" in case.name]
     table, wrong = onnx_cases.results(twins)
     assert not wrong
-    assert sum(row[0] for row in table.values()) > 0.8 * len(twins)
+    assert sum(row[0] for row in table.values()) >= 377
 
 
 def as_float64(array):

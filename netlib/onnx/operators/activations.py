@@ -79,7 +79,8 @@ def softmax_axes(op: Operator) -> tuple[int, ...]:
     if op.version >= 13:
         return (op.get("axis", -1),)
     rank = op.rank(0)
-    return tuple(range(op.get("axis", 1) % rank, rank))
+    axes = tuple(range(op.get("axis", 1) % rank, rank))
+    return tuple(axis for axis in axes if op.shape(0)[axis] != 1) or axes[:1]
 
 
 def softmax(op: Operator) -> Any:

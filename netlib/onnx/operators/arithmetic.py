@@ -82,7 +82,6 @@ def mod(op: Operator) -> Any:
 
 
 OPERATORS: dict[str, Callable[[Operator], Any]] = {
-    "Add": elementwise(Add),
     "Sub": elementwise(Subtract),
     "Mul": elementwise(Multiply),
     "Div": elementwise(Divide),

@@ -144,13 +144,16 @@ def mean_variance_norm(op: Operator) -> Any:
 def prelu(op: Operator) -> Any:
     """Translate PRelu: with a slope for each channel as `PReLU`."""
     shape = op.shape(1)
-    channels = shape[0] if len(shape) == op.rank(0) - 1 and math.prod(n or 0 for n in shape[1:]) == 1 else None
-    if op.is_trained(1) and channels and channels > 1:
-        layer: Layer = PReLU(channels, dtype=op.dtype(1))
+    is_old = op.version < 7 and len(shape) == 1  # the slope has one number for each channel
+    is_per_channel = is_old or (len(shape) == op.rank(0) - 1 and math.prod(n or 0 for n in shape[1:]) == 1)
+    if op.is_trained(1) and is_per_channel and shape[0] and shape[0] > 1:
+        layer: Layer = PReLU(shape[0], dtype=op.dtype(1))
         layer.weight = op.parameter(1, "flat", lambda slope: slope.reshape(-1))
         return layer(op.node(0))
-    x = op.node(0)
-    return ReLU()(x) - op.node(1) * ReLU()(-x)
+    x, slope = op.node(0), op.node(1)
+    if is_old and shape != (1,):
+        slope = Reshape((-1,) + (1,) * (op.rank(0) - 2))(slope)
+    return ReLU()(x) - slope * ReLU()(-x)
 
 
 OPERATORS: dict[str, Callable[[Operator], Any]] = {

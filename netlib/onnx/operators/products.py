@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Affine, Einsum, MatMul, Transpose
+from ...arrays import Array
+from ...layers import Add, Affine, Einsum, MatMul, Transpose
 from ..operator import Operator
-from .arithmetic import number
+from .arithmetic import elementwise, number
 
 
 def matmul(op: Operator) -> Any:
@@ -52,9 +53,38 @@ def affine(op: Operator, transposed: bool, bias: bool) -> Affine:
     return layer
 
 
+def add(op: Operator) -> Any:
+    """Translate Add: a bias after a product of its own becomes that of its `Affine`."""
+    for i, j in [(0, 1), (1, 0)]:
+        if op.is_trained(j) and _is_product(op, i, op.constant(j)):
+            return _with_bias(op, i, j)
+    return elementwise(Add)(op)
+
+
+def _is_product(op: Operator, i: int, bias: Array) -> bool:
+    """Return whether input `i` is a product without a bias, which nothing else takes."""
+    call = None if op.is_constant(i) or not op.is_used_once(i) else op.node(i).call
+    if call is None or not isinstance(call.layer, Affine) or call.layer.bias is not None:
+        return False
+    is_row = bias.shape[-1] == bias.size == call.layer.out_features and bias.ndim <= op.rank(i)
+    return is_row and bias.dtype == call.layer.dtype
+
+
+def _with_bias(op: Operator, i: int, j: int) -> Any:
+    """Return the node of input `i` with a bias, and named after it."""
+    node = op.node(i)
+    assert node.call is not None
+    layer: Any = node.call.layer
+    layer.bias = op.parameter(j) if op.rank(j) == 1 else op.parameter(j, "flat", np.ravel)
+    owner = op.owned[-1].rpartition(".")[0].replace(".", "/")
+    if owner and node.call.name != owner:
+        node.name = node.call.name = None  # it gets a name with that of the bias
+    return node
+
+
 def einsum(op: Operator) -> Any:
     """Translate Einsum."""
     return op.apply(Einsum(op.get("equation").replace(" ", "")), *op.nodes())
 
 
-OPERATORS: dict[str, Callable[[Operator], Any]] = {"MatMul": matmul, "Gemm": gemm, "Einsum": einsum}
+OPERATORS: dict[str, Callable[[Operator], Any]] = {"Add": add, "MatMul": matmul, "Gemm": gemm, "Einsum": einsum}

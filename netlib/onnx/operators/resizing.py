@@ -64,9 +64,8 @@ def _scales(op: Operator) -> dict[int, tuple[float, int]]:
         factors = dict(zip(axes, map(float, given), strict=True))
         lengths = {axis: math.floor(n * factors[axis]) if (n := op.shape(0)[axis]) is not None else -1 for axis in axes}
     else:
-        sizes = op.partial(3)
-        if sizes is None:
-            op.refuse("takes sizes that are not known")
+        known_sizes = op.partial(3)
+        sizes = op.constant(3) if known_sizes is None else known_sizes  # refuses
         factors, lengths = _factors(op, dict(zip(axes, sizes.tolist(), strict=True)))
     is_cropped = op.get("coordinate_transformation_mode") == "tf_crop_and_resize"
     return {axis: (factors[axis], lengths[axis]) for axis in sorted(axes) if factors[axis] != 1 or is_cropped}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,46 +14,51 @@ from ..layers.late import Late
 from ..layers.tile import Tile
 from ..layers.triangle import Triangle
 from ..operator import Operator
-from ..values import Dims, constant_node
+from ..values import constant_node
 
 
 def reshape(op: Operator) -> Any:
-    """Translate Reshape: a shape with one unknown length, or else one that is read late."""
+    """Translate Reshape: a shape with one free length, or else one that is read late."""
     if op.version < 5:
         return op.apply(Reshape(tuple(op.get("shape"))), op.node(0))
+    x = op.node(0)
     shape = target_shape(op)
-    if shape is not None and shape.count(None) <= 1:
-        return op.apply(Reshape(tuple(-1 if n is None else n for n in shape)), op.node(0))
-    kind = "reshape to" if op.get("allowzero", 0) else "reshape"
-    return op.apply(Late(kind), op.node(0), op.node(1))
+    if shape is not None and sum(not isinstance(n, int) for n in shape) <= 1:
+        return op.apply(Reshape(tuple(n if isinstance(n, int) else -1 for n in shape)), x)
+    if shape is not None and not op.get("allowzero", 0) and (kept := _with_kept_lengths(shape, op)):
+        return op.apply(Late("reshape"), x, numbers(kept))
+    return op.apply(Late("reshape to" if op.get("allowzero", 0) else "reshape"), x, op.node(1))
 
 
-def target_shape(op: Operator) -> Dims | None:
+def target_shape(op: Operator) -> tuple[int | str | None, ...] | None:
     """Return the shape that Reshape makes as far as it is known, None if not even its length is."""
-    asked = op.partial(1)
-    inferred = op.output_shape()
+    asked, given, inferred = op.symbolic(1), op.dims(0), op.output_shape()
     if asked is None:
         return inferred
-    given = op.shape(0)
-    lengths: list[int | None] = [None if np.isnan(n) or n == -1 else int(n) for n in asked]
+    lengths: list[int | str | None] = asked.ravel().tolist()
     if not op.get("allowzero", 0):
         lengths = [given[i] if n == 0 else n for i, n in enumerate(lengths)]
+    rest = _rest(given, lengths)
+    lengths = [rest if n == -1 else n for n in lengths]
     if inferred is not None and len(inferred) == len(lengths):
-        lengths = [b if a is None else a for a, b in zip(lengths, inferred, strict=True)]
-    if lengths.count(None) == 2 and given.count(None) == 1 and -1 in asked and 0 in asked and not op.get("allowzero", 0):
-        return _with_free_length_kept(lengths, given, asked.tolist())
+        lengths = [m if n is None and m is not None else n for n, m in zip(lengths, inferred, strict=True)]
     return tuple(lengths)
 
 
-def _with_free_length_kept(lengths: list[int | None], given: Dims, asked: list[float]) -> Dims:
-    """Return the shape with the number for -1, where the free length of x is kept by 0."""
-    kept = [i for i, n in enumerate(asked) if n == 0 and given[i] is None]
-    if len(kept) != 1:
-        return tuple(lengths)
-    total = math.prod(n for n in given if n is not None)
-    known = math.prod(n for n in lengths if n is not None)
-    rest = total // known if known else 0
-    return tuple(rest if asked[i] == -1 else n for i, n in enumerate(lengths))
+def _rest(given: tuple[int | str, ...], lengths: list[int | str | None]) -> int | None:
+    """Return the length that -1 stands for, if the free lengths are the same on both sides."""
+    others = [n for n in lengths if n != -1]
+    if None in others or Counter(n for n in given if isinstance(n, str)) != Counter(n for n in others if isinstance(n, str)):
+        return None
+    total, known = (math.prod(n for n in each if isinstance(n, int)) for each in (given, others))
+    return total // known if known and total % known == 0 else None
+
+
+def _with_kept_lengths(shape: tuple[int | str | None, ...], op: Operator) -> list[int] | None:
+    """Return the shape with 0 for each length that x has at the same place, and one -1 at most."""
+    given = op.dims(0)
+    kept = [n if isinstance(n, int) else 0 if i < len(given) and n == given[i] else -1 for i, n in enumerate(shape)]
+    return kept if kept.count(-1) <= 1 and not any(n == 0 for n in shape) else None
 
 
 def flatten(op: Operator) -> Any:

@@ -80,7 +80,7 @@ def _plain_call(module: nn.Module, examples: Sequence[Any]) -> Call:
 
 def _pair(example: Any) -> tuple[Any, Any]:
     """Return an example and one with a sample more."""
-    tensor = example.detach() if isinstance(example, torch.Tensor) else torch.as_tensor(example)
+    tensor = example.detach().cpu() if isinstance(example, torch.Tensor) else torch.as_tensor(example)
     if not tensor.ndim or not len(tensor):
         raise InvalidValueError(f"got an example of shape {tuple(tensor.shape)}, expected a batch")
     return tensor, torch.cat([tensor, tensor[:1]])
@@ -90,7 +90,8 @@ def _trace(module: nn.Module, constants: Mapping[str, Any]) -> fx.Graph:
     """Return what forward calls, which must be the same in both modes."""
     before, graphs = module.training, []
     try:
-        for module.training in (False, True):
+        for mode in (False, True):
+            module.training = mode
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of constants that fx does not compare
                 graphs.append(_Tracer().trace(module, dict(constants)))

@@ -173,7 +173,7 @@ class _Walk:
         self.paths = {id(layer): path for path, layer in model.walk()}
         held: dict[str, Any] = {**model.parameters(), **model.buffers()}
         self.graph = GraphBuilder(self.run, {id(each): path for path, each in held.items()})
-        self.missing: dict[str, list[str]] = {}
+        self.missing: dict[str, dict[str, None]] = {}
 
     def export(self, arrays: Sequence[Array], others: Sequence[Array]) -> Any:
         """Return the whole model as ONNX's own object."""
@@ -218,7 +218,7 @@ class _Walk:
         )
         translation = translation_of(layer, self.translations)
         if translation is None:
-            self.missing.setdefault(type(layer).__name__, []).append(repr(place.path))
+            self.missing.setdefault(type(layer).__name__, {})[repr(place.path)] = None
             return tuple(place.outputs)
         with self.graph.at(place):
             n = layer.count_differentiable(len(inputs)) if place.outputs[0].dtype.kind == "f" else 0

@@ -196,15 +196,21 @@ class Doubled(nl.ReLU):
         return 2 * super().forward(x)
 
 
+class Cell(nl.Layer):
+    hidden_features = 3
+
+    def forward(self, x, h):
+        return h + 1
+
+
 def test_layers_without_a_translation_are_listed_and_nothing_is_written(rng, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"before")
-    model = nl.Sequential(Cube(), nl.Residual(nl.Sequential(("power", Cube()), Doubled())), nl.Recompute(Doubled()))
-    message = (
-        r"layers without a translation to ONNX: Cube at '0', '1.layer.power'; Doubled at '1.layer.1', '2.layer'\. .*translations={Cube: f"
-    )
+    model = nl.Sequential(Cube(), nl.Residual(nl.Sequential(("power", Cube()), Doubled())), nl.Recompute(Doubled()), nl.Recurrent(Cell()))
+    listed = r"Cube at '0', '1.layer.power'; Doubled at '1.layer.1', '2.layer'; Cell at '3.cell'\."
+    message = rf"layers without a translation to ONNX: {listed} .*translations={{Cube: f"
     with pytest.raises(nl.InvalidTypeError, match=message):
-        nl.onnx.save(model, path, images(rng, 2, 3))
+        nl.onnx.save(model, path, images(rng, 2, 4, 3))
     assert path.read_bytes() == b"before"
 
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 LR = 1e-3
 N_TARGETS = 16
 """How many batches of targets there are."""
-EPOCH_STEPS = 200
-"""Steps per epoch, where epochs are measured."""
+EPOCH_STEPS, EPOCHS = 200, 5
+"""Steps per epoch, and epochs per call, where epochs are measured."""
 
 
 @dataclass(frozen=True)

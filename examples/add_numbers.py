@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sums", type=int, default=50_000, help="number of sums to train on, of 500,500 (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=2000, help="number of training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1000, help="number of training steps (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=128, help="sums per step (default: %(default)s)")
     parser.add_argument("--width", type=int, default=64, help="features of a character (default: %(default)s)")
     parser.add_argument("--heads", type=int, default=4, help="attention heads of a block (default: %(default)s)")

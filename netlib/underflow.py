@@ -6,7 +6,8 @@ same, and must not end their training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -30,13 +31,15 @@ def _state_lookup() -> Callable[[], Any]:
 _state = _state_lookup()
 _DEFAULT = Context().run(_state)
 """The error state in which NumPy starts, which ignores underflow."""
+_ignoring = {_DEFAULT}
+"""The error states that are known to ignore underflow."""
 
 
 def ignore_underflow(function: Callable[P, R]) -> Callable[P, R]:
     """Return `function` with underflow ignored inside.
 
     Entering `numpy.errstate` takes a microsecond, which small networks would feel at every call. In
-    the state in which NumPy starts, the function is called as it is.
+    the state in which NumPy starts and inside `ignore_all`, the function is called as it is.
 
     >>> @ignore_underflow
     ... def square(x):
@@ -48,9 +51,26 @@ def ignore_underflow(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def run(*args: P.args, **options: P.kwargs) -> R:
-        if _state() is _DEFAULT:
+        if _state() in _ignoring:
             return function(*args, **options)
         with np.errstate(under="ignore"):
             return function(*args, **options)
 
     return run
+
+
+@contextmanager
+def ignore_all() -> Iterator[None]:
+    """Ignore all floating-point errors, and let `ignore_underflow` know that.
+
+    >>> with ignore_all():
+    ...     float(np.exp(np.float64(1e4)))
+    inf
+    """
+    with np.errstate(all="ignore"):
+        state = _state()
+        _ignoring.add(state)
+        try:
+            yield
+        finally:
+            _ignoring.discard(state)

@@ -1,18 +1,19 @@
-"""An epoch of netlib: in a hand-written loop, and in the Trainer with its bar and a metric."""
+"""Epochs of netlib: in a hand-written loop, and in the Trainer with bar, metrics and callback."""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import netlib as nl
 
-from ..case import EPOCH_STEPS, LR
+from ..case import EPOCH_STEPS, EPOCHS, LR
 from .netlib_ import Fast, Pure, build
 
 if TYPE_CHECKING:
@@ -28,23 +29,32 @@ class Loop(Pure):
     takes_weights = False  # it shuffles the batches itself
 
     def train(self, case: Case) -> Step:
-        """Return an epoch."""
+        """Return some epochs."""
         n = EPOCH_STEPS * case.batch
         x, t, rng = case.inputs(n), case.targets(n)[0], np.random.default_rng(0)
         model, loss = build(case), nl.SoftmaxCrossEntropy()
         optimizer = nl.Adam(model, lr=LR)
 
-        def epoch() -> float:
-            order, total = rng.permutation(n), 0.0
-            for i in range(0, n, case.batch):
-                chosen = order[i : i + case.batch]
-                y = model.forward(x[chosen])
-                total += loss.forward(y, t[chosen])
-                model.backward(loss.backward(), input_gradient=False)
-                optimizer.step()
+        def epochs() -> float:
+            for _ in range(EPOCHS):
+                order, total = rng.permutation(n), 0.0
+                for i in range(0, n, case.batch):
+                    chosen = order[i : i + case.batch]
+                    y = model.forward(x[chosen])
+                    total += loss.forward(y, t[chosen])
+                    model.backward(loss.backward(), input_gradient=False)
+                    optimizer.step()
             return total / EPOCH_STEPS
 
-        return epoch
+        return epochs
+
+
+class LastLoss(nl.Callback):
+    """Keeps the loss of the last batch."""
+
+    def on_batch_end(self, trainer: nl.Trainer) -> None:
+        """Keep it."""
+        self.loss = trainer.batch_loss
 
 
 class Fit(Pure):
@@ -53,17 +63,19 @@ class Fit(Pure):
     takes_weights = False
 
     def train(self, case: Case) -> Step:
-        """Return an epoch."""
+        """Return some epochs."""
         n = EPOCH_STEPS * case.batch
         x, t = case.inputs(n), case.targets(n)[0]
         model = build(case)
-        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=LR), metrics={"accuracy": nl.accuracy}, seed=0)
+        metrics: dict[str, Any] = {"accuracy": nl.accuracy, "top 3": partial(nl.top_k_accuracy, k=3), "f1": nl.f1_score}
+        loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=LR)
+        trainer = nl.Trainer(model, loss, optimizer, metrics, callbacks=[LastLoss()], seed=0)
 
-        def epoch() -> float:
+        def epochs() -> float:
             with terminal():
-                return float(trainer.fit(x, t, batch_size=case.batch)["loss"][-1])
+                return float(trainer.fit(x, t, epochs=EPOCHS, batch_size=case.batch)["loss"][-1])
 
-        return epoch
+        return epochs
 
 
 class FastLoop(Loop, Fast):

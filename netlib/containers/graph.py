@@ -65,6 +65,13 @@ class Weight(Node):
 class Constant(Node):
     """A node without inputs whose value is fixed, such as D, the column of ones in Eq. (1.31).
 
+    Parameters
+    ----------
+    name : str
+    value : array_like
+        It is copied, and a floating type is kept: 0.5 is an array of float64. A number that adopts
+        the dtype of a node is written without a constant, as in ``0.5 * node``.
+
     Examples
     --------
     >>> Constant("D", [[1.0], [1.0]])
@@ -75,6 +82,13 @@ class Constant(Node):
 
     def __init__(self, name: str, value: ArrayLike) -> None:
         super().__init__(Call(_ConstantLayer(as_floats(value, where=name, copy=True)), (), as_name(name)), name)
+
+    @classmethod
+    def over(cls, name: str, value: Array) -> Constant:
+        """Return a node whose value is `value` itself: ids, for example, which stay integers."""
+        node = cls(name, np.empty(0))
+        node.call = Call(_ConstantLayer(value), (), as_name(name))
+        return node
 
 
 class _WeightLayer(Layer):

@@ -244,9 +244,9 @@ class Plan:
                 if op.n_outputs == 1:
                     values[op.target] = y
                 else:
-                    values[op.target : op.target + op.n_outputs] = outputs_of(op.last, y)
-                    for slot in op.last.targets:
-                        self._output_specs[slot] = spec_of(values[slot])
+                    for slot, part in enumerate(outputs_of(op.last, y), op.target):
+                        values[slot] = part
+                        self._output_specs[slot] = spec_of(part)
                 if specs is not None:
                     for slot in op.last.targets:
                         specs[slot] = spec_of(values[slot])

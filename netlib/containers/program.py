@@ -188,7 +188,8 @@ class Program:
         for step in steps:
             layer = step.layer.for_inference() if execution.evaluates else step.layer
             y = layer.forward(*[values[slot] for slot in step.sources])
-            values[step.target : step.target + step.n_outputs] = outputs_of(step, y)
+            for slot, part in enumerate(outputs_of(step, y), step.target):
+                values[slot] = part
         for step in steps[:-1]:
             values[step.target] = None
 
@@ -281,7 +282,8 @@ class Program:
 def _set_outputs(values: list[Any], target: int, y: Any) -> None:
     """Put the result of a fused operation into its slot, or its slots if it is a tuple."""
     if type(y) is tuple:
-        values[target : target + len(y)] = y
+        for slot, part in enumerate(y, target):
+            values[slot] = part
     else:
         values[target] = y
 

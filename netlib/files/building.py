@@ -100,24 +100,20 @@ class Builder:
 
     def _weight(self, name: Any, array: Any, where: str) -> Weight:
         """Return a node; two nodes over the same array share their parameter."""
-        values = self._floats(array, where)
+        values = self._array(array, where)
+        if values.dtype.kind != "f":
+            raise FormatError(f"refers to the array {array!r} of {values.dtype}, expected floats", where=where)
         if array not in self._weights:
             self._weights[array] = Parameter.wrap(initial_value(Zeros(), values.shape, values.dtype, None, where))
         return Weight.over(name, self._weights[array])
 
     def _constant(self, name: Any, array: Any, where: str) -> Constant:
         """Return a node with a copy of an array, of which no other node has a copy."""
-        values = self._floats(array, where)
+        values = self._array(array, where)
         if array in self._constants:
             raise FormatError(f"refers to the array {array!r} of another constant", where=where)
         self._constants.add(array)
-        return Constant(name, values)
-
-    def _floats(self, name: Any, where: str) -> Array:
-        array = self._array(name, where)
-        if array.dtype.kind != "f":
-            raise FormatError(f"refers to the array {name!r} of {array.dtype}, expected floats", where=where)
-        return array
+        return Constant.over(name, values.copy())
 
     def _class(self, entry: Entry, where: str) -> type[Layer]:
         name = entry.get("class")

@@ -4,7 +4,7 @@ The functions of the C library work on one number at a time. These take the same
 every number: x = k log 2 + r with a whole number k and |r| ≤ log(2) / 2, so exp(x) = 2^k exp(r),
 where exp(r) is a polynomial and 2^k is k in the exponent's bits. They are exact to two units in the
 last place. Numbers so small that their exponential has fewer digits count as zeros: results below
-1e-37 (float32) or 1e-307 (float64).
+1e-37 (float32) or 1e-307 (float64). Results above 2e38 or 8e307 count as infinite.
 
 Each function is a pair for the two compiled types, and in Python NumPy's.
 """
@@ -90,17 +90,17 @@ def exponent_float64(x: float) -> tuple[float, float]:
 @helper_in_order
 def exp_float32(x: np.float32) -> np.float32:
     """Return exp(x)."""
-    q, two_k = exponent_float32(min(max(x, F4(-87)), F4(88.5)))
+    q, two_k = exponent_float32(x)
     y = q * two_k + two_k
-    return F4(0) if x < F4(-87) else F4(np.inf) if x > F4(88.7) else y
+    return F4(0) if x < F4(-87) else F4(np.inf) if x > F4(88.37) else y  # beyond, there is no such two_k
 
 
 @helper_in_order
 def exp_float64(x: float) -> float:
     """Return exp(x)."""
-    q, two_k = exponent_float64(min(max(x, -708.0), 709.0))
+    q, two_k = exponent_float64(x)
     y = q * two_k + two_k
-    return 0.0 if x < -708.0 else np.inf if x > 709.7 else y
+    return 0.0 if x < -708.0 else np.inf if x > 709.0 else y
 
 
 @helper_by_type(float32=exp_float32, float64=exp_float64)

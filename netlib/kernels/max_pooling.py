@@ -58,7 +58,7 @@ def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[t
             first = max(0, -(start // s))
             last = max(first, min(p, (n - 1 - start) // s + 1))
             reached.append(slice(first, last))
-            pixels.append(slice(start + first * s, start + last * s, s) if last > first else slice(0))
+            pixels.append(slice(start + first * s, start + last * s, s))
         everywhere = slice(None)
         yield (everywhere, *reached), (everywhere, *pixels), numbers[tuple(pixels)]
 
@@ -104,13 +104,13 @@ def unpool_image(dout: Array, winners: Array, dx: Array, pixels: Array, counts: 
 
 @pool_max.compiled("void(const t[:, :, :, :, ::1], t[:, :, :, :, ::1], int32[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_loops(x: Array, y: Array, winners: Array, geometry: Array) -> None:
-    pixels, counts = pixels_under(y.shape[1:4], x.shape[1:4], geometry)
+    pixels, counts = pixels_under(y.shape[1:], x.shape[1:], geometry)
     for m in range(len(x)):
         pool_image(x[m].reshape(-1), y[m].reshape(-1), winners[m].reshape(-1), pixels, counts, x.shape[4])
 
 
 @pool_max_backward.compiled("void(const t[:, :, :, :, ::1], const int32[:, :, :, :, ::1], t[:, :, :, :, ::1], const int64[:, ::1])")
 def pool_max_backward_loops(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
-    pixels, counts = pixels_under(dout.shape[1:4], dx.shape[1:4], geometry)
+    pixels, counts = pixels_under(dout.shape[1:], dx.shape[1:], geometry)
     for m in range(len(dx)):
         unpool_image(dout[m].reshape(-1), winners[m].reshape(-1), dx[m].reshape(-1), pixels, counts, dx.shape[4])

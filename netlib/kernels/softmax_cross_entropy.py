@@ -28,7 +28,7 @@ def log_softmax(x: Array) -> Array:
 
 @log_softmax.compiled()
 def log_softmax_in_c_order(x: Array) -> Array:
-    if x.ndim < 2 or not x.flags.carray:
+    if not x.flags.carray:
         return log_softmax.numpy(x)
     y = np.empty_like(x)
     log_softmax_of_rows.run(as_rows(x), as_rows(y))

@@ -69,6 +69,7 @@ class Flat:
         self._trainable: list[bool | None] = [None] * len(self.parameters)
         self.runs: list[Run] = []
         """Contiguous trainable segments of one group with equal step counts: first, last + 1, …"""
+        self._trainable_grads: list[Array] = []
 
     def sync(self) -> None:
         """Move in parameters that have other memory, update `runs`, and write stale gradients."""
@@ -106,7 +107,7 @@ class Flat:
 
     def gradients(self) -> list[Array]:
         """Return the gradients of the trainable parameters, each run as one flat array."""
-        return self.trainable(self.grads)
+        return list(self._trainable_grads)
 
     def trainable(self, array: Array) -> list[Array]:
         """Return the parts of an array of this layout that belong to trainable parameters."""
@@ -143,6 +144,7 @@ class Flat:
             if trainable:
                 self.runs.append((first, last, group, self._blocks(self._ends[first], self._ends[last])))
             first = last
+        self._trainable_grads = self.trainable(self.grads)
 
     def _blocks(self, start: int, stop: int) -> list[Block]:
         blocks: list[Block] = []

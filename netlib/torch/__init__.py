@@ -1,1 +1,6 @@
 """Models from PyTorch, and to it (extra ``torch``)."""
+
+from .opening import convert as convert
+from .opening import module as module
+from .state import load_state_dict as load_state_dict
+from .state import state_dict as state_dict

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, TypeVar
+from weakref import finalize
 
 import numpy as np
 
@@ -15,11 +17,6 @@ from ..data.aligned import as_aligned
 from ..errors import InvalidTypeError, ShapeError
 
 Item = TypeVar("Item")
-
-MAPPED_BYTES = 2**24
-"""How much of a memory-mapped file may be mapped before its pages are given back."""
-FAULT_BYTES = 2**21
-"""How much of the file the system maps, at most, where one row is read: a huge page."""
 
 
 def is_on_disk(a: Any) -> bool:
@@ -46,7 +43,18 @@ def as_rows(arrays: Sequence[Any], where: str) -> list[Any]:
         if np.dtype(a.dtype).kind not in "fiub":
             raise InvalidTypeError(f"got an array of {a.dtype}, expected real numbers", where=where)
     rows = as_aligned(stand_ins, where)
-    return [a if is_on_disk(a) else row for a, row in zip(arrays, rows, strict=True)]
+    return [_as_readable(a) if is_on_disk(a) else row for a, row in zip(arrays, rows, strict=True)]
+
+
+def _as_readable(a: Any) -> Any:
+    """Return `a` or, for a memory-mapped file, its rows in the file if that is possible.
+
+    It is not for changes that are in memory alone (mode "c"), and for files that are gone.
+    """
+    if isinstance(a, np.memmap) and a.mode != "c" and a.filename is not None and hasattr(os, "preadv") and _has_whole_rows(a):
+        with suppress(OSError):
+            return FileRows(a)
+    return a
 
 
 def read(a: Any, rows: slice | Array) -> Array:
@@ -59,12 +67,12 @@ def read(a: Any, rows: slice | Array) -> Array:
     >>> read(np.array([10, 20, 30]), np.array([2, 0]))
     array([30, 10])
     """
-    if isinstance(a, np.ndarray) and not is_on_disk(a):
+    if type(a) is np.ndarray or (isinstance(a, np.ndarray) and not is_on_disk(a)):
         return a[rows] if isinstance(rows, slice) else a.take(rows, axis=0)
     n = len(range(*rows.indices(a.shape[0]))) if isinstance(rows, slice) else len(rows)
     if isinstance(a, np.memmap):
-        return _read_mapped(a, rows)
-    if isinstance(rows, slice):
+        return np.array(a[rows])
+    if isinstance(rows, slice) or isinstance(a, FileRows):
         some = np.asarray(a[rows])
     else:
         distinct, place = np.unique(rows, return_inverse=True)
@@ -75,23 +83,63 @@ def read(a: Any, rows: slice | Array) -> Array:
     return some
 
 
-def _read_mapped(a: np.memmap[Any, Any], rows: slice | Array) -> Array:
-    """Return a copy of rows of a memory-mapped file, and give its pages back part by part.
+class FileRows:
+    """The rows of a memory-mapped array, read from its file instead of the mapped memory.
 
-    They would add up to the size of the file. They stay in the cache of the system. If the file was
-    opened for changes in memory alone (mode "c"), they are kept: the changes would be lost.
+    Every row that is read from mapped memory stays there, up to the size of the file, and giving
+    it back slows down all threads. The file is open as long as this object lives.
+
+    Parameters
+    ----------
+    mapped : numpy.memmap
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or is not the one that is mapped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     x = np.memmap(file.name, np.int8, "w+", shape=(3, 2))
+    ...     x[:] = [[1, 2], [3, 4], [5, 6]]
+    ...     FileRows(x)[np.array([2, 0])]
+    array([[5, 6],
+           [1, 2]], dtype=int8)
     """
-    numbers: Array = np.arange(*rows.indices(a.shape[0])) if isinstance(rows, slice) else rows
-    some = np.empty((len(numbers), *a.shape[1:]), a.dtype)
-    mapped = np.asarray(a)
-    row_bytes = some[:1].nbytes + (0 if isinstance(rows, slice) else FAULT_BYTES)
-    size = max(MAPPED_BYTES // max(row_bytes, 1), 1)
-    for start in range(0, len(numbers), size):
-        part = slice(start, start + size)
-        np.take(mapped, numbers[part], axis=0, out=some[part], mode="clip")
-        if a.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-            a._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
-    return some
+
+    chunks = None  # as h5py's, it is read in parts
+
+    def __init__(self, mapped: np.memmap[Any, Any]) -> None:
+        self.shape, self.dtype = mapped.shape, mapped.dtype
+        self._start = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
+        self._start += _address(mapped) - _address(np.frombuffer(mapped._mmap, np.uint8))  # type: ignore[attr-defined]
+        self._step = mapped.strides[0]
+        self._name, self._file = mapped.filename, os.open(mapped.filename, os.O_RDONLY)  # type: ignore[arg-type]
+        finalize(self, os.close, self._file)
+        ends = slice(None, None, max(len(mapped) - 1, 1))
+        if self[ends].tobytes() != mapped[ends].tobytes():
+            raise OSError(f"{mapped.filename} is not the file that is mapped")
+
+    def __getitem__(self, rows: slice | Array) -> Array:
+        numbers: Array = np.arange(*rows.indices(self.shape[0])) if isinstance(rows, slice) else rows
+        some = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        if not some.size:
+            return some
+        into, size = some.reshape(-1).view(np.uint8).data, some[0].nbytes
+        for i, place in enumerate((self._start + self._step * numbers).tolist()):
+            if os.preadv(self._file, [into[i * size : (i + 1) * size]], place) != size:
+                raise OSError(f"{self._name} ends before row {numbers[i]}")
+        return some
+
+
+def _address(a: Array) -> int:
+    return int(a.__array_interface__["data"][0])
+
+
+def _has_whole_rows(a: Array) -> bool:
+    return a.ndim > 0 and a.size > 0 and a[0].flags.c_contiguous
 
 
 def one_ahead(items: Generator[Item]) -> Generator[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import closing
 from itertools import islice
 from typing import Any
 from zlib import crc32
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
-from .reading import is_on_disk, one_ahead
+from .reading import is_on_disk, one_ahead, with_last
 from .samples import Batch, as_samples, held_out_rows
 
 HEAD = 256
@@ -76,6 +77,12 @@ class ArraySource:
         """Yield the batches from number `first` on, in this `order` of the samples."""
         parts = self._parts(order, first)
         return one_ahead(parts) if self.is_on_disk else parts
+
+    def batches_and_last(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[tuple[Batch, bool]]:
+        """Yield the batches, and whether each is the last; none is read before its turn."""
+        with closing(self.batches(order, first)) as batches:
+            for number, batch in enumerate(batches, first + 1):
+                yield batch, number == self.n_batches
 
     def _parts(self, order: Array | None, first: int) -> Generator[Batch]:
         for start, end in zip([0, *self.ends][first:], self.ends[first:], strict=False):
@@ -151,6 +158,10 @@ class BatchSource:
             hint = "Batches must be the same every time they are gone through. Otherwise resume at the end of an epoch."
             raise InvalidValueError(f"batch {first} is not the one that the checkpoint was written after", where=self._where, hint=hint)
         return batches
+
+    def batches_and_last(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[tuple[Batch, bool]]:
+        """Yield the batches, and whether each is the last."""
+        return with_last(self.batches(order, first, fingerprint))
 
     def rehearsal(self, n_run: int) -> Iterator[Batch]:
         """Yield a batch of each shape that came among the first `n_run` batches."""

@@ -451,14 +451,15 @@ def test_several_outputs_of_one_layer_go_their_ways_at_every_step():
 def test_paths_that_meet_add_up_after_a_layer_returned_another_shape_than_planned():
     node = nl.Input("x")
     asked = [(5, "f8")] * 3 + [(2, "f8"), (5, "f8")]
-    h = nl.Tanh()(FirstRows(*asked)(node))
-    model = nl.Graph([node], [nl.Sigmoid()(h) + nl.Tanh()(h)])
+    h = nl.ReLU()(FirstRows(*asked)(node))
+    first, second = affine(3, 3, 0), affine(3, 3, 1)
+    model = nl.Graph([node], [first(h) + second(h)])
     x, dout = np.random.default_rng(0).normal(size=(2, 5, 3))
+    weight, bias = (first.weight.value + second.weight.value, first.bias.value + second.bias.value)
     for rows, _ in asked:
-        h, expected = np.tanh(x[:rows]), np.zeros_like(x)
-        s, t = 1 / (1 + np.exp(-h)), np.tanh(h)
-        np.testing.assert_allclose(model.forward(x), s + t, rtol=1e-12)
-        expected[:rows] = dout[:rows] * (s * (1 - s) + 1 - t**2) * (1 - h**2)
+        h, expected = np.maximum(x[:rows], 0), np.zeros_like(x)
+        np.testing.assert_allclose(model.forward(x), h @ weight + bias, rtol=1e-12)
+        expected[:rows] = dout[:rows] @ weight.T * (h > 0)
         np.testing.assert_allclose(model.backward(dout[:rows]), expected, rtol=1e-12)
 
 
@@ -489,6 +490,26 @@ def test_a_gradient_of_another_shape_is_reported_with_the_layers_that_returned_i
             model.backward(np.ones_like(y))
         assert str(raised.value).startswith("Sequential[1] Tanh(): dout has shape (4, 2)")
         assert raised.value.hint == "The backward of Sequential[2] TurnsRound() returned it."
+
+
+class TurnsSecond(nl.Layer):
+    """y = b, with a gradient of another shape for b alone."""
+
+    def forward(self, a, b):
+        return b.copy()
+
+    def backward(self, dout):
+        return dout, dout.T
+
+
+def test_a_layer_of_two_inputs_is_named_if_one_of_its_gradients_has_another_shape():
+    x = nl.Input("x")
+    model = nl.Graph([x], [TurnsSecond()(x, nl.Tanh()(x))])
+    for _ in range(3):
+        y = model.forward(np.ones((2, 3)))
+        with pytest.raises(nl.ShapeError) as raised:
+            model.backward(y)
+        assert raised.value.hint.endswith("TurnsSecond() returned it.")
 
 
 def test_a_dout_of_another_shape_from_outside_has_no_layer_that_returned_it():

@@ -165,5 +165,7 @@ def test_images_have_their_channels_last_between_operations_that_prefer_it_and_t
     assert layouts("lone", "image", "any", "lone", "any") == ["CLC" + "C-", "-CLCC"]
     assert layouts(UNNAMED, "any", "any", "lone") == ["-CC-", "--CC"]
     assert layouts("image", "image", shape=(4, 3)) == ["C-", "-C"]
+    arrays = work_arrays(("image", 0), ("any", 0), ("any", 1, 2), shape=(4, 3, 5))  # the input has one reader that prefers it
+    assert not arrays.memory(1, {}).y.flags.c_contiguous
     arrays = work_arrays(("image", 0), ("any", 1), ("any", 1), ("passing", 2, 3), shape=(4, 3, 5))
     assert not arrays.sums[1].flags.c_contiguous

@@ -16,9 +16,10 @@ from netlib.kernels.normalization import (
 )
 from netlib.kernels.rectify import mask, relu
 
-KERNEL, STRIDE, DILATION, BORDER, POSITIONS = (2, 3, 2), (1, 2, 1), (1, 1, 2), (0, 1, 1), (1, 3, 4)
+KERNEL, STRIDE, DILATION, BORDER, POSITIONS = (2, 3, 2), (4, 3, 2), (3, 2, 3), (3, 2, 3), (2, 2, 3)
 GEOMETRY = np.array([KERNEL, STRIDE, DILATION, BORDER, POSITIONS])
-LENGTHS = (2, 5, 4)
+LENGTHS = (4, 5, 4)
+"""Every axis has windows that begin before the first pixel and others that end after the last."""
 N, P, PLACES = 2, 12, 12
 
 
@@ -49,7 +50,7 @@ def like(x):
 # ---- convolution: the columns of y are the outputs
 
 
-POOLING = np.array([(1, 2, 2), (1, 1, 2), (1, 1, 1), (0, 1, 0), (1, 4, 2)])
+POOLING = np.array([(2, 2, 2), (1, 1, 2), (1, 1, 1), (0, 1, 0), (1, 3, 2)])
 """Of images of the lengths POSITIONS."""
 
 
@@ -61,7 +62,7 @@ def convolution_for(y):
     n_outputs, channels = y.shape[1], 18 if y.shape[1] == 3 else 3
     weight = numbers_for(y, 1, n_outputs * channels * PLACES).reshape(n_outputs, channels, PLACES)
     has_relu, has_pooling = n_outputs not in (1, 200), n_outputs in (4, 17, 200)
-    outputs = np.empty((N, 8 if has_pooling else P, n_outputs), y.dtype)
+    outputs = np.empty((N, POOLING[4].prod() if has_pooling else P, n_outputs), y.dtype)
     positive = np.empty((N, P, n_outputs) if has_relu else (0, 0, 0), bool)
     winners = np.empty(outputs.shape if has_pooling else (0, 0, 0), np.int32)
     return images_for(y, channels), weight, numbers_for(y, 2), outputs, positive, winners
@@ -80,14 +81,14 @@ def convolved(x, weight, bias, y, positive, winners, geometry, pooling):
     expected = {4: sums > 0} if positive.size else {}
     if not winners.size:
         return {3: rectified, **expected}
-    largest = pooled(rectified.reshape(N, *POSITIONS, -1), y.reshape(N, 1, 4, 2, -1), winners, pooling)
+    largest = pooled(rectified.reshape(N, *POSITIONS, -1), y.reshape(N, *POOLING[4], -1), winners, pooling)
     return {3: largest[1].reshape(y.shape), **expected, 5: largest[2].reshape(y.shape)}
 
 
 def backward_arguments(y):
     x, weight, bias, outputs, positive, winners = convolution_for(y)
     if winners.size:
-        shape = (N, 1, 4, 2, y.shape[1])
+        shape = (N, *POOLING[4], y.shape[1])
         pool_max.numpy(np.resize(y, (N, *POSITIONS, y.shape[1])), like(outputs).reshape(shape), winners.reshape(shape), POOLING)
     dout = np.resize(y, outputs.shape)
     return dout, np.resize(y, positive.shape) > 0, winners, x, weight, like(weight), like(bias), like(x), GEOMETRY, POOLING
@@ -96,7 +97,7 @@ def backward_arguments(y):
 def convolved_back(dout, positive, winners, x, weight, dweight, dbias, dx, geometry, pooling):
     d = dout
     if winners.size:
-        shape = (N, 1, 4, 2, dout.shape[2])
+        shape = (N, *POOLING[4], dout.shape[2])
         spread = unpooled(dout.reshape(shape), winners.reshape(shape), np.empty((N, *POSITIONS, dout.shape[2])), pooling)
         d = spread[2].reshape(N, P, -1)
     if positive.size:

@@ -8,7 +8,8 @@ import pytest
 
 import netlib as nl
 from netlib.kernels.fused import TABLE, recurrent
-from netlib.kernels.recurrent import padded_width, tiled, tiled_transpose
+from netlib.kernels.recurrent import multiply_rows, padded_width, tiled, tiled_transpose
+from netlib.kernels.vectors import row_starts
 
 from .versions import VERSIONS, use
 
@@ -221,3 +222,12 @@ def test_weights_are_laid_out_in_tiles(shape):
     expected = np.concatenate([padded[:, i : i + tile].reshape(-1) for i in range(0, width, tile)])
     np.testing.assert_array_equal(tiled(w), expected)
     np.testing.assert_array_equal(tiled_transpose(w.T.copy()), expected)
+
+
+def test_rows_times_several_tiles_are_the_product():
+    rng, n, length, width = np.random.default_rng(0), 9, 3, 40  # three tiles
+    x, w, start = rng.normal(size=(n, length)), rng.normal(size=(length, width)), rng.normal(size=padded_width(width, 8))
+    y = np.zeros((n, len(start)))
+    in_y, in_start, in_x = row_starts(n, len(start)), row_starts(n, 0), row_starts(n, length)
+    multiply_rows(y.reshape(-1), in_y, start, in_start, x.reshape(-1), in_x, n, tiled(w), length, width)
+    np.testing.assert_allclose(y[:, :width], start[:width] + x @ w, rtol=1e-12, atol=1e-12)

@@ -11,7 +11,10 @@ import pytest
 from netlib import kernels
 from netlib.kernels.adam import adam
 from netlib.kernels.bias_relu import add_bias, add_bias_relu, rectify, relu_backward, sum_rows
+from netlib.kernels.gather import gather_rows, sum_by_id
 from netlib.kernels.kernel import Kernel, Loops
+from netlib.kernels.normalization import moments, normalize_relu
+from netlib.kernels.row_norm import normalize_rows
 from netlib.kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from netlib.kernels.total import total
 from netlib.parameter import Parameter
@@ -214,6 +217,42 @@ def test_relu_of_zero_is_zero_and_not_positive(version, dtype):
     add_bias_relu(y, np.zeros(3, dtype), positive)
     np.testing.assert_array_equal(y, [[0, 0, np.nan]])
     assert positive.tolist() == [[False, False, False]]
+
+
+def test_relu_of_a_number_normalized_to_zero_is_not_positive(version, dtype):
+    x, one, y, positive = np.full((1, 2), 3, dtype), np.ones(2, dtype), np.empty((1, 2), dtype), np.empty((1, 2), bool)
+    normalize_relu(x, x[0], one, 0 * one, y, positive)
+    assert (y.tolist(), positive.tolist()) == ([[0, 0]], [[False, False]])
+
+
+def test_moments_of_rows_as_long_as_a_block_or_longer(version):
+    x, mean, variance = matrix((3, 4097), np.float64), np.empty(4097), np.empty(4097)
+    moments(x, mean, variance)
+    np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(variance, x.var(axis=0), rtol=1e-12)
+
+
+def test_the_rounding_error_of_a_mean_is_not_in_the_variance(version):
+    x = (np.random.default_rng(0).normal(size=(1, 1000)) + 1e6).astype(np.float32)
+    one, inverse = np.ones(1000, np.float32), np.empty(1, np.float32)
+    normalize_rows.run(x, one, one, 1e-5, True, np.empty_like(x), inverse, np.empty_like(x))
+    np.testing.assert_allclose(inverse, 1 / x.std(dtype=np.float64), rtol=1e-4)
+
+
+def test_rows_are_gathered_up_to_the_first_id_that_is_none(version, dtype):
+    table, y = matrix((4, 3), dtype), np.empty((3, 3), dtype)
+    assert gather_rows.run(np.array([3, 1, 0]), table, 1, y) == -1
+    assert y.tolist() == [table[3].tolist(), [0, 0, 0], table[0].tolist()]
+    assert gather_rows.run(np.array([0, 4, -1]), table, 1, y) == 1
+    assert gather_rows.run(np.array([0, 0, -1]), table, 1, y) == 2
+
+
+def test_rows_of_one_id_are_added_and_the_places_are_left_as_they_were(version, dtype):
+    d, places, found, sums = matrix((5, 2), dtype), np.full(4, -1), np.empty(4, np.int64), np.empty((4, 2), dtype)
+    assert sum_by_id.run(d, np.array([2, 0, 2, 1, 3]), 1, places, found, sums) == 3
+    assert found[:3].tolist() == [2, 0, 3]
+    np.testing.assert_array_equal(sums[:3], [d[0] + d[2], d[1], d[4]])
+    assert places.tolist() == [-1] * 4
 
 
 def test_relu_backward_works_in_place(version, dtype):

@@ -315,7 +315,8 @@ def test_the_flat_arrays_are_arranged_anew_only_when_a_parameter_has_changed():
 
 def test_only_subnormal_state_is_flushed_and_only_at_every_64th_step():
     least = np.finfo(np.float64).smallest_normal
-    flat = Flat([Parameter(np.zeros(5))], ["mean"])
+    weight = Parameter(np.full(5, least / 2))
+    flat = Flat([weight], ["mean"])
     mean = flat.slots["mean"]
     flat.load(0, FLUSH_EVERY - 2, {"mean": np.array([least / 2, -least / 2, least, -least, -1.0])})
     before = mean.tolist()
@@ -323,6 +324,15 @@ def test_only_subnormal_state_is_flushed_and_only_at_every_64th_step():
         flat.sync()
         flat.advance({(): (lambda *_: None, 1.0)})
         assert mean.tolist() == expected
+    assert weight.value.tolist() == [least / 2] * 5
+
+
+def test_the_float32_copy_of_a_float16_parameter_is_flushed_too():
+    flat = Flat([Parameter(np.array([0, 1], np.float16))], [])
+    flat.load(0, FLUSH_EVERY - 1, {"master": np.array([np.finfo(np.float32).smallest_normal / 2, 1], np.float32)})
+    flat.sync()
+    flat.advance({(): (lambda *_: None, 1.0)})
+    assert flat.master.tolist() == [0, 1]
 
 
 def test_a_step_allocates_nothing_that_grows_with_the_model():

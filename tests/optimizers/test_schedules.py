@@ -32,6 +32,12 @@ def test_cosine_falls_by_half_at_half_time_and_stays_down():
     assert rates(Cosine(2.0, 4, min_lr=1.0), 8) == pytest.approx([2, 1.5 + math.sqrt(0.125), 1.5, 1.5 - math.sqrt(0.125), 1, 1, 1, 1])
 
 
+def test_cosine_restarts_fall_anew_in_equal_or_growing_times():
+    assert rates(CosineRestarts(1.0, 2), 5) == pytest.approx([1, 0.5, 1, 0.5, 1])
+    longer = [1, 0.5 + math.sqrt(3) / 4, 0.75, 0.5, 0.25, 0.5 - math.sqrt(3) / 4]
+    assert rates(CosineRestarts(1.0, 3, growth=2), 10) == pytest.approx([1, 0.75, 0.25, *longer, 1])
+
+
 def test_warmup_rises_in_a_straight_line():
     assert rates(Warmup(1.0, 4, start_factor=0.5), 6) == [0.5, 0.625, 0.75, 0.875, 1, 1]
 

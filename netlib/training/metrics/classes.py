@@ -75,7 +75,8 @@ def as_classes(y: Array, t: ArrayLike, threshold: float | None, where: str) -> C
         raise InvalidValueError(f"got threshold={threshold!r} for {y.shape[-1]} scores per sample", where=where, hint=hint)
     n_classes = y.shape[-1]
     true = as_one_class(t, y, where) if t.shape == y.shape else as_labels(t, y.shape[:-1], n_classes, where)
-    predicted = np.where(np.isnan(y).any(axis=-1), NONE, y.argmax(axis=-1))
+    highest = y.argmax(axis=-1, keepdims=True)  # that of a NaN, if there is one
+    predicted = np.where(np.isnan(np.take_along_axis(y, highest, axis=-1)), NONE, highest)
     return Classes(predicted.ravel(), true.ravel(), n_classes)
 
 

@@ -85,7 +85,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, metavar=("CONTENDER", "SET"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measure(*args.measure, args.seeds)))
+        contender, name = args.measure
+        print(json.dumps(measure(contender, name, args.seeds)))
         return
     rows, behind = [], []
     for name in SETS:

@@ -37,7 +37,7 @@ THEIRS = {Classifier: MLPClassifier, Regressor: MLPRegressor}
     [
         ({}, 10),
         pytest.param({}, 1, marks=pytest.mark.exhaustive),
-        pytest.param({"model": model_of_layers}, 1, marks=pytest.mark.exhaustive),
+        pytest.param({"model": model_of_layers, "learning_rate_init": 0.01, "n_iter_no_change": 4}, 1, marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # what scikit-learn's checks ignore themselves in part
@@ -340,6 +340,10 @@ def test_a_wrong_argument_is_named_and_the_estimator_stays_as_it_was(arguments, 
         classifier.fit(X[:, :4], y)
     assert [word for word in words if word not in str(error.value)] == []
     assert vars(classifier) == before
+    fresh = Classifier(**arguments)
+    with pytest.raises(nl.NetlibError):
+        fresh.fit(X, y)
+    assert vars(fresh) == vars(Classifier(**arguments)) | arguments
 
 
 def test_what_partial_fit_cannot_do_is_refused():

@@ -99,8 +99,7 @@ def pad(layer: layers.Pad, graph: GraphBuilder, x: Value) -> Any:
     room = {"reflect": -1, "wrap": 0}
     limits = [x.length(i) + room[layer.mode] if layer.mode in room and any(pair) else max(pair) for i, pair in enumerate(pairs)]
     if all(max(pair) <= limit for pair, limit in zip(pairs, limits, strict=True)):
-        value = layer.value if layer.mode == "constant" and layer.value else None
-        return graph.add("Pad", x, _pads(pairs), value, mode=layer.mode)
+        return graph.add("Pad", x, _pads(pairs), layer.value or None, mode=layer.mode)
     for axis, pair in enumerate(pairs):
         if any(pair):
             x = graph.add("Gather", x, np.pad(np.arange(x.length(axis)), pair, mode), axis=axis)

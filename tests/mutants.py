@@ -67,6 +67,7 @@ CONCERNED = {  # which tests come first
     "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
     "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/kernels/"),
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
+    "netlib/training/": ("tests/training/",),
 }
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
@@ -106,6 +107,8 @@ SHARED = {
 }
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+BROKEN = 70
+"""The exit status of a process that failed to run the tests at all."""
 SECONDS = 120
 """Of computing, at most, for a test without a mutant; of waiting, ten times as many."""
 
@@ -502,11 +505,15 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
             allow(SECONDS)
             try:
                 os._exit(0 if run(mutant) else 1)
+            except Exception:  # of this script: pytest keeps those of the tests to itself
+                os._exit(BROKEN)
             finally:
                 os._exit(1)
         if not running:
             return
         pid, status = os.wait()
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == BROKEN:
+            raise RuntimeError(f"nothing was tried for {running[pid]}: the run itself has broken")
         is_late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
         yield running.pop(pid), "timed out" if is_late else "caught" if status else "survived"
 
@@ -519,7 +526,7 @@ def allow(seconds: float) -> None:
 
 def relevance(nodeid: str, file: str) -> int:
     """Return 0 for tests that name what is in a file, 1 for others about it, 2 for the rest."""
-    if not nodeid.startswith(next(tests for place, tests in CONCERNED.items() if file.startswith(place))):
+    if not nodeid.startswith(next((tests for place, tests in CONCERNED.items() if file.startswith(place)), ("",))):
         return 2
     stem = Path(file).stem
     named = re.search(SHARED.get(stem, stem.replace("_", "")), nodeid.removeprefix(THE_TABLE).replace("_", ""), re.IGNORECASE)

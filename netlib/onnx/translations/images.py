@@ -64,7 +64,8 @@ def avg_pool(layer: Any, graph: GraphBuilder, x: Value) -> Any:
         x = graph.add("Pad", x, _pads([(0, 0), (0, 0), *pads]))
         pads, counts = ((0, 0),) * len(pads), False
     pads = tuple([(before, after + more) for (before, after), more in zip(pads, beyond, strict=True)])
-    return graph.add("AveragePool", x, **_options(windows, pads=_pads(pads), count_include_pad=int(counts)))
+    options = _options(windows, pads=_pads(pads), dilations=list(windows.dilation) if max(windows.dilation) > 1 else None)
+    return graph.add("AveragePool", x, **options, count_include_pad=int(counts))
 
 
 def adaptive_pool(operator: str, reduction: str) -> Translation:

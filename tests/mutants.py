@@ -114,6 +114,9 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
+        "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
+        "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/kernels/activations.py  … + two * e, two * e * e) if v ⟦> → >=⟧ 0 else (e * (e + two), two)",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
@@ -128,6 +131,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → -(high.step - low.step)⟧) <= NARROWEST * max(high.step…",
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
         "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
@@ -147,6 +151,18 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
     ],
     "A vector transposed is itself": [
+        "netlib/optimizers/lbfgs.py  …self.weight_decay / 2 * float(⟦where → where.T⟧ @ where)",
+        "netlib/optimizers/lbfgs.py  slope = float(⟦gradient @ direction → direction @ gradient⟧) if direction.size else 0.0",
+        "netlib/optimizers/lbfgs.py  … [(s, y) for s, y in pairs if ⟦s @ y → y @ s⟧ > 0]",
+        "netlib/optimizers/lbfgs.py  …, y) for s, y in pairs if s @ ⟦y → y.T⟧ > 0]",
+        "netlib/optimizers/lbfgs.py  if ⟦s → s.T⟧ @ y <= np.finfo(np.float64).e…",
+        "netlib/optimizers/lbfgs.py  if s @ ⟦y → y.T⟧ <= np.finfo(np.float64).eps *…",
+        "netlib/optimizers/lbfgs.py  …= np.finfo(np.float64).eps * (⟦y → y.T⟧ @ y):",
+        "netlib/optimizers/lbfgs.py  ….finfo(np.float64).eps * (y @ ⟦y → y.T⟧):",
+        "netlib/optimizers/lbfgs.py  shares.append(⟦s @ result → result @ s⟧ / (s @ y))",
+        "netlib/optimizers/lbfgs.py  shares.append(⟦s → s.T⟧ @ result / (s @ y))",
+        "netlib/optimizers/lbfgs.py  shares.append(s @ result / (⟦s → s.T⟧ @ y))",
+        "netlib/optimizers/lbfgs.py  result *= ⟦s → s.T⟧ @ y / (y @ y)",
         "netlib/kernels/bias_relu.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",
         "netlib/kernels/bias_relu.py  …es(len(dx), dx.dtype).dot(dx, ⟦dbias → dbias.T⟧)",
         "netlib/kernels/softmax_cross_entropy.py  …dot(ones(x.shape[-1], x.dtype)⟦ → .T⟧)",
@@ -167,6 +183,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
         "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
         "netlib/containers/plan.py  if source >= ⟦0 → 1⟧:",
@@ -213,9 +230,16 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
+        "netlib/losses/cosine_embedding.py  … np.where(length > 0, length, ⟦1 → 2⟧), length * largest)",
+        "netlib/losses/cosine_embedding.py  …v) / np.where(known, length2, ⟦1 → 2⟧))",
+        "netlib/losses/cosine_embedding.py  …n slope * (v - c * u) / np.where(known, length1, ⟦1 → 2⟧), s…",
+        "netlib/optimizers/lbfgs.py  …ction) if direction.size else ⟦0.0 → 1.0⟧",
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
+        "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
+        "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",

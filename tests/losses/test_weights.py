@@ -125,3 +125,11 @@ def test_weights_that_do_not_fit_the_classes_are_refused(loss, t, error, match):
 def test_weights_of_classes_are_a_vector():
     with pytest.raises(nl.ShapeError, match=r"class_weight has shape \(1, 2\)"):
         nl.SoftmaxCrossEntropy(class_weight=[[1, 2]])
+
+
+def test_a_class_may_count_nothing_and_a_single_class_may_have_ignored_labels():
+    loss = nl.SoftmaxCrossEntropy(class_weight=[0.0, 2.0, 1.0])
+    only = LABELS != 0
+    assert math.isclose(loss.forward(Y, LABELS), nl.SoftmaxCrossEntropy(class_weight=[1.0, 2.0, 1.0]).forward(Y[only], LABELS[only]))
+    single = nl.NegativeLogLikelihood(class_weight=[2.0], ignore_index=7)
+    assert single.forward([[-1.0], [-3.0], [-5.0]], [0, 7, 0]) == 3.0

@@ -133,3 +133,11 @@ def test_a_class_may_count_nothing_and_a_single_class_may_have_ignored_labels():
     assert math.isclose(loss.forward(Y, LABELS), nl.SoftmaxCrossEntropy(class_weight=[1.0, 2.0, 1.0]).forward(Y[only], LABELS[only]))
     single = nl.NegativeLogLikelihood(class_weight=[2.0], ignore_index=7)
     assert single.forward([[-1.0], [-3.0], [-5.0]], [0, 7, 0]) == 3.0
+
+
+def test_smoothed_labels_of_sequences_with_weights_of_classes_are_those_of_their_rows():
+    rng = np.random.default_rng(6)
+    y, labels = rng.normal(size=(2, 5, 3)), rng.integers(3, size=(2, 5))
+    loss, flat = (nl.SoftmaxCrossEntropy(0.1, class_weight=[1.0, 2.0, 0.5]) for _ in range(2))
+    assert math.isclose(loss.forward(y, labels), flat.forward(y.reshape(10, 3), labels.ravel()), rel_tol=1e-14)
+    np.testing.assert_allclose(loss.backward(), flat.backward().reshape(y.shape), rtol=1e-14)

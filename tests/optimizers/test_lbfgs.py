@@ -107,7 +107,7 @@ def test_a_step_into_a_region_without_a_loss_turns_back():
 
 
 def test_frozen_parameters_stay_and_weight_decay_adds_half_the_squares():
-    weight, frozen = Parameter([0.0]), Parameter([7.0])
+    weight, frozen = Parameter([0.3]), Parameter([7.0])
     frozen.trainable = False
     optimizer = LBFGS([weight, frozen], weight_decay=1.0)
     optimizer.step(closure_of(weight, lambda w: float((w[0] - 2) ** 2 / 2), lambda w: w - 2))
@@ -269,3 +269,8 @@ def test_one_pair_is_memory_enough():
     optimizer = LBFGS(weight, memory=1, iterations=200)
     optimizer.step(closure_of(weight, rosenbrock, rosenbrock_gradient))
     np.testing.assert_allclose(weight.value, [1, 1], atol=1e-5)
+
+
+def test_the_defaults_are_pytorchs_iterations_and_scipys_memory():
+    optimizer = LBFGS(Parameter([1.0]))
+    assert (optimizer.lr, optimizer.memory, optimizer.iterations, optimizer.tolerance, optimizer.weight_decay) == (1, 10, 20, 1e-7, 0)

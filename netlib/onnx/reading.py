@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from .expansion import inline_functions
 MAX_BYTES = 2**31 - 1
 """The longest file, as protobuf has it."""
 DAMAGED = "The file is damaged, or no ONNX file. Export or download it again."
+EQUATION = re.compile(rb"[A-Za-z ,]*(\.\.\.)?[A-Za-z ,.]*(->[A-Za-z. ]*)?")
 FIELDS = {
     "FLOAT": ("float_data", "f4"), "DOUBLE": ("double_data", "f8"), "FLOAT16": ("int32_data", "f2"),
     "INT64": ("int64_data", "i8"), "INT32": ("int32_data", "i4"), "INT16": ("int32_data", "i2"),
@@ -75,6 +77,8 @@ def check(model: Any, name: str) -> None:
     """Raise if the structure is invalid: undefined or repeated names, cycles, wrong attributes."""
     import onnx.checker
 
+    _require_equations(model, name)
+
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
@@ -93,20 +97,36 @@ def require_own_data(model: Any, name: str) -> None:
         raise FormatError(f"the tensor {tensor.name!r} is sparse", where=name, hint=hint)
 
 
-def _tensors(message: Any) -> Iterator[Any]:
-    """Yield every tensor in a model, wherever it is."""
-    stack = [message.graph, *message.functions]
+def _graphs(model: Any) -> Iterator[Any]:
+    """Yield every graph and function of a model, those inside nodes included."""
+    stack = [model.graph, *model.functions]
     while stack:
         each = stack.pop()
-        if hasattr(each, "initializer"):
-            yield from each.initializer
+        yield each
         for node in each.node:
             for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
                 stack += [attribute.g] if attribute.HasField("g") else []
                 stack += attribute.graphs
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    """Yield every tensor in a model, wherever it is."""
+    for graph in _graphs(model):
+        if hasattr(graph, "initializer"):
+            yield from graph.initializer
+        for attribute in (each for node in graph.node for each in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def _require_equations(model: Any, name: str) -> None:
+    """Raise if the equation of an Einsum has other characters: ONNX would not come to an end."""
+    for graph in _graphs(model):
+        for node in graph.node:
+            texts = [attribute.s for attribute in node.attribute if node.op_type == "Einsum"]
+            if any(not EQUATION.fullmatch(text) for text in texts):
+                raise FormatError(f"Einsum at {next(iter(node.output), '')!r} has the equation {texts[0]!r}", where=name, hint=DAMAGED)
 
 
 def _problem_of(tensor: Any) -> str:

@@ -21,7 +21,7 @@ from .translations import TRANSLATIONS
 from .writing import BATCH, Dims, GraphBuilder, NotFixedError, Place, Value, free_name
 
 Translation: TypeAlias = Callable[..., Any]
-Signature: TypeAlias = tuple[Shape, np.dtype[Any]]
+Signature: TypeAlias = tuple[Shape, np.dtype[Any] | None]
 Run: TypeAlias = dict[int, tuple[list[Signature], list[Signature]]]
 FLOATS = ("float32", "float64")
 ROWS = 7, 11
@@ -161,7 +161,7 @@ def _record(model: Layer, arrays: Sequence[Array]) -> Run:
 
 
 def _signatures(arrays: Sequence[Any]) -> list[Signature]:
-    return [(np.shape(x), np.asarray(x).dtype.newbyteorder("=")) for x in arrays]
+    return [(np.shape(x), None if type(x) is float else np.asarray(x).dtype.newbyteorder("=")) for x in arrays]
 
 
 class _Walk:
@@ -173,7 +173,7 @@ class _Walk:
         self.paths = {id(layer): path for path, layer in model.walk()}
         held: dict[str, Any] = {**model.parameters(), **model.buffers()}
         self.graph = GraphBuilder(self.run, {id(each): path for path, each in held.items()})
-        self.missing: dict[str, list[str]] = {}
+        self.missing: dict[str, dict[str, None]] = {}
 
     def export(self, arrays: Sequence[Array], others: Sequence[Array]) -> Any:
         """Return the whole model as ONNX's own object."""
@@ -189,10 +189,10 @@ class _Walk:
         named = [(free_name(name, taken), y) for name, y in zip(_names(ends, "y"), outputs, strict=True)]
         return self.graph.finish(inputs, named)
 
-    def run(self, layer: Layer, *inputs: Value) -> Any:
+    def run(self, layer: Layer, *inputs: Value, dtype: Any = None) -> Any:
         """Translate a layer: a container step by step, any other by its translation."""
         if layer.as_inlinable() is None:
-            outputs = self._translate(layer, inputs)
+            outputs = self._translate(layer, inputs, dtype)
             return outputs[0] if len(outputs) == 1 else outputs
         program = Program(Sequential(layer), len(inputs))
         values: list[Any] = [*inputs, *[None] * (program.n_slots - len(inputs))]
@@ -202,17 +202,23 @@ class _Walk:
         outputs = tuple([values[slot] for slot in program.outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _translate(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Value, ...]:
+    def _translate(self, layer: Layer, inputs: Sequence[Value], dtype: Any = None) -> tuple[Value, ...]:
         if not inputs:  # a `Weight` or a `Constant` of a graph
             return (self.graph.value(next(iter(layer.parameters().values()), layer.forward())),)
         seen, returned = self._signatures(layer, inputs)
         for x, known in zip(inputs, seen, strict=True):
             x.fill(known)
         place = Place(self.paths.get(id(layer), ""), None, returned)
-        place.dtype = next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
+        if dtype is not None:
+            place.outputs = [Value(y.shape, np.dtype(dtype)) for y in returned]
+        place.dtype = (
+            np.dtype(dtype)
+            if dtype is not None
+            else next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
+        )
         translation = translation_of(layer, self.translations)
         if translation is None:
-            self.missing.setdefault(type(layer).__name__, []).append(repr(place.path))
+            self.missing.setdefault(type(layer).__name__, {})[repr(place.path)] = None
             return tuple(place.outputs)
         with self.graph.at(place):
             n = layer.count_differentiable(len(inputs)) if place.outputs[0].dtype.kind == "f" else 0
@@ -235,6 +241,8 @@ class _Walk:
             return inputs, [Value(inputs[0].shape, dtype if dtype.kind == "f" else np.dtype(np.float32))]
         runs = zip(self.first[id(layer)], self.second[id(layer)], strict=True)
         took, returned = ([Value(self._dims(a, b), dtype) for (a, dtype), (b, _) in zip(*both, strict=True)] for both in runs)
+        for y in returned:
+            y.fill(Value(y.shape, inputs[0].dtype))  # a loss is a number, which has no type of its own
         return took, returned
 
     def _dims(self, shape: Shape, other: Shape) -> Dims:
@@ -256,7 +264,8 @@ def translation_of(layer: Layer, translations: Mapping[type[Layer], Translation]
     kind: Any = type(layer)
     for each in kind.__mro__:
         if each in translations:
-            return translations[each] if each.forward is kind.forward and "forward" not in vars(layer) else None
+            is_same = all(getattr(each, name, None) is getattr(kind, name, None) for name in ("forward", "terms"))
+            return translations[each] if is_same and "forward" not in vars(layer) else None
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,6 +18,10 @@ OPSET = 20
 """The version of ONNX's operators: the lowest with Gelu, and with Pad in all modes of NumPy."""
 BATCH = "N"
 """The name of the free axis."""
+MOVES = "Transpose", "Squeeze", "Unsqueeze"
+"""Operators that only move axes, and may undo each other."""
+Axes = tuple[int | None, ...]
+"""Which axis of an array each axis is, None for a new one."""
 Dims = tuple[int | str | None, ...]
 """A shape, with `BATCH` for the free axis, and None for a length that depends on that of it."""
 
@@ -107,6 +111,9 @@ class GraphBuilder:
         self._names = names
         self._place: Place | None = None
         self.nodes: list[Node] = []
+        self._arrays: dict[Value, Array] = {}
+        self._views: dict[Value, tuple[Value, Axes]] = {}
+        self._at_axes: dict[tuple[Value, Axes], Value] = {}
         self.initializers: dict[Any, tuple[Value, Array]] = {}
         self._constants: dict[Any, Value] = {}
 
@@ -129,8 +136,30 @@ class GraphBuilder:
         while values and values[-1] is None:
             values.pop()
         outputs = tuple([Value() for _ in range(n_outputs)])
-        self.nodes.append(Node(operator, tuple(values), outputs, attributes, self._place))
+        node = Node(operator, tuple(values), outputs, attributes, self._place)
+        same = self._moved(node)
+        if same is not None:
+            return same
+        self.nodes.append(node)
         return outputs[0] if n_outputs == 1 else outputs
+
+    def _moved(self, node: Node) -> Value | None:
+        """Return a value that is what this node would return, if it only moves axes.
+
+        So a model that was opened, whose layers turn the batch first and back, does not grow.
+        """
+        if node.operator not in MOVES or node.inputs[0] is None:
+            return None
+        x = node.inputs[0]
+        base, axes = self._views.get(x, (x, tuple(range(x.ndim)) if x.dtype is not None else None))
+        axes = None if axes is None else moved(axes, node, self._arrays)
+        if axes is None:
+            return None
+        known = base if axes == tuple(range(base.ndim)) else self._at_axes.get((base, axes))
+        if known is None:
+            self._views[node.outputs[0]] = base, axes
+            self._at_axes[base, axes] = node.outputs[0]
+        return known
 
     def value(self, x: Any) -> Value:
         """Return `x` as a value of the graph. See `add`."""
@@ -150,6 +179,7 @@ class GraphBuilder:
         key = array.dtype.str, array.shape, array.tobytes()
         if key not in self._constants:
             value = self._constants[key] = Value(array.shape, array.dtype)
+            self._arrays[value] = array
             self.nodes.append(Node("Constant", (), (value,), {"value": array}, None))
         return self._constants[key]
 
@@ -176,9 +206,12 @@ class GraphBuilder:
         y.shape, y.dtype = x.shape, dtype
         return y
 
-    def run(self, layer: Layer, *inputs: Value) -> Any:
-        """Translate a layer inside the current one, and return the value of its output."""
-        return self._run(layer, *inputs)
+    def run(self, layer: Layer, *inputs: Value, dtype: Any = None) -> Any:
+        """Translate a layer inside the current one, and return the value of its output.
+
+        With a `dtype`, it computes in this type: whole numbers, for example.
+        """
+        return self._run(layer, *inputs, dtype=dtype)
 
     @property
     def dtype(self) -> Any:
@@ -202,6 +235,7 @@ class GraphBuilder:
     def finish(self, inputs: Sequence[Value], outputs: Sequence[tuple[str, Value]]) -> Any:
         """Return the model as ONNX's own object, with these outputs under these names."""
         ends = self._separate(inputs, outputs)
+        self._keep_needed(ends)
         return as_model(self, inputs, ends, self._name([*inputs, *ends]))
 
     def _separate(self, inputs: Sequence[Value], outputs: Sequence[tuple[str, Value]]) -> list[Value]:
@@ -216,6 +250,17 @@ class GraphBuilder:
             end.name = name
             ends.append(end)
         return ends
+
+    def _keep_needed(self, ends: Sequence[Value]) -> None:
+        """Remove the nodes and initializers that no output depends on."""
+        needed: set[Value | None] = {*ends}
+        kept = []
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(node.inputs)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.initializers = {key: held for key, held in self.initializers.items() if held[0] in needed}
 
     def _name(self, named: Sequence[Value]) -> list[str]:
         """Return a name for each node, and give its outputs the same unless they have one.
@@ -235,6 +280,21 @@ class GraphBuilder:
                 if not value.name:
                     value.name = free_name(names[-1] + (f":{i}" if len(node.outputs) > 1 else ""), taken)
         return names
+
+
+def moved(axes: Axes, node: Node, arrays: Mapping[Value, Array]) -> Axes | None:
+    """Return the axes after a node of `MOVES`, or None if they are not known."""
+    if node.operator == "Transpose":
+        return tuple([axes[axis] for axis in node.attributes["perm"]])
+    places = None if node.inputs[1] is None else arrays.get(node.inputs[1])
+    if places is None:
+        return None
+    n = len(axes)
+    if node.operator == "Squeeze":
+        return tuple([axis for i, axis in enumerate(axes) if i not in places % n])
+    new = {*(places % (n + len(places))).tolist()}
+    kept = iter(axes)
+    return tuple([None if i in new else next(kept) for i in range(n + len(new))])
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -95,7 +95,9 @@ class Converter:
             inner = getattr(module, theirs)
             if not isinstance(inner, nn.Module):
                 inner = _activation_module(inner)
-            setattr(layer, ours, self.convert(inner, f"{path}.{theirs}" if path else theirs))
+            part = self.convert(inner, f"{path}.{theirs}" if path else theirs)
+            _share_generators(getattr(layer, ours), part)
+            setattr(layer, ours, part)
         for link in links_of(layer):
             self._fill(layer, link, module)
         return layer
@@ -165,12 +167,17 @@ def dtype_of(tensor: Any) -> np.dtype[Any]:
 
 
 def known_class(module: Any) -> type[Any]:
-    """Return the class of a module, or PyTorch's whose forward a user's class inherits."""
-    own = type(module)
-    for kind in own.__mro__:
-        if (kind in BACK or kind in OTHERS) and own.forward is kind.forward:  # type: ignore[attr-defined]
-            return kind
-    return own
+    """Return the class of a module, or PyTorch's if a user's class changes none of its methods."""
+    changed: set[str] = set()
+    for kind in type(module).__mro__:
+        if kind in BACK or kind in OTHERS:
+            return type(module) if any(hasattr(kind, name) for name in changed - HARMLESS) else kind
+        changed |= vars(kind).keys()
+    return type(module)
+
+
+HARMLESS = {"__init__", "__doc__", "__module__", "__annotations__", "__constants__", "__repr__", "extra_repr", "reset_parameters"}
+"""What a class may have of its own, and still compute the same."""
 
 
 def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
@@ -181,6 +188,13 @@ def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
     if tensors and "dtype" in accepted:
         options["dtype"] = dtype_of(tensors[0])
     return counterpart.layer(**counterpart.layer_arguments(module), **options)
+
+
+def _share_generators(old: Layer, new: Layer) -> None:
+    """Let a new part draw from the generators of the one whose place it takes."""
+    for (_, before), (_, after) in zip(old.walk(), new.walk(), strict=False):
+        if type(before) is type(after) and "_rng" in vars(before):
+            after.__dict__["_rng"] = before.__dict__["_rng"]
 
 
 def _as_layer(thing: Any, module: nn.Module) -> Layer:
@@ -359,6 +373,8 @@ def convert(module: Any, inputs: Sequence[Any], translations: Translations) -> L
     if not isinstance(module, nn.Module):
         hint = "For a dict of arrays, use load_state_dict." if isinstance(module, Mapping) else ""
         raise InvalidTypeError(f"got {type(module).__name__}, expected a module of PyTorch", where="torch.convert", hint=hint)
+    if any(each.device.type != "cpu" for each in (*module.parameters(), *module.buffers())):
+        module = copy.deepcopy(module).cpu()
     converter = Converter(module, translations)
     layer = converter.convert(module, "", *([None, inputs] if inputs else []))
     if converter.faults:

@@ -1,66 +1,19 @@
 """Models saved as ONNX files, run by onnxruntime."""
 
 import importlib.util
-import math
 from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
+from onnx_runs import UNABLE, batches, images, is_free, require_equal, require_same_as_netlib, run, run_reference
 from table import Row, one_row_of_each_kind_and_all_at_last
 
 import netlib as nl
 from netlib import layers
 from netlib.onnx.saving import as_onnx
 from netlib.onnx.translations import TRANSLATIONS
-
-OPTIONS = onnxruntime.SessionOptions()
-OPTIONS.log_severity_level = 4
-OPTIONS.intra_op_num_threads = OPTIONS.inter_op_num_threads = 1
-UNABLE = (onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented, onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException)
-
-
-class Erf(OpRun):
-    """The error function in float64, which the reference of onnx computes in float32."""
-
-    op_domain = ""
-
-    def _run(self, x):
-        return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
-
-
-def run(model, arrays):
-    """Return what onnxruntime computes."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), OPTIONS, providers=["CPUExecutionProvider"])
-    return session.run(None, feed(model, arrays))
-
-
-def feed(model, arrays):
-    return {info.name: np.array(x) for info, x in zip(model.graph.input, arrays, strict=True)}
-
-
-def is_free(info):
-    """Return whether the first axis of an input takes any length."""
-    dims = info.type.tensor_type.shape.dim
-    return bool(dims) and dims[0].dim_param == "N"
-
-
-def batches(model, arrays):
-    """Return the example, and another batch of its rows."""
-    free = [is_free(info) for info in model.graph.input]
-    longer = tuple(np.concatenate([x, x[::-1], x]) if f else x for x, f in zip(arrays, free, strict=True))
-    return [arrays, longer] if any(free) else [arrays]
-
-
-def require_equal(got, expected, tolerance):
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    assert [(y.shape, y.dtype) for y in got] == [(y.shape, y.dtype) for y in expected]
-    for a, b in zip(got, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 @one_row_of_each_kind_and_all_at_last
@@ -89,7 +42,7 @@ def test_float64_is_computed_in_float64(row: Row):
             if isinstance(model, WITHOUT_REFEREE):
                 assert {tensor.data_type for tensor in proto.graph.initializer} == {onnx.TensorProto.DOUBLE}
                 continue
-            got = ReferenceEvaluator(proto, new_ops=[Erf]).run(None, feed(proto, arrays))
+            got = run_reference(proto, arrays)
         require_equal(got, expected, 1e-10)
 
 
@@ -105,23 +58,9 @@ def example(name):
     return module
 
 
-def require_same_as_netlib(model, *inputs, free=True):
-    """Save a model, and compare what onnxruntime computes on two batches. Return ONNX's model."""
-    proto = as_onnx(model, inputs)
-    runs = batches(proto, inputs)
-    assert len(runs) == 1 + free
-    for arrays in runs:
-        require_equal(run(proto, arrays), model.predict(*arrays), 1e-5)
-    return proto
-
-
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-def images(rng, *shape):
-    return rng.normal(size=shape).astype(np.float32)
 
 
 def test_a_gpt_predicts_the_same(rng):
@@ -257,15 +196,21 @@ class Doubled(nl.ReLU):
         return 2 * super().forward(x)
 
 
+class Cell(nl.Layer):
+    hidden_features = 3
+
+    def forward(self, x, h):
+        return h + 1
+
+
 def test_layers_without_a_translation_are_listed_and_nothing_is_written(rng, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"before")
-    model = nl.Sequential(Cube(), nl.Residual(nl.Sequential(("power", Cube()), Doubled())), nl.Recompute(Doubled()))
-    message = (
-        r"layers without a translation to ONNX: Cube at '0', '1.layer.power'; Doubled at '1.layer.1', '2.layer'\. .*translations={Cube: f"
-    )
+    model = nl.Sequential(Cube(), nl.Residual(nl.Sequential(("power", Cube()), Doubled())), nl.Recompute(Doubled()), nl.Recurrent(Cell()))
+    listed = r"Cube at '0', '1.layer.power'; Doubled at '1.layer.1', '2.layer'; Cell at '3.cell'\."
+    message = rf"layers without a translation to ONNX: {listed} .*translations={{Cube: f"
     with pytest.raises(nl.InvalidTypeError, match=message):
-        nl.onnx.save(model, path, images(rng, 2, 3))
+        nl.onnx.save(model, path, images(rng, 2, 4, 3))
     assert path.read_bytes() == b"before"
 
 

@@ -240,3 +240,61 @@ def test_a_loss_goes_there_and_back(loss):
     module = nl.torch.module(loss).double()
     assert_same(loss, module, torch.tensor(y), torch.tensor(t))
     assert nl.torch.convert(module).forward(y, t) == loss.forward(y, t)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_recurrent_module_without_biases_has_zeros_that_are_not_trained(kind):
+    torch.manual_seed(0)
+    module = kind(3, 4, 2, batch_first=True, bias=False, bidirectional=True).double()
+    model = nl.torch.convert(module)
+    biases = {path: each for path, each in model.parameters().items() if "bias" in path}
+    assert not any(each.trainable or each.value.any() for each in biases.values())
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    np.testing.assert_allclose(model.forward(x.numpy()), module(x)[0].detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+class Pair(nn.Module):
+    """A module that takes a flag and a constant, and returns a dict with a tuple inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, a, b, negate=False, scale=None):
+        h = self.linear(a) * (1 if scale is None else scale)
+        return {"h": -h if negate else h, "rest": (a / b, None)}
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pair, self.last = Pair(), Pair()
+
+    def forward(self, x, y):
+        first = self.pair(x, b=y, negate=True)
+        second = self.last(first["rest"][0], first["h"] + 3, scale=0.5)
+        return 1 - second["h"], second["rest"][0]
+
+
+def test_modules_inside_take_constants_and_return_nested_tensors():
+    torch.manual_seed(0)
+    module = Outer().double()
+    x, y = torch.randn(2, 4, 3, dtype=torch.float64)
+    assert_same(nl.torch.convert(module), module, x, y)
+    model = nl.torch.convert(module, x, y)
+    assert_same(model, module, x, y)
+    assert set(nl.torch.state_dict(model)) == set(module.state_dict())
+
+
+def test_a_class_of_ones_own_that_changes_a_method_is_not_mistaken_for_pytorchs():
+    class Named(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+
+    class Scaled(nn.Conv1d):
+        def _conv_forward(self, x, weight, bias):
+            return super()._conv_forward(x, 2 * weight, bias)
+
+    assert repr(nl.torch.convert(Named())) == "Affine(2, 2)"
+    with pytest.raises(nl.NetlibError, match="conv1d"):
+        nl.torch.convert(Scaled(2, 2, 1))

@@ -91,6 +91,11 @@ def _cast(x: Array, dtype: str = "int64") -> Array:
     return x != 0 if dtype == "bool" else x.astype(dtype)
 
 
+def _quantize(x: Array, scale: Array, zero: Array | None = None, dtype: str = "uint8") -> Array:
+    info = np.iinfo(dtype)
+    return np.clip(np.rint(x / scale) + (0 if zero is None else zero), info.min, info.max).astype(dtype)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "equal": np.equal,
     "greater": np.greater,
@@ -123,4 +128,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "size": lambda x: np.array(x.size, np.int64),
     "nonzero": lambda x: np.array(np.nonzero(x), np.int64),
     "cast": _cast,
+    "bit cast": lambda x, dtype: x.view(dtype),
+    "quantize": _quantize,
 }

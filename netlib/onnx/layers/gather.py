@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...arrays import Array, ArrayLike, as_array, as_floats
-from ...errors import InvalidValueError
+from ...errors import InvalidValueError, ShapeError
 from ...layer import Layer
 
 
@@ -25,10 +27,12 @@ class GatherElements(Layer):
     def forward(self, x: ArrayLike, indices: ArrayLike) -> Array:
         """Return y, of the shape of the indices."""
         x = as_floats(x, where=self)
+        if np.ndim(indices) != x.ndim:
+            raise ShapeError(f"got x of shape {x.shape} and indices of shape {np.shape(indices)}", where=self)
         axis = self.axis % x.ndim
         places: list[Array] = list(np.indices(np.shape(indices), sparse=True))
-        places[axis] = _wrapped(as_array(indices, self), x.shape[axis], self)
-        return self.remember(x[tuple(places)], x.shape, tuple(places))
+        places[axis] = wrapped(as_array(indices, self), x.shape[axis], self)
+        return self.remember(part(x, tuple(places), self), x.shape, tuple(places))
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
@@ -62,9 +66,8 @@ class GatherND(Layer):
         axes = tuple(range(n, given.ndim - 1))
         counted: list[Array] = list(np.indices(x.shape[:n], sparse=True))
         batch = [np.expand_dims(each, axes) for each in counted]
-        parts = [_wrapped(given[..., i], x.shape[n + i], self) for i in range(given.shape[-1])]
-        places = (*batch, *parts)
-        return self.remember(np.array(x[places]), x.shape, places)
+        places = (*batch, *pointers(x, given, n, self))
+        return self.remember(np.array(part(x, places, self)), x.shape, places)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
@@ -74,7 +77,23 @@ class GatherND(Layer):
         return dx
 
 
-def _wrapped(indices: Array, n: int, where: object) -> Array:
+def part(x: Array, places: tuple[Any, ...], where: object) -> Array:
+    """Return ``x[places]``, or raise if these are no places of x."""
+    try:
+        return x[places]  # type: ignore[no-any-return]
+    except IndexError as error:
+        raise ShapeError(f"got x of shape {x.shape} and indices that do not fit: {error}", where=where) from None
+
+
+def pointers(x: Array, indices: Array, first: int, where: object) -> tuple[Array, ...]:
+    """Return the parts of vectors that point into the axes of x from `first` on, or raise."""
+    n = indices.shape[-1] if indices.ndim else x.ndim + 1
+    if first + n > x.ndim:
+        raise ShapeError(f"got x of shape {x.shape} and indices of shape {indices.shape}, whose last axis is too long", where=where)
+    return tuple(wrapped(indices[..., i], x.shape[first + i], where) for i in range(n))
+
+
+def wrapped(indices: Array, n: int, where: object) -> Array:
     """Return the indices of an axis of length n, each counted from the start, or raise."""
     if indices.size and not -n <= indices.min() <= indices.max() < n:
         raise InvalidValueError(f"got indices outside of -{n} to {n - 1}", where=where)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...arrays import Array, ArrayLike, Shape, as_array, as_floats
-from ...errors import InvalidValueError
+from ...errors import InvalidValueError, ShapeError
 from ...layer import Layer
 from ...layers import BroadcastTo, Pad, Reshape, Slice
 from .tile import Tile
@@ -49,6 +49,8 @@ class Late(Layer):
 
 def reshape(x: Shape, shape: list[int]) -> Layer:
     """Return the layer for a shape as ONNX writes it: 0 keeps a length."""
+    if any(n == 0 for n in shape[len(x) :]):
+        raise ShapeError(f"got x of shape {x} and the shape {shape}, whose 0 keeps an axis that x does not have", where="Late")
     return Reshape(tuple(x[i] if n == 0 else n for i, n in enumerate(shape)))
 
 

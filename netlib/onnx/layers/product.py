@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...arrays import Array, ArrayLike, Shape, as_floats
@@ -33,7 +35,7 @@ class Product(Layer):
         dout, x, axes = self.recall(dout)
         n = len(axes)
         flat = np.moveaxis(x, axes, range(x.ndim - n, x.ndim))
-        last = flat.reshape(*flat.shape[: x.ndim - n], -1)
+        last = flat.reshape(*flat.shape[: x.ndim - n], math.prod(flat.shape[x.ndim - n :]))
         ones = np.ones((*last.shape[:-1], 1), x.dtype)
         before = np.concatenate([ones, last[..., :-1]], axis=-1).cumprod(axis=-1)
         after = np.flip(np.concatenate([ones, np.flip(last, -1)[..., :-1]], axis=-1).cumprod(axis=-1), -1)

@@ -10,13 +10,14 @@ from . import (
     convolution,
     functions,
     indexing,
-    losses,
     normalization,
     pooling,
     products,
+    quantization,
     recurrent,
     reductions,
     resizing,
+    scattering,
     shapes,
 )
 
@@ -30,11 +31,12 @@ OPERATORS = {
     **indexing.OPERATORS,
     **products.OPERATORS,
     **activations.OPERATORS,
-    **losses.OPERATORS,
     **convolution.OPERATORS,
     **pooling.OPERATORS,
     **normalization.OPERATORS,
     **resizing.OPERATORS,
     **recurrent.OPERATORS,
+    **scattering.OPERATORS,
+    **quantization.OPERATORS,
 }
 """By the name of the operator, with the domain in front if it is not ONNX's own."""

@@ -63,6 +63,14 @@ def cast_to(node: Any, given: np.dtype[Any], target: np.dtype[Any]) -> Any:
     return Discrete("cast", {"dtype": target.name})(node)
 
 
+def bit_cast(op: Operator) -> Any:
+    """Translate BitCast."""
+    dtype = as_dtype(op.get("to"))
+    if dtype is None:
+        op.refuse(f"makes {type_name(op.get('to'))}, which netlib does not have")
+    return Discrete("bit cast", {"dtype": dtype.name})(op.node(0))
+
+
 def plain(function: str) -> Callable[[Operator], Any]:
     """Return the translation of an operator that is one function of its inputs."""
 
@@ -84,6 +92,7 @@ OPERATORS: dict[str, Callable[[Operator], Any]] = {
     "EyeLike": eye_like,
     "Cast": cast,
     "CastLike": cast,
+    "BitCast": bit_cast,
     "Shape": shape,
     "Size": plain("size"),
     "Range": plain("range"),

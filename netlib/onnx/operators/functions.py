@@ -7,6 +7,7 @@ from typing import Any
 
 from ...layer import Layer
 from ...layers import Exp, Log, Power, Sqrt
+from ..layers.determinant import Determinant
 from ..layers.discrete import Discrete
 from ..layers.elementwise import Elementwise
 from ..operator import Operator
@@ -34,6 +35,7 @@ def is_inf(op: Operator) -> Any:
 
 OPERATORS: dict[str, Callable[[Operator], Any]] = {
     "Exp": function(Exp),
+    "Det": function(Determinant),
     "Log": function(Log),
     "Sqrt": function(Sqrt),
     "Reciprocal": function(lambda: Power(-1)),

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import CumulativeSum, Embedding, Slice, Subtract, Take
+from ...layer import Layer
+from ...layers import CumulativeSum, Embedding, Pad, Slice, Take
+from ..layers.cumulative_product import CumulativeProduct
 from ..layers.discrete import Discrete
 from ..layers.gather import GatherElements, GatherND
 from ..layers.top_k import TopK
@@ -45,17 +47,29 @@ def gather_nd(op: Operator) -> Any:
     return op.apply(GatherND(op.get("batch_dims", 0)), op.node(0), op.node(1))
 
 
-def cumulative_sum(op: Operator) -> Any:
-    """Translate CumSum, from either end, with or without the element itself."""
-    axis = int(op.constant(1).reshape(()))
+def cumulative(op: Operator, kind: type[Layer], without: float) -> Any:
+    """Return a running sum or product from either end, with the element itself or not."""
+    axis, rank = int(op.constant(1).reshape(())), op.rank(0)
+    after = (slice(None),) * (rank - 1 - axis % rank)
     x = op.node(0)
-    turned = Slice((..., slice(None, None, -1)) + (slice(None),) * (-1 - axis if axis < 0 else op.rank(0) - 1 - axis))
     if op.get("reverse", 0):
-        x = op.apply(turned, x)
-    y = op.apply(CumulativeSum(axis), x)
+        x = op.apply(Slice((..., slice(None, None, -1), *after)), x)
     if op.get("exclusive", 0):
-        y = op.apply(Subtract(), y, x)
-    return op.apply(turned.tied_copy(), y) if op.get("reverse", 0) else y
+        widths = [(0, 0)] * rank
+        widths[axis] = (1, 0)
+        x = op.apply(Slice((..., slice(None, -1), *after)), op.apply(Pad(tuple(widths), value=without), x))
+    y = op.apply(kind(axis), x)  # type: ignore[call-arg]
+    return op.apply(Slice((..., slice(None, None, -1), *after)), y) if op.get("reverse", 0) else y
+
+
+def cumulative_sum(op: Operator) -> Any:
+    """Translate CumSum."""
+    return cumulative(op, CumulativeSum, 0)
+
+
+def cumulative_product(op: Operator) -> Any:
+    """Translate CumProd."""
+    return cumulative(op, CumulativeProduct, 1)
 
 
 def one_hot(op: Operator) -> Any:
@@ -74,6 +88,7 @@ OPERATORS: dict[str, Callable[[Operator], Any]] = {
     "GatherElements": gather_elements,
     "GatherND": gather_nd,
     "CumSum": cumulative_sum,
+    "CumProd": cumulative_product,
     "OneHot": one_hot,
     "TopK": top_k,
 }

@@ -7,7 +7,9 @@ from .attention import ATTENTION
 from .elementwise import ELEMENTWISE
 from .embeddings import EMBEDDINGS
 from .images import IMAGES
+from .losses import LOSSES
 from .norms import NORMS
+from .opened import OPENED
 from .products import PRODUCTS
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
@@ -20,7 +22,9 @@ TRANSLATIONS: dict[type, Translation] = {
     **ELEMENTWISE,
     **EMBEDDINGS,
     **IMAGES,
+    **LOSSES,
     **NORMS,
+    **OPENED,
     **PRODUCTS,
     **RECURRENT,
     **REDUCTIONS,

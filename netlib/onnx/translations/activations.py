@@ -54,14 +54,16 @@ def selu(layer: layers.SELU, graph: GraphBuilder, x: Value) -> Any:
 
 def _below(graph: GraphBuilder, x: Value) -> Any:
     """Return exp(min(x, 0)) − 1."""
-    return graph.add("Elu", graph.add("Min", x, 0.0))
+    return graph.add("Elu", graph.add("Min", x, 0.0), alpha=1.0)
 
 
 def prelu(layer: layers.PReLU, graph: GraphBuilder, x: Value) -> Any:
     """Return x where it is positive, and weight · x elsewhere."""
     if layer.channels > 1 and x.ndim > 2:
         return graph.add("PRelu", x, graph.add("Unsqueeze", layer.weight, list(range(1, x.ndim - 1))))
-    return graph.add("PRelu", x, layer.weight if x.ndim else graph.add("Squeeze", layer.weight, [0]))
+    if x.ndim:
+        return graph.add("PRelu", x, layer.weight)
+    return graph.add("Squeeze", graph.add("PRelu", graph.add("Unsqueeze", x, [0]), layer.weight), [0])
 
 
 def silu(layer: layers.SiLU, graph: GraphBuilder, x: Value) -> Any:

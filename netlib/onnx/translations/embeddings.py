@@ -14,10 +14,10 @@ from .translation import Translation
 
 
 def embedding(layer: layers.Embedding, graph: GraphBuilder, ids: Value) -> Any:
-    """Return the rows of the table at the ids, with zeros for the padding."""
+    """Return the rows of the table at the ids, and for the padding zeros without a gradient."""
     ids = as_indices(graph, ids)
     y = graph.add("Gather", layer.weight, ids, axis=0)
-    if layer.padding is None or not layer.weight.value[layer.padding].any():
+    if layer.padding is None:
         return y
     is_padding = graph.add("Equal", ids, np.array(layer.padding, ids.dtype))
     return graph.add("Where", graph.add("Unsqueeze", is_padding, [-1]), 0.0, y)

@@ -77,7 +77,7 @@ def adaptive_pool(operator: str, reduction: str) -> Translation:
             return graph.add(operator, x, kernel_shape=kernel, strides=kernel)
         for axis, (n, m) in enumerate(zip(lengths, sizes, strict=True), start=2):
             parts = [graph.add("Slice", x, [i * n // m], [-(-(i + 1) * n // m)], [axis]) for i in range(m)]
-            x = graph.add("Concat", *[graph.add(reduction, part, [axis]) for part in parts], axis=axis)
+            x = graph.add("Concat", *[graph.add(reduction, part, [axis], keepdims=1) for part in parts], axis=axis)
         return x
 
     return translate

@@ -22,7 +22,8 @@ def batch_norm(layer: layers.BatchNorm, graph: GraphBuilder, x: Value) -> Any:
         variance = _in_type(graph, layer.running_var, layer.eps - eps)
     weight = np.ones(shape, graph.dtype) if layer.weight is None else layer.weight
     bias = np.zeros(shape, graph.dtype) if layer.bias is None else layer.bias
-    return graph.add("BatchNormalization", x, weight, bias, mean, variance, epsilon=eps)
+    momentum = None if abs(layer.momentum - 0.1) < 1e-6 else 1 - layer.momentum  # ONNX's is the weight of the old, 0.9
+    return graph.add("BatchNormalization", x, weight, bias, mean, variance, epsilon=eps, momentum=momentum)
 
 
 def _in_type(graph: GraphBuilder, buffer: Any, more: float) -> Any:
@@ -43,7 +44,7 @@ def layer_norm(layer: layers.LayerNorm, graph: GraphBuilder, x: Value) -> Any:
 
 def rms_norm(layer: layers.RMSNorm, graph: GraphBuilder, x: Value) -> Any:
     """Divide by the root of the mean square over the last axes."""
-    square = graph.add("ReduceMean", graph.add("Mul", x, x), list(range(-len(layer.shape), 0)))
+    square = graph.add("ReduceMean", graph.add("Mul", x, x), list(range(-len(layer.shape), 0)), keepdims=1)
     return scale(layer, graph, graph.add("Div", x, graph.add("Sqrt", graph.add("Add", square, layer.eps))))
 
 
@@ -59,10 +60,17 @@ def group_norm(layer: layers.GroupNorm, graph: GraphBuilder, x: Value) -> Any:
     return scale(layer, graph, z, list(range(1, x.ndim - 1)))
 
 
+def instance_norm(layer: layers.InstanceNorm, graph: GraphBuilder, x: Value) -> Any:
+    """Normalize each channel of each image, by ONNX's own operator if it has weights."""
+    if layer.weight is None or layer.bias is None or x.ndim < 3 or not is_exact(graph, layer.eps):
+        return group_norm(layer, graph, x)
+    return graph.add("InstanceNormalization", x, layer.weight, layer.bias, epsilon=layer.eps)
+
+
 def standardize(graph: GraphBuilder, x: Value, axes: Sequence[int], eps: float) -> Any:
     """Return x with mean 0 and variance 1 over some axes, in operators that keep eps in float64."""
-    centered = graph.add("Sub", x, graph.add("ReduceMean", x, list(axes)))
-    variance = graph.add("ReduceMean", graph.add("Mul", centered, centered), list(axes))
+    centered = graph.add("Sub", x, graph.add("ReduceMean", x, list(axes), keepdims=1))
+    variance = graph.add("ReduceMean", graph.add("Mul", centered, centered), list(axes), keepdims=1)
     return graph.add("Div", centered, graph.add("Sqrt", graph.add("Add", variance, eps)))
 
 
@@ -80,7 +88,7 @@ def scale(layer: Any, graph: GraphBuilder, z: Value, new_axes: Sequence[int] = (
 NORMS: dict[type, Translation] = {
     layers.BatchNorm: batch_norm,
     layers.GroupNorm: group_norm,
-    layers.InstanceNorm: group_norm,
+    layers.InstanceNorm: instance_norm,
     layers.LayerNorm: layer_norm,
     layers.RMSNorm: rms_norm,
 }

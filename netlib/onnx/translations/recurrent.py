@@ -24,8 +24,8 @@ GATES = {"RNN": (0,), "LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
 
 def rnn(layer: layers.RNN, graph: GraphBuilder, *inputs: Value) -> Any:
     """Return an Elman network."""
-    activation = {"tanh": "Tanh", "relu": "Relu"}[layer.nonlinearity]
-    return _stack("RNN", layer, graph, inputs, activations=[activation] * len(layer._directions))
+    activations = ["Relu"] * len(layer._directions) if layer.nonlinearity == "relu" else None
+    return _stack("RNN", layer, graph, inputs, activations=activations)
 
 
 def lstm(layer: layers.LSTM, graph: GraphBuilder, *inputs: Value) -> Any:
@@ -42,8 +42,8 @@ def _stack(operator: str, layer: RecurrentLayer, graph: GraphBuilder, inputs: Se
     """Return the outputs of the layers one upon the other, each a node."""
     given = list(inputs[: len(inputs) - layer.lengths])
     lengths = graph.cast(inputs[-1], np.int32) if layer.lengths else None
-    n_directions = len(layer._directions)
     direction = "bidirectional" if layer.bidirectional else "forward"
+    batch, x_steps = given[0].shape[:2]
     y = graph.add("Transpose", given[0], perm=[1, 0, 2])
     starts = [_by_pass(graph, state) for state in given[1:]]
     ends: list[Sequence[Any]] = []
@@ -54,9 +54,18 @@ def _stack(operator: str, layer: RecurrentLayer, graph: GraphBuilder, inputs: Se
             operator, y, *weights, lengths, *own, n_outputs=1 + len(layer.state_names),
             hidden_size=layer.hidden_features, direction=direction, **options,
         )  # fmt: skip
+        shapes = [
+            (x_steps, len(layer._directions), batch, layer.hidden_features),
+            *[(len(layer._directions), batch, layer.hidden_features)] * len(end),
+        ]
+        for each, shape in zip([y, *end], shapes, strict=True):
+            each.fill(Value(shape, graph.dtype))
         ends.append([_kept(graph, each, start, lengths) for each, start in zip(end, own or [None] * len(end), strict=True)])
-        y = graph.add("Transpose", y, perm=[0, 2, 1, 3])
-        y = graph.add("Reshape", y, [0, 0, n_directions * layer.hidden_features])
+        if layer.bidirectional:
+            y = graph.add("Transpose", y, perm=[0, 2, 1, 3])
+            y = graph.add("Reshape", y, [0, 0, 2 * layer.hidden_features])
+        else:
+            y = graph.add("Squeeze", y, [1])
     y = graph.add("Transpose", y, perm=[1, 0, 2]) if layer.return_sequences else _rows(graph, ends[-1][0], layer, merged=True)
     if not layer.return_state:
         return y
@@ -73,6 +82,8 @@ def _by_pass(graph: GraphBuilder, state: Value) -> Any:
 
 def _rows(graph: GraphBuilder, state: Any, layer: RecurrentLayer, merged: bool) -> Any:
     """Return a state (passes, N, hidden) with the batch first, (N, passes · hidden) if merged."""
+    if merged and not layer.bidirectional:
+        return graph.add("Squeeze", state, [0])
     rows = graph.add("Transpose", state, perm=[1, 0, 2])
     return graph.add("Flatten", rows, axis=1) if merged else rows
 

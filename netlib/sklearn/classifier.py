@@ -46,8 +46,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         ``functools.partial(nl.SGD, momentum=0.5)``. ``"sgd"`` has Nesterov's momentum of 0.9.
         ``"lbfgs"`` takes all samples as one batch, and makes one iteration per epoch.
     alpha : float
-        The strength of the L2 penalty on all parameters with at least two axes: weights, not
-        biases.
+        The strength of the L2 penalty on all trainable parameters with at least two axes: weights,
+        not biases.
     batch_size : int or "auto"
         The number of samples per batch. ``"auto"`` is 200, or all samples if there are fewer.
     learning_rate_init : float or callable

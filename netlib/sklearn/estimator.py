@@ -153,7 +153,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             raise InvalidValueError(f"{setting} needs all samples at once", where=f"{type(self).__name__}.partial_fit")
 
     def _objective(self, model: Layer) -> Objective:
-        penalized = [each for each in model.parameters().values() if len(each.shape) > 1]
+        penalized = [each for each in model.parameters().values() if each.trainable and len(each.shape) > 1]
         loss, factor, outputs = self._loss()
         return Objective(loss, penalized, as_number(self.alpha, "alpha", type(self).__name__, least=0), factor, outputs)
 

@@ -1,6 +1,7 @@
 """nl.sklearn's estimators keep scikit-learn's rules, and learn what its own MLP learns."""
 
 import pickle
+import signal
 from unittest import SkipTest
 
 import numpy as np
@@ -304,6 +305,23 @@ def test_reaching_the_last_epoch_warns_and_verbose_prints(capsys):
     with pytest.warns(ConvergenceWarning, match="2"):
         Regressor(3, max_iter=2, verbose=True).fit(X, y)
     assert capsys.readouterr().out.count("epoch") == 2
+
+
+def test_ctrl_c_ends_training_and_leaves_a_fitted_estimator():
+    _, X, y = DATA["one output"]
+
+    class Interrupted(nl.SGD):
+        def step(self):
+            super().step()
+            if self.steps == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    regressor = Regressor(3, solver=Interrupted, max_iter=10, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted") as caught:
+        regressor.fit(X, y)
+    assert len(caught) == 1  # and no ConvergenceWarning
+    assert regressor.n_iter_ == len(regressor.loss_curve_) == 3
+    assert regressor.predict(X).shape == y.shape
 
 
 def ends_in(n):

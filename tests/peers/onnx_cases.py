@@ -105,6 +105,8 @@ def reason_for(error):
         return f"{error} instead of arrays"
     if missing and "branches and loops" in text:
         return "branches and loops"
+    if missing and missing[1].rpartition(".")[2] in OPTIMIZERS:
+        return f"one step of an optimizer: {OPTIMIZERS[missing[1].rpartition('.')[2]]}"
     if missing:
         return f"no {missing[1].rpartition('.')[2]}"
     if re.search(r"none of netlib's|which netlib does not have|of a type that netlib|got an array of (bfloat16|float8|u?int4)", text):
@@ -118,6 +120,7 @@ def reason_for(error):
     return None
 
 
+OPTIMIZERS = {"Adagrad": "`nl.AdaGrad`", "Adam": "`nl.Adam`", "Momentum": "`nl.SGD`"}
 REASONS = {
     "Everything in it is constant": "no inputs",
     "draws numbers": "random numbers",

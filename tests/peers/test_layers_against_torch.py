@@ -201,6 +201,7 @@ THEIRS = (
         nl.Negative: lambda layer, x: -x,
         nl.Exp: lambda layer, x: torch.exp(x),
         nl.Log: lambda layer, x: torch.log(x),
+        nl.Scalar: lambda layer, x: torch.full_like(x.sum(), layer.value),
         nl.Sqrt: lambda layer, x: torch.sqrt(x),
         nl.Abs: lambda layer, x: torch.abs(x),
         nl.Clip: lambda layer, x: torch.clamp(x, layer.low, layer.high),

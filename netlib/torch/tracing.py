@@ -91,11 +91,11 @@ def _plain_call(module: nn.Module, examples: Sequence[Any]) -> Call:
 
 
 def _pair(example: Any) -> tuple[Any, Any]:
-    """Return an example and one with a sample more."""
+    """Return an example, and one with twice as many samples and one more."""
     tensor = example.detach().cpu() if isinstance(example, torch.Tensor) else torch.as_tensor(example)
     if not tensor.ndim or not len(tensor):
         raise InvalidValueError(f"got an example of shape {tuple(tensor.shape)}, expected a batch")
-    return tensor, torch.cat([tensor, tensor[:1]])
+    return tensor, torch.cat([tensor, tensor, tensor[:1]])
 
 
 def _trace(module: nn.Module, constants: Mapping[str, Any]) -> fx.Graph:

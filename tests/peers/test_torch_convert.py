@@ -39,6 +39,15 @@ def test_sizes_that_forward_asks_for_need_an_example():
         nl.torch.convert(ViT())
 
 
+def test_a_length_that_grows_with_the_batch_is_not_taken_from_the_example():
+    class Half(nn.Module):
+        def forward(self, x):
+            return x[: x.shape[0] // 2]
+
+    with pytest.raises(nl.NetlibError, match="takes a part of a length that is not known"):
+        nl.torch.convert(Half(), torch.randn(4, 3))
+
+
 def test_types_modes_frozen_parameters_and_shared_ones_stay():
     module = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.Dropout(0.3)).half()
     module[2].weight = module[0].weight
@@ -54,6 +63,8 @@ def test_types_modes_frozen_parameters_and_shared_ones_stay():
     assert not back[0].bias.requires_grad
     assert [each.training for each in back] == [True, False, True, True]
     assert type(back[0]) is nn.Linear
+    frozen = nl.torch.module(nl.Sequential(nl.Residual(nl.Dropout(0.5, axes=1)).eval(), nl.Abs()))
+    assert [each.training for each in frozen.modules()] == [True, False, False, True]
 
 
 def test_in_place_changes_reach_all_who_read_the_tensor():
@@ -278,6 +289,13 @@ def test_a_recurrent_module_without_biases_has_zeros_that_are_not_trained(kind):
     assert not any(each.trainable or each.value.any() for each in biases.values())
     x = torch.randn(2, 5, 3, dtype=torch.float64)
     np.testing.assert_allclose(model.forward(x.numpy()), module(x)[0].detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", [nl.RNN, nl.LSTM, nl.GRU])
+def test_a_sequence_without_steps_keeps_its_state(kind):
+    layer = kind(3, 2, return_state=True, lengths=True, rng=0, dtype="float64")
+    x, *states = torch.randn(3, 4, 3, dtype=torch.float64), *torch.randn(len(layer.state_names), 3, 2, dtype=torch.float64)
+    assert_same(layer, nl.torch.module(layer), x, *states, torch.tensor([0, 4, 2]))
 
 
 class Pair(nn.Module):

@@ -100,15 +100,9 @@ def _layer(make: Callable[[], Layer], n: int = 1) -> Callable[..., Any]:
         _refuse(**options)
         if len(inputs) != n:
             raise InvalidTypeError(f"got {len(inputs)} arguments, expected {n}")
-        if isinstance(inputs[0], Value) and any(map(_is_whole, inputs[1:])):
-            inputs = (inputs[0], *map(float, inputs[1:]))
         return caller.apply(make(), [caller.node(each) for each in inputs])
 
     return call
-
-
-def _is_whole(thing: Any) -> bool:
-    return isinstance(thing, int) and not isinstance(thing, bool)
 
 
 def _arithmetic(make: Callable[[], Layer], operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +110,7 @@ def _arithmetic(make: Callable[[], Layer], operation: Callable[..., Any]) -> Cal
         _refuse(alpha=None if alpha == 1 else alpha, rounding_mode=rounding_mode)
         if not isinstance(a, Value) and not isinstance(b, Value):
             return Size().combined(operation, a, b)
-        return caller.apply(make(), [caller.node(a), caller.node(b)])
+        return caller.apply(make(), [caller.node(a, b), caller.node(b, a)])
 
     return call
 
@@ -186,7 +180,7 @@ def _clamp(caller: Caller, x: Any, min: Any = None, max: Any = None) -> Any:
 def _power(caller: Caller, x: Any, exponent: Any) -> Any:
     if isinstance(x, Value) and isinstance(exponent, int | float):
         return caller.apply(nl.Power(exponent), [x.node])
-    return caller.apply(nl.Power(), [caller.node(x), caller.node(exponent)])
+    return caller.apply(nl.Power(), [caller.node(x, exponent), caller.node(exponent)])
 
 
 def _einsum(caller: Caller, equation: str, *operands: Any) -> Any:
@@ -355,7 +349,7 @@ def _repeat_along(caller: Caller, x: Any, lengths: list[Any]) -> Any:
         if len(free) > 1 or size.source is None or size.axis != 0:
             raise InvalidValueError("expands to a size that is not the batch's", hint=EXAMPLE)
         column = nl.Slice((slice(None), slice(0, 1)))(nl.Flatten()(size.source.node))
-        zeros = nl.Multiply()(column, caller.constant(0.0))
+        zeros = 0.0 * column
         shape = [1] * len(lengths)
         shape[free[0]] = -1
         node = nl.Add()(node, nl.Reshape(tuple(shape))(zeros))
@@ -510,7 +504,7 @@ def call_recurrent(caller: Caller, module: Any, target: str, path: str, args: An
     """Return ``y, h`` or ``y, (h, c)`` of a recurrent module of PyTorch."""
     x, states = _bound(module, args, kwargs, "input", "hx")
     needs_states = any(user.args[1] != 0 for user in caller.now.users if name_of(user.target) == "getitem")
-    layer = caller.layer(target, lambda: caller.converter.convert(module, path))
+    layer = caller.converter.convert(module, path)
     if not isinstance(layer, nl.RNN | nl.LSTM | nl.GRU):
         return caller.apply(layer, [caller.node(x)], target)
     layer.return_state, layer.n_outputs = needs_states, 1 + len(layer.state_names) * needs_states
@@ -541,7 +535,7 @@ def call_attention(caller: Caller, module: Any, target: str, path: str, args: An
         raise InvalidValueError("the weights of the attention are used, which netlib's layer does not return")
     _refuse(key_padding_mask=padding)
     is_causal = _is_causal(mask, causal)
-    layer: Any = caller.layer(target, lambda: caller.converter.convert(module, path))
+    layer: Any = caller.converter.convert(module, path)
     if hasattr(layer, "attention"):
         layer.causal = layer.attention.causal = is_causal
     given = [q] if q is k and k is v else [q, k, v]
@@ -570,7 +564,7 @@ def call_transformer(caller: Caller, module: Any, target: str, path: str, args: 
     x, mask, padding, causal = _bound(module, args, kwargs, "src", mask_name, "src_key_padding_mask", "is_causal")
     _refuse(src_key_padding_mask=padding)
     is_causal = _is_causal(mask, causal)
-    layer = caller.layer(target, lambda: caller.converter.convert(module, path))
+    layer = caller.converter.convert(module, path)
     for _, inner in layer.walk():
         if hasattr(inner, "causal"):
             inner.causal = is_causal
@@ -580,7 +574,7 @@ def call_transformer(caller: Caller, module: Any, target: str, path: str, args: 
 def call_embedding(caller: Caller, module: Any, target: str, path: str, args: Any, kwargs: Any) -> Any:
     """Return the rows of a table; of positions, which are fixed, a part of the weight."""
     (ids,) = _bound(module, args, kwargs, "input")
-    layer = caller.layer(target, lambda: caller.converter.convert(module, path))
+    layer = caller.converter.convert(module, path)
     if not isinstance(ids, torch.Tensor):
         return caller.apply(layer, [caller.node(ids)], target)
     rows = ids.reshape(-1)

@@ -43,6 +43,7 @@ class Converter:
         self.dtype = next((dtype_of(each) for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
         self.tables = {id(each.weight) for each in root.modules() if isinstance(each, nn.Embedding)}
         self.templates: dict[int, Any] = {}
+        self.changing: set[str] = set()
         self._shared: dict[Any, list[Any]] = {}
         self._layouts: dict[int, Any] = {}
 

@@ -28,6 +28,13 @@ UNUSED = {"_assert", "_assert_is_none", "getitem", "getattr", "size"}
 """Calls that do nothing if their result is not used."""
 
 
+VIEWS = {
+    *("getitem", "view", "reshape", "flatten", "unflatten", "transpose", "swapaxes", "permute", "t"),
+    *("squeeze", "unsqueeze", "expand", "chunk", "split", "unbind"),
+}
+"""Calls whose result may share memory with their input."""
+
+
 class Call(NamedTuple):
     """How a module is called: the arguments of its forward by name, and examples of tensors."""
 
@@ -84,11 +91,11 @@ def _plain_call(module: nn.Module, examples: Sequence[Any]) -> Call:
 
 
 def _pair(example: Any) -> tuple[Any, Any]:
-    """Return an example and one with a sample more."""
+    """Return an example, and one with twice as many samples and one more."""
     tensor = example.detach().cpu() if isinstance(example, torch.Tensor) else torch.as_tensor(example)
     if not tensor.ndim or not len(tensor):
         raise InvalidValueError(f"got an example of shape {tuple(tensor.shape)}, expected a batch")
-    return tensor, torch.cat([tensor, tensor[:1]])
+    return tensor, torch.cat([tensor, tensor, tensor[:1]])
 
 
 def _trace(module: nn.Module, constants: Mapping[str, Any]) -> fx.Graph:
@@ -152,7 +159,6 @@ class _Interpreter:
     def __init__(self, converter: Any, module: nn.Module, path: str, call: Call) -> None:
         self.converter, self.module, self.path, self.call = converter, module, path, call
         self.values: dict[fx.Node, Any] = {}
-        self.layers: dict[str, Layer] = {}
         self.attributes: dict[str, Value] = {}
         self.failed: set[Any] = set()
         self.n_constants = 0
@@ -165,20 +171,14 @@ class _Interpreter:
         for node in graph.nodes:
             self.now, self.current = node, node.name
             if node.op == "placeholder":
-                if self._name_of_input(node) in self.call.inputs:
+                if node.target in self.call.inputs:  # others are decided
                     inputs.append(Input(node.name))
                     self.values[node] = self.value(inputs[-1])
-                else:
-                    self.values[node] = self.call.constants.get(self._name_of_input(node))
             elif node.op == "output":
                 result = self._resolve(node.args[0])
             else:
                 self.values[node] = self._try(node)
         return self._finish(inputs, result)
-
-    def _name_of_input(self, node: fx.Node) -> str:
-        target = str(node.target)
-        return target if target in self.call.inputs else target.removesuffix("_1").rpartition("_")[0] or target
 
     def _try(self, node: fx.Node) -> Any:
         if node.op != "call_module" and self.failed.intersection(node.all_input_nodes):
@@ -208,17 +208,18 @@ class _Interpreter:
         metas = [each[number] if number < len(each) else None for each in metas]
         return Value(node, as_sizes(metas), getattr(metas[0], "dtype", None))
 
-    def constant(self, array: Any) -> Any:
-        """Return the node of a number or an array, in the type of the model."""
+    def constant(self, tensor: torch.Tensor) -> Any:
+        """Return the node of a fixed tensor, in the type of the model."""
         self.n_constants += 1
-        tensor = array if isinstance(array, torch.Tensor) else torch.as_tensor(array)
         return Constant(f"{self.current}_constant{self.n_constants}", as_numpy(tensor).astype(self.converter.dtype))
 
-    def node(self, thing: Any) -> Any:
-        """Return the node of a value, or of a number or tensor, which becomes a constant."""
+    def node(self, thing: Any, beside: Any = None) -> Any:
+        """Return the node of a value, of a fixed tensor, or of a number beside a value."""
         if isinstance(thing, Value):
             return thing.node
-        if isinstance(thing, int | float | torch.Tensor) and not isinstance(thing, bool):
+        if type(thing) in (int, float) and isinstance(beside, Value):
+            return nl.Scalar(thing)(beside.node)
+        if isinstance(thing, torch.Tensor):
             return self.constant(thing)
         if isinstance(thing, Size | Shape):
             raise InvalidValueError("computes with the size of the batch, or one that is not known", hint=EXAMPLE)
@@ -239,7 +240,7 @@ class _Interpreter:
         if node.target in FUNCTIONALS:
             y = call_functional(self, node.target, args, kwargs)
             if kwargs.get("inplace"):
-                self.values[node.args[0]] = y
+                self._replace(node, y)
             return y
         if not is_pytorchs(node.target):
             raise InvalidTypeError(f"the function {name_of(node.target)} has no counterpart in netlib", hint=self._known_functions())
@@ -257,8 +258,19 @@ class _Interpreter:
             raise InvalidTypeError(f"the function {name} has no counterpart in netlib", hint=self._known_functions())
         y = METHODS[plain](self, *args, **_known_options(METHODS[plain], name, args, kwargs))
         if in_place or name in ("iadd", "isub", "imul", "itruediv"):
-            self.values[node.args[0]] = y
+            self._replace(node, y)
         return y
+
+    def _replace(self, node: fx.Node, y: Any) -> None:
+        """Let y be the value of the tensor that a call changes in place, for all who read it."""
+        source = node.all_input_nodes[0]
+        bases = source.all_input_nodes if name_of(source.target) in VIEWS else []
+        views = [each for each in source.users if each in self.values and name_of(each.target) in VIEWS]
+        if views or any(len(base.users) > 1 for base in bases):
+            raise InvalidValueError("changes in place what another name shows a part of", hint="Leave out inplace=True.")
+        if source.op == "placeholder":
+            self.converter.changing.add(self.path)
+        self.values[source] = y
 
     def _known_functions(self) -> str:
         return f"Write a module of it, and pass translations={{{type(self.module).__name__}: function}} or that of the module."
@@ -281,22 +293,18 @@ class _Interpreter:
         if not args and not kwargs:
             raise InvalidTypeError(f"{type(module).__name__} is called without a tensor")
         call = self._bind(module, args, kwargs)
-        layer = self.layer(target, lambda: self.converter.convert(module, path, call))
+        layer = self.converter.convert(module, path, call)
         y = self.apply(layer, [self.node(each) for each in tree_flatten((args, kwargs))[0] if isinstance(each, Value)], target)
         if getattr(module, "inplace", False):
-            self.values[node.args[0]] = y
-        elif starts_in_place(module) and len(node.args[0].users) > 1:
-            raise InvalidValueError(
-                f"{type(module).__name__} changes its input, which others read, in place", hint="Leave out inplace=True."
-            )
+            self._replace(node, y)
+        elif path in self.converter.changing or starts_in_place(module):
+            source = node.all_input_nodes[0]
+            if len(source.users) > 1:
+                message = f"{type(module).__name__} changes its input, which others read, in place"
+                raise InvalidValueError(message, hint="Leave out inplace=True.")
+            if source.op == "placeholder":
+                self.converter.changing.add(self.path)
         return y
-
-    def layer(self, target: str, make: Any) -> Layer:
-        """Return the layer of a module inside, or a tied copy if forward calls it again."""
-        if target in self.layers:
-            return self.layers[target].tied_copy()
-        self.layers[target] = make()
-        return self.layers[target]
 
     def apply(self, layer: Layer, nodes: Sequence[Any], target: str | None = None) -> Any:
         """Return the value of a layer on nodes; `target` is the path of its module."""
@@ -304,10 +312,9 @@ class _Interpreter:
             layer.train(self.module.training)
         name = self.current if target is None else self._free_name(target.replace(".", "/"))
         y = layer(*nodes, name=name)
-        template = self.converter.templates.get(id(layer))
-        if template is None:
+        _, leaves, spec = self.converter.templates.get(id(layer), (None, None, None))
+        if leaves is None:
             return self.value(y)
-        leaves, spec = template
         outputs = y if isinstance(y, tuple) else (y,)
         filled = [self.flat_value(outputs[leaf.number], i) if isinstance(leaf, _Output) else leaf for i, leaf in enumerate(leaves)]
         return tree_unflatten(filled, spec)
@@ -347,7 +354,7 @@ class _Interpreter:
         if spec is not None:
             numbers = iter(range(len(outputs)))
             template = [_Output(next(numbers)) if isinstance(each, Value) else each for each in leaves]
-            self.converter.templates[id(graph)] = template, spec
+            self.converter.templates[id(graph)] = graph, template, spec
         return graph
 
 

@@ -47,7 +47,7 @@ class Size:
         if any(isinstance(each, Size) and each.numbers is None for each in operands):
             return Size()
         pair = tuple(operator(*(each.numbers[i] if isinstance(each, Size) else each for each in operands)) for i in (0, 1))
-        return pair[0] if pair[0] == pair[1] else Size(pair)
+        return Size(pair)
 
 
 @dataclass(frozen=True, eq=False)

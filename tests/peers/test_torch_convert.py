@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch_compare import as_tuple, assert_same
 from torch_models import MODELS, LeNet, ViT
 
@@ -38,6 +39,15 @@ def test_sizes_that_forward_asks_for_need_an_example():
         nl.torch.convert(ViT())
 
 
+def test_a_length_that_grows_with_the_batch_is_not_taken_from_the_example():
+    class Half(nn.Module):
+        def forward(self, x):
+            return x[: x.shape[0] // 2]
+
+    with pytest.raises(nl.NetlibError, match="takes a part of a length that is not known"):
+        nl.torch.convert(Half(), torch.randn(4, 3))
+
+
 def test_types_modes_frozen_parameters_and_shared_ones_stay():
     module = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.Dropout(0.3)).half()
     module[2].weight = module[0].weight
@@ -53,6 +63,8 @@ def test_types_modes_frozen_parameters_and_shared_ones_stay():
     assert not back[0].bias.requires_grad
     assert [each.training for each in back] == [True, False, True, True]
     assert type(back[0]) is nn.Linear
+    frozen = nl.torch.module(nl.Sequential(nl.Residual(nl.Dropout(0.5, axes=1)).eval(), nl.Abs()))
+    assert [each.training for each in frozen.modules()] == [True, False, False, True]
 
 
 def test_in_place_changes_reach_all_who_read_the_tensor():
@@ -69,6 +81,32 @@ def test_in_place_changes_reach_all_who_read_the_tensor():
     torch.manual_seed(0)
     module = PreActivated().double()
     assert_same(nl.torch.convert(module), module, torch.randn(4, 3, dtype=torch.float64))
+
+
+def test_a_part_that_is_changed_in_place_is_refused_if_another_name_shows_it():
+    class Part(nn.Module):
+        def forward(self, x):
+            h = x * 2
+            h[:, 0].add_(1)
+            return h
+
+    class Block(nn.Module):
+        def forward(self, x):
+            return functional.relu(x, inplace=True) + 1
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+
+        def forward(self, x):
+            h = x * 2
+            return self.block(h) + h
+
+    with pytest.raises(nl.NetlibError, match="changes in place what another name shows a part of"):
+        nl.torch.convert(Part())
+    with pytest.raises(nl.NetlibError, match="Block changes its input, which others read, in place"):
+        nl.torch.convert(Outer())
 
 
 def test_a_module_that_is_called_twice_becomes_tied_copies():
@@ -253,6 +291,13 @@ def test_a_recurrent_module_without_biases_has_zeros_that_are_not_trained(kind):
     np.testing.assert_allclose(model.forward(x.numpy()), module(x)[0].detach().numpy(), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("kind", [nl.RNN, nl.LSTM, nl.GRU])
+def test_a_sequence_without_steps_keeps_its_state(kind):
+    layer = kind(3, 2, return_state=True, lengths=True, rng=0, dtype="float64")
+    x, *states = torch.randn(3, 4, 3, dtype=torch.float64), *torch.randn(len(layer.state_names), 3, 2, dtype=torch.float64)
+    assert_same(layer, nl.torch.module(layer), x, *states, torch.tensor([0, 4, 2]))
+
+
 class Pair(nn.Module):
     """A module that takes a flag and a constant, and returns a dict with a tuple inside."""
 
@@ -273,7 +318,8 @@ class Outer(nn.Module):
     def forward(self, x, y):
         first = self.pair(x, b=y, negate=True)
         second = self.last(first["rest"][0], first["h"] + 3, scale=0.5)
-        return 1 - second["h"], second["rest"][0]
+        again = self.pair(x, y)  # without negate
+        return 1 - second["h"] * again["h"], second["rest"][0]
 
 
 def test_modules_inside_take_constants_and_return_nested_tensors():
@@ -283,7 +329,8 @@ def test_modules_inside_take_constants_and_return_nested_tensors():
     assert_same(nl.torch.convert(module), module, x, y)
     model = nl.torch.convert(module, x, y)
     assert_same(model, module, x, y)
-    assert set(nl.torch.state_dict(model)) == set(module.state_dict())
+    assert nl.torch.state_dict(model).keys() - module.state_dict().keys() == {"pair_2.linear.weight", "pair_2.linear.bias"}
+    nl.torch.load_state_dict(model, module.state_dict())  # one place of a shared array is enough
 
 
 def test_a_class_of_ones_own_that_changes_a_method_is_not_mistaken_for_pytorchs():

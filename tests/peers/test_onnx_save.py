@@ -266,6 +266,26 @@ def test_users_supply_translations_of_their_layers(rng):
     assert {"0.embed.weight", "0.read.W_1", "0.score.bias"} <= {tensor.name for tensor in proto.graph.initializer}
 
 
+def test_translations_add_nodes_that_move_axes_in_any_form(rng):
+    def turned_twice(layer, graph, x):
+        once = graph.add("Transpose", x)
+        wide = graph.add("Unsqueeze", graph.add("Transpose", once), np.array([0]))
+        return graph.add("Pow", graph.add("Squeeze", wide), 3.0)
+
+    model, x = nl.Sequential(nl.ReLU(), Cube()), images(rng, 4, 3)
+    proto = as_onnx(model, [x], {Cube: turned_twice})
+    require_equal(run(proto, [x]), model.predict(x), 1e-5)
+    assert [node.op_type for node in proto.graph.node if node.op_type != "Constant"] == ["Relu", "Unsqueeze", "Squeeze", "Pow"]
+
+
+def test_a_translation_runs_only_layers_that_forward_calls(rng):
+    def cube(layer, graph, x):
+        return graph.run(nl.Affine(3, 3), x)
+
+    with pytest.raises(nl.InvalidValueError, match=r"Affine\(3, 3\): has not run in forward"):
+        as_onnx(nl.Sequential(Cube()), [images(rng, 4, 3)], {Cube: cube})
+
+
 @pytest.mark.parametrize(
     ("translation", "message"),
     [

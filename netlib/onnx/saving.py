@@ -16,6 +16,7 @@ from ..data.path import Path, as_path
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError, not_installed
 from ..files.writing import write_file
 from ..layer import Layer, as_layer
+from ..layers.identity import Identity
 from ..recording import Call, watch_calls
 from .translations import TRANSLATIONS
 from .writing import BATCH, Dims, GraphBuilder, NotFixedError, Place, Value, free_name
@@ -205,17 +206,7 @@ class _Walk:
     def _translate(self, layer: Layer, inputs: Sequence[Value], dtype: Any = None) -> tuple[Value, ...]:
         if not inputs:  # a `Weight` or a `Constant` of a graph
             return (self.graph.value(next(iter(layer.parameters().values()), layer.forward())),)
-        seen, returned = self._signatures(layer, inputs)
-        for x, known in zip(inputs, seen, strict=True):
-            x.fill(known)
-        place = Place(self.paths.get(id(layer), ""), None, returned)
-        if dtype is not None:
-            place.outputs = [Value(y.shape, np.dtype(dtype)) for y in returned]
-        place.dtype = (
-            np.dtype(dtype)
-            if dtype is not None
-            else next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
-        )
+        place = self._place(layer, inputs, dtype)
         with self.graph.at(place):
             n = layer.count_differentiable(len(inputs)) if place.outputs[0].dtype.kind == "f" else 0
             inputs = [self.graph.cast(x, place.dtype) if i < n else x for i, x in enumerate(inputs)]
@@ -231,6 +222,19 @@ class _Walk:
             value.fill(known)
         return values
 
+    def _place(self, layer: Layer, inputs: Sequence[Value], dtype: Any) -> Place:
+        """Return what is known of this run of a layer: its path, its type, and its outputs."""
+        seen, returned = self._signatures(layer, inputs)
+        for x, known in zip(inputs, seen, strict=True):
+            x.fill(known)
+        if dtype is None:
+            types = [each.dtype for each in [*returned, *inputs]]
+            dtype = next((each for each in types if each.kind == "f"), np.dtype(np.float32))
+        else:
+            dtype = np.dtype(dtype)
+            returned = [Value(y.shape, dtype) for y in returned]
+        return Place(self.paths.get(id(layer), ""), dtype, returned)
+
     def apply(self, layer: Layer, *inputs: Value) -> Any:
         """Return what the translation of the layer returns, or None if there is none."""
         translation = translation_of(layer, self.translations)
@@ -242,6 +246,9 @@ class _Walk:
         A program adds copies of inputs that are outputs, which are not in the record.
         """
         if id(layer) not in self.first:
+            if type(layer) is not Identity:
+                hint = "graph.run takes the layers that forward calls."
+                raise InvalidValueError("has not run in forward, so its outputs are not known", where=f"onnx.save, {layer}", hint=hint)
             dtype = inputs[0].dtype
             return inputs, [Value(inputs[0].shape, dtype if dtype.kind == "f" else np.dtype(np.float32))]
         runs = zip(self.first[id(layer)], self.second[id(layer)], strict=True)

@@ -148,11 +148,11 @@ class GraphBuilder:
 
         So a model that was opened, whose layers turn the batch first and back, does not grow.
         """
-        if node.operator not in MOVES or node.inputs[0] is None:
+        x = node.inputs[0] if node.operator in MOVES else None
+        if x is None or (x.dtype is None and x not in self._views):
             return None
-        x = node.inputs[0]
-        base, axes = self._views.get(x, (x, tuple(range(x.ndim)) if x.dtype is not None else None))
-        axes = None if axes is None else moved(axes, node, self._arrays)
+        base, before = self._views.get(x, (x, tuple(range(x.ndim))))
+        axes = moved(before, node, self._arrays)
         if axes is None:
             return None
         known = base if axes == tuple(range(base.ndim)) else self._at_axes.get((base, axes))
@@ -288,12 +288,12 @@ class GraphBuilder:
 
 def moved(axes: Axes, node: Node, arrays: Mapping[Value, Array]) -> Axes | None:
     """Return the axes after a node of `MOVES`, or None if they are not known."""
+    n = len(axes)
     if node.operator == "Transpose":
-        return tuple([axes[axis] for axis in node.attributes["perm"]])
-    places = None if node.inputs[1] is None else arrays.get(node.inputs[1])
+        return tuple([axes[axis] for axis in node.attributes.get("perm", range(n)[::-1])])
+    places = next((np.atleast_1d(arrays[x]) for x in node.inputs[1:] if x is not None and x in arrays), None)
     if places is None:
         return None
-    n = len(axes)
     if node.operator == "Squeeze":
         return tuple([axis for i, axis in enumerate(axes) if i not in places % n])
     new = {*(places % (n + len(places))).tolist()}

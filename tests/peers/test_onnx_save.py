@@ -172,6 +172,7 @@ def test_inputs_and_repeated_outputs_of_a_graph_stay_apart(rng):
     h = nl.Affine(3, 2, rng=rng)(x)
     proto = require_same_as_netlib(nl.Graph([x, z], [h, nl.ReLU()(h, name="y1"), h, z]), images(rng, 4, 3), images(rng, 4, 2))
     assert len({info.name for info in (*proto.graph.input, *proto.graph.output)}) == 6
+    assert [node.op_type for node in proto.graph.node] == ["Gemm", "Relu", "Identity", "Identity"]  # copies of h and z alone
 
 
 def test_inputs_of_other_types_are_converted_as_netlib_does(rng):
@@ -192,6 +193,7 @@ def test_a_cell_is_unrolled(rng):
     model = nl.Sequential(nl.Recurrent(cell), nl.Recompute(nl.Sequential(nl.Affine(2, 2, rng=rng), nl.Dropout(0.5))))
     proto = require_same_as_netlib(model, images(rng, 4, 6, 3))
     assert sum(node.op_type == "Tanh" for node in proto.graph.node) == 6
+    require_same_as_netlib(nl.Recurrent(cell, return_sequences=False, return_state=True), images(rng, 4, 6, 3))
     assert [tensor.name for tensor in proto.graph.initializer] == ["0.cell.1.weight", "0.cell.1.bias", "1.layer.0.weight", "1.layer.0.bias"]
 
 
@@ -264,6 +266,26 @@ def test_users_supply_translations_of_their_layers(rng):
     for arrays in batches(proto, inputs):
         require_equal(run(proto, arrays), model.predict(*arrays), 1e-5)
     assert {"0.embed.weight", "0.read.W_1", "0.score.bias"} <= {tensor.name for tensor in proto.graph.initializer}
+
+
+def test_translations_add_nodes_that_move_axes_in_any_form(rng):
+    def turned_twice(layer, graph, x):
+        once = graph.add("Transpose", x)
+        wide = graph.add("Unsqueeze", graph.add("Transpose", once), np.array([0]))
+        return graph.add("Pow", graph.add("Squeeze", wide), 3.0)
+
+    model, x = nl.Sequential(nl.ReLU(), Cube()), images(rng, 4, 3)
+    proto = as_onnx(model, [x], {Cube: turned_twice})
+    require_equal(run(proto, [x]), model.predict(x), 1e-5)
+    assert [node.op_type for node in proto.graph.node if node.op_type != "Constant"] == ["Relu", "Unsqueeze", "Squeeze", "Pow"]
+
+
+def test_a_translation_runs_only_layers_that_forward_calls(rng):
+    def cube(layer, graph, x):
+        return graph.run(nl.Affine(3, 3), x)
+
+    with pytest.raises(nl.InvalidValueError, match=r"Affine\(3, 3\): has not run in forward"):
+        as_onnx(nl.Sequential(Cube()), [images(rng, 4, 3)], {Cube: cube})
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ class Execution(threading.local):
     """Whether every layer is in evaluation mode, regardless of its own mode."""
     uses_work_arrays = True
     """Whether programs may keep memory from one forward to the next."""
+    has_empty_means = False
+    """Whether a mean loss over weights that are all 0 is 0, as for a batch in training."""
     op: Op | None = None
     """The operation of the program that runs the current layer, None outside of programs.
 
@@ -61,3 +63,22 @@ def without_work_arrays() -> Iterator[None]:
         yield
     finally:
         execution.uses_work_arrays = before
+
+
+@contextmanager
+def with_empty_means() -> Iterator[None]:
+    """Let a mean loss be 0 for a batch in which nothing counts, instead of an error.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> with with_empty_means():
+    ...     nl.MeanSquaredError().forward([1.0], [3.0], weight=[0.0])
+    0.0
+    """
+    before = execution.has_empty_means
+    execution.has_empty_means = True
+    try:
+        yield
+    finally:
+        execution.has_empty_means = before

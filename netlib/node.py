@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import InvalidTypeError, InvalidValueError
 from .layer import Layer
-from .layers import Add, Divide, MatMul, Multiply, Negative, Power, Slice, Subtract
+from .layers import Add, Divide, MatMul, Multiply, Negative, Power, Scalar, Slice, Subtract
 from .symbol import Symbol
 
 
@@ -26,9 +26,14 @@ def _operators(kind: type[Layer]) -> tuple[Callable[[Any, Any], Any], Callable[[
     """Return a binary operator and its reflected version: both call a new layer of this class."""
 
     def operator(self: Any, other: Any) -> Any:
-        return kind()(self, other)
+        return kind()(self, _beside(self, other))
 
-    return operator, lambda self, other: operator(other, self)
+    return operator, lambda self, other: kind()(_beside(self, other), self)
+
+
+def _beside(node: Node, other: Any) -> Any:
+    """Return the other operand: a plain number as a node, and anything else as it is."""
+    return Scalar(other)(node) if type(other) in (int, float) else other
 
 
 class Node(Symbol):
@@ -37,6 +42,7 @@ class Node(Symbol):
     Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on
     nodes, and from arithmetic with ``+ - * / @ **``, which stands for the layers `Add`, `Subtract`,
     `Multiply`, `Divide`, `MatMul` and `Power`. ``-node`` is `Negative`, and ``node[1:3]`` `Slice`.
+    A plain number beside a node, as in ``1 - node / 2``, adopts its dtype: it is a `Scalar`.
 
     Examples
     --------
@@ -70,11 +76,17 @@ class Node(Symbol):
     __sub__, __rsub__ = _operators(Subtract)
     __mul__, __rmul__ = _operators(Multiply)
     __truediv__, __rtruediv__ = _operators(Divide)
-    __matmul__, __rmatmul__ = _operators(MatMul)
     _power, __rpow__ = _operators(Power)
 
     def __pow__(self, other: Any) -> Any:
-        return Power(other)(self) if isinstance(other, int | float) else self._power(other)
+        is_number = isinstance(other, int | float) and not isinstance(other, bool)
+        return Power(other)(self) if is_number else self._power(other)
+
+    def __matmul__(self, other: Any) -> Any:  # no number: a matrix product has axes
+        return MatMul()(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return MatMul()(other, self)
 
     def __neg__(self) -> Any:
         return Negative()(self)

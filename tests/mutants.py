@@ -133,6 +133,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/schedules.py  …nd + (start - end) * (1 + cos(⟦pi * min(progress, 1) → -(pi * min(progress, 1))⟧)) / 2",
         "netlib/layers/rotary_encoding.py  if ⟦self.features % 2 → -(self.features % 2)⟧:",
         "netlib/layers/split.py  if ⟦n % self.sections → -(n % self.sections)⟧:",
+        "netlib/losses/gaussian_nll.py  deviation = ⟦ → -⟧np.sqrt(variance)",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/bias_relu.py  y[i, j] = zero if v ⟦<= → <⟧ zero else v",
@@ -207,10 +208,13 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
         "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
-        "netlib/layers/log_sum_exp.py  …) * (e / np.where(total == 0, ⟦1 → 2⟧, total).astype(e.dtype))",
+        "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
+        "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
+        "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
         "netlib/kernels/fused/add.py  return (xs[0].shape, xs[⟦0 → 1⟧].dtype)",

@@ -568,6 +568,11 @@ def _square(dtype):
     return nl.Graph([x], [x @ x])
 
 
+def _formula(dtype):
+    x = nl.Input("x")
+    return nl.Graph([x], [2 * nl.Tanh()(1 - x) + (x + 0.5) ** 2 / 3])
+
+
 def _diamond(dtype):
     x = nl.Input("x")
     w, c = nl.Weight("w", np.array([[1.0, -0.5], [0.25, 2.0], [-1.5, 0.75]], dtype)), nl.Constant("c", np.array([0.5, -2.0], dtype))
@@ -609,6 +614,7 @@ def _containers():
         Row(_block, ((2, 2, 3),), (0,)),
         Row(_recomputed, ((4, 3),), (0,)),
         Row(_square, ((3, 3),), ()),
+        Row(_formula, ((3, 3),), ()),
         Row(_diamond, ((4, 3),), (0,)),
         Row(_two_in_two_out, ((4, 3), (4, 1)), (0, 1)),
         Row(_image_network, ((2, 1, 4, 4),), (0,)),

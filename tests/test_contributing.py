@@ -98,7 +98,7 @@ MADE = {  # the nodes that others are opened into; what a graph puts in itself
     "opening.py": {"Add", "MatMul"},
     "attention.py": {"Add", "Divide", "MatMul", "Reshape", "Softmax", "Transpose"},
     "steps.py": {"Add", "MatMul", "Multiply", "ReLU", "Sigmoid", "Slice", "Stack", "Subtract", "Tanh"},
-    "flow.py": {"Identity"},
+    "flow.py": {"Identity", "Scalar"},
 }
 LAYERS = {name for name in nl.__all__ if isinstance(kind := getattr(nl, name), type) and issubclass(kind, nl.Layer)}
 LAYERS -= {"Layer", "Sequential", "Residual", "Graph", "Constant", "Input", "Weight"}

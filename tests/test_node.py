@@ -52,7 +52,59 @@ def test_nodes_show_their_names_or_what_makes_them():
     assert repr(nl.Affine(2, 3)(x, name="Y")) == "Node('Y')"
 
 
-@pytest.mark.parametrize("other", [1.0, 2, np.ones(2), [1.0], np.float64(3.0), None])
+NUMBERS = [lambda x: x + 1, lambda x: 1 - x, lambda x: x - 0.1, lambda x: 0.5 * x, lambda x: x / 3, lambda x: 2 / x, lambda x: 2**x,
+           lambda x: (1 - x) ** 2 / 2 + 1e-3 * x, lambda x: x * 0 + 3]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", NUMBERS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_a_number_in_a_formula_follows_the_array_as_in_numpy(formula, dtype):
+    x = nl.Input("x")
+    model = nl.Graph([x], [formula(x)])
+    for given in [A.astype(dtype), B.astype(dtype), A[0].astype(dtype)]:  # the second run of a shape is a planned one
+        y = model.forward(given)
+        assert y.dtype == formula(given).dtype == dtype
+        assert y.tolist() == formula(given).tolist()
+        assert model.predict(given).tolist() == y.tolist()
+    assert nl.Graph([x], [formula(x)]).forward(A.astype(int)).dtype == np.float32
+
+
+def test_the_gradient_of_a_formula_with_numbers_is_that_on_paper():
+    x = nl.Input("x")
+    model = nl.Graph([x], [(1 - x) ** 2 / 2 + 3 / x + 2**x])
+    assert nl.check_gradients(model, A).ok
+    model.forward(A)
+    np.testing.assert_allclose(model.backward(np.ones_like(A)), A - 1 - 3 / A**2 + np.log(2) * 2**A, rtol=1e-14)
+
+
+def test_numbers_stand_in_pictures_files_and_trained_graphs(tmp_path):
+    x = nl.Input("x")
+    h = nl.Affine(2, 3, rng=0)(x, name="h")
+    model = nl.Graph([x], [0.25 * nl.Tanh()(1 - h) + 7])
+    assert list(model.parameters()) == ["h.weight", "h.bias"]
+    given = A.astype(np.float32)
+    nl.save(model, tmp_path / "model.npz")
+    assert nl.load(tmp_path / "model.npz").forward(given).tolist() == model.forward(given).tolist()
+    drawing = nl.draw(model, given)
+    constants = [node for node in drawing.picture.nodes if node.kind == "constant"]
+    assert sorted(float(drawing.picture.wires[node.outputs[0]].value) for node in constants) == [0.25, 1.0, 7.0]
+    assert all(not node.inputs for node in constants)
+    assert all(wire.value.dtype == np.float32 for wire in drawing.picture.wires)
+    loss, optimizer = nl.MeanSquaredError(), nl.SGD(model, lr=0.1)
+    before = loss.forward(model.forward(given), np.full((2, 3), 7.0, np.float32))
+    model.backward(loss.backward(), input_gradient=False)
+    optimizer.step()
+    assert loss.forward(model.forward(given), np.full((2, 3), 7.0, np.float32)) < before
+
+
+def test_a_number_and_a_truth_value_are_not_the_same():
+    x = nl.Input("x")
+    for formula in [lambda: x + True, lambda: False * x, lambda: x**True, lambda: x @ 2, lambda: 2 @ x, lambda: nl.Scalar(np.ones(2))]:
+        with pytest.raises(nl.InvalidTypeError):
+            formula()
+
+
+@pytest.mark.parametrize("other", [True, np.ones(2), [1.0], np.float64(3.0), np.float32(3.0), None])
 @pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
 def test_a_node_beside_an_array_is_refused_with_the_way_out_on_either_side(op, other):
     x = nl.Input("x")

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch_table
 
 import netlib as nl
 
@@ -105,3 +106,7 @@ def test_without_pytorch_the_error_names_the_extra(monkeypatch, function):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(nl.NetlibError, match=r"pip install 'netlib\[torch\]'"):
         getattr(nl.torch, function)(nl.Affine(1, 1))
+
+
+def test_the_table_of_the_page_is_that_in_the_code():
+    assert torch_table.PAGE.read_text(encoding="utf-8") == torch_table.page(), "run: python tests/torch_table.py"

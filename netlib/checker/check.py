@@ -11,6 +11,7 @@ from ..arrays import Array, as_count
 from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
+from ..underflow import ignore_all
 from .analytic import Gradients, estimate_rounding, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
 from .conduct.dtypes import check_dtypes, note_float32
@@ -118,7 +119,7 @@ def check_gradients(
     draw = None if domain is None else make_draw(domain, len(inputs), seed)
     given = as_inputs(layer, draw() if draw is not None and not inputs else inputs)
     try:
-        with preserve_random_state(layer), np.errstate(all="ignore"):
+        with preserve_random_state(layer), ignore_all():
             report = check(layer, given, method, seed, draw)
     except UserCodeError as raised:
         raise raised.error from raised.error.__cause__

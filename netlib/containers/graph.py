@@ -65,6 +65,13 @@ class Weight(Node):
 class Constant(Node):
     """A node without inputs whose value is fixed, such as D, the column of ones in Eq. (1.31).
 
+    Parameters
+    ----------
+    name : str
+    value : array_like
+        It is copied, and a floating type is kept: 0.5 is an array of float64. A number that adopts
+        the dtype of a node is written without a constant, as in ``0.5 * node``.
+
     Examples
     --------
     >>> Constant("D", [[1.0], [1.0]])

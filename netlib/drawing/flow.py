@@ -19,8 +19,8 @@ from ..containers.program import Step, as_gradients
 from ..errors import ShapeError
 from ..inspection import deep_copy
 from ..layer import Layer
-from ..layers import Identity
-from ..layers.rules import numbered_names
+from ..layers import Identity, Scalar
+from ..layers.rules import format_number, numbered_names
 from ..parameter import Parameter
 from ..random_state import preserve_random_state
 from .opening import open_layer
@@ -36,7 +36,8 @@ class Value:
         The name that the user gave; empty without one.
     kind : {"input", "parameter", "constant", "made"}
     path : str
-        The path of the parameter, or of the layer that computes the value: ``"0.weight"``.
+        The path of the parameter, or of the layer that computes the value: ``"0.weight"``. A
+        constant has one only if it is a number in a formula.
     array : ndarray
     grad : ndarray or None
         dL/d(value), summed over all uses; None if none was computed, which does not mean zero.
@@ -155,7 +156,7 @@ class Flow:
                 slots[step.target] = inputs[0]  # a copy that the program makes of an output
             else:
                 running = Step(step.layer, tuple(inputs), 0, step.outer, step.label)
-                running.is_source_only = set(self.inputs).issuperset(inputs)
+                running.is_source_only, running.is_output = set(self.inputs).issuperset(inputs), step.is_output
                 slots.update(zip(step.targets, self._run(running, arrays, name), strict=True))
         return slots
 
@@ -184,6 +185,8 @@ class Flow:
             if y[0] is source.value:
                 return [self._parameter(source, name)]
         path = self._paths.get(id(layer), "")
+        if type(layer) is Scalar and not step.is_output:  # a number, which reads its neighbour's type alone
+            return [self._add_value(name or format_number(layer.value), "constant", path, outputs[0])]
         parameters = [self._parameter(parameter) for parameter in held.values()]
         targets = [self._add_value(name, "made", path, array) for array in outputs]
         self._steps.append(step)
@@ -290,6 +293,7 @@ def _wire(model: Layer, n_inputs: int) -> tuple[Sequence[Step], Sequence[int]]:
         program = container.program(n_inputs)
         return program.steps, program.outputs
     step = Step(model, tuple(range(n_inputs)), n_inputs, None, "")
+    step.is_output = True
     return [step], step.targets
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..parameter import Buffer
 from . import numbers, svg
 from .elements import Line, Node, Reference
 from .marking import wires_at
@@ -179,16 +180,17 @@ def _line_data(picture: Picture, node: Node, line: Line) -> dict[str, Any]:
         "result": None if line.result is None else _reference_data(line.result),
         "parts": [part if isinstance(part, str) else _reference_data(part) for part in line.parts],
         "fit": fit_of_shapes(picture, line),
-        "buffers": _buffers_in(node, line),
+        "buffers": _held_arrays_in(node, line),
     }
 
 
-def _buffers_in(node: Node, line: Line) -> dict[str, dict[str, Any]]:
-    """Return the buffers of the layer that a line names, such as a running mean."""
+def _held_arrays_in(node: Node, line: Line) -> dict[str, dict[str, Any]]:
+    """Return what the layer holds and a line names: buffers, such as a running mean, and arrays."""
     words = re.findall(r"\w+", " ".join(part for part in line.parts if isinstance(part, str)))
-    buffers = node.layer.buffers() if node.layer is not None else {}
-    named = {name: buffer.value for name, buffer in buffers.items() if name in words}
-    return {name: _array_data(array) for name, array in named.items() if array.size <= MOST_NUMBERS}
+    held: dict[str, Any] = {} if node.layer is None else vars(node.layer)
+    values = {name: each.value if isinstance(each, Buffer) else each for name, each in held.items() if name in words}
+    arrays = {name: each for name, each in values.items() if isinstance(each, np.ndarray)}
+    return {name: _array_data(array) for name, array in arrays.items() if array.size <= MOST_NUMBERS}
 
 
 def _reference_data(reference: Reference) -> dict[str, Any]:

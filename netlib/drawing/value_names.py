@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .flow import Flow
+from .flow import Flow, Value
 
 SHORT = {"weight": "W", "bias": "B"}
 
@@ -12,12 +12,12 @@ SHORT = {"weight": "W", "bias": "B"}
 def name_values(flow: Flow) -> dict[int, str]:
     """Return a name for each value: the given one, or the chapter's letter.
 
-    Where several values have the same name, each gets a number.
+    Where several values have the same name, each gets a number. A number is its own name.
     """
     values = _values_in_order(flow)
     given = {value: flow.values[value].name for value in values}
     n_given = Counter(given.values())
-    names = {value: name for value, name in given.items() if name and n_given[name] == 1}
+    names = {value: name for value, name in given.items() if name and (n_given[name] == 1 or _is_number(flow.values[value]))}
     letters = {value: _letter(flow, value) for value in values if value not in names}
     n_letters = Counter(letters.values())
     taken = set(names.values())
@@ -39,6 +39,11 @@ def _values_in_order(flow: Flow) -> list[int]:
         values |= dict.fromkeys(each for each in operation.sources if flow.values[each].is_held)
         values |= dict.fromkeys(operation.targets)
     return list(values)
+
+
+def _is_number(value: Value) -> bool:
+    """Return whether it is a number in a formula, as in ``0.5 * node``."""
+    return value.kind == "constant" and value.path != ""
 
 
 def _letter(flow: Flow, number: int) -> str:

@@ -78,6 +78,7 @@ from .reshape import Reshape as Reshape
 from .rms_norm import RMSNorm as RMSNorm
 from .rnn import RNN as RNN
 from .rotary_encoding import RotaryEncoding as RotaryEncoding
+from .scalar import Scalar as Scalar
 from .selu import SELU as SELU
 from .sigmoid import Sigmoid as Sigmoid
 from .silu import SiLU as SiLU

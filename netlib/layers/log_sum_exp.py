@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..layer import Layer
 from .axes import as_axes
-from .reduction import along, spread_gradient
+from .reduction import along, spread_gradient, wide_type
 from .rules import Shapes
 
 
@@ -41,15 +41,16 @@ class LogSumExp(Layer):
         largest = np.array(x.max(axis=axes, keepdims=True, initial=-math.inf))
         largest[np.isinf(largest)] = 0
         e = np.exp(x - largest)
-        total = e.sum(axis=axes, keepdims=True)
-        y = np.log(total) + largest
+        total = e.sum(axis=axes, keepdims=True, dtype=wide_type(x))
+        y = (np.log(total) + largest).astype(x.dtype)
         return self.remember(y if self.keepdims else y.squeeze(axes), e, total)
 
     @np.errstate(under="ignore", invalid="ignore")
     def backward(self, dout: ArrayLike) -> Array:
         """Return ∂L/∂x."""
         dout, e, total = self.recall(dout)
-        return dout.reshape(total.shape) * (e / np.where(total == 0, 1, total).astype(e.dtype))  # type: ignore[no-any-return]
+        share = e / np.where(total == 0, 1, total).astype(total.dtype)
+        return (dout.reshape(total.shape) * share).astype(e.dtype)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the logarithm of the sum, and the softmax."""

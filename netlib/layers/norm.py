@@ -8,7 +8,7 @@ from ..arrays import Array, ArrayLike, Shape, as_floats
 from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer
 from .axes import as_axes, keepdims_shape
-from .reduction import along, keep_axes, spread_gradient
+from .reduction import along, keep_axes, spread_gradient, wide_type
 from .rules import Shapes, format_number
 
 
@@ -46,7 +46,8 @@ class Norm(Layer):
         y = largest = np.max(size, axis=axes, keepdims=True, initial=0)
         if self.ord < math.inf:
             unit = np.where((largest > 0) & (largest < math.inf), largest, 1).astype(x.dtype)
-            y = unit * ((size / unit) ** self.ord).sum(axis=axes, keepdims=True) ** (1 / self.ord)
+            total = ((size / unit) ** self.ord).sum(axis=axes, keepdims=True, dtype=wide_type(x))
+            y = (unit * total ** (1 / self.ord)).astype(x.dtype)
         kept = keepdims_shape(x.shape, axes) if self.keepdims else tuple(n for i, n in enumerate(x.shape) if i not in axes)
         return self.remember(np.array(y).reshape(kept), x, y, axes)
 

@@ -13,7 +13,7 @@ from .rules import Shape, Shapes, elementwise_rule, format_number
 class Power(Layer):
     """``y = x ** p`` element by element, with NumPy's broadcasting.
 
-    ∂y/∂x = p x^(p-1), which is 0 for p = 0, also at x = 0. ∂y/∂p = x^p log(x), and its limit 0 at
+    ∂y/∂x = p x^(p-1), which is 0 for p = 0, whatever x is. ∂y/∂p = x^p log(x), and its limit 0 at
     x = 0 where p ≥ 0. As in PyTorch, ∂y/∂p is NaN where x < 0: there is no derivative, even if p is
     a whole number. The gradients of broadcast copies add up. p is the
     second input, or the fixed number `exponent`: ``Power(2)(x)``, which ``node ** 2`` stands for.
@@ -44,7 +44,7 @@ class Power(Layer):
     def backward(self, dout: ArrayLike) -> Array | tuple[Array, Array]:
         """Return ∂L/∂x and, if p is an input, ∂L/∂p."""
         dout, x, p, y = self.recall(dout)
-        dx = dout * p * x ** np.where(p == 0, 1, p - 1)
+        dx = dout * p * x ** np.where(p == 0, 0, p - 1)  # x^0 is 1 for infinite x, too
         if self.exponent is not None:
             return dx  # type: ignore[no-any-return]
         with np.errstate(invalid="ignore"):

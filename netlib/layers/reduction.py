@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays import Array, Shape
@@ -16,6 +18,15 @@ def keep_axes(y: Array, shape: Shape, axes: Shape) -> Array:
     (1, 3)
     """
     return y.reshape(keepdims_shape(shape, axes))
+
+
+def wide_type(x: Array) -> np.dtype[Any]:
+    """Return the type in which to sum `x`: at least float32, since float16 ends at 65,504.
+
+    >>> wide_type(np.ones(1, np.float16)), wide_type(np.ones(1))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.promote_types(x.dtype, np.float32)
 
 
 def along(axis: int | Shape | None) -> str:

@@ -40,7 +40,8 @@ class CTC(Loss):
     ------
     InvalidValueError
         On a call, for labels that are blank or no class, lengths that do not fit, and targets that
-        no path makes: each label needs a frame, and equal neighbours a blank between them.
+        no path makes, unless their weight is 0: each label needs a frame, and equal neighbours a
+        blank between them.
 
     Notes
     -----
@@ -82,16 +83,21 @@ class CTC(Loss):
         weight : array_like (N,), optional
             At least 0.
         """
-        return self.reduce(weight, y, t, input_lengths, target_lengths)
+        return self.reduce(weight, y, t, input_lengths, target_lengths, weight)
 
     @np.errstate(invalid="ignore")  # logaddexp complains of NaN, which a sample of weight 0 may hold
-    def terms(self, y: Array, t: ArrayLike, input_lengths: ArrayLike, target_lengths: ArrayLike) -> tuple[Array, ...]:
-        """Return the losses, the softmax, the share of paths at each class, and scales."""
+    def terms(
+        self, y: Array, t: ArrayLike, input_lengths: ArrayLike, target_lengths: ArrayLike, weight: ArrayLike | None = None
+    ) -> tuple[Array, ...]:
+        """Return the losses, the softmax, the share of paths at each class, and scales.
+
+        A sample of weight 0 may have a target that no path makes.
+        """
         if y.ndim != 3 or not self.blank < y.shape[2]:
             raise ShapeError(f"got y of shape {y.shape}, expected (N, T, classes), with more than {self.blank} classes", where=self)
         n, n_frames, _ = y.shape
         frames = self._as_lengths(input_lengths, n, n_frames, "input_lengths")
-        labels, lengths = self._as_labels(y, t, target_lengths, frames)
+        labels, lengths = self._as_labels(y, t, target_lengths, frames, weight)
         path = np.full((n, 2 * labels.shape[1] + 1), self.blank)
         path[:, 1::2] = labels
         is_frame = np.arange(n_frames) < frames[:, np.newaxis]
@@ -131,7 +137,7 @@ class CTC(Loss):
             raise InvalidValueError(message, where=self)
         return lengths.astype(np.int64)
 
-    def _as_labels(self, y: Array, t: ArrayLike, target_lengths: ArrayLike, frames: Array) -> tuple[Array, Array]:
+    def _as_labels(self, y: Array, t: ArrayLike, target_lengths: ArrayLike, frames: Array, weight: ArrayLike | None) -> tuple[Array, Array]:
         """Return the labels, with blanks after the end of each target, and the lengths."""
         t = as_array(t, self)
         if t.ndim != 2 or len(t) != len(y):
@@ -145,6 +151,8 @@ class CTC(Loss):
             raise InvalidValueError(message, where=self)
         repeats = (is_label[:, 1:] & (t[:, 1:] == t[:, :-1])).sum(axis=-1)
         missing = lengths + repeats - frames
+        if weight is not None and np.shape(weight) == missing.shape:  # another shape is refused later
+            missing[as_array(weight, self) == 0] = 0
         if (missing > 0).any():
             i = int(missing.argmax())
             message = (

@@ -55,7 +55,7 @@ class Focal(LabelLoss):
         is_right = q < 0.5
         log_p = np.where(is_right, np.log1p(-np.where(is_right, q, 0)), log_p)
         focus = q**self.gamma
-        ratio = np.divide(log_p, q, out=np.full_like(q, -1), where=q > 0)
+        ratio = np.divide(log_p, q, out=np.zeros_like(q), where=q > 0)  # times a focus of 0 there
         slope = product_or_zero(counts, focus * (self.gamma * np.exp(log_p) * ratio - 1))
         dy = product_or_zero(slope, np.where(one_hot, q, -p))
         return -product_or_zero(counts, product_or_zero(focus, log_p))[..., 0], dy

@@ -35,6 +35,6 @@ class KLDivergence(Loss):
         return -t
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return Σ t (log t − y), reduced over the samples."""
-        term = "sum[axis=-1](t ⊙ (log(t) − y))"
-        return self.reduction_rule(term, "−t", inputs, targets="t > 0", of_rows=True)
+        """Return Σ t (log t − y), with log 1 in the place of log 0, reduced over the samples."""
+        term = "sum[axis=-1](t ⊙ (log(t + [t = 0]) − y))"
+        return self.reduction_rule(term, "−t", inputs, targets="t ≥ 0", of_rows=True)

@@ -39,7 +39,8 @@ class Loss(Layer):
     Notes
     -----
     The last argument of forward may be a `weight`, one number for each sample or for each term l.
-    The sum is then Σ w l and the mean Σ w l / Σ w. What has the weight 0 may even be NaN.
+    The sum is then Σ w l and the mean Σ w l / Σ w. What has the weight 0 may even be NaN. A mean in
+    which all weights are 0 is an error; only a batch in training may be so, and adds nothing.
 
     >>> from netlib.losses.mean_squared_error import MeanSquaredError
     >>> loss = MeanSquaredError()
@@ -113,6 +114,8 @@ class Loss(Layer):
             message = f"got y of shape {inputs[0].shape}: the mean of no terms is undefined"
             raise ShapeError(message, where=self, hint=hint)
         n = total_weight if self.reduction == "mean" else 1
+        if n == 0 and execution.has_empty_means:
+            n = 1  # all terms are 0
         if n == 0:
             hint = "Leave out batches in which nothing counts, or use reduction='sum'."
             raise InvalidValueError("all weights are 0: the mean is undefined", where=self, hint=hint)

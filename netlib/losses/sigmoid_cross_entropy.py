@@ -65,7 +65,7 @@ class SigmoidCrossEntropy(Loss):
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return s − t y, reduced."""
         if self.pos_weight is not None:
-            q = "pos_weight" if self.pos_weight.ndim else format_number(float(self.pos_weight))
+            q = "pos_weight ⊙" if self.pos_weight.ndim else format_number(float(self.pos_weight))
             term = f"{q} t ⊙ log(1 + exp(−y)) + (1 − t) ⊙ log(1 + exp(y))"
             derivative = f"(1 − t) ⊙ σ(y) − {q} t ⊙ σ(−y)"
             return self.reduction_rule(term, derivative, inputs, targets="0 ≤ t ≤ 1")

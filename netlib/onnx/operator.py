@@ -110,7 +110,9 @@ class Operator:
         value = helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
-        return value if isinstance(value, int | float) else list(value)
+        if isinstance(value, int | float):
+            return value
+        return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in value]
 
     def has(self, i: int) -> bool:
         """Return whether input `i` is given."""

@@ -10,7 +10,7 @@ from .counterpart import Counterpart, arrays, same
 PLAIN = (nl.Sigmoid, nl.LogSigmoid, nl.Tanh, nl.Softsign)
 WITH_INPLACE = (nl.ReLU, nl.ReLU6, nl.SiLU, nl.Mish, nl.Hardsigmoid, nl.Hardswish, nl.SELU)
 ALONG_AN_AXIS = (nl.Softmax, nl.LogSoftmax, nl.Softmin, nl.GLU)
-INPLACE = "no inplace"
+INPLACE = "no `inplace`"
 
 ACTIVATIONS = [
     *[Counterpart(kind, kind.__name__) for kind in PLAIN],
@@ -38,8 +38,8 @@ def _drops(*axes: Any) -> Any:
 
 DROPOUT = [
     Counterpart(nl.Dropout, "Dropout", {"p": "p"}, fits=_drops((), []), note=INPLACE),
-    Counterpart(nl.Dropout, "Dropout1d", {"p": "p"}, fits=_drops(2, (2,)), note=INPLACE),
-    Counterpart(nl.Dropout, "Dropout2d", {"p": "p"}, fits=_drops((2, 3)), note=INPLACE),
-    Counterpart(nl.Dropout, "Dropout3d", {"p": "p"}, fits=_drops((2, 3, 4)), note=INPLACE),
+    Counterpart(nl.Dropout, "Dropout1d", {"p": "p"}, fits=_drops(2, (2,)), note="`axes=2`; no `inplace`"),
+    Counterpart(nl.Dropout, "Dropout2d", {"p": "p"}, fits=_drops((2, 3)), note="`axes=(2, 3)`; no `inplace`"),
+    Counterpart(nl.Dropout, "Dropout3d", {"p": "p"}, fits=_drops((2, 3, 4)), note="`axes=(2, 3, 4)`; no `inplace`"),
 ]
 DROPPED_AXES = {"Dropout1d": 2, "Dropout2d": (2, 3), "Dropout3d": (2, 3, 4)}

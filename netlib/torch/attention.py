@@ -62,7 +62,7 @@ ATTENTION = [
         ),
         parts={"output": "out_proj"},
         more=_has_bias,
-        note="weights of query, key and value are transposed and stacked in in_proj_weight; a mask is True where one may look",
+        note="`query`, `key` and `value` are transposed and stacked in `in_proj_weight`; masks are True where one may look",
     ),
     Counterpart(
         TransformerBlock,
@@ -77,6 +77,6 @@ ATTENTION = [
             "activation": "activation",
         },
         read=_sizes,
-        note="its parts have other names: attention is self_attn, expand is linear1, contract is linear2, the norms are norm1 and norm2",
+        note="`attention` is `self_attn`, `expand` and `contract` are `linear1` and `linear2`, the norms are `norm1` and `norm2`",
     ),
 ]

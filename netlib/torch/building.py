@@ -74,7 +74,8 @@ class Builder:
             for number, (name, array) in enumerate((each := placed(layer, link)).write().items()):
                 tensor = torch.from_numpy(array)
                 is_parameter = link.ours and hasattr(each.members[0], "grad")
-                setattr(module, name, self._parameter(each, number, tensor) if is_parameter else tensor)
+                owner, last = module.place(link.theirs[number]) if isinstance(module, modules.Graph) else (module, name)
+                setattr(owner, last, self._parameter(each, number, tensor) if is_parameter else tensor)
 
     def _parameter(self, each: Placed, number: int, tensor: torch.Tensor) -> nn.Parameter:
         """Return a new parameter, or the one of the same arrays elsewhere in the model."""
@@ -144,13 +145,14 @@ def _graph(layer: Any, parts: dict[str, nn.Module]) -> nn.Module:
     calls = [(name, tuple(map(source, call.sources))) for call, name in zip(layer._calls, layer._names, strict=True)]
     graph = modules.Graph([node.name for node in layer.inputs], calls, tuple(map(source, layer.outputs)))
     for call, name in zip(layer._calls, layer._names, strict=True):
-        _require_free(graph, name)
+        owner, last = graph.place(name)
+        _require_free(owner, last)
         if name in parts:
-            graph.add_module(name, parts[name])
+            owner.add_module(last, parts[name])
         elif hasattr(call.layer, "parameter"):
-            graph.register_parameter(name, None)
+            owner.register_parameter(last, None)
         else:
-            graph.register_buffer(name, torch.from_numpy(call.layer.value.copy()), persistent=False)
+            owner.register_buffer(last, torch.from_numpy(call.layer.value.copy()), persistent=False)
     return graph
 
 

@@ -25,8 +25,8 @@ from ..parameter import Parameter
 from ..representation import constructor_parameters
 from . import modules
 from .activations import DROPPED_AXES
-from .counterpart import Counterpart, Link, find, same
-from .state import as_numpy, links_of, placed
+from .counterpart import Counterpart, Link, as_numpy, find, same
+from .state import links_of, placed
 from .table import TABLE
 
 Translations = Mapping[type[Any], Callable[[Any], Any]]
@@ -40,8 +40,9 @@ class Converter:
     def __init__(self, root: nn.Module, translations: Translations) -> None:
         self.translations = translations
         self.faults: dict[str, str] = {}
-        self.dtype = next((as_numpy(each).dtype for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
+        self.dtype = next((dtype_of(each) for each in root.parameters() if each.dtype in DTYPES), np.dtype(np.float32))
         self.tables = {id(each.weight) for each in root.modules() if isinstance(each, nn.Embedding)}
+        self.templates: dict[int, Any] = {}
         self._shared: dict[Any, list[Any]] = {}
         self._layouts: dict[int, Any] = {}
 
@@ -94,7 +95,9 @@ class Converter:
             inner = getattr(module, theirs)
             if not isinstance(inner, nn.Module):
                 inner = _activation_module(inner)
-            setattr(layer, ours, self.convert(inner, f"{path}.{theirs}" if path else theirs))
+            part = self.convert(inner, f"{path}.{theirs}" if path else theirs)
+            _share_generators(getattr(layer, ours), part)
+            setattr(layer, ours, part)
         for link in links_of(layer):
             self._fill(layer, link, module)
         return layer
@@ -151,18 +154,30 @@ def as_array(tensor: Any, name: str) -> Array:
     """Return the array of a parameter or buffer, or raise for a type that netlib does not have."""
     if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
         raise InvalidValueError(f"{name} has no size yet", hint="Run the module once.")
-    if tensor.dtype not in DTYPES:
-        raise InvalidTypeError(f"{name} is {tensor.dtype}, expected float16, float32 or float64", hint="Convert it: module.float().")
+    dtype_of(tensor)
     return as_numpy(tensor)  # type: ignore[no-any-return]
 
 
+def dtype_of(tensor: Any) -> np.dtype[Any]:
+    """Return the type of a tensor in NumPy."""
+    if tensor.dtype not in DTYPES:
+        hint = "Convert it: module.float()."
+        raise InvalidTypeError(f"has arrays of {tensor.dtype}, expected float16, float32 or float64", hint=hint)
+    return np.dtype(str(tensor.dtype).removeprefix("torch."))
+
+
 def known_class(module: Any) -> type[Any]:
-    """Return the class of a module, or PyTorch's whose forward a user's class inherits."""
-    own = type(module)
-    for kind in own.__mro__:
-        if (kind in BACK or kind in OTHERS) and own.forward is kind.forward:  # type: ignore[attr-defined]
-            return kind
-    return own
+    """Return the class of a module, or PyTorch's if a user's class changes none of its methods."""
+    changed: set[str] = set()
+    for kind in type(module).__mro__:
+        if kind in BACK or kind in OTHERS:
+            return type(module) if any(hasattr(kind, name) for name in changed - HARMLESS) else kind
+        changed |= vars(kind).keys()
+    return type(module)
+
+
+HARMLESS = {"__init__", "__doc__", "__module__", "__annotations__", "__constants__", "__repr__", "extra_repr", "reset_parameters"}
+"""What a class may have of its own, and still compute the same."""
 
 
 def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
@@ -171,8 +186,15 @@ def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
     options: dict[str, Any] = {"init": Zeros()} if "init" in accepted else {}
     tensors = [each for each in (*module.parameters(), *module.buffers()) if each.is_floating_point()]
     if tensors and "dtype" in accepted:
-        options["dtype"] = as_array(tensors[0][..., :0] if tensors[0].ndim else tensors[0], "weight").dtype
+        options["dtype"] = dtype_of(tensors[0])
     return counterpart.layer(**counterpart.layer_arguments(module), **options)
+
+
+def _share_generators(old: Layer, new: Layer) -> None:
+    """Let a new part draw from the generators of the one whose place it takes."""
+    for (_, before), (_, after) in zip(old.walk(), new.walk(), strict=False):
+        if type(before) is type(after) and "_rng" in vars(before):
+            after.__dict__["_rng"] = before.__dict__["_rng"]
 
 
 def _as_layer(thing: Any, module: nn.Module) -> Layer:
@@ -351,6 +373,8 @@ def convert(module: Any, inputs: Sequence[Any], translations: Translations) -> L
     if not isinstance(module, nn.Module):
         hint = "For a dict of arrays, use load_state_dict." if isinstance(module, Mapping) else ""
         raise InvalidTypeError(f"got {type(module).__name__}, expected a module of PyTorch", where="torch.convert", hint=hint)
+    if any(each.device.type != "cpu" for each in (*module.parameters(), *module.buffers())):
+        module = copy.deepcopy(module).cpu()
     converter = Converter(module, translations)
     layer = converter.convert(module, "", *([None, inputs] if inputs else []))
     if converter.faults:

@@ -155,3 +155,11 @@ def _is_same(given: Any, expected: Any) -> bool:
 def constant(name: str, value: Any) -> Link:
     """Return the link of an array that PyTorch has and netlib does without."""
     return Link((), (name,), lambda: (np.array(value),), lambda _: (), is_optional=True)
+
+
+def as_numpy(array: Any) -> Any:
+    """Return a tensor, on whatever device, as an array; anything else as it is."""
+    if not hasattr(array, "detach"):
+        return array
+    tensor = array.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()

@@ -57,6 +57,10 @@ def _transpose(layer: Any, x: Tensor) -> Tensor:
     return x.permute(tuple(reversed(range(x.ndim))) if layer.axes is None else layer.axes)
 
 
+def _scalar(layer: Any, x: Tensor) -> Tensor:
+    return x.new_tensor(layer.value)
+
+
 def _slice(layer: Any, x: Tensor) -> Tensor:
     """Return a part; a step backwards, which tensors do not have, as a choice of places."""
     key = layer.key if isinstance(layer.key, tuple) else (layer.key,)
@@ -196,6 +200,7 @@ FUNCTIONS: dict[type[Layer], Callable[..., Any]] = {
     nl.Einsum: lambda layer, *xs: torch.einsum(layer.equation, *xs),
     nl.Reshape: _reshape,
     nl.Transpose: _transpose,
+    nl.Scalar: _scalar,
     nl.Slice: _slice,
     nl.Squeeze: _squeeze,
     nl.Expand: _expand,

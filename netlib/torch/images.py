@@ -33,6 +33,7 @@ def _is_poolable(layer: Any) -> bool:
     return _has_numbers(layer.padding) and all(2 * before <= k for (before, _), k in zip(layer._pads, layer._kernel, strict=True))
 
 
+DIFFERENT_BORDERS = "for borders that differ, and `padding='same'` with a stride"
 CONVOLUTIONS = [
     counterpart
     for conv, transposed, n in [
@@ -42,7 +43,7 @@ CONVOLUTIONS = [
     ]
     for counterpart in [
         Counterpart(conv, f"Conv{n}", _names(*CONVOLUTION), {"padding_mode": "zeros"}, arrays=ARRAYS, fits=_has_equal_borders),
-        Counterpart(conv, f"PaddedConv{n}", _names(*CONVOLUTION), arrays=ARRAYS, note="unequal borders, and padding='same' with stride"),
+        Counterpart(conv, f"PaddedConv{n}", _names(*CONVOLUTION), arrays=ARRAYS, note=DIFFERENT_BORDERS),
         Counterpart(
             transposed,
             f"ConvTranspose{n}",
@@ -56,7 +57,7 @@ CONVOLUTIONS = [
             f"PaddedConvTranspose{n}",
             _names(*CONVOLUTION, "output_padding"),
             arrays=ARRAYS,
-            note="unequal borders, and padding in words",
+            note="for borders that differ, and padding in words",
         ),
     ]
 ]
@@ -88,11 +89,11 @@ POOLING = [
 
 ADAPTIVE_POOLING = [
     *[
-        Counterpart(kind, kind.__name__, _names("output_size"), note="no None in sizes")
+        Counterpart(kind, kind.__name__, _names("output_size"), note="no `None` in sizes")
         for kind in (nl.AdaptiveAvgPool1d, nl.AdaptiveAvgPool2d, nl.AdaptiveAvgPool3d)
     ],
     *[
-        Counterpart(kind, kind.__name__, _names("output_size"), {"return_indices": False}, note="no None in sizes")
+        Counterpart(kind, kind.__name__, _names("output_size"), {"return_indices": False}, note="no `None` in sizes")
         for kind in (nl.AdaptiveMaxPool1d, nl.AdaptiveMaxPool2d, nl.AdaptiveMaxPool3d)
     ],
 ]

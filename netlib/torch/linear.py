@@ -11,7 +11,7 @@ LINEAR = [
         "Linear",
         {"in_features": "in_features", "out_features": "out_features", "bias": "bias"},
         arrays=arrays(*transposed("weight"), *same("bias")),
-        note="weight is transposed",
+        note="`weight` is transposed",
     ),
     Counterpart(
         nl.Embedding,
@@ -26,7 +26,7 @@ LINEAR = [
         "PositionalEmbedding",
         {"length": "length", "features": "features"},
         arrays=arrays(*same("weight")),
-        note="torch.nn has none; the name of the array stays weight",
+        note="`torch.nn` has none",
     ),
     Counterpart(nl.Flatten, "Flatten", {"start_axis": "start_dim"}, {"end_dim": -1}),
     Counterpart(nl.Identity, "Identity"),

@@ -98,11 +98,19 @@ class Graph(nn.Module):
         return outputs if len(outputs) != 1 else outputs[0]
 
     def held(self, name: str) -> Any:
-        """Return what a node is: blocks/0 is number 0 of the modules in blocks."""
-        found: Any = self
-        for part in name.split("/"):
-            found = getattr(found, part)
-        return found
+        """Return what a node is."""
+        owner, last = self.place(name)
+        return getattr(owner, last)
+
+    def place(self, name: str) -> tuple[nn.Module, str]:
+        """Return the module that holds a node, and its name there: blocks/0 is 0 in blocks."""
+        owner: nn.Module = self
+        *outer, last = name.split("/")
+        for part in outer:
+            if not hasattr(owner, part):
+                owner.add_module(part, nn.Module())
+            owner = getattr(owner, part)
+        return owner, last
 
 
 class Function(nn.Module):

@@ -15,7 +15,7 @@ NORMALIZATION = [
         {"track_running_stats": True},
         arrays=arrays(*same("weight", "bias", "running_mean", "running_var"), constant("num_batches_tracked", 0)),
         also=("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"),
-        note="num_batches_tracked is 0",
+        note="`num_batches_tracked` is 0",
     ),
     Counterpart(
         nl.LayerNorm,

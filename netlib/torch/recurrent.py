@@ -60,7 +60,7 @@ def _arrays(layer: RecurrentLayer) -> list[Link]:
     return links
 
 
-NOTE = "weights are transposed; bias is bias_ih, beside a bias_hh of zeros"
+NOTE = "weights are transposed; `bias` is `bias_ih`, and `bias_hh` is zeros"
 
 
 def _entry(layer: Any, arguments: dict[str, str], note: str) -> Counterpart:
@@ -70,5 +70,5 @@ def _entry(layer: Any, arguments: dict[str, str], note: str) -> Counterpart:
 RECURRENT = [
     _entry(nl.RNN, {"nonlinearity": "nonlinearity"}, NOTE),
     _entry(nl.LSTM, {}, NOTE),
-    _entry(nl.GRU, {}, f"{NOTE}, but for bias_h, the candidate's"),
+    _entry(nl.GRU, {}, f"{NOTE} but for `bias_h`, the candidate's"),
 ]

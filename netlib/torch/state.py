@@ -12,7 +12,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..parameter import Buffer, Parameter
 from ..state import list_problems, state_problems
-from .counterpart import Link, find, same
+from .counterpart import Link, as_numpy, find, same
 from .table import counterpart_of
 
 
@@ -47,12 +47,17 @@ def placed_links(model: Layer) -> Iterator[Placed]:
         seen.add(id(layer))
         for link in links_of(layer):
             yield placed(layer, link, prefix)
-        stack += [(f"{prefix}{name}.", inner) for name, inner in reversed(inner_layers(layer).items())]
+        stack += [(f"{prefix}{_dotted(name)}.", inner) for name, inner in reversed(inner_layers(layer).items())]
 
 
 def placed(layer: Layer, link: Link, prefix: str = "") -> Placed:
     """Return a link of a layer with its arrays, and the names after `prefix`."""
-    return Placed(link, [_member(layer, name) for name in link.ours], [prefix + name for name in link.theirs])
+    return Placed(link, [_member(layer, name) for name in link.ours], [prefix + _dotted(name) for name in link.theirs])
+
+
+def _dotted(name: str) -> str:
+    """Return the path of a node: blocks/0 of a graph is blocks.0 in PyTorch."""
+    return name.replace("/", ".")
 
 
 def links_of(layer: Layer) -> list[Link]:
@@ -178,14 +183,6 @@ def load_state_dict(model: Layer, state: Any) -> None:
         raise InvalidValueError(f"the state does not fit: {list_problems(problems, _floats(given))}", where=where)
     for member, array, _ in loaded.values():
         member.value = array
-
-
-def as_numpy(array: Any) -> Any:
-    """Return a tensor, on whatever device, as an array; anything else as it is."""
-    if not hasattr(array, "detach"):
-        return array
-    tensor = array.detach().cpu()
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def _floats(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from .attention import ATTENTION
 from .counterpart import Counterpart
 from .images import IMAGES
 from .linear import LINEAR
+from .losses import LOSSES
 from .normalization import NORMALIZATION
 from .recurrent import RECURRENT
 
-TABLE: tuple[Counterpart, ...] = (*LINEAR, *IMAGES, *NORMALIZATION, *RECURRENT, *ATTENTION, *ACTIVATIONS, *DROPOUT)
+TABLE: tuple[Counterpart, ...] = (*LINEAR, *IMAGES, *NORMALIZATION, *RECURRENT, *ATTENTION, *ACTIVATIONS, *DROPOUT, *LOSSES)
 
 
 def counterpart_of(layer: Layer) -> Counterpart | None:

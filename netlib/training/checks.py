@@ -15,7 +15,18 @@ from ..containers.container import Container
 from ..errors import InvalidTypeError, NetlibError, NonFiniteError, ShapeError
 from ..layer import Layer
 from ..layers import Hardsigmoid, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, Softmax, Softmin, Softplus, Softsign, Tanh
-from ..losses import Huber, MeanAbsoluteError, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from ..losses import (
+    Focal,
+    Hinge,
+    Huber,
+    KLDivergence,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MultiMargin,
+    NegativeLogLikelihood,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 from ..losses.labels import LabelLoss
 from .arguments import Metric
 from .metrics.classes import is_one_column
@@ -26,14 +37,12 @@ FEW = 8
 CHUNK = 4096
 """How many targets are shown to the loss at a time."""
 
-TWICE: dict[tuple[type, type], str] = {
-    (Softmax, SoftmaxCrossEntropy): "softmax",
-    (Sigmoid, SoftmaxCrossEntropy): "softmax",
-    (Softmax, SigmoidCrossEntropy): "sigmoid",
-    (LogSoftmax, SigmoidCrossEntropy): "sigmoid",
-    (Sigmoid, SigmoidCrossEntropy): "sigmoid",
+TWICE: dict[type, tuple[str, tuple[type, ...]]] = {
+    SoftmaxCrossEntropy: ("softmax", (Softmax, Softmin, Sigmoid, Hardsigmoid)),
+    Focal: ("softmax", (Softmax, Softmin, Sigmoid, Hardsigmoid)),
+    SigmoidCrossEntropy: ("sigmoid", (Softmax, Softmin, LogSoftmax, Sigmoid, Hardsigmoid, LogSigmoid)),
 }
-"""Last layers that squash what the loss squashes itself."""
+"""What a loss applies itself, and the last layers that would squash its logits before."""
 
 RANGES: dict[type, tuple[float, float]] = {
     Sigmoid: (0, 1),
@@ -50,8 +59,12 @@ RANGES: dict[type, tuple[float, float]] = {
 }
 """Least and greatest output of activations."""
 
-COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber)
-"""Losses that are least where the outputs are the targets."""
+COMPARING = (MeanSquaredError, MeanAbsoluteError, Huber, Hinge)
+"""Losses that are least where the outputs are the targets, or beyond them."""
+
+OF_LOGARITHMS = (NegativeLogLikelihood, KLDivergence)
+"""Losses of the logarithms of probabilities, which are at most 0 but for rounding."""
+ROUNDING = 1e-3
 
 
 def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Batch, what: str = "") -> None:
@@ -186,9 +199,14 @@ def _check_metric(name: str, metric: Callable[[Any, Any], Any], y: Array, t: Arr
 
 
 def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
-    kind, twice = type(last), TWICE.get((type(last), type(loss)))
-    if twice is not None:
-        _warn(f"{type(loss).__name__} applies {twice} itself, and the model ends in {last!r}. Leave {kind.__name__} out: it takes logits.")
+    kind, name = type(last), type(loss).__name__
+    applied, squashing = TWICE.get(type(loss), ("", ()))
+    if kind in squashing:
+        _warn(f"{name} applies {applied} itself, and the model ends in {last!r}. Leave {kind.__name__} out: it takes logits.")
+    if isinstance(loss, OF_LOGARITHMS) and (y > ROUNDING).any():
+        _warn(f"{name} takes logarithms of probabilities, but outputs go up to {np.nanmax(y):g}. End in LogSoftmax.")
+    if isinstance(loss, MultiMargin) and RANGES.get(kind) == (0, 1):
+        _warn(f"{name} compares scores by a margin, and the model ends in {last!r}. Leave {kind.__name__} out: scores need no bounds.")
     if isinstance(last, Softmax) and y.shape[last.axis] == 1:
         _warn(f"the model ends in {last!r} over a single number, which is always 1. Use Sigmoid, or two outputs.")
     if kind in RANGES and isinstance(loss, COMPARING):

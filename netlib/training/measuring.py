@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..containers import Graph
-from ..errors import ShapeError
+from ..errors import InvalidValueError, ShapeError
 from ..layer import Layer
 from ..losses.loss import Loss
 from .arguments import Metric
@@ -92,9 +93,12 @@ class Measuring:
 
     def results(self) -> dict[str, float]:
         """Return loss and metrics."""
+        if self._is_mean and not self.weight:
+            hint = "Is sample_weight 0 everywhere, or does ignore_index leave out every target?"
+            raise InvalidValueError("nothing counts in any batch: the mean loss is undefined", where="Trainer", hint=hint)
         measured = {"loss": self.total / self.weight if self._is_mean else self.total}
         for path, (total, weight) in self._part_sums.items():
-            measured[path] = total / weight if is_mean(self._parts[path]) else total
+            measured[path] = (total / weight if weight else math.nan) if is_mean(self._parts[path]) else total
         if self._metrics:
             self._count_in()
         kept = _joined(self._kept) if self._kept else None

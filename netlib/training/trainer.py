@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import RNG, as_count, as_number, as_rng
 from ..data.path import Path
 from ..errors import InvalidValueError
-from ..execution import without_caching
+from ..execution import with_empty_means, without_caching
 from ..layer import Layer, as_layer
 from ..optimizers import Optimizer, clip_grad_norm, grad_norm
 from ..restoring import preserve_modes
@@ -163,7 +163,8 @@ class Trainer:
             generators come from the file, including that of NumPy's global one. Batches that were
             seen are gone through again, so they must be the same in every pass.
         sample_weight : array_like (N,) or of the shape of the loss's terms, optional
-            How much each sample counts in the loss. Metrics are not weighted.
+            How much each sample counts in the loss. Metrics are not weighted. A batch of weights
+            that are all 0 adds nothing to loss and gradient.
         stratify : bool
             Whether each class has the same share among the samples held out. Targets are class
             numbers or one-hot.
@@ -210,7 +211,7 @@ class Trainer:
         if saved:
             saved.require_same(self.model, facts, epochs)
         n_batches = source.n_batches
-        with Interruption() as ctrl_c, preserve_modes(self.model), ignore_all(), \
+        with Interruption() as ctrl_c, preserve_modes(self.model), ignore_all(), with_empty_means(), \
              Progress(progress, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
             check_before_training(self.model, self.loss, self.metrics, source.head())
             if held_out is not None:  # raise errors of validation now, not after an epoch
@@ -385,7 +386,7 @@ class Trainer:
         measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self.loss)
         has_parts = bool(parts_of(self.loss))  # which say what they were: they must not be copies
         loss = self.loss if has_parts else self.loss.for_inference()
-        with closing(source.batches()) as batches:
+        with closing(source.batches()) as batches, with_empty_means():
             for batch in batches:
                 y = self.model.predict(*batch.inputs)
                 with nullcontext() if has_parts else without_caching(evaluates=True):

@@ -10,7 +10,12 @@ import pytest
 import netlib as nl
 
 DEEP = sys.getrecursionlimit() + 100
-DEPTHS = [DEEP, pytest.param(10_000, marks=pytest.mark.exhaustive)]
+WAYS_AND_DEPTHS = [
+    ("layer by layer", DEEP),
+    ("by plan", DEEP),
+    pytest.param("by plan", 10_000, marks=pytest.mark.exhaustive),
+    pytest.param("on two cores", DEEP, marks=pytest.mark.exhaustive),
+]
 
 
 class Times(nl.Layer):
@@ -62,7 +67,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("n", DEPTHS)
+@pytest.mark.parametrize(("way", "n"), WAYS_AND_DEPTHS, indirect=["way"])
 @pytest.mark.parametrize("case", MODELS)
 def test_depth_meets_no_recursion_limit(case, n):
     make, path = MODELS[case]
@@ -106,6 +111,7 @@ def test_the_same_object_at_the_bottom_is_found():
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("way", ["by plan"], indirect=True)
 @pytest.mark.parametrize("case", MODELS)
 def test_copies_of_deep_models_meet_no_recursion_limit(case):
     make, path = MODELS[case]

@@ -164,7 +164,7 @@ def _drawn_losses():
             def of_rows(make, draw, shape=shape, reduction=reduction):
                 return Drawn(lambda: make(reduction=reduction), lambda rng: draw(rng, shape), str(shape))
 
-            yield of_rows(nl.KLDivergence, lambda rng, shape: [rng.normal(size=shape), rng.random(shape)])
+            yield of_rows(nl.KLDivergence, lambda rng, shape: [rng.normal(size=shape), np.maximum(rng.random(shape) - 0.3, 0)])
             yield of_rows(
                 partial(nl.CosineEmbedding, 0.2),
                 lambda rng, shape: [rng.normal(size=shape), rng.normal(size=shape), np.asarray(_signs(rng, *shape[:-1]))],
@@ -177,6 +177,10 @@ def _drawn_losses():
         yield Drawn(
             lambda reduction=reduction: nl.SigmoidCrossEntropy(reduction, 3.0),
             lambda rng: [rng.normal(size=(4, 3)), rng.random((4, 3)), rng.random((4, 3))],
+        )
+        yield Drawn(
+            lambda reduction=reduction: nl.SigmoidCrossEntropy(reduction, [0.5, 1.0, 3.0]),
+            lambda rng: [rng.normal(size=(2, 4, 3)), rng.random((2, 4, 3))],
         )
         yield Drawn(
             lambda reduction=reduction: nl.TripletMargin(reduction=reduction),

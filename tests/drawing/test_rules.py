@@ -198,11 +198,12 @@ def assert_same(read, recorded, what):
 
 
 def own_words(layer):
-    """What a rule names that does not flow: the mask of a dropout, and buffers."""
+    """What a rule names that does not flow: the mask of a dropout, buffers, and arrays."""
     mask = {"mask": layer._cache[2][0] != 0} if isinstance(layer, nl.Dropout) else {}
     if isinstance(layer, nl.ScaledDotProductAttention) and layer.dropout:
         mask = {"kept": layer._cache[2][-1] != 0}
-    return mask | {name: buffer.value for name, buffer in layer.buffers().items()}
+    arrays = {name: each for name, each in vars(layer).items() if isinstance(each, np.ndarray)}
+    return mask | arrays | {name: buffer.value for name, buffer in layer.buffers().items()}
 
 
 def check(layer, inputs, dout=None, open_layers=False):
@@ -331,6 +332,16 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
         "dweight = onehot(ids, 5)ᵀ·(dy ⊙ column([ids ≠ 2]))",
     ]
     assert lines(nl.Embedding(5, 3), 2, 4)[1] == "dweight = onehot(i, 5)ᵀ·g, where i = (ids, reshaped to 8), g = (dy, reshaped to 8×3)"
+
+
+def test_a_slice_says_no_more_than_the_axes_that_it_cuts_and_a_choice_of_rows_all_lengths():
+    assert lines_of(nl.Slice(np.s_[:, 1:]), (2, 3)) == ["y = x, piece 1:3 along axis 1", "dx = pad[widths=0×1:0](dy)"]
+    assert lines_of(nl.Slice(np.s_[::2]), (4, 3)) == ["y = x[::2]", "dx = dy at the places of y, 0 elsewhere"]
+    assert lines_of(nl.Slice(np.s_[None, 1:]), (4, 3)) == ["y = x[None, 1:]", "dx = dy at the places of y, 0 elsewhere"]
+    y, dx = nl.Take(1).rule([(2, 5, 4), (3,)], (2, 3, 4)).splitlines()
+    assert y.startswith("y = (onehot(j, 5)·(x, reshaped to 2×5×4)), reshaped to 2×3×4, where")
+    assert dx.startswith("dx = (onehot(j, 5)ᵀ·(dy, reshaped to 2×3×4)), reshaped to 2×5×4, where")
+    assert "column" not in nl.CosineEmbedding().rule([(3,), (3,), ()], ())
 
 
 def test_a_learned_position_says_which_rows_it_takes_only_if_they_are_not_all():

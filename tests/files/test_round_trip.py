@@ -72,7 +72,7 @@ class Skip(nl.Graph):
 
 
 CLASSES = [Scale, Many, Head, Skip]
-deep = pytest.mark.parametrize("n", [sys.getrecursionlimit() + 100, pytest.param(10_000, marks=pytest.mark.exhaustive)])
+DEEP = sys.getrecursionlimit() + 100
 
 
 def saved_and_loaded(model, tmp_path, suffix=".npz", classes=CLASSES):
@@ -392,27 +392,25 @@ def test_a_class_of_the_user_may_be_called_like_one_of_netlib(tmp_path):
     assert [type(layer) for layer in twin] == [ReLU, nl.ReLU, ReLU]
 
 
-@deep
+@pytest.mark.parametrize("n", [DEEP, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_layers_may_follow_each_other_deeper_than_the_stack(n, tmp_path):
     chain = nl.Sequential(*(nl.Tanh() if i % 10 else nl.Affine(1, 1, rng=i) for i in range(n)))
     assert_same(chain, saved_and_loaded(chain, tmp_path))
 
 
-@deep
-def test_layers_may_be_nested_deeper_than_the_stack(n, tmp_path):
+def test_layers_may_be_nested_deeper_than_the_stack(tmp_path):
     nested = nl.Affine(1, 1, rng=0)
-    for i in range(n):
+    for i in range(DEEP):
         nested = nl.Sequential(nested) if i % 2 else nl.Residual(nested)
     twin = saved_and_loaded(nested, tmp_path)
     assert repr(twin) == repr(nested)
     assert bits(twin.state_dict()) == bits(nested.state_dict())
 
 
-@deep
-def test_a_graph_may_be_deeper_than_the_stack(n, tmp_path):
+def test_a_graph_may_be_deeper_than_the_stack(tmp_path):
     x = nl.Input("x")
     node = x
-    for _ in range(n):
+    for _ in range(DEEP):
         node = nl.Tanh()(node) + node
     graph = nl.Graph([x], [node])
     twin = saved_and_loaded(graph, tmp_path)

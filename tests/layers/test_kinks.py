@@ -58,3 +58,9 @@ def test_a_threshold_lets_neither_an_infinite_x_nor_an_infinite_gradient_through
     layer = nl.Threshold(0, 0)
     assert layer.forward([-np.inf, 1.0]).tolist() == [0, 1]
     assert layer.backward([np.inf, 1.0]).tolist() == [0, 1]
+
+
+def test_a_size_has_no_slope_at_0():
+    layer = nl.Abs()
+    assert layer.forward([0.0, -0.0, -2.0]).tolist() == [0, 0, 2]
+    assert layer.backward([3.0, 3.0, 3.0]).tolist() == [0, 0, -3]

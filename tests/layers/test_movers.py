@@ -233,3 +233,13 @@ def test_broadcast_to_refuses_lengths_that_are_none(shape, error):
     with pytest.raises(error, match="BroadcastTo: shape is") as caught:
         nl.BroadcastTo(shape)
     assert isinstance(caught.value, nl.NetlibError)
+
+
+def test_stack_begins_a_new_first_axis_unless_told_otherwise():
+    assert nl.Stack().forward(X, X + 1).tolist() == np.stack([X, X + 1]).tolist()
+
+
+@pytest.mark.parametrize("key", [[0, 1], True, (0, False), "a", 1.5, (slice(None), [0]), np.array([0])])
+def test_a_slice_takes_integers_and_slices_alone(key):
+    with pytest.raises(nl.InvalidTypeError, match="expected an integer or a slice"):
+        nl.Slice(key)

@@ -1,5 +1,7 @@
 """Sum, Mean and the other reductions against NumPy's own, and at their ties, zeros and infinities."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -188,3 +190,26 @@ def test_a_cumulative_sum_is_numpys_and_its_gradient_one_from_the_end():
         nl.CumulativeSum().forward(1.0)
     with pytest.raises(nl.InvalidTypeError, match="CumulativeSum: axis is None"):
         nl.CumulativeSum(None)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        (nl.LogSumExp, lambda x: np.log(np.exp(x - x.max()).sum()) + x.max()),
+        (nl.Norm, lambda x: np.sqrt((x * x).sum())),
+        (partial(nl.Norm, ord=1), lambda x: np.abs(x).sum()),
+        (partial(nl.Norm, ord=3), lambda x: (np.abs(x) ** 3).sum() ** (1 / 3)),
+    ],
+)
+def test_the_sum_inside_may_exceed_half_precision_where_the_result_does_not(layer, function, keepdims):
+    for x in (np.full((2, 70_000), 0.25, np.float16), np.full((2, 70_000), -0.125, np.float16)):
+        reduction = layer(axis=1, keepdims=keepdims)
+        y = reduction.forward(x)
+        assert y.dtype == np.float16
+        np.testing.assert_allclose(y.ravel(), function(x[0].astype(np.float64)), rtol=1e-3)
+        wide = layer(axis=1, keepdims=keepdims)
+        wide.forward(x.astype(np.float64))
+        dx = reduction.backward(np.full(y.shape, 100, np.float16))
+        assert dx.dtype == np.float16
+        np.testing.assert_allclose(dx, wide.backward(np.full(y.shape, 100.0)), rtol=2e-3)

@@ -85,3 +85,8 @@ def test_one_weight_of_prelu_is_for_positions_and_several_are_for_channels():
 @pytest.mark.parametrize("kind", [nl.GLU, nl.SwiGLU, nl.Softmin, nl.Softmax, nl.LogSoftmax])
 def test_the_last_axis_and_axis_2_are_those_of_the_features(kind):
     assert [kind(axis).is_positionwise for axis in (-1, 2, 1, 0)] == [True, True, False, False]
+
+
+def test_a_clip_may_leave_a_single_number_and_losses_of_margins_have_pytorchs():
+    assert nl.Clip(2, 2).forward([1.0, 3.0]).tolist() == [2, 2]
+    assert [nl.MarginRanking().margin, nl.CosineEmbedding().margin, nl.MultiMargin().margin, nl.TripletMargin().margin] == [0, 0, 1, 1]

@@ -139,3 +139,20 @@ Y = np.zeros((2, 4, 3))
 def test_what_cannot_be_is_refused_with_numbers(arguments, error, says):
     with pytest.raises(error, match=says):
         nl.CTC().forward(*arguments)
+
+
+def test_a_target_that_no_path_makes_may_have_the_weight_0_and_no_other():
+    rng = np.random.default_rng(3)
+    y, t, frames, labels = rng.normal(size=(3, 2, 3)), np.array([[1, 2], [1, 1], [2, 0]]), [2, 2, 2], [2, 2, 1]
+    loss, without = nl.CTC(), nl.CTC()
+    kept = [0, 2]
+    expected = without.forward(y[kept], t[kept], [2, 2], [2, 1], [2.0, 1.0])
+    assert loss.forward(y, t, frames, labels, [2.0, 0.0, 1.0]) == pytest.approx(expected, rel=1e-14)
+    dy = loss.backward()
+    np.testing.assert_allclose(dy[kept], without.backward(), rtol=1e-14)
+    assert not dy[1].any()
+    for weight in (None, [0.0, 1e-300, 1.0]):
+        with pytest.raises(nl.InvalidValueError, match="no path makes the target of sample 1"):
+            loss.forward(y, t, frames, labels, weight)
+    with pytest.raises(nl.NetlibError, match="weight"):
+        loss.forward(y[kept], t[kept], [2, 2], [2, 1], [1.0, 1.0, 0.0])

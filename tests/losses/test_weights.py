@@ -44,7 +44,7 @@ def test_weights_that_are_negative_or_not_finite_are_refused(worst):
     with pytest.raises(nl.InvalidValueError, match="class_weight has a number"):
         nl.SoftmaxCrossEntropy(class_weight=[1, worst])
     with pytest.raises(nl.InvalidValueError, match="pos_weight has a number"):
-        nl.SigmoidCrossEntropy(pos_weight=worst)
+        nl.SigmoidCrossEntropy(pos_weight=[1.0, worst])
 
 
 def test_the_mean_of_what_has_no_weight_is_refused_and_its_sum_is_0():

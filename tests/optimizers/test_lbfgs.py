@@ -175,3 +175,40 @@ def test_the_trainer_runs_it_on_each_batch():
         nl.Trainer(model, loss, LBFGS(model), accumulate=2)
     with pytest.raises(InvalidValueError, match="clip_norm"):
         nl.Trainer(model, loss, LBFGS(model), clip_norm=1.0)
+
+
+@pytest.mark.parametrize("tolerance", [1e-7, 0.0])
+def test_a_flat_function_moves_nothing_and_is_computed_once(tolerance):
+    weight = Parameter([3.0, -4.0])
+    optimizer = LBFGS(weight, tolerance=tolerance)
+    optimizer.step(closure_of(weight, lambda w: 5.0, np.zeros_like))
+    assert (weight.value.tolist(), optimizer.evaluations, optimizer.steps) == ([3.0, -4.0], 1, 1)
+
+
+def test_a_function_that_falls_for_ever_ends_at_finite_parameters():
+    weight = Parameter([0.0])
+    optimizer = LBFGS(weight)
+    optimizer.step(closure_of(weight, lambda w: -float(w[0]), lambda w: -np.ones_like(w)))
+    assert 1e3 < weight.value[0] < np.inf
+
+
+def test_a_loss_that_is_nan_everywhere_else_leaves_the_parameters_where_they_are():
+    weight = Parameter([3.0])
+    optimizer = LBFGS(weight)
+    optimizer.step(closure_of(weight, lambda w: 1.0 if w[0] == 3 else math.nan, np.ones_like))
+    assert weight.value == [3.0]
+
+
+def test_nan_in_the_gradient_alone_is_refused_with_nothing_changed():
+    weight = Parameter([3.0])
+    with pytest.raises(NonFiniteError, match="the loss or its gradient is not finite"):
+        LBFGS(weight).step(closure_of(weight, lambda w: 1.0, lambda w: w * math.nan))
+    assert (weight.value, weight.grad) == ([3.0], [0.0])
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6, 1e100])
+def test_the_minimum_is_found_at_every_size_of_the_loss(size):
+    weight = Parameter([3.0, -1.0])
+    optimizer = LBFGS(weight, tolerance=0.0)
+    optimizer.step(closure_of(weight, lambda w: size * float(w @ w) / 2, lambda w: size * w))
+    np.testing.assert_allclose(weight.value, [0, 0], atol=1e-6)

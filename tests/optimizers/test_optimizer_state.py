@@ -10,7 +10,7 @@ import pytest
 import netlib as nl
 from netlib import InvalidTypeError, InvalidValueError
 from netlib.layer import Parameter
-from netlib.optimizers import SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSProp, schedules
+from netlib.optimizers import LBFGS, SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSProp, schedules
 
 EVERY = [
     pytest.param(SGD, {"momentum": 0.9, "nesterov": True}, id="SGD"),
@@ -23,6 +23,7 @@ EVERY = [
     pytest.param(NAdam, {"momentum_decay": 0.1}, id="NAdam"),
     pytest.param(RAdam, {"betas": (0.5, 0.9)}, id="RAdam"),
     pytest.param(Lion, {"weight_decay": 0.1}, id="Lion"),
+    pytest.param(LBFGS, {"memory": 3, "iterations": 2}, id="LBFGS"),
     pytest.param(Adam, {"groups": {"*.bias": {"lr": 0.1}, "2.*": {"weight_decay": 0.5}}}, id="groups"),
 ]
 
@@ -34,8 +35,18 @@ def model():
 def train(net, optimizer, seeds):
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        net.backward(rng.normal(size=net.forward(rng.normal(size=(5, 3))).shape))
-        optimizer.step()
+        x, t, loss = rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), nl.MeanSquaredError("sum")
+
+        def closure(x=x, t=t, loss=loss):
+            value = loss.forward(net.forward(x), t)
+            net.backward(loss.backward())
+            return value
+
+        if optimizer.needs_closure:
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
 
 
 @pytest.mark.parametrize(("kind", "settings"), EVERY)
@@ -47,7 +58,7 @@ def test_training_goes_on_bit_for_bit_from_a_state(kind, settings):
     net[0].bias.trainable = True
     train(net, optimizer, range(3, 5))
     twin = copy.deepcopy(net)
-    other = kind(twin, groups={"hidden.*": {"lr": 7}})
+    other = kind(twin, **({"memory": 3} if kind is LBFGS else {"groups": {"hidden.*": {"lr": 7}}}))
     other.load_state_dict(optimizer.state_dict())
     train(net, optimizer, range(5, 9))
     train(twin, other, range(5, 9))

@@ -7,7 +7,7 @@ import pytest
 
 from netlib import InvalidTypeError, InvalidValueError, NetlibError
 from netlib.layer import Layer, Parameter
-from netlib.optimizers import SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, Optimizer, RAdam, RMSProp, schedules
+from netlib.optimizers import LBFGS, SGD, AdaDelta, AdaGrad, Adam, Adamax, AdamW, Lion, NAdam, Optimizer, RAdam, RMSProp, schedules
 from netlib.optimizers.flat import BLOCK
 
 EVERY = [
@@ -25,6 +25,26 @@ EVERY = [
     pytest.param(RAdam, {}, id="RAdam"),
     pytest.param(Lion, {}, id="Lion"),
 ]
+WITH_LBFGS = [*EVERY, pytest.param(LBFGS, {"iterations": 1}, id="LBFGS")]  # whose steps see all numbers together
+
+
+def step(optimizer, gradients):
+    """Make a step with these gradients, a dict from parameter to array; L-BFGS asks at other points, too.
+
+    Its loss is a paraboloid that has the gradients where the step begins.
+    """
+    starts = {p: p.value.copy() for p in gradients}
+
+    def closure():
+        for p, g in gradients.items():
+            p.grad += (g + p.value - starts[p]).astype(p.dtype)
+        return sum(float(np.sum((g + (p.value - starts[p]) / 2) * (p.value - starts[p]))) for p, g in gradients.items())
+
+    if optimizer.needs_closure:
+        optimizer.step(closure)
+    else:
+        closure()
+        optimizer.step()
 
 
 def stepped(make, gradients, value=1.0):
@@ -199,13 +219,12 @@ def test_a_schedule_is_asked_for_the_steps_from_0():
     assert stepped(lambda p: SGD(p, lr=lambda step: [0.5, 0.25, 0.0][step]), [1.0, 1.0, 1.0]) == [0.5, 0.25, 0.25]
 
 
-@pytest.mark.parametrize(("kind", "settings"), EVERY)
+@pytest.mark.parametrize(("kind", "settings"), WITH_LBFGS)
 def test_a_step_uses_the_gradient_up(kind, settings):
     weight = Parameter([1.0, 2.0])
     optimizer = kind(weight, **settings)
     held = weight.grad
-    held += 3
-    optimizer.step()
+    step(optimizer, {weight: np.full(2, 3.0)})
     assert weight.grad is held
     assert (held == 0).all()
     weight.add_grad(np.ones(2))
@@ -213,14 +232,17 @@ def test_a_step_uses_the_gradient_up(kind, settings):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize(("kind", "settings"), EVERY)
+@pytest.mark.parametrize(("kind", "settings"), WITH_LBFGS)
 def test_every_type_stays_and_moves_against_the_gradient(kind, settings, dtype):
     weight = Parameter(np.array([1, -2, 3], dtype))
+    if kind is LBFGS and dtype == "float16":
+        with pytest.raises(InvalidTypeError, match="float16"):
+            kind(weight)
+        return
     optimizer = kind(weight, lr=0.125, **settings)
     for _ in range(3):
         before = weight.value.copy()
-        weight.grad += np.array([1, -1, 2], dtype)
-        optimizer.step()
+        step(optimizer, {weight: np.array([1, -1, 2], dtype)})
         assert weight.dtype == weight.value.dtype == weight.grad.dtype == dtype
         assert (np.sign(before - weight.value) == [1, -1, 1]).all()
 
@@ -250,14 +272,12 @@ def test_blocks_and_neighbours_change_nothing(kind, settings):
         np.testing.assert_allclose(a.value, b.value, rtol=1e-14)
 
 
-@pytest.mark.parametrize(("kind", "settings"), EVERY)
+@pytest.mark.parametrize(("kind", "settings"), WITH_LBFGS)
 def test_what_is_not_trainable_stays_bit_for_bit(kind, settings):
     parameters = [Parameter(np.full(3, float(i))) for i in range(4)]
     parameters[1].trainable = parameters[3].trainable = False
     optimizer = kind(parameters, **settings)
-    for p in parameters:
-        p.grad += 5
-    optimizer.step()
+    step(optimizer, dict.fromkeys(parameters, 5.0))
     assert [(p.value == i).all() for i, p in enumerate(parameters)] == [False, True, False, True]
     assert all((p.grad == 0).all() for p in parameters)
 
@@ -290,6 +310,15 @@ def test_what_is_frozen_meanwhile_goes_on_where_it_was():
             twin.grad += 2
             steady.step()
     np.testing.assert_array_equal(weight.value, twin.value)
+
+
+@pytest.mark.parametrize(("kind", "settings"), WITH_LBFGS)
+def test_a_first_gradient_of_zeros_moves_nothing(kind, settings):
+    weight = Parameter([1.0, -2.0])
+    optimizer = kind(weight, **{**settings, "weight_decay": 0.0})
+    step(optimizer, {weight: np.zeros(2)})
+    assert weight.value.tolist() == [1.0, -2.0]
+    assert optimizer.steps == 1
 
 
 @pytest.mark.parametrize(("kind", "settings"), EVERY)

@@ -47,6 +47,7 @@ CASES = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("make", [torch_.Fused, jax_.Jit])
 def test_a_peer_trains_and_evaluates_the_network_that_netlib_does(make, case):

@@ -6,6 +6,8 @@ from sklearn import metrics
 
 import netlib as nl
 
+pytestmark = pytest.mark.exhaustive  # no kernel has a part in it
+
 CASES = 334  # of each of the three kinds: 1,000 for each metric
 AVERAGES = ["macro", "micro", "weighted", "none", "binary"]
 

@@ -92,3 +92,42 @@ def test_ties_zeros_and_large_numbers_are_reduced_as_in_pytorch(make, function):
 @pytest.mark.parametrize("make", [nl.Max, nl.Min])
 def test_nan_is_passed_on_as_in_pytorch(make):
     assert_equal(make(1), lambda x: dict(REDUCTIONS)[make](x, 1), [EXTREME])
+
+
+POWERS = [  # x, p: nothing to the power 0, roots and reciprocals of 0, bases below 0, numbers that nearly overflow, infinity, NaN
+    *[(0.0, p) for p in (0, 1, 2, 0.5, -1, -2)],
+    *[(-2.0, p) for p in (0, 1, 2, 3, -1, 0.5)],
+    *[(1e4, p) for p in (0, 2, 77, -77, 0.25)],
+    *[(-1e4, p) for p in (3, -2)],
+    *[(x, p) for x in (math.inf, -math.inf, math.nan) for p in (0, 2, -1)],
+    (2.0, 1e4), (2.0, -1e4), (0.5, math.inf), (1.0, math.nan), (1e-300, 1e-4),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|divide by zero|invalid value) encountered")
+def test_powers_and_both_slopes_are_pytorchs_where_numbers_are_extreme():
+    x, p = np.array(POWERS).T
+    assert_equal(nl.Power(), torch.pow, [x, p], np.ones_like(x), tolerance=1e-14)
+    for exponent in sorted(set(p[np.isfinite(p)])):
+        bases = x[x > -math.inf] if exponent == 0.5 else x  # of √-∞, PyTorch's slope is NaN and that of x^p 0
+        assert_equal(nl.Power(exponent), lambda x, e=exponent: torch.pow(x, e), [bases], np.ones_like(bases), tolerance=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_exp_and_its_slope_are_pytorchs_to_where_it_overflows_and_beyond():
+    x = np.array([-1e4, -746.0, -745.0, -708.0, 0.0, 1e-300, 709.0, 710.0, 1e4, math.inf, -math.inf, math.nan])
+    assert_equal(nl.Exp(), torch.exp, [x], np.ones_like(x), tolerance=1e-15)
+
+
+@pytest.mark.parametrize(("kind", "function"), [(nl.Maximum, torch.amax), (nl.Minimum, torch.amin)])
+def test_several_inputs_share_the_gradient_of_a_tie_equally_as_a_maximum_over_an_axis_does_in_pytorch(kind, function):
+    """torch.maximum of two, taken twice, would give the third input half of a tie of three."""
+
+    def theirs(*xs):
+        return function(torch.stack(torch.broadcast_tensors(*xs)), dim=0)
+
+    a = np.array([[1.0, 2.0, 3.0, -1e4], [0.0, 0.0, 1e4, 7.0]])
+    b = np.array([[1.0], [0.0]])
+    c = np.array([1.0, 2.0, 1e4, 7.0])
+    for xs in ([a, b, c], [c, b, a], [a, b], [a, a.copy(), a.copy(), c], [b, np.array(1.0), c]):
+        assert_equal(kind(), theirs, xs, tolerance=1e-15)

@@ -12,6 +12,7 @@ from benchmarks import checkers, thirty, thirty_layers
 PAGE = (Path(__file__).parents[2] / "docs" / "thirty-mistakes.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 def test_the_page_has_what_the_program_prints():
     assert f"\n\n{thirty.table_and_sums()}\n\n" in PAGE
 

@@ -60,3 +60,19 @@ def test_what_it_cannot_search_is_refused():
         nl.find_lr(trainer(nl.LBFGS), X, 2 * X)
     with pytest.raises(InvalidTypeError, match="Trainer"):
         nl.find_lr(nl.ReLU(), X, X)
+
+
+def test_batches_and_arrays_on_disk_are_searched_as_arrays_in_memory(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    on_disk = np.load(tmp_path / "x.npy", mmap_mode="r")
+    rises = {"batch_size": 8, "start": 1e-4, "end": 1e-2, "steps": 12}
+    in_memory = nl.find_lr(trainer(), X, 2 * X, **rises)
+    assert nl.find_lr(trainer(), on_disk, 2 * X, **rises).losses.tolist() == in_memory.losses.tolist()
+    batches = [(X[i : i + 8], 2 * X[i : i + 8]) for i in range(0, 40, 8)]
+    del rises["batch_size"]
+    for given in (batches, lambda: iter(batches)):
+        found = nl.find_lr(trainer(), given, **rises)
+        assert found.rates.tolist() == in_memory.rates.tolist()
+        assert found.losses[0] == nl.find_lr(trainer(), given, start=1e-4, end=1.0, steps=2).losses[0]
+    with pytest.raises(InvalidTypeError, match="can be gone through only once"):
+        nl.find_lr(trainer(), iter(batches))

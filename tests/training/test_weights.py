@@ -142,3 +142,47 @@ def test_a_tuple_of_targets_goes_to_the_loss_after_the_outputs():
 def test_targets_and_weights_that_do_not_fit_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         trainer(nl.MeanSquaredError()).fit(**{"x": X, "t": T, "progress": False} | options)
+
+
+@pytest.mark.parametrize("loss", [nl.MeanSquaredError, lambda: nl.MeanSquaredError("sum")])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_batch_without_any_weight_adds_nothing(loss, accumulate):
+    weight = W.copy()
+    weight[4:8] = 0  # the whole second batch
+    spoiled = np.where(weight[:, None] == 0, 1e30, T)
+    histories, trained = [], []
+    for t in (T, spoiled):
+        each = trainer(loss(), lr=0.01, accumulate=accumulate, metrics={"n": lambda y, t: len(y)})
+        histories.append(each.fit(X, t, epochs=2, batch_size=4, shuffle=False, progress=False, sample_weight=weight))
+        trained.append(weights_of(each))
+    assert trained[0].tolist() == trained[1].tolist()
+    assert histories[0]["loss"] == histories[1]["loss"]
+    assert histories[0]["n"] == [23, 23]
+    alone = trainer(loss(), lr=0.01)
+    alone.fit(X[:4], T[:4], epochs=1, batch_size=4, shuffle=False, progress=False, sample_weight=weight[:4])
+    both = trainer(loss(), lr=0.01)
+    both.fit(X[:8], T[:8], epochs=1, batch_size=4, shuffle=False, progress=False, sample_weight=weight[:8])
+    assert weights_of(alone).tolist() == weights_of(both).tolist()  # its step has a gradient of zeros
+    assert alone.evaluate(X[:8], T[:8], batch_size=4, sample_weight=weight[:8]) == alone.evaluate(X[:4], T[:4], sample_weight=weight[:4])
+
+
+def test_a_batch_whose_labels_are_all_ignored_adds_nothing_and_the_other_losses_of_a_graph_still_count():
+    labels, x = np.array([0, 1, 9, 9, 1, 0]), X[:6]
+    y, t, s, u = (nl.Input(name) for name in "ytsu")
+    loss = nl.Graph([y, s, t, u], [nl.SoftmaxCrossEntropy(ignore_index=9)(y, t, name="class") + nl.MeanSquaredError()(s, u, name="size")])
+    image = nl.Input("x")
+    model = nl.Graph([image], [nl.Affine(3, 2, rng=0)(image), nl.Affine(3, 1, rng=1)(image)])
+    fitted = nl.Trainer(model, loss, nl.SGD(model, lr=0.1), seed=0)
+    history = fitted.fit(x, (labels, T[:6]), epochs=2, batch_size=2, shuffle=False, progress=False)
+    assert np.isfinite([*history["class"], *history["size"], *history["loss"]]).all()
+    fitted.fit(x[2:4], (labels[2:4], T[2:4]), epochs=1, batch_size=2, progress=False)
+    assert np.isnan(fitted.history["class"][0])
+    assert np.isfinite(fitted.history["size"][0])
+
+
+def test_training_in_which_nothing_counts_at_all_is_refused():
+    for call in (trainer(nl.MeanSquaredError()).fit, trainer(nl.MeanSquaredError()).evaluate):
+        with pytest.raises(InvalidValueError, match="nothing counts in any batch"):
+            call(X, T, sample_weight=0 * W)
+    with pytest.raises(InvalidValueError, match="all weights are 0"):
+        nl.MeanSquaredError().forward(T, T, 0 * W)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -203,7 +204,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         """Perform a ufunc, into `out` where that is given."""
         if out is not None:
             options["out"] = out
-        trace = self._trace_of((self, inputs, out))
+        trace = self._trace_of(self) or self._trace_of((inputs, out))
         if trace is None:
             return getattr(ufunc, method)(*bare(inputs), **bare(options))
         name = REDUCTIONS.get(ufunc.__name__, ufunc.__name__) if method == "reduce" else ufunc.__name__
@@ -217,7 +218,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
             return func(*bare(args), **bare(kwargs))
         if func.__name__ in UNFOLDED:
             return func.__wrapped__(*args, **kwargs)
-        names = list(signature(func).parameters)
+        names = _names_of_parameters(func)
         while 1 < len(args) <= len(names) and names[len(args) - 1] in ("axis", "mode"):  # as in np.sum(x, 1)
             args, kwargs = args[:-1], {names[len(args) - 1]: args[-1]} | kwargs
         return trace.perform(func, func.__name__, args, kwargs)
@@ -249,6 +250,11 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
                 if trace is not None:
                     return trace
         return None
+
+
+@cache
+def _names_of_parameters(function: Any) -> list[str]:
+    return list(signature(function).parameters)
 
 
 def bare(thing: Any) -> Any:

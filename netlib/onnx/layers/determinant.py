@@ -13,9 +13,9 @@ class Determinant(Layer):
     is det(U) det(V) U diag(Π_{j≠i} s_j) Vᵀ, which holds for singular matrices, too.
 
     >>> determinant = Determinant()
-    >>> determinant.forward([[[1.0, 2.0], [2.0, 4.0]]]), determinant.backward([1.0]).round(6)
-    (array([0.]), array([[[ 4., -2.],
-            [-2.,  1.]]]))
+    >>> float(determinant.forward([[1.0, 2.0], [2.0, 4.0]])), determinant.backward(1.0).round(6)
+    (0.0, array([[ 4., -2.],
+           [-2.,  1.]]))
     """
 
     def forward(self, x: ArrayLike) -> Array:

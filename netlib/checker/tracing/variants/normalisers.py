@@ -150,10 +150,10 @@ def normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Norma
             continue
         for axes in subsets(h.ndim):
             marks = _marks(h, axes) if np.prod([h.shape[axis] for axis in axes]) > 1 else set()
-            seen: list[Array] = []
+            seen = {h.tobytes()}
             for place, u in moving if marks else ():
-                if place[0] <= number and u.shape == h.shape and not any(np.array_equal(u, other) for other in (h, *seen)):
-                    seen.append(u)
+                if place[0] <= number and u.shape == h.shape and u.tobytes() not in seen:
+                    seen.add(u.tobytes())
                     for kind, scale, a, terms, is_mean in _made(u, h, axes, marks):
                         yield Normaliser(kind, number, place, axes, scale, a, terms, is_mean)
 

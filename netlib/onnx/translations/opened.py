@@ -1,0 +1,155 @@
+"""Layers that only opened files have (`netlib.onnx.LAYERS`), in the operators they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..layers.cast import Cast
+from ..layers.discrete import Discrete
+from ..layers.elementwise import Elementwise
+from ..layers.gather import GatherElements, GatherND
+from ..layers.late import Late
+from ..layers.modulo import Modulo
+from ..layers.on_integers import OnIntegers
+from ..layers.product import Product
+from ..layers.tile import Tile
+from ..layers.top_k import TopK
+from ..layers.triangle import Triangle
+from ..writing import GraphBuilder, Value
+from .activations import unchanged
+from .reductions import reduction
+from .translation import Translation
+
+
+def discrete(layer: Discrete, graph: GraphBuilder, *inputs: Value) -> Any:
+    """Return a comparison, a position, a shape or whole numbers."""
+    options = dict(layer.options or {})
+    if layer.function == "cast":
+        return graph.cast(inputs[0], options["dtype"])
+    if layer.function == "eye like":
+        return graph.cast(graph.add("EyeLike", *inputs, k=options.get("k", 0)), options.get("dtype", "float32"))
+    operator, names = DISCRETE[layer.function]
+    attributes = {names.get(key, key): int(value) if isinstance(value, bool) else value for key, value in options.items()}
+    return graph.add(operator, *inputs, **attributes, **FIXED.get(layer.function, {}))
+
+
+DISCRETE: dict[str, tuple[str, dict[str, str]]] = {
+    "and": ("And", {}),
+    "argmax": ("ArgMax", {"last": "select_last_index"}),
+    "argmin": ("ArgMin", {"last": "select_last_index"}),
+    "bitwise and": ("BitwiseAnd", {}),
+    "bitwise not": ("BitwiseNot", {}),
+    "bitwise or": ("BitwiseOr", {}),
+    "bitwise xor": ("BitwiseXor", {}),
+    "equal": ("Equal", {}),
+    "fmod": ("Mod", {}),
+    "full": ("ConstantOfShape", {}),
+    "greater": ("Greater", {}),
+    "greater or equal": ("GreaterOrEqual", {}),
+    "hardmax": ("Hardmax", {}),
+    "isinf": ("IsInf", {"negative": "detect_negative", "positive": "detect_positive"}),
+    "isnan": ("IsNaN", {}),
+    "left shift": ("BitShift", {}),
+    "less": ("Less", {}),
+    "less or equal": ("LessOrEqual", {}),
+    "mod": ("Mod", {}),
+    "nonzero": ("NonZero", {}),
+    "not": ("Not", {}),
+    "one hot": ("OneHot", {}),
+    "or": ("Or", {}),
+    "range": ("Range", {}),
+    "right shift": ("BitShift", {}),
+    "shape": ("Shape", {}),
+    "size": ("Size", {}),
+    "where": ("Where", {}),
+    "xor": ("Xor", {}),
+}
+"""The operator of each function of `Discrete`, and what ONNX calls its options."""
+FIXED: dict[str, dict[str, Any]] = {"fmod": {"fmod": 1}, "left shift": {"direction": "LEFT"}, "right shift": {"direction": "RIGHT"}}
+
+
+def elementwise(layer: Elementwise, graph: GraphBuilder, x: Value) -> Any:
+    """Return a function of each element, whose name ONNX writes with a capital."""
+    return graph.add(layer.function.capitalize(), x)
+
+
+def gather_nd(layer: GatherND, graph: GraphBuilder, x: Value, indices: Value) -> Any:
+    """Return the parts that the vectors point at."""
+    return graph.add("GatherND", x, graph.cast(indices, np.int64), batch_dims=layer.batch_dims)
+
+
+def gather_elements(layer: GatherElements, graph: GraphBuilder, x: Value, indices: Value) -> Any:
+    """Return one element for each index."""
+    return graph.add("GatherElements", x, indices, axis=layer.axis)
+
+
+def late(layer: Late, graph: GraphBuilder, x: Value, *numbers: Value) -> Any:
+    """Return x moved as the numbers say, which other nodes may compute."""
+    whole = [graph.cast(each, np.int64) for each in numbers]
+    if layer.kind == "pad":
+        whole.insert(1, None)  # type: ignore[arg-type]  # the number to pad with, which is 0
+    operator, attributes = LATE[layer.kind]
+    if layer.kind == "flatten":
+        axis = graph.add("Reshape", whole[0], [1])
+        ahead = graph.add("ReduceProd", graph.add("Slice", graph.add("Shape", x), [0], axis), keepdims=1)
+        whole = [graph.add("Concat", ahead, [-1], axis=0)]
+    return graph.add(operator, x, *whole, **attributes)
+
+
+LATE: dict[str, tuple[str, dict[str, Any]]] = {
+    "expand": ("Expand", {}),
+    "flatten": ("Reshape", {}),
+    "pad": ("Pad", {}),
+    "reshape": ("Reshape", {}),
+    "reshape to": ("Reshape", {"allowzero": 1}),
+    "slice": ("Slice", {}),
+    "tile": ("Tile", {}),
+}
+
+
+def modulo(layer: Modulo, graph: GraphBuilder, a: Value, b: Value) -> Any:
+    """Return the remainder. ONNX has that of floats with the sign of a alone."""
+    if layer.truncate:
+        return graph.add("Mod", a, b, fmod=1)
+    return graph.add("Sub", a, graph.add("Mul", b, graph.add("Floor", graph.add("Div", a, b))))
+
+
+def tile(layer: Tile, graph: GraphBuilder, x: Value) -> Any:
+    """Return x repeated along each axis."""
+    return graph.add("Tile", x, list(layer.repeats))
+
+
+def top_k(layer: TopK, graph: GraphBuilder, x: Value, k: Value) -> Any:
+    """Return the largest elements and their indices."""
+    n = graph.add("Reshape", graph.cast(k, np.int64), [1])
+    return graph.add("TopK", x, n, n_outputs=2, axis=layer.axis, largest=int(layer.largest))
+
+
+def triangle(layer: Triangle, graph: GraphBuilder, x: Value) -> Any:
+    """Return the upper or lower triangle."""
+    return graph.add("Trilu", x, layer.k, upper=int(layer.upper))
+
+
+def on_integers(layer: OnIntegers, graph: GraphBuilder, *inputs: Value) -> Any:
+    """Return what the layer inside does, in whole numbers, as ONNX's operators do."""
+    n = layer.layer.count_differentiable(len(inputs))
+    whole = [graph.cast(x, layer.dtype) if i < n else x for i, x in enumerate(inputs)]
+    return graph.run(layer.layer, *whole, dtype=layer.dtype)
+
+
+OPENED: dict[type, Translation] = {
+    Cast: unchanged,
+    Discrete: discrete,
+    Elementwise: elementwise,
+    GatherElements: gather_elements,
+    GatherND: gather_nd,
+    Late: late,
+    Modulo: modulo,
+    OnIntegers: on_integers,
+    Product: reduction("ReduceProd"),
+    Tile: tile,
+    TopK: top_k,
+    Triangle: triangle,
+}

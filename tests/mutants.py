@@ -69,6 +69,8 @@ CONCERNED = {  # which tests come first
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
     "netlib/training/": ("tests/training/",),
 }
+OF_VECTORS = ("netlib/optimizers/lbfgs.py",)
+"""Files whose products are of two vectors: neither a transpose nor the order changes them."""
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
     "axes": "softmax|sum|mean|transpose|concatenate|flatten",
@@ -114,6 +116,9 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
+        "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
+        "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/kernels/activations.py  … + two * e, two * e * e) if v ⟦> → >=⟧ 0 else (e * (e + two), two)",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
@@ -128,6 +133,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → -(high.step - low.step)⟧) <= NARROWEST * max(high.step…",
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
         "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
@@ -167,6 +173,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
         "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
         "netlib/containers/plan.py  if source >= ⟦0 → 1⟧:",
@@ -213,9 +220,16 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
+        "netlib/losses/cosine_embedding.py  … np.where(length > 0, length, ⟦1 → 2⟧), length * largest)",
+        "netlib/losses/cosine_embedding.py  …v) / np.where(known, length2, ⟦1 → 2⟧))",
+        "netlib/losses/cosine_embedding.py  …n slope * (v - c * u) / np.where(known, length1, ⟦1 → 2⟧), s…",
+        "netlib/optimizers/lbfgs.py  …ction) if direction.size else ⟦0.0 → 1.0⟧",
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
+        "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
+        "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
@@ -427,6 +441,8 @@ def mutants_of(file: str, source: str = "") -> list[Mutant]:
     for node, parent, statement, put in list(places(tree, tree, set(names_read(tree)))):
         was = text_of(statement)
         for new in replacements(node, parent):
+            if file in OF_VECTORS and all(isinstance(getattr(each, "op", None), ast.MatMult) for each in (node, new)):
+                continue
             ast.copy_location(new, node)
             put(new)
             now = text_of(new if node is statement else statement)

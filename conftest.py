@@ -3,8 +3,10 @@
 import gc
 import os
 import signal
+from collections import Counter
 from importlib.util import find_spec
 
+import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -30,3 +32,20 @@ def pytest_collection_finish():
     """Exempt from garbage collection what stays for the whole run: tests, and what they import."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Leave all but one in n cases of some tests to the exhaustive run.
+
+    Let coverage watch one case in ten: watching is slow, and they run nearly all that the rest do.
+    """
+    n_cases = Counter()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        sampled = item.get_closest_marker("one_in")
+        if sampled and n_cases[name] % sampled.args[0]:
+            item.add_marker(pytest.mark.exhaustive)
+        if n_cases[name] % 10:
+            item.add_marker(pytest.mark.no_cover)
+        n_cases[name] += 1

@@ -67,7 +67,10 @@ CONCERNED = {  # which tests come first
     "netlib/layers/": ("tests/layers/", "tests/drawing/test_rules.py", "tests/test_chapter.py", "tests/test_layer.py"),
     "netlib/losses/": ("tests/losses/", "tests/drawing/test_rules.py", "tests/kernels/"),
     "netlib/optimizers/": ("tests/optimizers/", "tests/kernels/"),
+    "netlib/training/": ("tests/training/",),
 }
+OF_VECTORS = ("netlib/optimizers/lbfgs.py",)
+"""Files whose products are of two vectors: neither a transpose nor the order changes them."""
 THE_TABLE = "tests/layers/test_table.py"
 SHARED = {
     "axes": "softmax|sum|mean|transpose|concatenate|flatten",
@@ -106,11 +109,16 @@ SHARED = {
 }
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+BROKEN = 70
+"""The exit status of a process that failed to run the tests at all."""
 SECONDS = 120
 """Of computing, at most, for a test without a mutant; of waiting, ten times as many."""
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
+        "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
+        "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
         "netlib/kernels/softmax_cross_entropy.py  if x[i, j] ⟦> → >=⟧ largest or x[i, j] != x[i, j]…",
         "netlib/kernels/activations.py  … + two * e, two * e * e) if v ⟦> → >=⟧ 0 else (e * (e + two), two)",
         "netlib/layers/sigmoid.py  return np.where(x ⟦>= → >⟧ 0, 1, small) / (1 + small)",
@@ -125,6 +133,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → -(high.step - low.step)⟧) <= NARROWEST * max(high.step…",
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
         "netlib/optimizers/clipping.py  scaled = (⟦grad.astype(np.float64) / peak → -(grad.astype(np.float64) / pe…⟧ for grad in grads)",
@@ -164,6 +173,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
         "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
         "netlib/containers/plan.py  if source >= ⟦0 → 1⟧:",
@@ -210,9 +220,16 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
+        "netlib/losses/cosine_embedding.py  … np.where(length > 0, length, ⟦1 → 2⟧), length * largest)",
+        "netlib/losses/cosine_embedding.py  …v) / np.where(known, length2, ⟦1 → 2⟧))",
+        "netlib/losses/cosine_embedding.py  …n slope * (v - c * u) / np.where(known, length1, ⟦1 → 2⟧), s…",
+        "netlib/optimizers/lbfgs.py  …ction) if direction.size else ⟦0.0 → 1.0⟧",
         "netlib/layers/log_sum_exp.py  largest[np.isinf(largest)] = ⟦0 → 1⟧",  # infinity less a number
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
+        "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
+        "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
@@ -424,6 +441,8 @@ def mutants_of(file: str, source: str = "") -> list[Mutant]:
     for node, parent, statement, put in list(places(tree, tree, set(names_read(tree)))):
         was = text_of(statement)
         for new in replacements(node, parent):
+            if file in OF_VECTORS and all(isinstance(getattr(each, "op", None), ast.MatMult) for each in (node, new)):
+                continue
             ast.copy_location(new, node)
             put(new)
             now = text_of(new if node is statement else statement)
@@ -502,11 +521,15 @@ def outcomes(tasks: Iterable[Mutant], run: Callable[[Mutant], bool], jobs: int) 
             allow(SECONDS)
             try:
                 os._exit(0 if run(mutant) else 1)
+            except Exception:  # of this script: pytest keeps those of the tests to itself
+                os._exit(BROKEN)
             finally:
                 os._exit(1)
         if not running:
             return
         pid, status = os.wait()
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == BROKEN:
+            raise RuntimeError(f"nothing was tried for {running[pid]}: the run itself has broken")
         is_late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
         yield running.pop(pid), "timed out" if is_late else "caught" if status else "survived"
 
@@ -519,7 +542,7 @@ def allow(seconds: float) -> None:
 
 def relevance(nodeid: str, file: str) -> int:
     """Return 0 for tests that name what is in a file, 1 for others about it, 2 for the rest."""
-    if not nodeid.startswith(next(tests for place, tests in CONCERNED.items() if file.startswith(place))):
+    if not nodeid.startswith(next((tests for place, tests in CONCERNED.items() if file.startswith(place)), ("",))):
         return 2
     stem = Path(file).stem
     named = re.search(SHARED.get(stem, stem.replace("_", "")), nodeid.removeprefix(THE_TABLE).replace("_", ""), re.IGNORECASE)

@@ -75,6 +75,7 @@ def test_a_page_and_a_line_make_a_layer_that_is_exported_checked_and_drawn(house
     assert went_well, text
 
 
+@pytest.mark.exhaustive
 def test_without_its_row_the_suite_says_which_layer_is_missing(house):
     where = "tests/layers/test_table.py::test_every_public_layer_is_in_the_table"
     went_well, text = run(house, *PYTEST, where)

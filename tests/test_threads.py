@@ -98,6 +98,7 @@ WAYS = {
 }
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)

@@ -251,7 +251,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps
                     scores.starts[t] = end if t < last else scores.starts[last - 1]
                     end += lengths[t // ROWS] if t < last else 0
                 multiply_blocks(scores, zeros, queries, 1, keys, first, last, nothing, ds, lengths)
-                if mask.size > 0:
+                if mask.size:
                     hide(scores, first, last, n_seen, mask, in_mask[n, h], mask_steps)
                 softmax_rows(scores, weights, first, last, n_keys, causal, lengths)
                 multiply_blocks(ys, zeros, weights, 1, values, first, last, nothing, n_seen, widths_v)

@@ -208,7 +208,7 @@ def convolve_loops(
     in_rows = np.arange(len(runs)) * (length * width)
     out, out_rows = np.empty(len(at_positions) * width, x.dtype), np.arange(len(at_positions)) * width
     no_rows, n_positions = np.zeros(len(at_positions), np.int64), pd * ph * pw
-    has_pooling = winners.size > 0
+    has_pooling = bool(winners.size)
     if has_pooling:
         pixels, counts = pixels_under((pooling[4, 0], pooling[4, 1], pooling[4, 2]), (pd, ph, pw), pooling)
     before_pooling = np.empty(n_positions * n_outputs if has_pooling else 0, x.dtype)
@@ -233,7 +233,7 @@ def convolve_loops(
 @helper
 def finish_row(row: Array, y: Array, positive: Array, m: int, at: int) -> None:
     """Write a row into y, with a following ReLU if there is a sample m of `positive` to write."""
-    if positive.size > 0:
+    if positive.size:
         rectify_row(row, y, positive[m].reshape(-1)[at : at + y.size])
     else:
         for i in range(y.size):
@@ -265,7 +265,7 @@ def convolve_backward_loops(
     total, total_rows = np.zeros(len(at_rows) * width, x.dtype), np.arange(len(at_rows)) * width
     masked = np.zeros(pd * ph * pw * n_outputs + width, x.dtype)
     total_of_lines = np.zeros(pw * n_outputs, x.dtype)
-    has_pooling = winners.size > 0
+    has_pooling = bool(winners.size)
     if has_pooling:
         pixels, counts = pixels_under((pooling[4, 0], pooling[4, 1], pooling[4, 2]), (pd, ph, pw), pooling)
     unpooled = np.empty(pd * ph * pw * n_outputs if has_pooling else 0, x.dtype)
@@ -296,7 +296,7 @@ def convolve_backward_loops(
                     total, o, total_rows, total, o, total_rows, image, 0, at_rows, k, x_runs,
                     masked, o, dout_runs, pw, sw * channels, n_outputs, tile,
                 )  # fmt: skip
-        if dx.size > 0:
+        if dx.size:
             dimage[:] = 0
             for c in range(0, width_of_x, tile_of_x):
                 for p in range(0, pd * ph * pw, ROWS):
@@ -322,7 +322,7 @@ def write_dout(dout: Array, positive: Array, m: int, masked: Array, total: Array
     n, one, zero = total.size, dout.dtype.type(1), dout.dtype.type(0)
     for start in range(0, dout.size, n):
         line, into = dout[start : start + n], masked[start : start + n]
-        if positive.size > 0:
+        if positive.size:
             mask = positive[m].reshape(-1)[start : start + n]
             for i in range(n):
                 # a product, so that a masked NaN stays NaN, as in NumPy

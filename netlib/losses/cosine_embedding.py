@@ -43,7 +43,7 @@ class CosineEmbedding(Loss):
         t = require_signs(as_same_shape(c[..., 0], t, self, y_name="the pairs"), self)[..., None]
         excess = np.where(t > 0, 1 - c, c - self.margin)
         slope = np.where(excess > 0, -t, 0)
-        return np.where(t > 0, excess, np.maximum(excess, 0))[..., 0], np.where(t > 0, -t, slope), c, u, length1, v, length2
+        return np.where(t > 0, excess, np.maximum(excess, 0))[..., 0], slope, c, u, length1, v, length2
 
     def derivative(self, slope: Array, c: Array, u: Array, length1: Array, v: Array, length2: Array) -> tuple[Array, Array]:
         """Return the slope times (v - c u) / |x1| and (u - c v) / |x2|."""

@@ -58,6 +58,12 @@ def _inline(model: Any, name: str) -> Any:
         raise FormatError(f"has functions that cannot be expanded: {error}", where=name) from None
 
 
+def defined_operators(model: Any) -> set[str]:
+    """Return the operators of a model that ONNX defines by others."""
+    versions = versions_of(model)
+    return {key_of(node) for node in model.graph.node if _schema(node, versions)}
+
+
 def expand(model: Any, known: Container[str], with_shapes: Callable[[Any], Any], name: str) -> Any:
     """Return the model with the operators that are not `known` as those that define them."""
     versions = versions_of(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..errors import FormatError, NetlibError
 from ..layers import Identity
 from ..node import Call, Node
 from . import learning, reading
-from .expansion import expand, key_of
+from .expansion import defined_operators, expand, key_of
 from .folding import Folding
 from .layers.on_integers import OnIntegers
 from .operator import Operator, RefusedError
@@ -24,6 +24,8 @@ from .values import Value, Values
 Translation: TypeAlias = Callable[[Operator], Any]
 MAX_LISTED = 20
 """How many nodes a message names."""
+MALFORMED = ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError
+"""What our own translations raise for attributes and inputs that do not fit together."""
 SUBGRAPHS = {"If", "Loop", "Scan", "SequenceMap"}
 
 
@@ -74,14 +76,15 @@ def load(path: Path, translations: Mapping[str, Translation] | None = None) -> G
     name = as_path(path, "onnx.load")
     known = {**OPERATORS, **(translations or {})}
     model = learning.define(reading.read(path), name)
-    model = expand(model, known, lambda each: reading.with_shapes(each, name), name)
-    _require_known(model, known, name)
+    _require_known(model, {*known, *defined_operators(model)}, name)
     reading.check(model, name)
+    model = expand(model, known, lambda each: reading.with_shapes(each, name), name)
+    _require_known(model, known.keys(), name)
     folding = Folding(model, name)
     return _Translator(folding.model, folding.trained, known, name).graph()
 
 
-def _require_known(model: Any, known: Mapping[str, Translation], name: str) -> None:
+def _require_known(model: Any, known: Collection[str], name: str) -> None:
     """Raise if operators have no translation, with the nodes of each."""
     missing: dict[str, list[str]] = {}
     for node in model.graph.node:
@@ -140,6 +143,10 @@ class _Translator:
             self._problems.append(f"{label}: {refusal}")
         except NetlibError as error:
             self._problems.append(f"{label}: {error}")
+        except MALFORMED as error:
+            if self._known[key_of(proto)] is not OPERATORS.get(key_of(proto)):
+                raise
+            self._problems.append(f"{label}: its attributes or inputs do not fit: {type(error).__name__}: {error}")
         else:
             self._keep(op, results if isinstance(results, tuple | list) else (results,))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from .expansion import inline_functions
 MAX_BYTES = 2**31 - 1
 """The longest file, as protobuf has it."""
 DAMAGED = "The file is damaged, or no ONNX file. Export or download it again."
+TERM = rb"[A-Za-z ]*(\.\.\.[A-Za-z ]*)?"
+EQUATION = re.compile(TERM + rb"(," + TERM + rb")*(->" + TERM + rb")?")
 FIELDS = {
     "FLOAT": ("float_data", "f4"), "DOUBLE": ("double_data", "f8"), "FLOAT16": ("int32_data", "f2"),
     "INT64": ("int64_data", "i8"), "INT32": ("int32_data", "i4"), "INT16": ("int32_data", "i2"),
@@ -45,6 +48,7 @@ def read(path: Path) -> Any:
     with open(name, "rb") as file:
         data = file.read()
     model = _parse(data, name)
+    _require_text(model, name)
     require_own_data(model, name)
     return inline_functions(model, name)
 
@@ -89,6 +93,8 @@ def check(model: Any, name: str) -> None:
     """Raise if the structure is invalid: undefined or repeated names, cycles, wrong attributes."""
     import onnx.checker
 
+    _require_equations(model, name)
+
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
@@ -107,20 +113,49 @@ def require_own_data(model: Any, name: str) -> None:
         raise FormatError(f"the tensor {tensor.name!r} is sparse", where=name, hint=hint)
 
 
-def _tensors(message: Any) -> Iterator[Any]:
-    """Yield every tensor in a model, wherever it is."""
-    stack = [message.graph, *message.functions]
+def _graphs(model: Any) -> Iterator[Any]:
+    """Yield every graph and function of a model, those inside nodes included."""
+    stack = [model.graph, *model.functions]
     while stack:
         each = stack.pop()
-        if hasattr(each, "initializer"):
-            yield from each.initializer
+        yield each
         for node in each.node:
             for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
                 stack += [attribute.g] if attribute.HasField("g") else []
                 stack += attribute.graphs
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    """Yield every tensor in a model, wherever it is."""
+    for graph in _graphs(model):
+        if hasattr(graph, "initializer"):
+            yield from graph.initializer
+        for attribute in (each for node in graph.node for each in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def _require_text(model: Any, name: str) -> None:
+    """Raise if a name is not valid text, which protobuf then gives as bytes."""
+    for graph in _graphs(model):
+        texts = [getattr(graph, "name", ""), *(each.name for each in getattr(graph, "initializer", ()))]
+        for node in graph.node:
+            texts += [node.op_type, node.domain, node.name, *node.input, *node.output, *(each.name for each in node.attribute)]
+        if hasattr(graph, "value_info") and hasattr(graph, "initializer"):
+            for info in (*graph.input, *graph.output, *graph.value_info):
+                texts += [info.name, *(dim.dim_param for dim in info.type.tensor_type.shape.dim)]
+        if not all(isinstance(text, str) for text in texts):
+            raise FormatError("has names that are no valid text", where=name, hint=DAMAGED)
+
+
+def _require_equations(model: Any, name: str) -> None:
+    """Raise if the equation of an Einsum has other characters: ONNX would not come to an end."""
+    for graph in _graphs(model):
+        for node in graph.node:
+            texts = [attribute.s for attribute in node.attribute if node.op_type == "Einsum"]
+            if any(not EQUATION.fullmatch(text) for text in texts):
+                raise FormatError(f"Einsum at {next(iter(node.output), '')!r} has the equation {texts[0]!r}", where=name, hint=DAMAGED)
 
 
 def _problem_of(tensor: Any) -> str:

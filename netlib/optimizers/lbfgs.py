@@ -130,7 +130,8 @@ class LBFGS(Optimizer):
             self.evaluations += 1
             value = float(closure()) + self.weight_decay / 2 * float(where @ where)
             gradient = _joined(self.gradients()) + self.weight_decay * where
-            return Point(step, value, float(gradient @ direction) if direction.size else 0.0, gradient)
+            slope = float(gradient @ direction) if direction.size else 0.0
+            return Point(step, value, slope, gradient)
 
         point = at(0.0)
         if not (isfinite(point.value) and np.isfinite(point.gradient).all()):

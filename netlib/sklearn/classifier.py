@@ -17,6 +17,7 @@ from ..arrays import Array
 from ..errors import InvalidValueError
 from ..layers import LogSigmoid, LogSoftmax
 from ..losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+from ..losses.loss import Loss
 from .estimator import Estimator
 from .samples import Samples
 
@@ -24,7 +25,86 @@ MULTILABEL = "multilabel-indicator"
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """A network for classification that is used as scikit-learn's estimators are."""
+    """A network for classification, used like scikit-learn's `MLPClassifier`.
+
+    It minimizes the cross-entropy plus ``alpha/2 · Σ‖W‖² / n``, per batch of n samples. The network
+    has one output for two classes, and otherwise one for each class or label. It computes in the
+    dtype of X, float32 or float64.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+        The number of units in each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu"}, or layer class
+        What follows each hidden layer: a name, or a class such as ``nl.GELU``.
+    model : callable, optional
+        A function ``(features, outputs, rng) -> Layer`` that returns the network to train, instead
+        of `hidden_layer_sizes` and `activation`. It takes X, of shape (n_samples, features), and
+        returns logits (n_samples, outputs). The function chooses the dtype of the parameters.
+    solver : {"adam", "sgd", "lbfgs"}, or optimizer class
+        A name, or a function ``(model, lr=…)`` that returns an optimizer, such as ``nl.RAdam`` or
+        ``functools.partial(nl.SGD, momentum=0.5)``. ``"sgd"`` has Nesterov's momentum of 0.9.
+        ``"lbfgs"`` takes all samples as one batch, and makes one iteration per epoch.
+    alpha : float
+        The strength of the L2 penalty on all parameters with at least two axes: weights, not
+        biases.
+    batch_size : int or "auto"
+        The number of samples per batch. ``"auto"`` is 200, or all samples if there are fewer.
+    learning_rate_init : float or callable
+        The learning rate, or a schedule such as those in `netlib.schedules`.
+    max_iter : int
+        The largest number of epochs.
+    shuffle : bool
+        Whether to shuffle the samples in every epoch.
+    random_state : int, RandomState or None
+        Initial weights, order of samples, and samples held out depend on it.
+    tol : float
+        Training has converged after more than `n_iter_no_change` epochs in a row in which the loss
+        did not fall, or with `early_stopping` the score did not rise, by `tol` beyond the best.
+    verbose : bool
+        Whether to print a line for each epoch.
+    warm_start : bool
+        Whether `fit` goes on with the network of the last fit.
+    early_stopping : bool
+        Whether to hold out samples, to compute the score on them after each epoch, and to keep the
+        weights of the best score.
+    validation_fraction : float
+        The share of samples to hold out for that.
+    n_iter_no_change : int or inf
+        See `tol`.
+    class_weight : dict, "balanced" or None
+        How much the samples of each class count, by class.
+
+    Attributes
+    ----------
+    model_ : Layer
+        The network. It can be drawn, checked and saved like any other.
+    classes_ : ndarray (n_classes,)
+        The classes, in ascending order.
+    history_ : History
+        Loss, learning rate and seconds of each epoch of the last fit.
+    n_iter_ : int
+        The number of epochs of the last fit.
+    loss_curve_, loss_, best_loss_ : list of float, float, float or None
+        The loss of each epoch, also of earlier fits that this one went on from; the last loss and
+        the lowest, which is None with `early_stopping`.
+    validation_scores_, best_validation_score_ : list of float or None, float or None
+        The score after each epoch and the best score, with `early_stopping`.
+    n_outputs_, n_features_in_ : int
+        The number of outputs of the network, and of columns of X.
+    feature_names_in_ : ndarray (n_features_in_,)
+        The names of the columns, if X is a DataFrame.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = Classifier(16, learning_rate_init=0.01, tol=1e-3, random_state=0)
+    >>> classifier.fit(X, y).score(X, y) > 0.95
+    True
+    >>> classifier.model_
+    Sequential(Affine(4, 16, dtype='float64'), ReLU(), Affine(16, 3, dtype='float64'))
+    """
 
     def __init__(
         self,
@@ -189,8 +269,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         labels = self._encoder.transform(y)
         return Samples(x, labels if self.n_outputs_ > 1 else labels[:, None].astype(x.dtype), weight)
 
-    def _loss(self) -> tuple[Any, float]:
-        return SoftmaxCrossEntropy() if self._is_softmax else SigmoidCrossEntropy(), 1.0
+    def _loss(self) -> tuple[Loss, float, int]:
+        return (SoftmaxCrossEntropy(), 1.0, 1) if self._is_softmax else (SigmoidCrossEntropy(), 1.0, self.n_outputs_)
 
     @property
     def _is_softmax(self) -> bool:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -20,12 +19,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..arrays import Array, as_count, as_number
 from ..errors import InvalidValueError
 from ..layer import Layer
+from ..losses.loss import Loss
 from ..optimizers import Optimizer
-from ..training import Trainer
+from ..training import History, Trainer
 from .convergence import Convergence
 from .objective import Objective
-from .samples import Samples, SparseRows, predict
-from .settings import ACTIVATIONS, SOLVERS, as_alpha, as_batch_size, as_patience, as_sizes, build, choose, perceptron
+from .samples import Samples, as_rows, predict
+from .settings import ACTIVATIONS, SOLVERS, as_batch_size, as_patience, as_sizes, build, choose, perceptron
 
 DTYPES = (np.float64, np.float32)
 """The types to compute in. Samples of other types become the first of them."""
@@ -36,6 +36,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     model_: Layer
     _optimizer: Optimizer
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
 
     def __init__(
         self,
@@ -107,46 +109,57 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, samples: Samples, is_new: bool, is_partial: bool) -> bool:
         """Train, set the attributes of a fitted estimator, and return whether it has converged."""
-        where = type(self).__name__
-        tol, patience = as_number(self.tol, "tol", where, least=0), as_patience(self.n_iter_no_change, where)
-        epochs = 1 if is_partial else as_count(self.max_iter, "max_iter", where, least=1)
+        self._require_batches(is_partial)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         model = self._new_model(samples, rng) if is_new else self.model_
         optimizer = self._optimizer if is_partial and not is_new else self._new_optimizer(model)
-        loss, factor = self._loss()
-        penalized = [each for each in model.parameters().values() if len(each.shape) > 1]
-        objective = Objective(loss, penalized, as_alpha(self.alpha, where), factor, self.n_outputs_ if samples.t.ndim > 1 else 1)
         score: Callable[[], float] | None = None
         if self.early_stopping:
-            if is_partial:
-                raise InvalidValueError("partial_fit works without early_stopping", where=where)
             samples, held_out = self._split(samples, int(rng.integers(2**31)))
             score = partial(self._validate, model, held_out)
-        whole = optimizer.needs_closure
-        if whole and is_partial:
-            raise InvalidValueError(f"partial_fit needs a solver that works on batches, such as 'adam', not {self.solver!r}", where=where)
-        size = len(samples.t) if whole else as_batch_size(self.batch_size, len(samples.t), where)
-        convergence = Convergence(tol, patience, score)
-        trainer = Trainer(model, objective, optimizer, callbacks=[convergence], rng=rng)
-        x = SparseRows(samples.x) if issparse(samples.x) else samples.x
-        history = trainer.fit(x, samples.t, epochs, size, shuffle=bool(self.shuffle) and not whole,
-                              progress=bool(self.verbose), sample_weight=samples.weight)  # fmt: skip
-        if history.interrupted:
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=3)
-        if is_new:
-            self.loss_curve_: list[float] = []
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.model_, self._optimizer, self.history_ = model, optimizer, history
-        self.n_iter_ = len(history)
-        self.loss_curve_ = self.loss_curve_ + history["loss"]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_, self.best_validation_score_ = None, None
-        if self.early_stopping:
-            self.validation_scores_ = (self.validation_scores_ or []) + convergence.scores
-            self.best_validation_score_ = max(self.validation_scores_, default=np.nan)
-        else:
-            self.best_loss_ = min(self.loss_curve_, default=np.nan)
+        convergence = self._new_convergence(score)
+        trainer = Trainer(model, self._objective(model), optimizer, callbacks=[convergence], rng=rng)
+        history = self._run(trainer, samples, is_partial)
+        self.model_, self._optimizer, self.history_, self.n_iter_ = model, optimizer, history, len(history)
+        self._extend_curves([] if is_new else self.loss_curve_, None if is_new else self.validation_scores_, convergence.scores)
         return convergence.reached
+
+    def _run(self, trainer: Trainer, samples: Samples, is_partial: bool) -> History:
+        where, n, takes_all = type(self).__name__, len(samples.t), trainer.optimizer.needs_closure
+        history = trainer.fit(
+            as_rows(samples.x),
+            samples.t,
+            epochs=1 if is_partial else as_count(self.max_iter, "max_iter", where, least=1),
+            batch_size=n if takes_all else as_batch_size(self.batch_size, n, where),
+            shuffle=bool(self.shuffle) and not takes_all,
+            progress=bool(self.verbose),
+            sample_weight=samples.weight,
+        )
+        if history.interrupted:
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        return history
+
+    def _extend_curves(self, losses: list[float], scores: list[float] | None, new_scores: list[float]) -> None:
+        """Set the losses and scores: those of this fit come after those of earlier ones."""
+        self.loss_curve_ = losses + self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=np.nan)
+        self.validation_scores_ = (scores or []) + new_scores if self.early_stopping else None
+        self.best_validation_score_ = max(self.validation_scores_ or [], default=np.nan) if self.early_stopping else None
+
+    def _require_batches(self, is_partial: bool) -> None:
+        if is_partial and (self.early_stopping or self.solver == "lbfgs"):
+            setting = "early_stopping=True" if self.early_stopping else "solver='lbfgs'"
+            raise InvalidValueError(f"{setting} needs all samples at once", where=f"{type(self).__name__}.partial_fit")
+
+    def _objective(self, model: Layer) -> Objective:
+        penalized = [each for each in model.parameters().values() if len(each.shape) > 1]
+        loss, factor, outputs = self._loss()
+        return Objective(loss, penalized, as_number(self.alpha, "alpha", type(self).__name__, least=0), factor, outputs)
+
+    def _new_convergence(self, score: Callable[[], float] | None) -> Convergence:
+        where = type(self).__name__
+        return Convergence(as_number(self.tol, "tol", where, least=0), as_patience(self.n_iter_no_change, where), score)
 
     def _new_model(self, samples: Samples, rng: np.random.Generator) -> Layer:
         where, dtype = type(self).__name__, samples.x.dtype
@@ -214,8 +227,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Return the samples with targets of the network, and set `n_outputs_`."""
 
     @abstractmethod
-    def _loss(self) -> tuple[Any, float]:
-        """Return a loss, and what it is multiplied by."""
+    def _loss(self) -> tuple[Loss, float, int]:
+        """Return the arguments of `Objective`: loss, factor, and terms for each sample."""
 
     @abstractmethod
     def _strata(self, samples: Samples) -> Array | None:

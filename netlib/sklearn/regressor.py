@@ -11,14 +11,29 @@ from sklearn.utils import column_or_1d
 
 from ..arrays import Array
 from ..losses import MeanSquaredError
+from ..losses.loss import Loss
 from .estimator import Estimator
 from .samples import Samples
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
-    """A network for regression that is used as scikit-learn's estimators are.
+    """A network for regression, used like scikit-learn's `MLPRegressor`.
 
-    It minimizes half the squared error, ``Σ w ‖y - t‖² / (2 Σ w)``, plus the L2 penalty.
+    It minimizes half the squared error, summed over the outputs, plus ``alpha/2 · Σ‖W‖² / n``, per
+    batch of n samples. It computes in the dtype of X, float32 or float64.
+
+    Parameters and attributes are those of `Classifier`, without `class_weight` and `classes_`. The
+    score is R². Scale the targets to a standard deviation of about 1: a network begins with outputs
+    of this size.
+
+    Examples
+    --------
+    >>> X = np.linspace(-3, 3, 100)[:, None]
+    >>> regressor = Regressor(16, "tanh", solver="lbfgs", random_state=0).fit(X, np.sin(X[:, 0]))
+    >>> regressor.score(X, np.sin(X[:, 0])) > 0.99
+    True
+    >>> regressor.predict(X[:2]).shape
+    (2,)
     """
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -58,8 +73,8 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.n_outputs_ = t.shape[1]
         return Samples(x, t, weight)
 
-    def _loss(self) -> tuple[MeanSquaredError, float]:
-        return MeanSquaredError(), 0.5
+    def _loss(self) -> tuple[Loss, float, int]:
+        return MeanSquaredError(), 0.5, self.n_outputs_
 
     def _strata(self, samples: Samples) -> None:
         return None

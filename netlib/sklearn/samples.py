@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from ..layer import Layer
 
 ROWS = 8192
 """How many rows are predicted at a time."""
+DENSE_BYTES = 2**26
+"""The largest sparse matrix that becomes dense as a whole, which is faster."""
 
 
 class Samples(NamedTuple):
@@ -24,6 +27,13 @@ class Samples(NamedTuple):
     def take(self, rows: Array) -> Samples:
         """Return these rows."""
         return Samples(self.x[rows], self.t[rows], None if self.weight is None else self.weight[rows])
+
+
+def as_rows(x: Any) -> Any:
+    """Return what a trainer can read: an array, or a large sparse matrix batch by batch."""
+    if not issparse(x):
+        return x
+    return x.toarray() if math.prod(x.shape) * x.dtype.itemsize <= DENSE_BYTES else SparseRows(x)
 
 
 class SparseRows:

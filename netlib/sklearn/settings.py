@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_count, as_number
+from ..arrays import as_count
 from ..containers import Sequential
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..initializers import Uniform
@@ -105,8 +105,3 @@ def build(make: Any, features: int, outputs: int, rng: np.random.Generator, dtyp
             f"the model returned {shape} for an input of shape (2, {features}), expected (2, {outputs})", where=where, hint=hint
         )
     return model
-
-
-def as_alpha(alpha: Any, where: str) -> float:
-    """Return the strength of the penalty."""
-    return as_number(alpha, "alpha", where, least=0)

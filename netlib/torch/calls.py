@@ -66,11 +66,12 @@ def call_functional(caller: Caller, function: Any, args: Sequence[Any], kwargs: 
     kind, names = FUNCTIONALS[function]
     given = dict(zip(["input", *names.split()], args, strict=False)) | kwargs
     x = given.pop("input")
-    unknown = [name for name in given if name not in names.split()]
+    unknown = [name for name, value in given.items() if name not in names.split() and value not in (None, False)]
     if unknown:
         raise InvalidTypeError(f"{function.__name__} has {', '.join(unknown)}", hint=f"netlib knows: {names}.")
     if kind is nn.Softplus:
         given = {"beta": 1.0, "threshold": 20.0} | {name: float(value) for name, value in given.items()}
+    given = {name: value for name, value in given.items() if name in names.split()}
     layer = caller.converter._translate(kind(**given).train(caller.module.training), caller.path)
     return caller.apply(layer, [caller.node(x)])
 
@@ -78,6 +79,11 @@ def call_functional(caller: Caller, function: Any, args: Sequence[Any], kwargs: 
 def name_of(target: Any) -> str:
     """Return the name of a function that forward calls."""
     return str(getattr(target, "__name__", target))
+
+
+def is_pytorchs(target: Any) -> bool:
+    """Return whether a function is PyTorch's or Python's, and not one of the user's."""
+    return (getattr(target, "__module__", None) or "torch").partition(".")[0] in ("torch", "_operator", "builtins", "math")
 
 
 def _refuse(**options: Any) -> None:
@@ -136,12 +142,14 @@ def _reduction(make: Callable[..., Layer]) -> Callable[..., Any]:
     return call
 
 
-def _largest(caller: Caller, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return the largest or smallest of all elements, as ``x.max()``."""
-    if args or kwargs:
-        hint = "Use x.amax(dim) or x.amin(dim), whose gradient is shared by equal elements, as in netlib."
-        raise InvalidValueError("max and min with a dim give the gradient to one of equal elements", hint=hint)
-    return caller.apply(nl.Max(), [caller.node(x)])
+def _largest(make: Callable[[], Layer]) -> Callable[..., Any]:
+    def call(caller: Caller, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            hint = "Use x.amax(dim) or x.amin(dim), whose gradient is shared by equal elements, as in netlib."
+            raise InvalidValueError("max and min with a dim give the gradient to one of equal elements", hint=hint)
+        return caller.apply(make(), [caller.node(x)])
+
+    return call
 
 
 def _along(make: Callable[..., Layer]) -> Callable[..., Any]:
@@ -157,7 +165,18 @@ def _along(make: Callable[..., Layer]) -> Callable[..., Any]:
 
 def _norm(caller: Caller, x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, p: Any = None, dtype: Any = None) -> Any:
     _refuse(dtype=dtype)
-    return caller.apply(nl.Norm(_axes(dim), keepdim, float(ord if p is None else p)), [caller.node(x)])
+    power = ord if p is None else p
+    power = 2 if power in (None, "fro") else power
+    if isinstance(power, str):
+        raise InvalidValueError(f"is the norm {power!r}", hint="netlib knows the norms of vectors.")
+    return caller.apply(nl.Norm(_axes(dim), keepdim, float(power)), [caller.node(x)])
+
+
+def _linalg_norm(caller: Caller, x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the norm of vectors; with an ord, two axes would be a matrix."""
+    if ord is not None and not isinstance(dim, int):
+        raise InvalidValueError("may be the norm of a matrix", hint="Use torch.linalg.vector_norm.")
+    return _norm(caller, x, ord, dim, keepdim, dtype=dtype)
 
 
 def _clamp(caller: Caller, x: Any, min: Any = None, max: Any = None) -> Any:
@@ -195,8 +214,8 @@ def _to(caller: Caller, x: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _dropout(axes: Any) -> Callable[..., Any]:
-    def call(caller: Caller, x: Any, p: float = 0.5, training: bool | None = None, inplace: bool = False) -> Any:
-        if training is None:
+    def call(caller: Caller, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        if training and caller.now.meta["in_evaluation"].get("training", True):
             hint = "Write training=self.training, or use nn.Dropout."
             raise InvalidValueError("dropout without training= drops in evaluation, too", hint=hint)
         return caller.apply(nl.Dropout(p, axes), [caller.node(x)]) if training else x
@@ -319,7 +338,9 @@ def _expand(caller: Caller, x: Any, *dims: Any) -> Any:
 
 def _repeat(caller: Caller, x: Any, *dims: Any) -> Any:
     counts = _flat(dims)
-    if x.shape is None or len(counts) != len(x.shape) or any(n != 1 and m != 1 for n, m in zip(counts, x.shape, strict=True)):
+    if x.shape is None:
+        raise InvalidValueError("repeats elements", hint=EXAMPLE)
+    if len(counts) != len(x.shape) or any(n != 1 and m != 1 for n, m in zip(counts, x.shape, strict=True)):
         raise InvalidValueError("repeats more than one element", hint="Use torch.cat.")
     return _repeat_along(caller, x, [-1 if n == 1 else n for n in counts])
 
@@ -434,11 +455,12 @@ METHODS: dict[str, Callable[..., Any]] = {
     "amax": _reduction(nl.Max),
     "amin": _reduction(nl.Min),
     "logsumexp": _reduction(nl.LogSumExp),
-    "max": _largest,
+    "max": _largest(nl.Max),
+    "min": _largest(nl.Min),
     "norm": _norm,
     "vector_norm": _norm,
     "linalg_vector_norm": _norm,
-    "linalg_norm": _norm,
+    "linalg_norm": _linalg_norm,
     "cumsum": _along(nl.CumulativeSum),
     "softmax": _along(nl.Softmax),
     "log_softmax": _along(nl.LogSoftmax),

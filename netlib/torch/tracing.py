@@ -20,7 +20,7 @@ from .. import layers as nl
 from ..containers import Constant, Graph, Input
 from ..errors import InvalidTypeError, InvalidValueError, NetlibError
 from ..layer import Layer
-from .calls import EXAMPLE, FUNCTIONALS, METHODS, SPECIAL, call_functional, name_of
+from .calls import EXAMPLE, FUNCTIONALS, METHODS, SPECIAL, call_functional, is_pytorchs, name_of
 from .counterpart import as_numpy
 from .values import Shape, Size, Value, as_sizes, has_values
 
@@ -58,10 +58,15 @@ def trace(converter: Any, module: nn.Module, path: str, call: Call | None = None
         Inputs, if there is no `call`.
     """
     call = call or _plain_call(module, examples)
-    graph = _trace(module, call.constants)
-    if call.examples:
-        _record_shapes(module, graph, call)
-    return _Interpreter(converter, module, path, call).run(graph)
+    before = set(vars(module))
+    try:
+        graph = _trace(module, call.constants)
+        if call.examples:
+            _record_shapes(module, graph, call)
+        return _Interpreter(converter, module, path, call).run(graph)
+    finally:
+        for name in vars(module).keys() - before:  # fx keeps tensors that forward makes in the module
+            delattr(module, name)
 
 
 def _plain_call(module: nn.Module, examples: Sequence[Any]) -> Call:
@@ -101,11 +106,13 @@ def _trace(module: nn.Module, constants: Mapping[str, Any]) -> fx.Graph:
         raise InvalidValueError(message, hint=hint) from None
     finally:
         module.training = before
-    in_evaluation, in_training = ([(each.op, each.target) for each in graph.nodes] for graph in graphs)
+    in_evaluation, in_training = ([(each.op, each.op != "get_attr" and each.target) for each in graph.nodes] for graph in graphs)
     if in_evaluation != in_training:
         hint = f"Pass translations={{{type(module).__name__}: function}}, where function(module) returns a layer."
         raise InvalidValueError(f"forward of {type(module).__name__} does other things in training than in evaluation", hint=hint)
     graph = graphs[1]
+    for each, same in zip(graph.nodes, graphs[0].nodes, strict=True):
+        each.meta["in_evaluation"] = same.kwargs
     for each in reversed(graph.nodes):
         if not each.users and each.op != "output" and name_of(each.target) in UNUSED:
             graph.erase_node(each)
@@ -234,6 +241,8 @@ class _Interpreter:
             if kwargs.get("inplace"):
                 self.values[node.args[0]] = y
             return y
+        if not is_pytorchs(node.target):
+            raise InvalidTypeError(f"the function {name_of(node.target)} has no counterpart in netlib", hint=self._known_functions())
         return self._call(name_of(node.target), node, args, kwargs)
 
     def _call_method(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
@@ -246,7 +255,7 @@ class _Interpreter:
         plain = name.removesuffix("_") if in_place else name
         if plain not in METHODS:
             raise InvalidTypeError(f"the function {name} has no counterpart in netlib", hint=self._known_functions())
-        y = METHODS[plain](self, *args, **kwargs)
+        y = METHODS[plain](self, *args, **_known_options(METHODS[plain], name, args, kwargs))
         if in_place or name in ("iadd", "isub", "imul", "itruediv"):
             self.values[node.args[0]] = y
         return y
@@ -348,6 +357,18 @@ class _Output(NamedTuple):
 
 def _stand_in(node: fx.Node) -> Value:
     return Value(Input(node.name), None)
+
+
+def _known_options(function: Any, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return the options that a function takes, without unknown ones that are None or False."""
+    signature = inspect.signature(function)
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    known = {key: value for key, value in kwargs.items() if takes_all or key in signature.parameters or value not in (None, False)}
+    try:
+        signature.bind(None, *args, **known)
+    except TypeError as error:
+        raise InvalidTypeError(f"the function {name}: {error}", hint="netlib knows fewer options.") from None
+    return known
 
 
 def starts_in_place(module: Any) -> bool:

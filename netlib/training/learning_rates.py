@@ -184,7 +184,7 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
         model, loss, optimizer, rng = copy.deepcopy((trainer.model, trainer.loss, trainer.optimizer, trainer.rng))
         twin = Trainer(model, loss, optimizer, callbacks=[rise], clip_norm=trainer.clip_norm, accumulate=trainer.accumulate, rng=rng)
         try:
-            twin.fit(x, t, epochs=steps * trainer.accumulate, batch_size=batch_size, progress=False)
+            twin.fit(x, t, epochs=steps, batch_size=batch_size, progress=False)
         except NonFiniteError:
             if not rise.losses:
                 raise

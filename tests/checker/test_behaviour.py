@@ -469,6 +469,7 @@ def work(seconds):
         pass
 
 
+@pytest.mark.exhaustive
 def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_covered():
     layer, x = Wide(lambda g: g, 100), normal(3, 100)
     passes = []
@@ -487,6 +488,7 @@ def test_where_a_pass_is_slow_a_check_is_some_dozens_of_them_and_says_what_it_co
     assert f"weight {report.covered['weight'][0]} of 10000 and all along 1 random direction" in str(report)
 
 
+@pytest.mark.exhaustive
 def test_where_a_pass_is_slow_a_mistake_is_named_all_the_same():
     class Slow(Wide):
         def forward(self, x):
@@ -506,6 +508,7 @@ def test_a_network_of_usual_size_is_checked_wholly():
     assert all(n == of for n, of in report.covered.values())
 
 
+@pytest.mark.exhaustive
 def test_a_mistake_in_a_layer_too_large_to_be_put_right_is_the_only_one_told():
     class Thrice(nl.Affine):
         def backward_parameters(self, dout):

@@ -74,6 +74,7 @@ class Forgetful(Elementwise):
         return dout * np.sin(self.x) * 2 * self.x * (1 - np.tanh(self.x**2) ** 2)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "place",
     [*((internals, name) for name in ("set_class", "with_globals", "site_in_the_layer")), (Experiment, "slope"), (Trace, "perform")],

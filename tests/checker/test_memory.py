@@ -87,6 +87,7 @@ class Product(nl.Layer):
         return dout @ self.turned("backward")
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("how", MADE)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_what_a_layer_made_of_its_weight_once_and_for_all_is_a_stale_cache(how, dtype):

@@ -92,6 +92,7 @@ def test_one_wrong_element_of_many_is_found_and_located(size, seeds):
         assert check_gradients(Tanh(lambda g: g), x, seed=seed).ok
 
 
+@pytest.mark.exhaustive
 def test_a_report_on_a_sample_says_how_likely_it_misses_a_single_element():
     x = 4 * normal(40_000)
     report = check_gradients(Tanh(lambda g: g), x)
@@ -127,6 +128,7 @@ class NetworkOfKinks(nl.Layer):
         return d @ self.weight.value.T
 
 
+@pytest.mark.exhaustive
 def test_kinks_between_the_steps_are_no_false_alarm():
     for seed in range(2):
         report = check_gradients(NetworkOfKinks(), normal(100, 200, seed=seed), seed=seed)
@@ -149,6 +151,7 @@ class BesideConstant(nl.Layer):
         return self.factor * dout * np.cos(self.x)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("constant", [1e6, 1e9, 1e12])
 def test_a_wrong_factor_is_found_beside_a_large_constant(constant):
     for seed in range(3):

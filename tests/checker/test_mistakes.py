@@ -274,6 +274,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_is_named_and_placed(case):
     make, shapes, wanted = CASES[case]

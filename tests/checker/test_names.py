@@ -294,6 +294,7 @@ class LSTMNotSquared(LSTM):
         return np.concatenate(da, axis=1), dc * f
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("kind", "line"),
     [

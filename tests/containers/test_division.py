@@ -196,6 +196,18 @@ def test_a_mask_is_divided_only_if_its_first_axis_is_that_of_the_samples(shape, 
     assert isinstance(plan_of(layer), division.DividedPlan) == (is_divided and nl.accelerator() == "numba")
 
 
+def test_only_the_first_share_adds_to_the_gradients_of_the_model_itself():
+    model = network()
+    train(model)
+    assert [len(share.parameters) > 0 for share in plan_of(model)._shares] == [False, True, True]
+
+
+def test_a_number_has_no_samples_to_divide():
+    model = nl.Sequential(nl.Negative(), nl.ReLU())
+    for _ in range(3):
+        assert model.forward(np.array(-2.0)) == 2
+
+
 def test_layers_that_draw_at_random_are_not_divided():
     model = nl.Sequential(nl.LSTM(3, 4, layers=2, dropout=0.5, rng=0), nl.Affine(4, 3, rng=0))
     for _ in range(3):

@@ -163,6 +163,7 @@ def test_predictions_all_at_once_in_batches_and_in_threads_are_the_same(make, dr
     assert all(np.array_equal(y, wanted) for y in got)
 
 
+@pytest.mark.one_in(3)
 @every_model
 def test_gradients_pass_the_check_and_the_jacobian_is_that_of_the_parameters(make, draw):
     model, inputs = make(), draw()
@@ -184,6 +185,7 @@ def test_there_is_no_jacobian_by_ids_masks_and_lengths():
         nl.jacobian(nl.Embedding(5, 4), draw_ids(), wrt=0)
 
 
+@pytest.mark.one_in(3)
 @every_model
 def test_a_drawing_shows_the_ids_and_no_gradient_of_them(make, draw, tmp_path):
     model, inputs = make(), draw()

@@ -91,6 +91,7 @@ def test_the_bias_of_the_keys_moves_all_scores_of_a_query_alike_and_so_changes_n
     assert np.allclose(layer.forward(X), y, rtol=1e-12)
 
 
+@pytest.mark.one_in(2)
 def test_the_checker_does_not_take_the_rounding_of_that_gradient_for_a_mistake():
     for seed in range(5):
         rng = np.random.default_rng(seed)
@@ -205,6 +206,7 @@ def test_a_block_takes_one_array_and_perhaps_a_mask(options, inputs):
 # ---- both ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @every_kind
 def test_with_a_mask_all_rules_for_layers_are_kept(make):
     layer = make(mask=True, **({"activation": nl.Tanh()} if make is block else {}))

@@ -125,11 +125,14 @@ def test_what_is_appended_takes_the_mode_of_the_container():
 def test_an_append_that_is_refused_changes_nothing():
     model, nested = small(), nl.Affine(1, 1)
     model.append(nl.Sequential(nested))
+    with_a_parameter_too = Scale(1.0)
+    with_a_parameter_too.inner = model[1]
     bad = [
         (("hidden", nl.ReLU()), nl.InvalidValueError, "two layers are named 'hidden'"),
         (model[0], nl.InvalidValueError, r"Sequential\['hidden'\] and at Sequential\[4\].*tied_copy"),
         (nl.Sequential(nl.ReLU(), model[1]), nl.InvalidValueError, r"Sequential\[1\] and at Sequential\[4\].*tied_copy"),
         (nested, nl.InvalidValueError, "tied_copy"),
+        (with_a_parameter_too, nl.InvalidValueError, "tied_copy"),
         (nl.ReLU, nl.InvalidTypeError, r"got the class ReLU.*ReLU\(…\)"),
         (3, nl.InvalidTypeError, "got 3, expected a layer"),
     ]

@@ -145,6 +145,7 @@ def assert_steps_alike(model, reference, layers, shape, dtype):
     assert not any(np.shares_memory(a, b) for i, a in enumerate(shared) for b in shared[:i])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("wiring", WIRINGS)
 @pytest.mark.parametrize("name", PARTS)
 def test_every_wiring_gives_the_numbers_of_the_layers_called_by_hand(name, wiring):

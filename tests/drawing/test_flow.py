@@ -597,6 +597,7 @@ def deep_nest(n):
     return model
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("n", [1000, 3000])
 def test_deep_models_flow(n):
     assert len(Flow(deep_chain(n), [X]).operations) == n

@@ -175,6 +175,7 @@ def test_a_container_that_is_folded_nowhere_has_no_view_of_its_own():
     assert set(views_of(nl.Sequential(nl.Tanh(), nl.ReLU()), X)) == {"layers"}
 
 
+@pytest.mark.exhaustive
 def test_a_page_of_a_very_large_model_has_the_outer_parts_only():
     views = views_of(nested(12, 3), X)
     n_nodes = sum(len(view["nodes"]) for name, view in views.items() if name.startswith("in "))

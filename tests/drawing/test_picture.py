@@ -338,6 +338,7 @@ def test_a_model_of_a_few_layers_is_not_folded():
     assert sum(node.kind == "operation" for node in picture.nodes) == MOST_NODES
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("n", [MOST_NODES + 1, 1000, 3000])
 def test_a_long_chain_is_drawn_at_its_ends_and_folded_between(n):
     picture = drawn(chain(n))

@@ -259,6 +259,7 @@ for i in range({n}):
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_two_writers_never_mix_and_readers_never_see_half_a_file(tmp_path, suffix):
     path = tmp_path / f"state{suffix}"

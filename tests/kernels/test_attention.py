@@ -23,6 +23,7 @@ SHAPES = {  # leading axes, T, S, heads (0 for attention without heads), d, d_v
     "without heads": ((2, 3), 4, 9, 0, 2, 5),
     "a matrix": ((), 5, 7, 0, 3, 4),
     "far between rows": ((1,), 9, 9, 40, 4, 4),
+    "several blocks of queries": ((1,), 27, 33, 1, 3, 2),
 }
 LARGE = {
     "several blocks": ((2,), 131, 150, 2, 24, 40),
@@ -51,7 +52,7 @@ def dtype(request, monkeypatch):
     monkeypatch.setattr(fused, "in_use", lambda dtype, family: "numba")
     if version != "numba":  # several blocks, though arrays are small
         monkeypatch.setattr(attention, "BLOCK", 1024)
-        monkeypatch.setattr(attention, "QUERIES", 8)
+        monkeypatch.setattr(attention, "QUERIES", 16)
     with np.errstate(all="ignore"):
         yield dtype
 
@@ -112,6 +113,13 @@ def runs_fused(graph, layer, n_inputs):
 def test_fused_attention_is_its_layer(name, dtype, causal):
     assert_same(SHAPES[name], dtype, causal)
     assert_same(SHAPES[name], dtype, causal, MASKS["for keys"])
+
+
+@pytest.mark.parametrize("n", [1, 16, 17, 240, 250, 256, 500])
+def test_a_row_of_scores_is_whole_vectors_and_no_whole_kilobytes(n):
+    length = attention.row_length(n)
+    assert n <= length < n + 32
+    assert length % 16 == 0 < length % 256
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["", "causal"])

@@ -234,6 +234,7 @@ def test_ten_thousand_steps_need_no_deeper_stack(make):
     assert np.allclose(tail.backward(np.ones((1, 300, 2)))[:, -100:], dx[:, -100:], rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_recurrent_takes_thousands_of_steps_too():
     x, h = nl.Input("x"), nl.Input("h")
     total = nl.Recurrent(nl.Graph([x, h], [h + x]))

@@ -110,6 +110,7 @@ def test_the_gradients_are_those_worked_by_hand_over_the_count_for_a_mean(make, 
         assert np.allclose(loss.backward(), np.array(derivatives) / count, rtol=1e-15, atol=1e-16)
 
 
+@pytest.mark.one_in(2)
 @every_case
 @reductions
 def test_every_rule_of_check_layer_is_kept(make, y, t, terms, derivatives, reduction):

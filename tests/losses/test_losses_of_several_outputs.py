@@ -29,7 +29,7 @@ CASES = {  # loss, outputs, targets, the terms, and their derivatives with respe
     ),
     "TripletMargin": (
         nl.TripletMargin,
-        [[[0, 0], [0, 0]], [[3, 4], [0, 1]], [[0, 2], [9, 0]]],
+        [[[0, 0], [0, 0]], [[3, 4], [0, 1]], [[0, 2], [2, 0]]],  # the second is at the kink
         [],
         [4, 0],
         [[[-0.6, 0.2], [0, 0]], [[0.6, 0.8], [0, 0]], [[0, -1], [0, 0]]],

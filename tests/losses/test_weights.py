@@ -125,3 +125,19 @@ def test_weights_that_do_not_fit_the_classes_are_refused(loss, t, error, match):
 def test_weights_of_classes_are_a_vector():
     with pytest.raises(nl.ShapeError, match=r"class_weight has shape \(1, 2\)"):
         nl.SoftmaxCrossEntropy(class_weight=[[1, 2]])
+
+
+def test_a_class_may_count_nothing_and_a_single_class_may_have_ignored_labels():
+    loss = nl.SoftmaxCrossEntropy(class_weight=[0.0, 2.0, 1.0])
+    only = LABELS != 0
+    assert math.isclose(loss.forward(Y, LABELS), nl.SoftmaxCrossEntropy(class_weight=[1.0, 2.0, 1.0]).forward(Y[only], LABELS[only]))
+    single = nl.NegativeLogLikelihood(class_weight=[2.0], ignore_index=7)
+    assert single.forward([[-1.0], [-3.0], [-5.0]], [0, 7, 0]) == 3.0
+
+
+def test_smoothed_labels_of_sequences_with_weights_of_classes_are_those_of_their_rows():
+    rng = np.random.default_rng(6)
+    y, labels = rng.normal(size=(2, 5, 3)), rng.integers(3, size=(2, 5))
+    loss, flat = (nl.SoftmaxCrossEntropy(0.1, class_weight=[1.0, 2.0, 0.5]) for _ in range(2))
+    assert math.isclose(loss.forward(y, labels), flat.forward(y.reshape(10, 3), labels.ravel()), rel_tol=1e-14)
+    np.testing.assert_allclose(loss.backward(), flat.backward().reshape(y.shape), rtol=1e-14)

@@ -9,7 +9,7 @@ import netlib as nl
 from netlib import InvalidTypeError, InvalidValueError, NonFiniteError, Parameter
 from netlib.optimizers import LBFGS
 from netlib.optimizers.lbfgs import inverse_hessian_times
-from netlib.optimizers.line_search import MOST_EVALUATIONS, Point, search
+from netlib.optimizers.line_search import MOST_EVALUATIONS, Point, _between, _minimum_of_cubic, _outwards, search
 
 
 def closure_of(weight, function, gradient):
@@ -107,7 +107,7 @@ def test_a_step_into_a_region_without_a_loss_turns_back():
 
 
 def test_frozen_parameters_stay_and_weight_decay_adds_half_the_squares():
-    weight, frozen = Parameter([0.0]), Parameter([7.0])
+    weight, frozen = Parameter([0.3]), Parameter([7.0])
     frozen.trainable = False
     optimizer = LBFGS([weight, frozen], weight_decay=1.0)
     optimizer.step(closure_of(weight, lambda w: float((w[0] - 2) ** 2 / 2), lambda w: w - 2))
@@ -190,6 +190,7 @@ def test_a_function_that_falls_for_ever_ends_at_finite_parameters():
     optimizer = LBFGS(weight)
     optimizer.step(closure_of(weight, lambda w: -float(w[0]), lambda w: -np.ones_like(w)))
     assert 1e3 < weight.value[0] < np.inf
+    assert MOST_EVALUATIONS == 25
 
 
 def test_a_loss_that_is_nan_everywhere_else_leaves_the_parameters_where_they_are():
@@ -197,6 +198,7 @@ def test_a_loss_that_is_nan_everywhere_else_leaves_the_parameters_where_they_are
     optimizer = LBFGS(weight)
     optimizer.step(closure_of(weight, lambda w: 1.0 if w[0] == 3 else math.nan, np.ones_like))
     assert weight.value == [3.0]
+    assert optimizer.evaluations == 1 + MOST_EVALUATIONS  # one search, and no second in the same direction
 
 
 def test_nan_in_the_gradient_alone_is_refused_with_nothing_changed():
@@ -212,3 +214,63 @@ def test_the_minimum_is_found_at_every_size_of_the_loss(size):
     optimizer = LBFGS(weight, tolerance=0.0)
     optimizer.step(closure_of(weight, lambda w: size * float(w @ w) / 2, lambda w: size * w))
     np.testing.assert_allclose(weight.value, [0, 0], atol=1e-6)
+
+
+def on(function, derivative):
+    """Return a function that returns points of a curve, and the list of the places it was asked for."""
+    seen = []
+
+    def at(a):
+        seen.append(a)
+        return Point(a, function(a), derivative(a), np.zeros(1))
+
+    return at, seen
+
+
+def test_the_least_point_of_a_cubic_is_found_from_two_points_with_their_slopes():
+    at, _ = on(lambda a: a**3 - 3 * a, lambda a: 3 * a * a - 3)
+    for ends in [(0.0, 2.0), (2.0, 0.0), (0.5, 3.0), (-0.5, 0.75)]:
+        assert _minimum_of_cubic(*map(at, ends)) == pytest.approx(1)
+    line, _ = on(lambda a: -a, lambda a: -1.0)
+    assert _minimum_of_cubic(line(0.0), line(1.0)) is None
+
+
+@pytest.mark.parametrize(("least", "step"), [(3.5, 5.2), (5.1, 5.2), (7.0, 7.0), (10.9, 10.9), (30.0, 11.0)])
+def test_a_step_outwards_goes_to_the_least_point_within_1_1_and_4_widths_beyond(least, step):
+    at, _ = on(lambda a: (a - least) ** 2, lambda a: 2 * (a - least))
+    assert _outwards(at(1.0), at(3.0)) == pytest.approx(step)
+
+
+def test_a_step_outwards_without_a_least_point_ahead_is_the_longest():
+    for curve in [on(lambda a: -a, lambda a: -1.0), on(lambda a: -(a**2), lambda a: -2 * a)]:
+        at, _ = curve
+        assert _outwards(at(1.0), at(3.0)) == 11
+
+
+@pytest.mark.parametrize(("least", "step"), [(1.05, 1.2), (2.0, 2.0), (2.95, 2.8)])
+def test_a_step_between_stays_a_tenth_from_both_ends(least, step):
+    at, _ = on(lambda a: (a - least) ** 2, lambda a: 2 * (a - least))
+    for ends in [(1.0, 3.0), (3.0, 1.0)]:
+        assert _between(*map(at, ends)) == pytest.approx(step)
+
+
+def test_at_a_kink_that_is_never_flat_the_search_ends_where_its_interval_is_narrow():
+    def f(a):
+        return -a - a * a if a < 0.8 else -1.44 + 5 * (a - 0.8)
+
+    at, seen = on(f, lambda a: -1 - 2 * a if a < 0.8 else 5.0)
+    found = search(at, at(0.0), 1.0)
+    assert found.step == pytest.approx(0.8, rel=2e-3)
+    assert len(seen) < MOST_EVALUATIONS
+
+
+def test_one_pair_is_memory_enough():
+    weight = Parameter([-1.2, 1.0])
+    optimizer = LBFGS(weight, memory=1, iterations=200)
+    optimizer.step(closure_of(weight, rosenbrock, rosenbrock_gradient))
+    np.testing.assert_allclose(weight.value, [1, 1], atol=1e-5)
+
+
+def test_the_defaults_are_pytorchs_iterations_and_scipys_memory():
+    optimizer = LBFGS(Parameter([1.0]))
+    assert (optimizer.lr, optimizer.memory, optimizer.iterations, optimizer.tolerance, optimizer.weight_decay) == (1, 10, 20, 1e-7, 0)

@@ -65,6 +65,7 @@ def test_it_has_a_title_and_says_what_its_axes_are(picture, ax):
     assert drawn.get_ylabel() or not len(drawn.get_yticks())
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_it_can_be_saved_without_a_warning(picture, ax, suffix, tmp_path):
     file = tmp_path / f"picture.{suffix}"

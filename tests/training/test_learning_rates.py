@@ -1,12 +1,17 @@
 """The learning-rate finder."""
 
+import inspect
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import netlib as nl
-from netlib import InvalidTypeError, InvalidValueError
-from netlib.training.learning_rates import LearningRates
+from netlib import InvalidTypeError, InvalidValueError, NonFiniteError
+from netlib.matplotlib_axes import OKABE_ITO
+from netlib.training.learning_rates import FEWEST, LearningRates, _Rise
+from netlib.training.plateau import ReduceOnPlateau
 
 X = np.linspace(-1, 1, 40)[:, None]
 
@@ -50,10 +55,11 @@ def test_the_plot_shows_both_losses_and_the_suggestion():
     assert loss.get_ydata().tolist() == [1, 0, 2]
     assert smoothed.get_ydata()[0] == 1
     assert suggestion.get_xdata()[0] == 0.05
+    assert [line.get_color() for line in (loss, smoothed, suggestion)] == [OKABE_ITO[i] for i in (0, 0, 1)]
 
 
 def test_what_it_cannot_search_is_refused():
-    for options in ({"start": 0.0}, {"start": 20.0}, {"steps": 1}, {"end": -1.0}):
+    for options in ({"start": 0.0}, {"start": 20.0}, {"steps": 1}, {"end": -1.0}, {"start": 1.0, "end": 1.0}):
         with pytest.raises(InvalidValueError):
             nl.find_lr(trainer(), X, 2 * X, **options)
     with pytest.raises(InvalidTypeError, match="LBFGS"):
@@ -76,3 +82,53 @@ def test_batches_and_arrays_on_disk_are_searched_as_arrays_in_memory(tmp_path):
         assert found.losses[0] == nl.find_lr(trainer(), given, start=1e-4, end=1.0, steps=2).losses[0]
     with pytest.raises(InvalidTypeError, match="can be gone through only once"):
         nl.find_lr(trainer(), iter(batches))
+
+
+def steps_until_it_stops(losses):
+    """Return after how many of these losses a run ends, None if it does not."""
+    rise = _Rise(np.geomspace(1e-3, 1.0, 40))
+    trainer = SimpleNamespace(optimizer=SimpleNamespace(steps=7, lr=None), batch_loss=None, stop=False)
+    rise.on_fit_begin(trainer)
+    for n, loss in enumerate(losses):
+        assert trainer.optimizer.lr == rise.rates[n]
+        trainer.batch_loss = -1e9
+        rise.on_batch_end(trainer)  # without a step, as where gradients are accumulated
+        trainer.batch_loss = loss
+        trainer.optimizer.steps += 1
+        rise.on_batch_end(trainer)
+        if trainer.stop:
+            return n + 1
+    return None
+
+
+def test_a_run_ends_when_the_smoothed_loss_is_4_times_its_least_and_not_before_the_eleventh_step():
+    def last_for(level, target):
+        """Return the loss after twelve of this level that makes the smoothed loss the target."""
+        return (target * (1 - 0.9**13) - 0.9 * level * (1 - 0.9**12)) / 0.1
+
+    assert FEWEST == 10
+    assert steps_until_it_stops([1.0] * 12 + [last_for(1, 3.9)]) is None
+    assert steps_until_it_stops([1.0] * 12 + [last_for(1, 4.1)]) == 13
+    assert steps_until_it_stops([-1.0] * 12 + [last_for(-1, 1.9)]) is None
+    assert steps_until_it_stops([-1.0] * 12 + [last_for(-1, 2.1)]) == 13
+    assert steps_until_it_stops([1.0] + [1e6] * 20) == 11
+    assert steps_until_it_stops(np.linspace(5, 1, 39)) is None
+    assert steps_until_it_stops(np.linspace(5, 1, 40)) == 40
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_an_error_only_at_the_first_step(capsys):
+    found = nl.find_lr(trainer(), X, 2 * X, batch_size=40, start=1e-3, end=1e300, steps=12)
+    assert 1 < len(found.rates) < 12
+    assert np.isfinite(found.losses).all()
+    with pytest.raises(NonFiniteError):
+        nl.find_lr(trainer(), X, np.full_like(X, np.nan))
+    assert capsys.readouterr() == ("", "")
+    assert len(nl.find_lr(trainer(accumulate=3), X, 2 * X, batch_size=40, end=1e-3, steps=9).rates) == 9
+
+
+def test_the_defaults_are_those_that_the_reference_tells():
+    defaults = {name: each.default for name, each in inspect.signature(nl.find_lr).parameters.items()}
+    assert defaults == {"trainer": inspect.Parameter.empty, "x": inspect.Parameter.empty, "t": None, "batch_size": 32,
+                        "start": 1e-6, "end": 10.0, "steps": 100}  # fmt: skip
+    plateau = ReduceOnPlateau()  # as in PyTorch
+    assert (plateau.factor, plateau.patience, plateau.threshold, plateau.cooldown, plateau.min_lr) == (0.1, 10, 1e-4, 0, 0)

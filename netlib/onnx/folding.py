@@ -39,14 +39,15 @@ class Folding:
     Attributes
     ----------
     model : ModelProto
-    trained : set of str
-        The names of the results that were computed of the file's weights.
+    trained : dict of str to str
+        The initializers that may become parameters, each with the name of the weight in the file
+        that it is computed of.
     """
 
     def __init__(self, model: Any, name: str) -> None:
         self.name = name
         self.model = with_shapes(model, name)
-        self.trained: set[str] = {each.name for each in model.graph.initializer}
+        self.trained = {each.name: each.name for each in model.graph.initializer}
         self._budget = FREE_BYTES + MAX_EXPANSION * int(model.ByteSize())
         for _ in range(MAX_ROUNDS):
             if not self._fold():
@@ -66,16 +67,17 @@ class Folding:
             if op is None:
                 rest.append(node)
                 continue
-            results = self._results(op, node, outputs)
+            weights = [value for value in op.values if value is not None and value.is_trained]
+            is_shared = op.op_type not in ("Shape", "Size") and not all(map(values.is_used_once, weights))
+            results = None if is_shared else self._results(op, node, outputs)
             if results is None:
                 rest.append(node)
                 continue
-            is_trained = any(value is not None and value.is_trained for value in op.values)
             for name, array in zip(node.output, results, strict=False):
                 if name:
-                    values[name].set_array(array, is_trained)
+                    values[name].set_array(array, bool(weights))
                     folded.append(numpy_helper.from_array(array, name))
-                    self.trained |= {name} if is_trained else set()
+                    self.trained |= {name: self.trained[weights[0].name]} if weights else {}
         if folded:
             kept = [type(node).FromString(node.SerializeToString()) for node in rest]
             del graph.node[:]

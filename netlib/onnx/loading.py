@@ -108,7 +108,7 @@ def _listed(texts: list[str], separator: str) -> str:
 class _Translator:
     """Translates the nodes of a model one after the other."""
 
-    def __init__(self, model: Any, trained: set[str], known: Mapping[str, Translation], name: str) -> None:
+    def __init__(self, model: Any, trained: Mapping[str, str], known: Mapping[str, Translation], name: str) -> None:
         self._model, self._known, self._name = model, known, name
         self._values = Values(model.graph, trained)
         self._problems: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,21 @@ def _parse(data: bytes, name: str) -> Any:
         raise FormatError(f"cannot be parsed: {error}", where=name, hint=DAMAGED) from None
     if not model.graph.node or not model.opset_import:
         raise FormatError("has no nodes or no operator versions", where=name, hint=DAMAGED)
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise FormatError("has names that are no text", where=name, hint=DAMAGED)
     return model
+
+
+def _texts(model: Any) -> Iterator[str | bytes]:
+    """Yield every name in a model. Protobuf returns bytes if one is not valid UTF-8."""
+    stack = [model]
+    while stack:
+        for field, value in stack.pop().ListFields():
+            values = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+            if field.type == field.TYPE_STRING:
+                yield from values
+            elif field.type == field.TYPE_MESSAGE:
+                stack += values
 
 
 def check(model: Any, name: str) -> None:

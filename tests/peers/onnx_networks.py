@@ -4,7 +4,7 @@ import warnings
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class Block(nn.Module):
@@ -17,8 +17,8 @@ class Block(nn.Module):
         self.down = nn.Sequential(nn.Conv2d(n, m, 1, stride, bias=False), nn.BatchNorm2d(m)) if stride > 1 else nn.Identity()
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(y)) + self.down(x))
+        y = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(y)) + self.down(x))
 
 
 class ResNet(nn.Module):
@@ -36,7 +36,7 @@ class ResNet(nn.Module):
                 each.running_var.uniform_(0.5, 1.5)
 
     def forward(self, x):
-        x = self.pool(F.relu(self.bn1(self.conv1(x))))
+        x = self.pool(functional.relu(self.bn1(self.conv1(x))))
         return self.fc(torch.flatten(self.avg(self.blocks(x)), 1))
 
 
@@ -89,7 +89,7 @@ class Heads(nn.Module):
         self.out = nn.Linear(d, 3)
 
     def forward(self, x):
-        return self.out(F.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x), is_causal=True))
+        return self.out(functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x), is_causal=True))
 
 
 def lenet():
@@ -146,7 +146,7 @@ def network(name, dtype=torch.float32):
     module = make().to(dtype).eval()
     with torch.no_grad():
         for parameter in module.parameters():  # so that no two are equal
-            parameter += 0.01 * torch.randn(parameter.shape)
+            parameter.add_(0.01 * torch.randn(parameter.shape))
     return module, inputs
 
 

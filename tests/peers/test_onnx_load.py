@@ -280,7 +280,7 @@ def hostile():
     yield (
         "a name that is no text",
         model_of([node("Neg", ["x"], ["y"], name="NAME")]).SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"),
-        "no valid text|cannot be parsed",
+        "names that are no text|cannot be parsed",
     )
     yield "empty", b"", "has no nodes"
     yield "text", b"Once upon a time, there was a file", "cannot be parsed|has no nodes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -39,19 +40,46 @@ class Folding:
     Attributes
     ----------
     model : ModelProto
-    trained : set of str
-        The names of the results that were computed of the file's weights.
+    trained : dict of str to str
+        The initializers that may become parameters, each with the name of the weight in the file
+        that it is computed of.
     """
 
     def __init__(self, model: Any, name: str) -> None:
         self.name = name
-        self.model = with_shapes(model, name)
-        self.trained: set[str] = {each.name for each in model.graph.initializer}
+        self._kept: set[str] = set()
+        self._run(model)
+        while shared := self._shared_weights():
+            self._kept |= shared
+            self._run(model)
+
+    def _run(self, model: Any) -> None:
+        """Fold anew, except what is computed of the weights that are kept."""
+        self.model = with_shapes(model, self.name)
+        self.trained = {each.name: each.name for each in model.graph.initializer}
+        self._weights = {name: frozenset([name]) for name in self.trained}
         self._budget = FREE_BYTES + MAX_EXPANSION * int(model.ByteSize())
         for _ in range(MAX_ROUNDS):
             if not self._fold():
                 break
-            self.model = with_shapes(self.model, name)
+            self.model = with_shapes(self.model, self.name)
+
+    def _shared_weights(self) -> set[str]:
+        """Return the weights of which parts are in several arrays, so that these must stay nodes.
+
+        They are in several if the arrays that the nodes take are longer than the weight. An array
+        that is computed of several weights counts for each by its length.
+        """
+        sizes = {each.name: math.prod(each.dims) for each in self.model.graph.initializer}
+        taken: dict[str, Fraction] = {}
+        computed: set[str] = set()
+        for name in (name for node in self.model.graph.node for name in node.input):
+            weights = self._weights.get(name, frozenset())
+            total = sum(sizes[weight] for weight in weights)
+            for weight in weights if total else ():
+                taken[weight] = taken.get(weight, Fraction()) + Fraction(sizes[name] * sizes[weight], total)
+                computed |= {weight} if name != weight else set()
+        return {weight for weight in computed - self._kept if taken[weight] > sizes[weight]}
 
     def _fold(self) -> bool:
         """Fold what can be folded, and return whether anything was."""
@@ -66,16 +94,19 @@ class Folding:
             if op is None:
                 rest.append(node)
                 continue
-            results = self._results(op, node, outputs)
+            weights = [value for value in op.values if value is not None and value.is_trained]
+            of = frozenset().union(*(self._weights[value.name] for value in weights))
+            is_kept = op.op_type not in ("Shape", "Size") and of & self._kept
+            results = None if is_kept else self._results(op, node, outputs)
             if results is None:
                 rest.append(node)
                 continue
-            is_trained = any(value is not None and value.is_trained for value in op.values)
             for name, array in zip(node.output, results, strict=False):
                 if name:
-                    values[name].set_array(array, is_trained)
+                    values[name].set_array(array, bool(weights))
                     folded.append(numpy_helper.from_array(array, name))
-                    self.trained |= {name} if is_trained else set()
+                    if weights:
+                        self.trained[name], self._weights[name] = self.trained[weights[0].name], of
         if folded:
             kept = [type(node).FromString(node.SerializeToString()) for node in rest]
             del graph.node[:]

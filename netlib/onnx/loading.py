@@ -108,7 +108,7 @@ def _listed(texts: list[str], separator: str) -> str:
 class _Translator:
     """Translates the nodes of a model one after the other."""
 
-    def __init__(self, model: Any, trained: set[str], known: Mapping[str, Translation], name: str) -> None:
+    def __init__(self, model: Any, trained: Mapping[str, str], known: Mapping[str, Translation], name: str) -> None:
         self._model, self._known, self._name = model, known, name
         self._values = Values(model.graph, trained)
         self._problems: list[str] = []
@@ -121,10 +121,13 @@ class _Translator:
             self._translate(node)
         results = [self._values[each.name] for each in self._model.graph.output]
         unknown = [value.name for value in results if value.node is None and value.array is None]
-        if unknown and not self._problems:
+        if self._problems:
+            unknown = []  # they depend on what cannot be translated
+        if unknown:
             self._problems.append(f"the outputs {unknown} are of a type that netlib does not have")
         if self._problems:
-            raise FormatError(f"cannot be translated: {_listed(self._problems, '; ')}", where=self._name)
+            hint = "Leave them out: onnx.utils.extract_model(path, new_path, inputs, outputs)." if unknown else ""
+            raise FormatError(f"cannot be translated: {_listed(self._problems, '; ')}", where=self._name, hint=hint)
         return self._build([self._output(value) for value in results])
 
     def _translate(self, proto: Any) -> None:

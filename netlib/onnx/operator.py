@@ -178,7 +178,7 @@ class Operator:
         `change` returns it, and `layout` names it.
         """
         self.constant(i)
-        self.owned.append(self._value(i).name)
+        self.owned.append(self._value(i).weight_name)
         return self._values.parameter_of(self._value(i), layout, change)
 
     def shape(self, i: int) -> Dims:

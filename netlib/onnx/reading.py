@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,6 @@ def read(path: Path) -> Any:
     with open(name, "rb") as file:
         data = file.read()
     model = _parse(data, name)
-    _require_text(model, name)
     require_own_data(model, name)
     return inline_functions(model, name)
 
@@ -72,7 +71,21 @@ def _parse(data: bytes, name: str) -> Any:
         raise FormatError(f"cannot be parsed: {error}", where=name, hint=DAMAGED) from None
     if not model.graph.node or not model.opset_import:
         raise FormatError("has no nodes or no operator versions", where=name, hint=DAMAGED)
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise FormatError("has names that are no text", where=name, hint=DAMAGED)
     return model
+
+
+def _texts(model: Any) -> Iterator[str | bytes]:
+    """Yield every name in a model. Protobuf returns bytes if one is not valid UTF-8."""
+    stack = [model]
+    while stack:
+        for field, value in stack.pop().ListFields():
+            values = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+            if field.type == field.TYPE_STRING:
+                yield from values
+            elif field.type == field.TYPE_MESSAGE:
+                stack += values
 
 
 def check(model: Any, name: str) -> None:
@@ -120,19 +133,6 @@ def _tensors(model: Any) -> Iterator[Any]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-
-
-def _require_text(model: Any, name: str) -> None:
-    """Raise if a name is not valid text, which protobuf then gives as bytes."""
-    for graph in _graphs(model):
-        texts = [getattr(graph, "name", ""), *(each.name for each in getattr(graph, "initializer", ()))]
-        for node in graph.node:
-            texts += [node.op_type, node.domain, node.name, *node.input, *node.output, *(each.name for each in node.attribute)]
-        if hasattr(graph, "value_info") and hasattr(graph, "initializer"):
-            for info in (*graph.input, *graph.output, *graph.value_info):
-                texts += [info.name, *(dim.dim_param for dim in info.type.tensor_type.shape.dim)]
-        if not all(isinstance(text, str) for text in texts):
-            raise FormatError("has names that are no valid text", where=name, hint=DAMAGED)
 
 
 def _require_equations(model: Any, name: str) -> None:

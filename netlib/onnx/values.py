@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Value:
         What is known of whole numbers that are computed of shapes, as in ``partial.py``.
     is_trained : bool
         Whether the array comes from the file's weights.
+    weight_name : str
+        The name of the weight that it comes from.
     is_known : bool
         Whether a node has made it, or it is given.
     """
@@ -55,6 +57,7 @@ class Value:
         self.node: Node | None = None
         self.partial: Array | None = None
         self.is_trained = False
+        self.weight_name = name
         self.is_known = False
 
     def set_array(self, array: Array, is_trained: bool) -> None:
@@ -86,11 +89,12 @@ class Values:
     Parameters
     ----------
     graph : GraphProto
-    trained : set of str
-        The initializers that may become parameters.
+    trained : dict of str to str
+        The initializers that may become parameters, with the names of the weights that they are
+        computed of.
     """
 
-    def __init__(self, graph: Any, trained: set[str]) -> None:
+    def __init__(self, graph: Any, trained: Mapping[str, str]) -> None:
         self._by_name = {info.name: _declared(info) for info in [*graph.value_info, *graph.output, *graph.input]}
         self._uses = Counter(name for node in graph.node for name in node.input)
         self._uses.update(each.name for each in graph.output)
@@ -100,6 +104,7 @@ class Values:
             array = as_array(tensor)
             if array is not None:
                 self[tensor.name].set_array(array, tensor.name in trained)
+                self[tensor.name].weight_name = trained.get(tensor.name, tensor.name)
         given = {info.name for info in graph.input}
         self.inputs = [self[info.name] for info in graph.input if self[info.name].array is None]
         for name in given:
@@ -117,7 +122,7 @@ class Values:
         """Return the node of a value: a weight or a constant if it is an array."""
         if value.node is None:
             assert value.array is not None
-            name = self.unique_name(value.name)
+            name = self.unique_name(value.weight_name)
             if not value.is_trained:
                 value.node = Constant.over(name, value.array)
             else:

@@ -123,11 +123,28 @@ def test_a_weight_that_two_nodes_use_is_one_parameter(load, rng):
     assert nl.check_gradients(graph, x).ok
 
 
-def test_a_weight_that_is_turned_once_is_trained_as_it_is_used(load, rng):
-    nodes = [node("Transpose", ["W"], ["T"]), node("MatMul", ["x", "T"], ["y"])]
-    model = model_of(nodes, {"W": rng.normal(size=(3, 4))})
+def test_a_table_that_is_also_the_last_matrix_is_one_parameter(load, rng):
+    nodes = [
+        node("Gather", ["emb.weight", "ids"], ["e"]),
+        node("Transpose", ["emb.weight"], ["turned"]),
+        node("Identity", ["emb.weight"], ["same"]),
+        node("MatMul", ["e", "turned"], ["h"]),
+        node("MatMul", ["h", "same"], ["y"]),
+    ]
+    model = model_of(nodes, {"emb.weight": rng.normal(size=(5, 2))}, inputs=[("ids", INT, ["N"])])
     graph = load(model)
-    assert graph.parameters()["MatMul_y.weight"].shape == (4, 3)
+    assert list(graph.parameters()) == ["emb/weight"]
+    ids = rng.integers(0, 5, 3)
+    assert_as_onnx(graph, model, ids)
+    report = nl.check_gradients(graph, ids)
+    assert report.ok, str(report)
+
+
+def test_a_weight_that_is_turned_once_is_trained_as_it_is_used(load, rng):
+    nodes = [node("Transpose", ["fc.weight"], ["T"]), node("MatMul", ["x", "T"], ["y"])]
+    model = model_of(nodes, {"fc.weight": rng.normal(size=(3, 4))})
+    graph = load(model)
+    assert {name: each.shape for name, each in graph.parameters().items()} == {"fc.weight": (4, 3)}
     assert_as_onnx(graph, model, rng.normal(size=(3, 4)))
 
 
@@ -263,7 +280,7 @@ def hostile():
     yield (
         "a name that is no text",
         model_of([node("Neg", ["x"], ["y"], name="NAME")]).SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"),
-        "no valid text|cannot be parsed",
+        "names that are no text|cannot be parsed",
     )
     yield "empty", b"", "has no nodes"
     yield "text", b"Once upon a time, there was a file", "cannot be parsed|has no nodes"

@@ -28,8 +28,8 @@ def constant(op: Operator) -> Array:
 
 
 def identity(op: Operator) -> Any:
-    """Translate Identity: nothing."""
-    return op.inputs[0]
+    """Translate Identity: nothing. A weight stays the same one."""
+    return op.node(0) if op.has(0) else op.refuse("has no input")
 
 
 def constant_of_shape(op: Operator) -> Any:

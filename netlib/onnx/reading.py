@@ -72,7 +72,7 @@ def _parse(data: bytes, name: str) -> Any:
     if not model.graph.node or not model.opset_import:
         raise FormatError("has no nodes or no operator versions", where=name, hint=DAMAGED)
     if not all(isinstance(text, str) for text in _texts(model)):
-        raise FormatError("has names that are no text", where=name, hint=DAMAGED)
+        raise FormatError("has names that are no valid text", where=name, hint=DAMAGED)
     return model
 
 

@@ -45,5 +45,5 @@ def test_a_damaged_file_opens_or_is_refused_with_its_name(files, tmp_path, name,
 def test_names_that_are_no_text_are_refused(files, tmp_path):
     path = tmp_path / "damaged.onnx"
     path.write_bytes(files["perceptron"].replace(b"Gemm", b"Ge\xe1m"))
-    with pytest.raises(nl.FormatError, match=r"damaged\.onnx: has names that are no text"):
+    with pytest.raises(nl.FormatError, match=r"damaged\.onnx: has names that are no valid text"):
         nl.onnx.load(path)

@@ -131,7 +131,6 @@ CASES = [
 ]
 
 
-@pytest.mark.one_in(3)
 @pytest.mark.parametrize("every", [pytest.param(2, marks=pytest.mark.exhaustive), "3 batches"])
 @pytest.mark.parametrize(("model", "optimizer", "settings"), CASES)
 def test_a_resumed_training_equals_one_without_a_stop(tmp_path, model, optimizer, settings, every):
@@ -297,7 +296,6 @@ def suspend(trainer, batches, path, **options):
     trainer.callbacks.pop()
 
 
-@pytest.mark.one_in(3)
 @pytest.mark.parametrize("suffix", ["npz", pytest.param("safetensors", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_resumed_training_equals_one_without_a_stop_whatever_it_consists_of(tmp_path, name, suffix):

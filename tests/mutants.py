@@ -116,6 +116,7 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
         "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
@@ -173,6 +174,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/training/csv_log.py  self._has_begun = ⟦True → False⟧",
         "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
         "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
@@ -220,6 +222,11 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
+        "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
+        "netlib/training/learning_rates.py  self._steps = ⟦0 → 1⟧",
+        "netlib/training/weight_average.py  self._steps = ⟦0 → 1⟧",
+        "netlib/training/time_limit.py  self._start = ⟦0.0 → 1.0⟧",
+        "netlib/training/time_limit.py  self._has_stopped = ⟦False → True⟧",
         "netlib/losses/cosine_embedding.py  … np.where(length > 0, length, ⟦1 → 2⟧), length * largest)",
         "netlib/losses/cosine_embedding.py  …v) / np.where(known, length2, ⟦1 → 2⟧))",
         "netlib/losses/cosine_embedding.py  …n slope * (v - c * u) / np.where(known, length1, ⟦1 → 2⟧), s…",

@@ -606,7 +606,10 @@ class Hunt:
         least = 0 if reason_for(mutant) else 2
         chosen = [item for item in calling if ranks[item] <= least]
         chosen.sort(key=lambda item: (ranks[item], calls[item.nodeid][0] / (1 + caught[item.nodeid])))
-        put_in_place(mutant)
+        try:
+            put_in_place(mutant)
+        except Exception:  # of the module itself, which cannot even be imported
+            return False
         for item, following in in_turn(chosen):
             allow(5 + 10 * calls[item.nodeid][0])
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -619,7 +622,7 @@ class Hunt:
 
 def in_turn(items: list) -> Iterator[tuple]:
     """Yield each test and the one after it."""
-    return zip(items, [*items[1:], None], strict=True)
+    return zip(items, [*items[1:], None], strict=bool(items))
 
 
 class InPlace(NamedTuple):

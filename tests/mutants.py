@@ -117,6 +117,7 @@ SECONDS = 120
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
         "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
+        "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
         "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
@@ -223,6 +224,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
+        "netlib/optimizers/lbfgs.py  …direction = (_joined(values), ⟦np.zeros → np.ones⟧(0))",
         "netlib/training/learning_rates.py  self._steps = ⟦0 → 1⟧",
         "netlib/training/weight_average.py  self._steps = ⟦0 → 1⟧",
         "netlib/training/time_limit.py  self._start = ⟦0.0 → 1.0⟧",

@@ -274,3 +274,15 @@ def test_one_pair_is_memory_enough():
 def test_the_defaults_are_pytorchs_iterations_and_scipys_memory():
     optimizer = LBFGS(Parameter([1.0]))
     assert (optimizer.lr, optimizer.memory, optimizer.iterations, optimizer.tolerance, optimizer.weight_decay) == (1, 10, 20, 1e-7, 0)
+
+
+@pytest.mark.parametrize(("size", "first"), [(0.1, 0.1), (0.5, 0.5), (4.0, 1.0)])
+def test_the_first_point_that_is_tried_is_at_the_gradient_but_no_farther_than_1(size, first):
+    weight, seen = Parameter([0.0]), []
+
+    def function(w):
+        seen.append(float(w[0]))
+        return -size * float(w[0]) + 10 * float(w[0]) ** 2
+
+    LBFGS(weight, iterations=1).step(closure_of(weight, function, lambda w: -size + 20 * w))
+    assert seen[:2] == [0, first]

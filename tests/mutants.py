@@ -118,6 +118,8 @@ KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
         "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
         "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
+        "netlib/optimizers/line_search.py  if abs(high.step - low.step) ⟦<= → <⟧ NARROWEST * max(high.step, lo…",
+        "netlib/optimizers/line_search.py  …ot isfinite(square) or square ⟦< → <=⟧ 0:",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
         "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
@@ -135,6 +137,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → low.step - high.step⟧) <= NARROWEST * max(high.step…",
+        "netlib/optimizers/line_search.py  if point.slope ⟦* → /⟧ (1 if high is None else high.…",
+        "netlib/optimizers/line_search.py  if point.slope * (⟦1 → 2⟧ if high is None else high.ste…",
         "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → -(high.step - low.step)⟧) <= NARROWEST * max(high.step…",
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
@@ -238,6 +243,8 @@ KNOWN: dict[str, list[str]] = {
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
         "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
+        "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",  # _pairs looks again
+        "netlib/optimizers/line_search.py  d2 = sqrt(square) if b.step ⟦> → >=⟧ a.step else -sqrt(square)",
         "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",

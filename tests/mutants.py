@@ -243,7 +243,7 @@ KNOWN: dict[str, list[str]] = {
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
         "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
-        "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",  # _pairs looks again
+        "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",
         "netlib/optimizers/line_search.py  d2 = sqrt(square) if b.step ⟦> → >=⟧ a.step else -sqrt(square)",
         "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1

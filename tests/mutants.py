@@ -119,6 +119,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
         "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
         "netlib/optimizers/line_search.py  if abs(high.step - low.step) ⟦<= → <⟧ NARROWEST * max(high.step, lo…",
+        "netlib/optimizers/line_search.py  if abs(point.slope) ⟦<= → <⟧ -CURVATURE * start.slope:",
+        "netlib/training/measuring.py  if self._n_new ⟦>= → >⟧ CHUNK:",
+        "netlib/training/samples.py  if t.ndim == 2 and t.shape[1] ⟦> → >=⟧ 1 and ((t == 0) | (t == 1)).a…",  # a single class
         "netlib/optimizers/line_search.py  …ot isfinite(square) or square ⟦< → <=⟧ 0:",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
@@ -156,6 +159,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
     ],
     "Any seed serves": [
+        "netlib/training/trainer.py  …eed = int(self.rng.integers(2 ⟦** → *⟧ 63))",
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
         "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
     ],
@@ -229,6 +233,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
+        "netlib/training/epoch.py  …ated if self.accumulated else ⟦1.0 → 2.0⟧",  # a factor of zeros
+        "netlib/training/measuring.py  CHUNK = ⟦4096 → 4097⟧",
         "netlib/optimizers/lbfgs.py  …direction = (_joined(values), ⟦np.zeros → np.ones⟧(0))",
         "netlib/training/learning_rates.py  self._steps = ⟦0 → 1⟧",
         "netlib/training/weight_average.py  self._steps = ⟦0 → 1⟧",

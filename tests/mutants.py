@@ -230,7 +230,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
         "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
-        "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
+        "netlib/layers/log_sum_exp.py  …re = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
         "netlib/training/epoch.py  …ated if self.accumulated else ⟦1.0 → 2.0⟧",  # a factor of zeros

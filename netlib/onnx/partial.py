@@ -28,7 +28,7 @@ def partial_result(op: Operator) -> Array | None:
         return None  # folded
     try:
         result = PARTIAL[op.op_type](op)
-    except (RefusedError, ValueError, IndexError, TypeError):
+    except (RefusedError, ArithmeticError, ValueError, IndexError, TypeError):
         return None
     is_small = result.size <= MAX_SIZE and all(abs(n) <= LARGEST for n in result.flat if isinstance(n, int))
     return result if is_small else None

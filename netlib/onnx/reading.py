@@ -19,7 +19,8 @@ from .expansion import inline_functions
 MAX_BYTES = 2**31 - 1
 """The longest file, as protobuf has it."""
 DAMAGED = "The file is damaged, or no ONNX file. Export or download it again."
-EQUATION = re.compile(rb"[A-Za-z ,]*(\.\.\.)?[A-Za-z ,.]*(->[A-Za-z. ]*)?")
+TERM = rb"[A-Za-z ]*(\.\.\.[A-Za-z ]*)?"
+EQUATION = re.compile(TERM + rb"(," + TERM + rb")*(->" + TERM + rb")?")
 FIELDS = {
     "FLOAT": ("float_data", "f4"), "DOUBLE": ("double_data", "f8"), "FLOAT16": ("int32_data", "f2"),
     "INT64": ("int64_data", "i8"), "INT32": ("int32_data", "i4"), "INT16": ("int32_data", "i2"),
@@ -47,6 +48,7 @@ def read(path: Path) -> Any:
     with open(name, "rb") as file:
         data = file.read()
     model = _parse(data, name)
+    _require_text(model, name)
     require_own_data(model, name)
     return inline_functions(model, name)
 
@@ -118,6 +120,19 @@ def _tensors(model: Any) -> Iterator[Any]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+
+
+def _require_text(model: Any, name: str) -> None:
+    """Raise if a name is not valid text, which protobuf then gives as bytes."""
+    for graph in _graphs(model):
+        texts = [getattr(graph, "name", ""), *(each.name for each in getattr(graph, "initializer", ()))]
+        for node in graph.node:
+            texts += [node.op_type, node.domain, node.name, *node.input, *node.output, *(each.name for each in node.attribute)]
+        if hasattr(graph, "value_info") and hasattr(graph, "initializer"):
+            for info in (*graph.input, *graph.output, *graph.value_info):
+                texts += [info.name, *(dim.dim_param for dim in info.type.tensor_type.shape.dim)]
+        if not all(isinstance(text, str) for text in texts):
+            raise FormatError("has names that are no valid text", where=name, hint=DAMAGED)
 
 
 def _require_equations(model: Any, name: str) -> None:

@@ -49,7 +49,7 @@ def save(model: Layer, path: Path, *inputs: ArrayLike, translations: Mapping[typ
         One example of each input of the model.
     translations : dict of type to function, optional
         Your own layer classes: ``translate(layer, graph, *inputs)`` adds nodes to a `GraphBuilder`
-        and returns the value of the output.
+        and returns the value of the output, or None if it cannot.
 
     Raises
     ------
@@ -172,7 +172,7 @@ class _Walk:
         self.first, self.second, self.rows = first, second, rows
         self.paths = {id(layer): path for path, layer in model.walk()}
         held: dict[str, Any] = {**model.parameters(), **model.buffers()}
-        self.graph = GraphBuilder(self.run, {id(each): path for path, each in held.items()})
+        self.graph = GraphBuilder(self.run, self.apply, {id(each): path for path, each in held.items()})
         self.missing: dict[str, dict[str, None]] = {}
 
     def export(self, arrays: Sequence[Array], others: Sequence[Array]) -> Any:
@@ -216,20 +216,25 @@ class _Walk:
             if dtype is not None
             else next((each.dtype for each in [*place.outputs, *inputs] if each.dtype.kind == "f"), np.dtype(np.float32))
         )
-        translation = translation_of(layer, self.translations)
-        if translation is None:
-            self.missing.setdefault(type(layer).__name__, {})[repr(place.path)] = None
-            return tuple(place.outputs)
         with self.graph.at(place):
             n = layer.count_differentiable(len(inputs)) if place.outputs[0].dtype.kind == "f" else 0
             inputs = [self.graph.cast(x, place.dtype) if i < n else x for i, x in enumerate(inputs)]
-            values = _as_tuple(translation(layer, self.graph, *inputs))
+            result = self.apply(layer, *inputs)
+        if result is None:
+            self.missing.setdefault(type(layer).__name__, {})[repr(place.path)] = None
+            return tuple(place.outputs)
+        values = _as_tuple(result)
         if len(values) != len(place.outputs):
             message = f"the translation returned {len(values)} values, expected {len(place.outputs)}, as many as forward"
             raise InvalidValueError(message, where=f"onnx.save, {type(layer).__name__} at {place.path!r}")
         for value, known in zip(values, place.outputs, strict=True):
             value.fill(known)
         return values
+
+    def apply(self, layer: Layer, *inputs: Value) -> Any:
+        """Return what the translation of the layer returns, or None if there is none."""
+        translation = translation_of(layer, self.translations)
+        return None if translation is None else translation(layer, self.graph, *inputs)
 
     def _signatures(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
         """Return what the layer took and returned as the model ran.

@@ -94,7 +94,7 @@ class GraphBuilder:
 
     A translation is a function ``translate(layer, graph, *inputs)``. It adds the nodes that compute
     what the layer computes in evaluation mode, and returns the value of the output, or a tuple of
-    them for several.
+    them for several. If ONNX cannot express the layer's settings, it returns None.
 
     Examples
     --------
@@ -106,8 +106,8 @@ class GraphBuilder:
     ...     return graph.add("Pow", x, 3.0)
     """
 
-    def __init__(self, run: Callable[..., Any], names: dict[int, str]) -> None:
-        self._run = run
+    def __init__(self, run: Callable[..., Any], apply: Callable[..., Any], names: dict[int, str]) -> None:
+        self._run, self._apply = run, apply
         self._names = names
         self._place: Place | None = None
         self.nodes: list[Node] = []
@@ -212,6 +212,10 @@ class GraphBuilder:
         With a `dtype`, it computes in this type: whole numbers, for example.
         """
         return self._run(layer, *inputs, dtype=dtype)
+
+    def apply(self, layer: Layer, *inputs: Value) -> Any:
+        """Translate a layer that stands for the current one, or return None if it cannot be."""
+        return self._apply(layer, *inputs)
 
     @property
     def dtype(self) -> Any:

@@ -258,6 +258,13 @@ def hostile():
         for i in range(9)
     ]
     yield "functions that explode", model_of([node("F0", ["x"], ["y"], domain="my.company")], functions=bombs), "expand to more than"
+    bad = model_of([node("Einsum", ["x"], ["y"], equation="...ii.->...i")])
+    yield "an equation that ONNX never ends reading", bad, "Einsum at 'y' has the equation"
+    yield (
+        "a name that is no text",
+        model_of([node("Neg", ["x"], ["y"], name="NAME")]).SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"),
+        "no valid text|cannot be parsed",
+    )
     yield "empty", b"", "has no nodes"
     yield "text", b"Once upon a time, there was a file", "cannot be parsed|has no nodes"
     yield "pickle", b"\x80\x04\x95" + bytes(20), "pickle"

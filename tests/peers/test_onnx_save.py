@@ -16,6 +16,11 @@ from netlib.onnx.saving import as_onnx
 from netlib.onnx.translations import TRANSLATIONS
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
 @one_row_of_each_kind_and_all_at_last
 def test_onnxruntime_gives_the_same_numbers_in_float32(row: Row):
     model, inputs = row.make(np.float32), row.inputs_in(np.float32)
@@ -50,17 +55,48 @@ def test_every_layer_of_the_catalogue_has_a_translation():
     assert {kind for kind in vars(layers).values() if isinstance(kind, type)} <= TRANSLATIONS.keys()
 
 
+OTHER_SETTINGS = {  # which take another way than those of the table
+    "sizes that divide": (lambda dtype: nl.AdaptiveAvgPool2d((2, 3)), (2, 1, 4, 6)),
+    "sizes that divide, of the largest": (lambda dtype: nl.AdaptiveMaxPool1d(2), (2, 3, 6)),
+    "windows beyond a border that counts": (lambda dtype: nl.AvgPool2d(3, 2, padding=1, ceil_mode=True), (2, 1, 6, 4)),
+    "windows beyond a border": (lambda dtype: nl.MaxPool2d(2, 2, dilation=2, ceil_mode=True), (2, 1, 6, 5)),
+    "a scale that float32 rounds": (lambda dtype: nl.Upsample(1.1), (2, 1, 10)),
+    "scales that float32 rounds": (lambda dtype: nl.Upsample((1.1, 0.7), mode="linear"), (2, 1, 10, 5)),
+    "a border as wide as the image": (lambda dtype: nl.Pad(((4, 4),), mode="wrap"), (2, 4)),
+    "a border of more axes": (lambda dtype: nl.Pad(((1, 0), (1, 2), (2, 1)), mode="edge"), (2, 2, 3)),
+    "numbers that float32 keeps": (lambda dtype: nl.Sequential(nl.LeakyReLU(0.25), nl.ELU(0.5), nl.CELU(2.0)), (2, 3)),
+    "eps that float32 keeps": (lambda dtype: nl.Sequential(nl.LayerNorm(4, 0.5, dtype=dtype), nl.BatchNorm(4, 0.5, dtype=dtype)), (3, 4)),
+    "one group of features": (lambda dtype: nl.GroupNorm(2, 4, dtype=dtype), (3, 4)),
+    "no bounds": (lambda dtype: nl.Clip(), (2, 3)),
+    "no axes": (lambda dtype: nl.Sequential(nl.Norm(()), nl.Max(()), nl.LogSumExp((), keepdims=True)), (2, 3)),
+    "a negative power of the norm": (lambda dtype: nl.Norm(1, keepdims=True, ord=2.5), (2, 3)),
+    "every kind of key": (lambda dtype: nl.Slice(np.s_[..., None, -1, ::-1, 1:-1:2]), (2, 3, 4, 5)),
+    "new axes in front": (lambda dtype: nl.Slice(np.s_[None, :, 1, None]), (2, 3, 4)),
+    "an empty shape": (lambda dtype: nl.Sequential(nl.Slice(np.s_[:, :0]), nl.Reshape((2, 0, 5))), (2, 3, 3)),
+    "features in place of images": (lambda dtype: nl.Sequential(nl.GlobalAvgPool(), nl.GlobalMaxPool()), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_other_settings_give_the_same_numbers(name, dtype, rng):
+    make, shape = OTHER_SETTINGS[name]
+    model, inputs = make(dtype), (rng.normal(size=shape).astype(dtype),)
+    proto = as_onnx(model, inputs)
+    for arrays in batches(proto, inputs):
+        try:
+            got = run(proto, arrays)
+        except UNABLE:
+            got = run_reference(proto, arrays)
+        require_equal(got, model.predict(*arrays), 1e-5 if dtype == np.float32 else 1e-10)
+
+
 def example(name):
     """Return a script of examples/ as a module."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
 
 
 def test_a_gpt_predicts_the_same(rng):

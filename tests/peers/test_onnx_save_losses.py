@@ -37,6 +37,10 @@ LOSS_CASES = {
         lambda reduction: nl.SoftmaxCrossEntropy(reduction=reduction, class_weight=[1.0, 0.5, 2.0, 3.0], ignore_index=-1),
         lambda rng: [rng.normal(size=(6, 4)), rng.integers(-1, 4, size=6)],
     ),
+    "Focal with weights of classes alone": (
+        lambda reduction: nl.Focal(1.5, reduction, class_weight=[1.0, 0.5, 2.0, 3.0]),
+        lambda rng: [rng.normal(size=(6, 4)), labels(rng, 6)],
+    ),
     "SoftmaxCrossEntropy, smoothed": (
         lambda reduction: nl.SoftmaxCrossEntropy(0.3, reduction, ignore_index=2),
         lambda rng: [rng.normal(size=(6, 4)), labels(rng, 6)],

@@ -64,7 +64,8 @@ def avg_pool(layer: Any, graph: GraphBuilder, x: Value) -> Any:
         x = graph.add("Pad", x, _pads([(0, 0), (0, 0), *pads]))
         pads, counts = ((0, 0),) * len(pads), False
     pads = tuple([(before, after + more) for (before, after), more in zip(pads, beyond, strict=True)])
-    return graph.add("AveragePool", x, **_options(windows, pads=_pads(pads), count_include_pad=int(counts)))
+    options = _options(windows, pads=_pads(pads), dilations=list(windows.dilation) if max(windows.dilation) > 1 else None)
+    return graph.add("AveragePool", x, **options, count_include_pad=int(counts))
 
 
 def adaptive_pool(operator: str, reduction: str) -> Translation:
@@ -99,8 +100,7 @@ def pad(layer: layers.Pad, graph: GraphBuilder, x: Value) -> Any:
     room = {"reflect": -1, "wrap": 0}
     limits = [x.length(i) + room[layer.mode] if layer.mode in room and any(pair) else max(pair) for i, pair in enumerate(pairs)]
     if all(max(pair) <= limit for pair, limit in zip(pairs, limits, strict=True)):
-        value = layer.value if layer.mode == "constant" and layer.value else None
-        return graph.add("Pad", x, _pads(pairs), value, mode=layer.mode)
+        return graph.add("Pad", x, _pads(pairs), layer.value or None, mode=layer.mode)
     for axis, pair in enumerate(pairs):
         if any(pair):
             x = graph.add("Gather", x, np.pad(np.arange(x.length(axis)), pair, mode), axis=axis)

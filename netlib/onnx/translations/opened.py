@@ -6,21 +6,30 @@ from typing import Any
 
 import numpy as np
 
+from ...layers.recurrent_layer import RecurrentLayer
 from ..layers.cast import Cast
+from ..layers.determinant import Determinant
+from ..layers.dilated_average import DilatedAverage
 from ..layers.discrete import Discrete
 from ..layers.elementwise import Elementwise
 from ..layers.gather import GatherElements, GatherND
+from ..layers.given import Given
 from ..layers.late import Late
 from ..layers.modulo import Modulo
 from ..layers.on_integers import OnIntegers
 from ..layers.product import Product
+from ..layers.reset_first_gru import ResetFirstGRU
+from ..layers.rows import Compress, ReverseSequence
+from ..layers.scatter import Scatter, ScatterElements, ScatterND
 from ..layers.tile import Tile
 from ..layers.top_k import TopK
 from ..layers.triangle import Triangle
 from ..writing import GraphBuilder, Value
 from .activations import unchanged
+from .images import avg_pool
+from .recurrent import recurrent_stack
 from .reductions import reduction
-from .translation import Translation
+from .translation import Translation, as_operator
 
 
 def discrete(layer: Discrete, graph: GraphBuilder, *inputs: Value) -> Any:
@@ -29,7 +38,9 @@ def discrete(layer: Discrete, graph: GraphBuilder, *inputs: Value) -> Any:
     if layer.function == "cast":
         return graph.cast(inputs[0], options["dtype"])
     if layer.function == "eye like":
-        return graph.cast(graph.add("EyeLike", *inputs, k=options.get("k", 0)), options.get("dtype", "float32"))
+        options["dtype"] = element_type(options.get("dtype", "float32"))
+    if layer.function not in DISCRETE:
+        return None
     operator, names = DISCRETE[layer.function]
     attributes = {names.get(key, key): int(value) if isinstance(value, bool) else value for key, value in options.items()}
     return graph.add(operator, *inputs, **attributes, **FIXED.get(layer.function, {}))
@@ -44,6 +55,7 @@ DISCRETE: dict[str, tuple[str, dict[str, str]]] = {
     "bitwise or": ("BitwiseOr", {}),
     "bitwise xor": ("BitwiseXor", {}),
     "equal": ("Equal", {}),
+    "eye like": ("EyeLike", {}),
     "fmod": ("Mod", {}),
     "full": ("ConstantOfShape", {}),
     "greater": ("Greater", {}),
@@ -68,6 +80,50 @@ DISCRETE: dict[str, tuple[str, dict[str, str]]] = {
 }
 """The operator of each function of `Discrete`, and what ONNX calls its options."""
 FIXED: dict[str, dict[str, Any]] = {"fmod": {"fmod": 1}, "left shift": {"direction": "LEFT"}, "right shift": {"direction": "RIGHT"}}
+
+
+def element_type(dtype: Any) -> int:
+    """Return the number that ONNX has for a type."""
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def given(layer: Given, graph: GraphBuilder, x: Value, *inputs: Value) -> Any:
+    """Return what a layer does whose parameters are values. Those of recurrent layers are not."""
+    if issubclass(layer.kind, RecurrentLayer):
+        return None
+    n, kind = len(layer.names), layer.kind
+    stand_in = kind(**layer.options, dtype=graph.dtype)  # type: ignore[call-arg]
+    for name, value in zip(layer.names, inputs[:n], strict=True):
+        setattr(stand_in, name, value)
+    return graph.apply(stand_in, x, *inputs[n:])
+
+
+def compress(layer: Compress, graph: GraphBuilder, x: Value, condition: Value) -> Any:
+    """Return the parts of x where a condition holds."""
+    return graph.add("Compress", x, graph.cast(condition, bool), axis=layer.axis)
+
+
+def reverse_sequence(layer: ReverseSequence, graph: GraphBuilder, x: Value, lengths: Value) -> Any:
+    """Return sequences with their first steps in reverse order."""
+    options = {"time_axis": layer.time_axis, "batch_axis": layer.batch_axis}
+    return graph.add("ReverseSequence", x, graph.cast(lengths, np.int64), **options)
+
+
+def scatter(operator: str) -> Translation:
+    """Return the translation of a layer that writes numbers into a copy of x, or adds them."""
+
+    def translate(layer: Scatter, graph: GraphBuilder, x: Value, updates: Value, indices: Value) -> Any:
+        options = {"axis": layer.axis} if isinstance(layer, ScatterElements) else {}
+        return graph.add(operator, x, graph.cast(indices, np.int64), updates, reduction="add" if layer.add else None, **options)
+
+    return translate
+
+
+def reset_first_gru(layer: ResetFirstGRU, graph: GraphBuilder, *inputs: Value) -> Any:
+    """Return gated recurrent units whose reset gate multiplies h."""
+    return recurrent_stack("GRU", layer, graph, inputs)
 
 
 def elementwise(layer: Elementwise, graph: GraphBuilder, x: Value) -> Any:
@@ -141,14 +197,22 @@ def on_integers(layer: OnIntegers, graph: GraphBuilder, *inputs: Value) -> Any:
 
 OPENED: dict[type, Translation] = {
     Cast: unchanged,
+    Compress: compress,
+    Determinant: as_operator("Det"),
+    DilatedAverage: avg_pool,
     Discrete: discrete,
     Elementwise: elementwise,
     GatherElements: gather_elements,
     GatherND: gather_nd,
+    Given: given,
     Late: late,
     Modulo: modulo,
     OnIntegers: on_integers,
     Product: reduction("ReduceProd"),
+    ResetFirstGRU: reset_first_gru,
+    ReverseSequence: reverse_sequence,
+    ScatterElements: scatter("ScatterElements"),
+    ScatterND: scatter("ScatterND"),
     Tile: tile,
     TopK: top_k,
     Triangle: triangle,

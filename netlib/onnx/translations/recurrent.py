@@ -25,20 +25,20 @@ GATES = {"RNN": (0,), "LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
 def rnn(layer: layers.RNN, graph: GraphBuilder, *inputs: Value) -> Any:
     """Return an Elman network."""
     activations = ["Relu"] * len(layer._directions) if layer.nonlinearity == "relu" else None
-    return _stack("RNN", layer, graph, inputs, activations=activations)
+    return recurrent_stack("RNN", layer, graph, inputs, activations=activations)
 
 
 def lstm(layer: layers.LSTM, graph: GraphBuilder, *inputs: Value) -> Any:
     """Return a long short-term memory."""
-    return _stack("LSTM", layer, graph, inputs)
+    return recurrent_stack("LSTM", layer, graph, inputs)
 
 
 def gru(layer: layers.GRU, graph: GraphBuilder, *inputs: Value) -> Any:
     """Return gated recurrent units, whose reset gate multiplies h · weight_h."""
-    return _stack("GRU", layer, graph, inputs, linear_before_reset=1)
+    return recurrent_stack("GRU", layer, graph, inputs, linear_before_reset=1)
 
 
-def _stack(operator: str, layer: RecurrentLayer, graph: GraphBuilder, inputs: Sequence[Value], **options: Any) -> Any:
+def recurrent_stack(operator: str, layer: RecurrentLayer, graph: GraphBuilder, inputs: Sequence[Value], **options: Any) -> Any:
     """Return the outputs of the layers one upon the other, each a node."""
     given = list(inputs[: len(inputs) - layer.lengths])
     lengths = graph.cast(inputs[-1], np.int32) if layer.lengths else None

@@ -23,12 +23,14 @@ def reduction(operator: str) -> Translation:
 
 def norm(layer: layers.Norm, graph: GraphBuilder, x: Value) -> Any:
     """Return (Σ |x|ᵖ)^(1/p), with the operators that ONNX has for 1, 2 and ∞."""
-    size = x if layer.ord in (1, 2) and x.ndim else graph.add("Abs", x)
-    size.shape = x.shape
+    size: Any = x
+    if layer.ord not in (1, 2) or not as_axes(size, layer.axis, layer):
+        size = graph.add("Abs", x)
+        size.fill(x)
     if layer.ord in NORMS:
         return reduction(NORMS[layer.ord])(layer, graph, size)
     powers = graph.add("Pow", size, layer.ord)
-    powers.shape = x.shape
+    powers.fill(x)
     return graph.add("Pow", reduction("ReduceSum")(layer, graph, powers), 1 / layer.ord)
 
 

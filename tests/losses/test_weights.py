@@ -141,3 +141,10 @@ def test_smoothed_labels_of_sequences_with_weights_of_classes_are_those_of_their
     loss, flat = (nl.SoftmaxCrossEntropy(0.1, class_weight=[1.0, 2.0, 0.5]) for _ in range(2))
     assert math.isclose(loss.forward(y, labels), flat.forward(y.reshape(10, 3), labels.ravel()), rel_tol=1e-14)
     np.testing.assert_allclose(loss.backward(), flat.backward().reshape(y.shape), rtol=1e-14)
+
+
+def test_a_focus_may_be_weaker_than_1():
+    y, terms = np.array([[0.5, -1.0]]), nl.SoftmaxCrossEntropy(reduction="none")
+    (cross_entropy,) = terms.forward(y, [0])
+    loss = nl.Focal(0.5)
+    assert math.isclose(loss.forward(y, [0]), (1 - math.exp(-cross_entropy)) ** 0.5 * cross_entropy, rel_tol=1e-14)

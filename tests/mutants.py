@@ -122,6 +122,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/line_search.py  if abs(point.slope) ⟦<= → <⟧ -CURVATURE * start.slope:",
         "netlib/training/measuring.py  if self._n_new ⟦>= → >⟧ CHUNK:",
         "netlib/training/samples.py  if t.ndim == 2 and t.shape[1] ⟦> → >=⟧ 1 and ((t == 0) | (t == 1)).a…",  # a single class
+        "netlib/losses/cosine_embedding.py  …n (scaled / np.where(length > ⟦0 → 1⟧, length, 1), length * largest…",
         "netlib/optimizers/line_search.py  …ot isfinite(square) or square ⟦< → <=⟧ 0:",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
@@ -233,6 +234,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/log_sum_exp.py  …re = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
+        "netlib/losses/loss.py  n = ⟦1 → 2⟧",  # zeros are divided by it
         "netlib/training/epoch.py  …ated if self.accumulated else ⟦1.0 → 2.0⟧",  # a factor of zeros
         "netlib/training/measuring.py  CHUNK = ⟦4096 → 4097⟧",
         "netlib/optimizers/lbfgs.py  …direction = (_joined(values), ⟦np.zeros → np.ones⟧(0))",

@@ -255,6 +255,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/line_search.py  d2 = sqrt(square) if b.step ⟦> → >=⟧ a.step else -sqrt(square)",
         "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
+        "netlib/losses/cosine_embedding.py  return (np.where(t ⟦> → >=⟧ 0, excess, np.maximum(excess,…",
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",

@@ -116,6 +116,14 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
+        "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
+        "netlib/optimizers/line_search.py  if abs(high.step - low.step) ⟦<= → <⟧ NARROWEST * max(high.step, lo…",
+        "netlib/optimizers/line_search.py  if abs(point.slope) ⟦<= → <⟧ -CURVATURE * start.slope:",
+        "netlib/training/measuring.py  if self._n_new ⟦>= → >⟧ CHUNK:",
+        "netlib/training/samples.py  if t.ndim == 2 and t.shape[1] ⟦> → >=⟧ 1 and ((t == 0) | (t == 1)).a…",  # a single class
+        "netlib/losses/cosine_embedding.py  …n (scaled / np.where(length > ⟦0 → 1⟧, length, 1), length * largest…",
+        "netlib/optimizers/line_search.py  …ot isfinite(square) or square ⟦< → <=⟧ 0:",
         "netlib/optimizers/lbfgs.py  if s @ y ⟦<= → <⟧ np.finfo(np.float64).eps * (y…",
         "netlib/optimizers/line_search.py  if not finite or point.value ⟦> → >=⟧ start.value + DECREASE * step…",
         "netlib/optimizers/line_search.py  … is not start and point.value ⟦>= → >⟧ low.value):",
@@ -133,6 +141,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → low.step - high.step⟧) <= NARROWEST * max(high.step…",
+        "netlib/optimizers/line_search.py  if point.slope ⟦* → /⟧ (1 if high is None else high.…",
+        "netlib/optimizers/line_search.py  if point.slope * (⟦1 → 2⟧ if high is None else high.ste…",
         "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → -(high.step - low.step)⟧) <= NARROWEST * max(high.step…",
         "netlib/layers/attention_inputs.py  if any((⟦x.shape[-1] % heads → -(x.shape[-1] % heads)⟧ for x in (q, k, v))):",
         "netlib/layers/softmax.py  y = ⟦ → -⟧np.exp(x - x.max(axis=self.axi…",
@@ -149,6 +160,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
     ],
     "Any seed serves": [
+        "netlib/training/trainer.py  …eed = int(self.rng.integers(2 ⟦** → *⟧ 63))",
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
         "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
     ],
@@ -173,6 +185,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/training/csv_log.py  self._has_begun = ⟦True → False⟧",
         "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
         "netlib/containers/plan.py  if source ⟦>= → >⟧ 0:",
@@ -218,8 +231,17 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
         "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",
         "netlib/layers/norm.py  …x) * (size / np.where(y == 0, ⟦1 → 2⟧, y).astype(x.dtype)) ** (self…",
-        "netlib/layers/log_sum_exp.py  share = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
+        "netlib/layers/log_sum_exp.py  …re = e / np.where(total == 0, ⟦1 → 2⟧, total).astype(total.dtype)",
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
+        "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
+        "netlib/losses/loss.py  n = ⟦1 → 2⟧",  # zeros are divided by it
+        "netlib/training/epoch.py  …ated if self.accumulated else ⟦1.0 → 2.0⟧",  # a factor of zeros
+        "netlib/training/measuring.py  CHUNK = ⟦4096 → 4097⟧",
+        "netlib/optimizers/lbfgs.py  …direction = (_joined(values), ⟦np.zeros → np.ones⟧(0))",
+        "netlib/training/learning_rates.py  self._steps = ⟦0 → 1⟧",
+        "netlib/training/weight_average.py  self._steps = ⟦0 → 1⟧",
+        "netlib/training/time_limit.py  self._start = ⟦0.0 → 1.0⟧",
+        "netlib/training/time_limit.py  self._has_stopped = ⟦False → True⟧",
         "netlib/losses/cosine_embedding.py  … np.where(length > 0, length, ⟦1 → 2⟧), length * largest)",
         "netlib/losses/cosine_embedding.py  …v) / np.where(known, length2, ⟦1 → 2⟧))",
         "netlib/losses/cosine_embedding.py  …n slope * (v - c * u) / np.where(known, length1, ⟦1 → 2⟧), s…",
@@ -229,8 +251,11 @@ KNOWN: dict[str, list[str]] = {
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
         "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
+        "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",
+        "netlib/optimizers/line_search.py  d2 = sqrt(square) if b.step ⟦> → >=⟧ a.step else -sqrt(square)",
         "netlib/optimizers/line_search.py  …ne else high.step - low.step) ⟦>= → >⟧ 0:",  # a slope of 0 has ended the search
         "netlib/losses/cosine_embedding.py  excess = np.where(t ⟦> → >=⟧ 0, 1 - c, c - self.margin)",  # t is -1 or 1
+        "netlib/losses/cosine_embedding.py  return (np.where(t ⟦> → >=⟧ 0, excess, np.maximum(excess,…",
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
         "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
@@ -599,7 +624,10 @@ class Hunt:
         least = 0 if reason_for(mutant) else 2
         chosen = [item for item in calling if ranks[item] <= least]
         chosen.sort(key=lambda item: (ranks[item], calls[item.nodeid][0] / (1 + caught[item.nodeid])))
-        put_in_place(mutant)
+        try:
+            put_in_place(mutant)
+        except Exception:  # of the module itself, which cannot even be imported
+            return False
         for item, following in in_turn(chosen):
             allow(5 + 10 * calls[item.nodeid][0])
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -612,7 +640,7 @@ class Hunt:
 
 def in_turn(items: list) -> Iterator[tuple]:
     """Yield each test and the one after it."""
-    return zip(items, [*items[1:], None], strict=True)
+    return zip(items, [*items[1:], None], strict=bool(items))
 
 
 class InPlace(NamedTuple):

@@ -31,8 +31,8 @@ class MultiMargin(LabelLoss):
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
         """Return the losses and the derivatives."""
-        n = y.shape[-1] if y.ndim else 0
         one_hot, counts = self.one_hot(y, t)
+        n = y.shape[-1]
         of_label = np.add.reduce(product_or_zero(one_hot, y), axis=-1, keepdims=True)
         excess = np.where(one_hot, 0, self.margin - of_label + y).astype(y.dtype)
         slope = (excess > 0).astype(y.dtype)

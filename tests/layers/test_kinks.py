@@ -64,3 +64,9 @@ def test_a_size_has_no_slope_at_0():
     layer = nl.Abs()
     assert layer.forward([0.0, -0.0, -2.0]).tolist() == [0, 0, 2]
     assert layer.backward([3.0, 3.0, 3.0]).tolist() == [0, 0, -3]
+
+
+def test_a_clip_has_the_slope_1_at_both_bounds():
+    layer = nl.Clip(-1, 2)
+    assert layer.forward([-2.0, -1.0, 0.0, 2.0, 3.0]).tolist() == [-1, -1, 0, 2, 2]
+    assert layer.backward([5.0] * 5).tolist() == [0, 5, 5, 5, 0]

@@ -243,3 +243,12 @@ def test_stack_begins_a_new_first_axis_unless_told_otherwise():
 def test_a_slice_takes_integers_and_slices_alone(key):
     with pytest.raises(nl.InvalidTypeError, match="expected an integer or a slice"):
         nl.Slice(key)
+
+
+def test_the_first_of_an_axis_may_be_counted_from_the_end_and_one_array_is_stacked_alone():
+    assert nl.Take(1).forward(X, [-3, 2]).tolist() == np.take(X, [-3, 2], axis=1).tolist()
+    with pytest.raises(nl.InvalidValueError, match="-4"):
+        nl.Take(1).forward(X, [-4])
+    alone = nl.Stack()
+    assert alone.forward(X).shape == (1, 2, 3, 4)
+    assert alone.backward(X[None]).tolist() == X.tolist()

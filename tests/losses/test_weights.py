@@ -141,3 +141,33 @@ def test_smoothed_labels_of_sequences_with_weights_of_classes_are_those_of_their
     loss, flat = (nl.SoftmaxCrossEntropy(0.1, class_weight=[1.0, 2.0, 0.5]) for _ in range(2))
     assert math.isclose(loss.forward(y, labels), flat.forward(y.reshape(10, 3), labels.ravel()), rel_tol=1e-14)
     np.testing.assert_allclose(loss.backward(), flat.backward().reshape(y.shape), rtol=1e-14)
+
+
+def test_a_focus_may_be_weaker_than_1():
+    y, terms = np.array([[0.5, -1.0]]), nl.SoftmaxCrossEntropy(reduction="none")
+    (cross_entropy,) = terms.forward(y, [0])
+    loss = nl.Focal(0.5)
+    assert math.isclose(loss.forward(y, [0]), (1 - math.exp(-cross_entropy)) ** 0.5 * cross_entropy, rel_tol=1e-14)
+
+
+def test_weights_of_classes_and_positives_are_copies():
+    given = np.array([1.0, 2.0, 3.0])
+    classes, positives = nl.SoftmaxCrossEntropy(class_weight=given), nl.SigmoidCrossEntropy(pos_weight=given)
+    before = classes.forward(Y, LABELS), positives.forward(Y, np.ones_like(Y))
+    given[:] = 9
+    assert (classes.forward(Y, LABELS), positives.forward(Y, np.ones_like(Y))) == before
+
+
+def test_the_rules_of_weighted_losses_name_the_right_axis_and_lift_the_weights_that_have_one():
+    weighted = nl.SoftmaxCrossEntropy(class_weight=[1.0, 2.0, 3.0])
+    assert "onehot(t, 3)" in weighted.rule([(2, 4, 3), (2, 4)], ())
+    assert "onehot" not in nl.SoftmaxCrossEntropy().rule([(4, 3), (4, 3), (4,)], ())
+    assert "weight[:" not in nl.MeanSquaredError().rule([(4, 3), (4, 3), ()], ())
+    assert "weight[:, None]" in nl.MeanSquaredError().rule([(4, 3), (4, 3), (4,)], ())
+
+
+def test_stirlings_formula_holds_for_counts_that_are_no_whole_numbers_above_1():
+    terms = nl.PoissonNLL(full=True, reduction="none").forward([0.3, 0.3, 0.3], [0.5, 1.0, 1.5])
+    stirling = 1.5 * math.log(1.5) - 1.5 + math.log(2 * math.pi * 1.5) / 2
+    expected = [math.exp(0.3) - 0.15, math.exp(0.3) - 0.3, math.exp(0.3) - 0.45 + stirling]
+    np.testing.assert_allclose(terms, expected, rtol=1e-14)

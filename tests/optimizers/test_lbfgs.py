@@ -202,10 +202,10 @@ def test_a_loss_that_is_nan_everywhere_else_leaves_the_parameters_where_they_are
 
 
 def test_nan_in_the_gradient_alone_is_refused_with_nothing_changed():
-    weight = Parameter([3.0])
+    weight = Parameter([3.0, 4.0])
     with pytest.raises(NonFiniteError, match="the loss or its gradient is not finite"):
-        LBFGS(weight).step(closure_of(weight, lambda w: 1.0, lambda w: w * math.nan))
-    assert (weight.value, weight.grad) == ([3.0], [0.0])
+        LBFGS(weight).step(closure_of(weight, lambda w: 1.0, lambda w: w * [math.nan, 1]))
+    assert (weight.value.tolist(), weight.grad.tolist()) == ([3.0, 4.0], [0.0, 0.0])
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e6, 1e100])
@@ -228,9 +228,10 @@ def on(function, derivative):
 
 
 def test_the_least_point_of_a_cubic_is_found_from_two_points_with_their_slopes():
-    at, _ = on(lambda a: a**3 - 3 * a, lambda a: 3 * a * a - 3)
-    for ends in [(0.0, 2.0), (2.0, 0.0), (0.5, 3.0), (-0.5, 0.75)]:
-        assert _minimum_of_cubic(*map(at, ends)) == pytest.approx(1)
+    for size in (1, 1e-3):
+        at, _ = on(lambda a, size=size: size * (a**3 - 3 * a), lambda a, size=size: size * (3 * a * a - 3))
+        for ends in [(0.0, 2.0), (2.0, 0.0), (0.5, 3.0), (-0.5, 0.75)]:
+            assert _minimum_of_cubic(*map(at, ends)) == pytest.approx(1)
     line, _ = on(lambda a: -a, lambda a: -1.0)
     assert _minimum_of_cubic(line(0.0), line(1.0)) is None
 
@@ -252,6 +253,8 @@ def test_a_step_between_stays_a_tenth_from_both_ends(least, step):
     at, _ = on(lambda a: (a - least) ** 2, lambda a: 2 * (a - least))
     for ends in [(1.0, 3.0), (3.0, 1.0)]:
         assert _between(*map(at, ends)) == pytest.approx(step)
+    line, _ = on(lambda a: -a, lambda a: -1.0)
+    assert _between(line(1.0), line(3.0)) == 2
 
 
 def test_at_a_kink_that_is_never_flat_the_search_ends_where_its_interval_is_narrow():
@@ -274,3 +277,60 @@ def test_one_pair_is_memory_enough():
 def test_the_defaults_are_pytorchs_iterations_and_scipys_memory():
     optimizer = LBFGS(Parameter([1.0]))
     assert (optimizer.lr, optimizer.memory, optimizer.iterations, optimizer.tolerance, optimizer.weight_decay) == (1, 10, 20, 1e-7, 0)
+
+
+@pytest.mark.parametrize(("size", "first"), [(0.1, 0.1), (0.5, 0.5), (4.0, 1.0)])
+def test_the_first_point_that_is_tried_is_at_the_gradient_but_no_farther_than_1(size, first):
+    weight, seen = Parameter([0.0]), []
+
+    def function(w):
+        seen.append(float(w[0]))
+        return -size * float(w[0]) + 10 * float(w[0]) ** 2
+
+    LBFGS(weight, iterations=1).step(closure_of(weight, function, lambda w: -size + 20 * w))
+    assert seen[:2] == [0, first]
+
+
+def test_parameters_of_two_types_and_their_pairs_and_counts_are_kept_apart():
+    short, long, frozen = Parameter(np.array([3.0, -2.0, 5.0], np.float32)), Parameter([[-4.0, 1.0]]), Parameter([1.0])
+    frozen.trainable = False
+    optimizer = LBFGS({"short": short, "long": long, "frozen": frozen}, memory=3, iterations=4)
+
+    def closure():
+        short.grad += (short.value - [1, 2, 3]) ** 3
+        long.grad += (long.value - [5, 6]) ** 3
+        return float(np.sum((short.value - [1, 2, 3]) ** 4) + np.sum((long.value - [5, 6]) ** 4)) / 4
+
+    before = closure()
+    optimizer.zero_grad()
+    optimizer.step(closure)
+    state = optimizer.state_dict()["parameters"]
+    assert [state[name]["steps"] for name in ("short", "long", "frozen")] == [1, 1, 0]
+    assert all(state[name][f"{kind}{i}"].any() for name in ("short", "long") for kind in "sy" for i in range(3))
+    optimizer.iterations = 100
+    optimizer.step(closure)
+    assert closure() < 1e-6 * before
+    np.testing.assert_allclose([*short.value, *long.value[0]], [1, 2, 3, 5, 6], atol=0.05)
+
+
+def test_a_search_that_finds_nothing_forgets_the_pairs():
+    weight = Parameter([-1.2, 1.0])
+    optimizer = LBFGS(weight, iterations=3)
+    optimizer.step(closure_of(weight, rosenbrock, rosenbrock_gradient))
+    here = weight.value.copy()
+    optimizer.step(closure_of(weight, lambda w: 1.0 if np.array_equal(w, here) else math.nan, np.ones_like))
+    (entry,) = optimizer.state_dict()["parameters"].values()
+    assert not any(np.any(value) for name, value in entry.items() if name != "steps")
+    assert weight.value.tolist() == here.tolist()
+
+
+def test_a_lower_value_that_is_not_low_enough_ends_no_search():
+    at, _ = on(lambda a: -a if a <= 0.4 else -0.2e-4, lambda a: -1.0 if a <= 0.4 else 0.0)
+    found = search(at, at(0.0), 1.0)
+    assert found.step == pytest.approx(0.4, rel=2e-3)
+
+
+def test_beyond_the_best_point_a_higher_value_is_an_end_of_the_interval_though_it_falls_there():
+    at, _ = on(lambda a: -a - a * a if a <= 1 else -1.0, lambda a: -1 - 2 * a if a <= 1 else -2.0)
+    found = search(at, at(0.0), 1.0)
+    assert found.step == 1

@@ -1,6 +1,7 @@
 """Which samples are held out, left out or changed, and the callbacks about steps, time and files."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,17 +147,30 @@ def test_the_csv_log_can_be_read_after_each_epoch_and_continues_when_training_do
 
 
 def test_a_time_limit_ends_training_and_a_resumed_one_goes_on(tmp_path, monkeypatch):
-    clock = iter(range(10**6))
+    clock = iter(range(1000, 10**6))
     monkeypatch.setattr(nl.training.time_limit, "perf_counter", lambda: next(clock))
 
     def run(limit, **options):
         callbacks = [nl.TimeLimit(limit), nl.Checkpoint(tmp_path / "run.npz")]
         return fit(trainer(callbacks, model=nl.Sequential(nl.Affine(3, 3, rng=0))), epochs=3, **options)[0]
 
-    assert len(run(15.5)) == 2
+    assert len(run(15)) == 2  # 15 is not over 15
     assert len(run(1000, resume=tmp_path / "run.npz")) == 3
     with pytest.raises(InvalidValueError, match="seconds is 0"):
         nl.TimeLimit(0)
+    assert nl.TimeLimit(0.5).seconds == 0.5
+
+
+def test_a_time_limit_lets_training_go_on_only_if_it_has_stopped_it_itself():
+    limit, other = nl.TimeLimit(1000), SimpleNamespace(stop=True)
+    limit.load_state_dict({"has_stopped": True})  # without a training there is nothing to let go on
+    limit.on_fit_begin(other)
+    limit.on_batch_end(other)
+    assert limit.state_dict() == {"has_stopped": False}
+    limit.load_state_dict(limit.state_dict())
+    assert other.stop
+    limit.load_state_dict({"has_stopped": True})
+    assert not other.stop
 
 
 def test_the_sum_of_histories_numbers_epochs_on_and_has_all_columns():

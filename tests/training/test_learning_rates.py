@@ -109,6 +109,8 @@ def test_a_run_ends_when_the_smoothed_loss_is_4_times_its_least_and_not_before_t
     assert FEWEST == 10
     assert steps_until_it_stops([1.0] * 12 + [last_for(1, 3.9)]) is None
     assert steps_until_it_stops([1.0] * 12 + [last_for(1, 4.1)]) == 13
+    assert steps_until_it_stops([2.0] * 12 + [last_for(2, 7.9)]) is None
+    assert steps_until_it_stops([2.0] * 12 + [last_for(2, 8.1)]) == 13
     assert steps_until_it_stops([-1.0] * 12 + [last_for(-1, 1.9)]) is None
     assert steps_until_it_stops([-1.0] * 12 + [last_for(-1, 2.1)]) == 13
     assert steps_until_it_stops([1.0] + [1e6] * 20) == 11

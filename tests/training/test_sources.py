@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import mmap
+import os
 import threading
 
 import h5py
@@ -11,6 +14,8 @@ import pytest
 import netlib as nl
 from netlib import InvalidTypeError, InvalidValueError
 from netlib.training import reading
+from netlib.training.samples import as_samples, held_out_rows
+from netlib.training.sources import ArraySource
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 6)).astype(np.float32)
@@ -229,3 +234,66 @@ def test_a_file_that_was_cut_off_is_an_error_and_no_rows_of_chance(tmp_path):
     (tmp_path / "x").write_bytes(b"1234")
     with pytest.raises(OSError, match="x ends before row 2"):
         reading.read(rows_of, np.array([2]))
+
+
+def test_batches_have_two_or_three_elements_and_the_third_is_the_weight():
+    weight = RNG.random(50)
+    batches = [(X[i : i + 10], T[i : i + 10], weight[i : i + 10]) for i in range(0, 50, 10)]
+    ours, theirs = trainer(), trainer()
+    history = ours.fit(batches, epochs=2, progress=False)
+    other = theirs.fit(X, T, sample_weight=weight, batch_size=10, shuffle=False, epochs=2, progress=False)
+    assert history["loss"] == other["loss"]
+    for wrong, said in [((X, T, weight, weight), "4 elements"), ((X,), "1 elements"), (X, "a ndarray"), ({1: X, 2: T}, "a dict")]:
+        with pytest.raises(InvalidTypeError, match=f"batch 1 is {said}"):
+            trainer().fit([wrong], progress=False)
+
+
+def test_a_source_says_what_a_checkpoint_compares():
+    samples = as_samples(X, T, None, "")
+    assert ArraySource(samples, 8).batching == "8"
+    assert ArraySource(samples, 8, drop_last=True).batching == "8, without a smaller last batch"
+    assert "rows of them" not in ArraySource(samples, 8).description
+    assert [len(batch) for batch in ArraySource(samples, 20).rehearsal(9)] == [20, 10]
+    assert [len(batch) for batch in ArraySource(samples, 20).rehearsal(2)] == [20]
+    assert [*ArraySource(samples, 20).rehearsal(-1)] == []
+
+
+def test_rows_are_read_from_a_file_only_if_they_are_whole_and_the_file_is_the_one_that_is_mapped(tmp_path):
+    rows = [(np.zeros(()), False), (np.zeros((0, 3)), False), (np.zeros(1), True), (np.zeros((2, 3)), True), (np.zeros((2, 3, 4)).T, False)]
+    assert [reading._has_whole_rows(a) for a, _ in rows] == [is_whole for _, is_whole in rows]
+    path, other = tmp_path / "a.bin", tmp_path / "b.bin"
+    offset = 3 * mmap.ALLOCATIONGRANULARITY + 8
+    a = np.arange(6.0).reshape(2, 3)
+    for at, value in [(path, a), (other, a + [[0.0], [1.0]])]:  # another last row
+        at.write_bytes(bytes(offset) + value.tobytes())
+    mapped = np.memmap(path, np.float64, "r", offset=offset, shape=(2, 3))
+    assert reading.FileRows(mapped)[np.array([1, 0])].tolist() == a[::-1].tolist()
+    os.replace(other, path)
+    with pytest.raises(OSError, match="is not the file that is mapped"):
+        reading.FileRows(mapped)
+
+
+def test_a_prediction_reads_from_disk_what_lies_there_and_takes_the_rest_from_memory(tmp_path):
+    a, b = nl.Input("a"), nl.Input("b")
+    model = nl.Graph([a, b], [nl.Affine(6, 2, rng=0)(a) + nl.Affine(6, 2, rng=1)(b)])
+    both = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.1))
+    expected = both.predict((X, X), batch_size=50)
+    for inputs in [(memmap(X, tmp_path, "x"), X), (X, Chunked(X))]:
+        np.testing.assert_allclose(both.predict(inputs, batch_size=20), expected, rtol=1e-6)
+    assert (both.epochs, both.epoch, both.batch) == (0, 0, 0)
+
+
+def test_two_classes_as_one_hot_rows_are_held_out_by_class():
+    t = np.eye(2)[np.arange(20) % 2]
+    kept, out = held_out_rows(as_samples(X[:20], t, None, ""), 0.2, 0, True, True, "")
+    assert t[out].sum(axis=0).tolist() == [2, 2]
+    assert sorted([*kept, *out]) == [*range(20)]
+    with pytest.raises(InvalidValueError, match="stratify needs one class per sample"):
+        held_out_rows(as_samples(X[:20], np.where(t == 1, 0.9, 0.1), None, ""), 0.2, 0, True, True, "")
+
+
+def test_the_sizes_of_batches_are_those_of_the_reference():
+    sizes = [
+        inspect.signature(method).parameters["batch_size"].default for method in (nl.Trainer.fit, nl.Trainer.evaluate, nl.Trainer.predict)
+    ]
+    assert sizes == [32, 256, 256]

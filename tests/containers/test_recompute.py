@@ -173,6 +173,24 @@ def test_whoever_writes_into_what_went_in_or_came_out_changes_no_gradient():
         assert_alike(model, reference)
 
 
+class Counts(nl.Layer):
+    """y = x, counting the calls of forward."""
+
+    def __init__(self):
+        self.count = 0
+
+    def forward(self, x):
+        self.count += 1
+        return x.copy()
+
+
+def test_a_forward_changes_a_users_layer_and_a_prediction_does_not():
+    model = nl.Recompute(Counts())
+    for use, count in ((model.predict, 0), (model.forward, 1), (model.predict, 1)):
+        use(np.ones((2, 3)))
+        assert model.layer.count == count
+
+
 def test_an_optimizer_trains_what_is_inside_as_it_would_without():
     def trained(wrap):
         model = nl.Sequential(block(wrap), affine(3, 3, 8))

@@ -312,6 +312,11 @@ def test_an_empty_sequential_gives_a_copy():
     assert (repr(model), len(model), model.parameters()) == ("Sequential()", 0, {})
 
 
+def test_an_empty_sequential_has_one_output():
+    x = nl.Input("x")
+    assert nl.Graph([x], [nl.Sequential()(x)]).forward(X).tolist() == X.tolist()
+
+
 def test_an_empty_sequential_takes_arrays_as_every_layer_does():
     assert nl.Sequential().forward(np.array([1, 2])).dtype == np.float32
     with pytest.raises(nl.InvalidTypeError):

@@ -21,6 +21,10 @@ MAX_BYTES = 2**31 - 1
 DAMAGED = "The file is damaged, or no ONNX file. Export or download it again."
 TERM = rb"[A-Za-z ]*(\.\.\.[A-Za-z ]*)?"
 EQUATION = re.compile(TERM + rb"(," + TERM + rb")*(->" + TERM + rb")?")
+OF_LENGTHS = {"Concat", "ConstantOfShape", "Expand", "Reshape", "Tile"}
+"""Operators whose small constant inputs are, or may become, lengths of arrays."""
+MAX_AXES = 16
+"""The most numbers that are taken for lengths."""
 FIELDS = {
     "FLOAT": ("float_data", "f4"), "DOUBLE": ("double_data", "f8"), "FLOAT16": ("int32_data", "f2"),
     "INT64": ("int64_data", "i8"), "INT32": ("int32_data", "i4"), "INT16": ("int32_data", "i2"),
@@ -93,7 +97,7 @@ def check(model: Any, name: str) -> None:
     import onnx.checker
 
     _require_equations(model, name)
-
+    _require_lengths(model, name)
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
@@ -142,6 +146,23 @@ def _require_equations(model: Any, name: str) -> None:
             texts = [attribute.s for attribute in node.attribute if node.op_type == "Einsum"]
             if any(not EQUATION.fullmatch(text) for text in texts):
                 raise FormatError(f"Einsum at {next(iter(node.output), '')!r} has the equation {texts[0]!r}", where=name, hint=DAMAGED)
+
+
+def _require_lengths(model: Any, name: str) -> None:
+    """Raise if a constant length is that of no array: ONNX would allocate it to infer shapes."""
+    from onnx import numpy_helper
+
+    for graph in _graphs(model):
+        constants = {each.name: each for each in getattr(graph, "initializer", ())}
+        constants |= {node.output[0]: each.t for node in graph.node for each in node.attribute if node.output and each.HasField("t")}
+        for node in graph.node:
+            for given in (constants[each] for each in node.input if node.op_type in OF_LENGTHS and each in constants):
+                if type_name(given.data_type) != "INT64" or math.prod(given.dims) > MAX_AXES:
+                    continue
+                lengths = numpy_helper.to_array(given)
+                if lengths.size and max(map(abs, lengths.ravel().tolist())) > MAX_BYTES:
+                    message = f"{node.op_type} at {next(iter(node.output), '')!r} has the lengths {lengths.ravel().tolist()}"
+                    raise FormatError(message, where=name, hint=DAMAGED)
 
 
 def _problem_of(tensor: Any) -> str:

@@ -263,7 +263,9 @@ def hostile():
     yield "undefined", model_of([node("Neg", ["nothing"], ["y"])]), "is not valid"
     yield "twice", model_of([*neg, *neg]), "is not valid"
     huge = node("ConstantOfShape", ["n"], ["c"])
-    yield "huge constant", model_of([huge, node("Add", ["x", "c"], ["y"])], {"n": [1 << 40, 4]}), "makes a constant of 17592186044416 bytes"
+    yield "huge constant", model_of([huge, node("Add", ["x", "c"], ["y"])], {"n": [1 << 30, 4]}), "makes a constant of 17179869184 bytes"
+    far = [node("Shape", ["x"], ["s"]), node("Reshape", ["s", "n"], ["r"]), node("Expand", ["x", "r"], ["y"])]
+    yield "huge length in shape arithmetic", model_of(far, {"n": [1 << 49]}), r"Reshape at 'r' has the lengths \[562949953421312\]"
     many = [node("ConstantOfShape", ["n"], [f"c{i}"]) for i in range(9)]
     yield "many constants", model_of([*many, *neg], {"n": [1 << 21]}), "makes a constant"
     loop = helper.make_function("my.company", "Loop", ["a"], ["b"], [node("Loop", ["a"], ["b"], domain="my.company")], [])
@@ -280,7 +282,7 @@ def hostile():
     yield (
         "a name that is no text",
         model_of([node("Neg", ["x"], ["y"], name="NAME")]).SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"),
-        "names that are no text|cannot be parsed",
+        "names that are no valid text|cannot be parsed",
     )
     yield "empty", b"", "has no nodes"
     yield "text", b"Once upon a time, there was a file", "cannot be parsed|has no nodes"

@@ -103,7 +103,9 @@ def require_same_parts(model: Layer, rebuilt: Layer) -> None:
 
 
 def _layers(model: Layer) -> dict[str, str]:
-    return {path: type(layer).__qualname__ for path, layer in model.walk()}
+    """Return each layer's class, and the arguments if it is a plain layer of netlib."""
+    is_plain = {path: is_own(type(layer)) and not isinstance(layer, Container) for path, layer in model.walk()}
+    return {path: repr(layer) if is_plain[path] else type(layer).__qualname__ for path, layer in model.walk()}
 
 
 def _arrays(model: Layer) -> dict[str, str]:

@@ -94,7 +94,7 @@ UNSAVABLE = {
     "a layer inside itself": (inside_itself, "Plain", "contains itself"),
     "a layer that the constructor does not make": (
         with_another_layer, "Sequential",
-        "the layer '0.extra' is Affine, but the constructors make nothing",
+        "the layer '0.extra' is Affine(2, 2), but the constructors make nothing",
     ),
     "two classes of one name": (two_of_one_name, "the model", "has two classes called 'Plain'. Rename one."),
     "no layer": (lambda: {"a": np.ones(1)}, "save", "expected a layer"),
@@ -401,3 +401,13 @@ def test_no_number_in_a_description_costs_memory_or_raises_anything_else(rows, t
             container[key] = before
     assert refused > loaded >= 0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8 << 20  # in kB: nothing has been written to terabytes
+
+
+def test_a_part_that_was_replaced_by_one_with_other_options_is_refused_and_not_lost(tmp_path):
+    block = nl.TransformerBlock(8, 2)
+    block.attention_norm = nl.LayerNorm(8, eps=1.0)
+    with pytest.raises(
+        nl.InvalidTypeError, match=r"'attention_norm' is LayerNorm\(\(8,\), eps=1.0\), but the constructors make LayerNorm\(\(8,\)\)"
+    ):
+        nl.save(block, tmp_path / "block.npz")
+    assert not [*tmp_path.iterdir()]

@@ -97,7 +97,6 @@ def check(model: Any, name: str) -> None:
     import onnx.checker
 
     _require_equations(model, name)
-    _require_lengths(model, name)
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
@@ -211,6 +210,7 @@ def with_shapes(model: Any, name: str) -> Any:
     """Return the model with the shapes and types that ONNX infers."""
     from onnx import shape_inference
 
+    _require_lengths(model, name)
     try:
         return shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:  # onnx raises C++ types of its own

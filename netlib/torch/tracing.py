@@ -1,5 +1,5 @@
 # mypy: disable-error-code="misc"
-"""From a forward of one's own to a graph, by ``torch.fx``, which records what forward calls.
+"""Turn a module's own forward into a graph, by ``torch.fx``, which records what forward calls.
 
 This module is imported on use, since it imports PyTorch.
 """

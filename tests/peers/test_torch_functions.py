@@ -1,4 +1,4 @@
-"""The functions and methods of tensors in a forward of one's own, each against PyTorch, forward and gradients."""
+"""The functions and methods of tensors in a module's own forward, each against PyTorch, forward and gradients."""
 
 import numpy as np
 import pytest

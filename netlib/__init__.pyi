@@ -33,6 +33,7 @@ from .errors import MissingError as MissingError
 from .errors import NetlibError as NetlibError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import OrderError as OrderError
+from .errors import RankError as RankError
 from .errors import ShapeError as ShapeError
 from .files import load as load
 from .files import load_state as load_state

@@ -79,6 +79,10 @@ class NonFiniteError(NetlibError, ArithmeticError):
     """A NaN or an infinity during training."""
 
 
+class RankError(NetlibError, RuntimeError):
+    """Another process of an MPI job has failed, or differs from this one."""
+
+
 def not_installed(package: str, extra: str, where: object) -> MissingError:
     """Return the error for a missing optional package, which `extra` of netlib installs.
 

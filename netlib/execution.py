@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .arrays import Array
     from .containers.plan import Op
 
 
@@ -22,6 +23,8 @@ class Execution(threading.local):
     """Whether programs may keep memory from one forward to the next."""
     has_empty_means = False
     """Whether a mean loss over weights that are all 0 is 0, as for a batch in training."""
+    total: Callable[[Array], Array] | None = None
+    """What adds up an array over all processes that share the batch, None if there is one."""
     op: Op | None = None
     """The operation of the program that runs the current layer, None outside of programs.
 
@@ -82,3 +85,24 @@ def with_empty_means() -> Iterator[None]:
         yield
     finally:
         execution.has_empty_means = before
+
+
+@contextmanager
+def with_total(total: Callable[[Array], Array]) -> Iterator[None]:
+    """Let layers that look at the whole batch add up their sums over all processes by `total`.
+
+    Examples
+    --------
+    >>> import netlib as nl
+    >>> norm = nl.BatchNorm(1, eps=0.0)
+    >>> with with_total(lambda sums: 2 * sums):  # two processes with the same share
+    ...     y = norm.forward([[1.0], [3.0]])
+    >>> norm.running_var.value  # of four samples: 4/3, not 2
+    array([1.0333333], dtype=float32)
+    """
+    before = execution.total
+    execution.total = total
+    try:
+        yield
+    finally:
+        execution.total = before

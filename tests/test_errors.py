@@ -15,6 +15,7 @@ BUILTIN = {
     nl.OrderError: (RuntimeError,),
     nl.MissingError: (KeyError, IndexError),
     nl.NonFiniteError: (ArithmeticError,),
+    nl.RankError: (RuntimeError,),
 }
 
 

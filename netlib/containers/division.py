@@ -21,7 +21,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import stale_cache
 from ..kernels import is_loaded
-from ..kernels.threads import count_cores, on_one_core, run_parts, split, with_products_on_one_core
+from ..kernels.threads import at_most_cores, count_cores, run_parts, split, with_products_on_one_core
 from ..layer import Layer
 from ..parameter import Parameter
 from ..underflow import ignore_underflow
@@ -150,7 +150,7 @@ def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Pl
         parameters: dict[int, tuple[Parameter, Parameter]] = {}
         its_program = _copy_program(program, parameters if i else None)
         its_specs = {slot: Spec((part.stop - part.start, *shape[1:]), dtype) for slot, (shape, dtype) in specs.items()}
-        with on_one_core():
+        with at_most_cores(1):
             plan = make_plan(its_program, tuple(its_specs[slot] for slot in range(len(inputs))), its_specs, unfused)
         shares.append(Share(part, plan, list(parameters.values())))
     return DividedPlan(program, inputs, specs, unfused, shares)

@@ -8,6 +8,7 @@ from the matrix library.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -27,35 +28,55 @@ _threads_before: list[tuple[Any, int]] = []
 
 
 class _Limit(local):
-    is_one_core = False
+    n = sys.maxsize
 
 
 _limit = _Limit()
 
 
 @contextmanager
-def on_one_core() -> Iterator[None]:
-    """Have `count_cores` return 1 in this thread, for code whose callers use the others."""
-    before = _limit.is_one_core
-    _limit.is_one_core = True
+def at_most_cores(n: int) -> Iterator[None]:
+    """Have `count_cores` return at most `n` in this thread, for code whose callers use others."""
+    before = _limit.n
+    _limit.n = min(n, before)
     try:
         yield
     finally:
-        _limit.is_one_core = before
+        _limit.n = before
+
+
+@contextmanager
+def at_most_threads(n: int) -> Iterator[None]:
+    """Let this process use at most `n` cores, in its own threads and in the matrix library.
+
+    The matrix library needs the package threadpoolctl, in the extras `fast` and `mpi`.
+    """
+    before = [(library, library.get_num_threads()) for library in _matrix_libraries()]
+    try:
+        for library, threads in before:
+            library.set_num_threads(min(n, threads))
+        with at_most_cores(n):
+            yield
+    finally:
+        for library, threads in before:
+            library.set_num_threads(threads)
+
+
+def cores() -> tuple[int, ...]:
+    """Return the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use.
+    """Return how many cores this thread may use.
 
-    >>> with on_one_core():
+    >>> with at_most_cores(1):
     ...     count_cores()
     1
     """
-    if _limit.is_one_core:
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return min(len(cores()), _limit.n)
 
 
 def split(n: int, parts: int) -> list[slice]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_count, as_number
 from ..errors import InvalidValueError, ShapeError
+from ..execution import execution
 from ..initializers import Ones, Zeros, initial_value
 from ..parameter import Buffer
 from .images import as_images
@@ -51,22 +52,37 @@ class BatchNorm(Normalization):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""
         x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
-        if not self.training or not x.size:
-            return self._normalize(x, self.running_mean.value, self.running_var.value, of_batch=False)
-        n, (axes, _) = x.size // self.channels, _per_channel(x.shape)
+        if not self.training or not (x.size or execution.total):
+            return self._normalize(x, self.running_mean.value, self.running_var.value, n=0)
+        axes, _ = _per_channel(x.shape)
+        mean, variance = (x.mean(axis=axes), x.var(axis=axes)) if x.size else np.zeros((2, self.channels), x.dtype)
+        mean, variance, n = self.of_whole_batch(mean, variance, x.size // self.channels)
         if n == 1:
             message = f"got x of shape {x.shape}, with one number per channel, which has no variance"
             hint = "Use batches of several samples, or evaluation mode: layer.eval()."
             raise ShapeError(message, where=self, hint=hint)
-        mean, variance = x.mean(axis=axes), x.var(axis=axes)
         self.update(mean, variance, n)
-        return self._normalize(x, mean, variance, of_batch=True)
+        return self._normalize(x, mean, variance, n)
 
-    def _normalize(self, x: Array, mean: Array, variance: Array, of_batch: bool) -> Array:
+    def of_whole_batch(self, mean: Array, variance: Array, n: int) -> tuple[Array, Array, int]:
+        """Return mean, variance and count of the whole batch, of which these `n` rows are a share.
+
+        They are the same unless several processes train on a batch: `execution.total` adds up.
+        """
+        total = execution.total
+        if total is None:
+            return mean, variance, n
+        own = mean.astype(np.float64)
+        sums = total(np.append(n * own, n))
+        whole: Array = sums[:-1] / max(sums[-1], 1)
+        of_whole: Array = total(n * (variance + np.square(own - whole))) / max(sums[-1], 1)
+        return whole.astype(mean.dtype), of_whole.astype(variance.dtype), int(sums[-1])
+
+    def _normalize(self, x: Array, mean: Array, variance: Array, n: int) -> Array:
         _, shape = _per_channel(x.shape)
         inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)
         mean = mean.astype(x.dtype).reshape(shape)
-        return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, of_batch)
+        return self.remember(self.scale((x - mean) * inverse, shape), x, mean, inverse, n)
 
     def update(self, mean: Array, variance: Array, n: int) -> None:
         """Move the buffers towards the mean and the unbiased variance of a batch."""
@@ -75,11 +91,18 @@ class BatchNorm(Normalization):
 
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of weight and bias, and return ∂L/∂x."""
-        dout, x, mean, inverse, of_batch = self.recall(dout)
+        dout, x, mean, inverse, n = self.recall(dout)
         axes, shape = _per_channel(dout.shape)
         standardized = (x - mean) * inverse
         d = self.scale_backward(dout, standardized, axes, shape)
-        return standardize_backward(d, standardized, inverse, axes) if of_batch else d * inverse
+        if not n:
+            return d * inverse  # type: ignore[no-any-return]
+        means = None
+        if execution.total is not None:
+            sums = execution.total(np.stack([dout.sum(axis=axes), np.sum(dout * standardized, axis=axes)]))
+            mean, slope = (sums if self.weight is None else sums * self.weight.value) / sums.dtype.type(n)
+            means = mean.reshape(shape), slope.reshape(shape)
+        return standardize_backward(d, standardized, inverse, axes, means)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the norm, in evaluation mode with the running statistics."""

@@ -24,7 +24,8 @@ def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
     return centered, inverse
 
 
-def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Shape) -> Array:
+def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Shape,
+                         means: tuple[Array, Array] | None = None) -> Array:  # fmt: skip
     """Return ∂L/∂x, from d = ∂L/∂x̂ and what `standardize` returned.
 
     x reaches L in three ways, each with a term of its own:
@@ -33,10 +34,12 @@ def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Sh
     2. through μ = Σ x / n, on which each x̂ depends by −1 / σ: −mean(d) / σ
     3. through σ, with ∂x̂/∂σ = −x̂ / σ and ∂σ/∂x = x̂ / n: −x̂ mean(d x̂) / σ
 
-    In all, (d − mean(d) − x̂ mean(d x̂)) / σ.
+    In all, (d − mean(d) − x̂ mean(d x̂)) / σ. If these are a part of the samples, pass `means`, those
+    of d and d x̂ over all.
     """
-    dx: Array = d - d.mean(axis=axes, keepdims=True)
-    dx -= standardized * np.mean(d * standardized, axis=axes, keepdims=True)
+    mean, slope = means or (d.mean(axis=axes, keepdims=True), np.mean(d * standardized, axis=axes, keepdims=True))
+    dx: Array = d - mean
+    dx -= standardized * slope
     dx *= inverse
     return dx
 

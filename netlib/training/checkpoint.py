@@ -101,15 +101,18 @@ class Checkpoint(Callback):
         self._batches = 0
         self._best_value: float | None = None
         self._kept: list[Label] = []
+        self._writes = True
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if a checkpoint could not be written later."""
         self._begin()
         if self.best is not None:
             require_column(self.best, trainer.history, self)
-        folder = as_folder_of(self.path, self)
-        if not os.access(folder, os.W_OK):
-            raise InvalidValueError(f"the folder {folder!r} is read-only", where=self)
+        self._writes = trainer.rank == 0
+        if self._writes:
+            folder = as_folder_of(self.path, self)
+            if not os.access(folder, os.W_OK):
+                raise InvalidValueError(f"the folder {folder!r} is read-only", where=self)
         checkpoint_contents(trainer)
 
     def on_batch_end(self, trainer: Trainer) -> None:
@@ -123,7 +126,7 @@ class Checkpoint(Callback):
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write a checkpoint if enough epochs have passed or this is the last, or the best."""
         if self.best is not None and self._is_best(trainer.history[self.best][-1]):
-            write_contents(_with_ending(self.path, "best"), checkpoint_contents(trainer), "Checkpoint")
+            self._write_contents(trainer, _with_ending(self.path, "best"))
         is_last = trainer.stop or trainer.epoch >= trainer.epochs
         if is_last or (self._unit == "epochs" and trainer.epoch % self._n == 0):
             self._write(trainer, (trainer.epoch, 0))
@@ -140,15 +143,23 @@ class Checkpoint(Callback):
         """Write the checkpoint, and keep it under its own name, too, if `keep` says so."""
         if self.keep > 1:
             self._kept.append(label)
-        write_contents(self.path, checkpoint_contents(trainer), "Checkpoint")
-        if self.keep > 1:
+        self._write_contents(trainer, self.path)
+        if self.keep > 1 and self._writes:
             _link(self.path, self._name_of(label))
         self._remove_oldest()
 
+    def _write_contents(self, trainer: Trainer, path: str) -> None:
+        """Write the contents, to which all ranks contribute, on rank 0."""
+        contents = checkpoint_contents(trainer)
+        if self._writes:
+            write_contents(path, contents, "Checkpoint")
+
     def _remove_oldest(self) -> None:
         while len(self._kept) > self.keep:
-            with suppress(FileNotFoundError):
-                os.unlink(self._name_of(self._kept.pop(0)))
+            oldest = self._name_of(self._kept.pop(0))
+            if self._writes:
+                with suppress(FileNotFoundError):
+                    os.unlink(oldest)
 
     def _name_of(self, label: Label) -> str:
         epoch, batch = label

@@ -247,4 +247,4 @@ def _warn_of_rounding(x: Array, column: int, dtype: np.dtype[Any]) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(f"Trainer.fit: {message}", UserWarning, stacklevel=5)
+    warnings.warn(f"Trainer.fit: {message}", UserWarning, stacklevel=6)

@@ -51,10 +51,13 @@ class CSVLog(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if the file could not be written later."""
         self._has_begun = False
-        as_folder_of(self.path, self)
+        if trainer.rank == 0:
+            as_folder_of(self.path, self)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write the row of the epoch, and those before it if this is the first since the start."""
+        if trainer.rank:
+            return
         if not self._has_begun:
             trainer.history.to_csv(self.path)
             self._has_begun = True

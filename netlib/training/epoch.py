@@ -40,6 +40,8 @@ class EpochProgress:
     accumulated, reference : float
         The weight of the batches since the last optimizer step, and the weight by which their
         gradients are divided already.
+    whole : float or None
+        The weight of a whole batch, if this process has a share of each.
     measuring : Measuring
         Loss and metrics.
     """
@@ -50,6 +52,7 @@ class EpochProgress:
         self.last: Batch | None = None
         self.fingerprint: int | None = None
         self.accumulated = self.reference = 0.0
+        self.whole: float | None = None
         self.n_accumulated = 0
         self._start = perf_counter()
 
@@ -63,15 +66,14 @@ class EpochProgress:
         """Whether no gradient has been accumulated since the last optimizer step."""
         return self.n_accumulated == 0
 
-    def accumulate(self, weight: float, n: int) -> float:
-        """Return the share of a batch of this `weight` in a step over `n` such batches.
+    def accumulate(self, weight: float, reference: float) -> float:
+        """Return the factor for the gradient of a mean over this `weight`.
 
-        Gradients of one step are divided by the same weight: the first batch's, times `n`.
+        Gradients of one step are divided by the same weight, the `reference` of the first batch.
         `end_group` tells how far that is from the weight of all.
         """
         if self.is_between_steps:
-            self.reference, self.accumulated = (weight or 1.0) * n, 0.0
-        self.accumulated += weight
+            self.reference, self.accumulated = reference, 0.0
         return weight / self.reference
 
     def end_group(self) -> float:
@@ -83,7 +85,7 @@ class EpochProgress:
         """Return the progress as plain values and arrays."""
         fingerprint = self.fingerprint if self.last is None else fingerprint_of(self.last)
         kept = {name: getattr(self, name) for name in KEPT}
-        return {**kept, "fingerprint": fingerprint, "measured": self.measuring.state_dict(), "seconds": self.seconds}
+        return {**kept, "whole": self.whole, "fingerprint": fingerprint, "measured": self.measuring.state_dict(), "seconds": self.seconds}
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any], rng: np.random.Generator, measuring: Measuring) -> EpochProgress:
@@ -96,6 +98,7 @@ class EpochProgress:
         progress = cls(shuffler, state["lr"], measuring)
         for name in KEPT:
             setattr(progress, name, state[name])
+        progress.whole = state.get("whole")
         progress.fingerprint = state["fingerprint"]
         measuring.load_state_dict(state["measured"])
         progress._start -= state["seconds"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Measuring:
     """
 
     def __init__(self, model: Layer, metrics: Mapping[str, Metric], n_inputs: int, loss: Layer) -> None:
-        self._model, self._metrics, self._n_inputs = model, metrics, n_inputs
+        self._model, self._metrics, self._n_inputs, self._loss = model, metrics, n_inputs, loss
         self._is_mean = is_mean(loss)
         self.total = self.weight = 0.0
         self._parts = parts_of(loss)
@@ -109,6 +109,23 @@ class Measuring:
                 raise ShapeError(message, where="Trainer")
             measured[name] = float(value)
         return measured
+
+    def merged(self, states: Sequence[dict[str, Any]]) -> Measuring:
+        """Return what several processes have measured, from the `state_dict` of each."""
+        whole = Measuring(self._model, self._metrics, self._n_inputs, self._loss)
+        for given in states:
+            part = Measuring(self._model, self._metrics, self._n_inputs, self._loss)
+            part.load_state_dict(given)
+            whole.total += part.total
+            whole.weight += part.weight
+            for path, sums in part._part_sums.items():
+                whole._part_sums[path] = [a + b for a, b in zip(whole._part_sums[path], sums, strict=True)]
+            for name, stream in part._streams.items():
+                whole._streams[name].merge(stream.state)
+            whole._new += part._new
+            whole._kept += part._kept
+            whole._n_new += part._n_new
+        return whole
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is measured so far as plain values and arrays."""

@@ -22,7 +22,7 @@ from ..files.packing import pack, unpack
 from ..files.strict_json import write_json
 from ..layer import Layer
 from ..optimizers import Optimizer
-from ..random_state import class_generators, global_generator, set_state, state
+from ..random_state import class_generators, generators, global_generator, set_state, state
 from ..restoring import preserve_state
 from .callbacks import Callback
 from .epoch import EpochProgress
@@ -84,7 +84,14 @@ def checkpoint_contents(trainer: Trainer) -> Contents:
     """Return the contents of a checkpoint: the model, as `save` has it, and all else."""
     where = "Checkpoint"
     arrays, record = describe(trainer.model, where)
-    progress, history = trainer.epoch_progress, trainer.history
+    progress, history, ranks = trainer.epoch_progress, trainer.history, trainer.ranks
+    done = None
+    if progress is not None:
+        done = {**progress.state_dict(), "measured": ranks.merged(progress.measuring).state_dict()}
+    apart = ranks.gather({
+        "generators": [state(each) for each in generators(trainer.model)],
+        "fingerprint": None if done is None else done["fingerprint"],
+    })  # fmt: skip
     training = {
         "facts": trainer.facts,
         "lr": _rate_text(trainer.optimizer),
@@ -94,7 +101,8 @@ def checkpoint_contents(trainer: Trainer) -> Contents:
         "stop": trainer.stop,
         "split_seed": trainer.split_seed,
         "rng": generator_state(trainer.rng, "Trainer, rng"),
-        "progress": None if progress is None else progress.state_dict(),
+        "progress": done,
+        **({"ranks": apart} if ranks.size > 1 else {}),
         "shared_generators": [state(each) for each in _shared_generators(trainer)],
         "optimizer": trainer.optimizer.state_dict(),
         "columns": list(history.columns),
@@ -132,6 +140,7 @@ class SavedTraining:
         self._facts: dict[str, str] = self._entry("facts", dict)
         self._epoch: int = self._entry("epoch", int)
         self._lr: str = self._entry("lr", str)
+        self._ranks: list[dict[str, Any]] = self._entry("ranks", list) if "ranks" in self._training else []
 
     def _entry(self, key: str, kind: type[Any]) -> Any:
         return entry(self._training, key, kind, self.name)
@@ -213,8 +222,10 @@ class SavedTraining:
                 set_state(generator, self._checked_state(saved))
             if progress is not None:
                 progress = progress | {"rng_state": self._checked_state(progress["rng_state"])}
+                progress = self._of_rank(progress, trainer)
                 progress = EpochProgress.from_state_dict(progress, trainer.rng, trainer.new_measuring())
             trainer.rng.bit_generator.state = self._checked_state(training["rng"])
+            trainer.ranks.draw_apart(trainer.model, [[*map(self._checked_state, each["generators"])] for each in self._ranks])
             trainer.epoch_progress, trainer.split_seed = progress, self.split_seed
             trainer.epoch, trainer.batch, trainer.stop = self._epoch, self._entry("batch", int), self._entry("stop", bool)
             trainer.batch_loss, trainer.history, trainer.facts = self._entry("batch_loss", float), history, self._facts
@@ -223,6 +234,15 @@ class SavedTraining:
             raise
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise FormatError(f"the record of the training is not valid: {error}", where=self.name) from error
+
+    def _of_rank(self, progress: dict[str, Any], trainer: Trainer) -> dict[str, Any]:
+        """Return the progress of one of several processes: rank 0 has what all have measured."""
+        ranks = trainer.ranks
+        if ranks.rank:
+            progress = progress | {"measured": trainer.new_measuring().state_dict()}
+        if len(self._ranks) != (ranks.size if ranks.size > 1 else 0):
+            return progress | {"fingerprint": None}
+        return progress | {"fingerprint": self._ranks[ranks.rank]["fingerprint"]} if self._ranks else progress
 
     def _checked_state(self, state: Any) -> dict[str, Any]:
         """Return the state of a random generator, or raise if NumPy must not be given it."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +16,9 @@ from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from .reading import is_on_disk, one_ahead, with_last
 from .samples import Batch, as_samples, held_out_rows
 
+Share = tuple[int, int]
+WHOLE = 0, 1
+"""The share of a process alone."""
 HEAD = 256
 """How many rows of arrays on disk are looked at before training."""
 
@@ -34,10 +37,13 @@ class ArraySource:
         Whether to leave out a last batch of fewer than `batch_size` rows.
     rows : ndarray, optional
         The rows to use, by default all.
+    share : (int, int)
+        The rank of this process and the number of processes, which divide each batch.
     """
 
-    def __init__(self, samples: Batch, batch_size: int, least: int = 1, drop_last: bool = False, rows: Array | None = None) -> None:
-        self.samples = samples
+    def __init__(self, samples: Batch, batch_size: int, least: int = 1, drop_last: bool = False,
+                 rows: Array | None = None, share: Share = WHOLE) -> None:  # fmt: skip
+        self.samples, self.share = samples, share
         self.is_on_disk = any(map(is_on_disk, samples.arrays))
         if rows is not None and not self.is_on_disk:
             self.samples, rows = samples.take(rows), None
@@ -65,6 +71,11 @@ class ArraySource:
         """How many samples there are."""
         return f"{self.n} samples"
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells other samples of the same shape and type apart."""
+        return {"the checksum of the first samples": f"{fingerprint_of(self._take(slice(0, HEAD))):08x}"}
+
     def head(self) -> Batch:
         """Return the samples to check before training: all, or the first of those on disk."""
         return self._take(slice(0, HEAD)) if self.is_on_disk else self.samples
@@ -86,16 +97,22 @@ class ArraySource:
 
     def _parts(self, order: Array | None, first: int) -> Generator[Batch]:
         for start, end in zip([0, *self.ends][first:], self.ends[first:], strict=False):
-            part = slice(start, end)
+            part = self._shared(start, end)
             yield self._take(part if order is None else order[part])
+
+    def _shared(self, start: int, end: int) -> slice:
+        """Return the share of this process in the batch from `start` to `end`."""
+        rank, size = self.share
+        n = end - start
+        return slice(start + rank * n // size, start + (rank + 1) * n // size)
 
     def _take(self, part: slice | Array) -> Batch:
         return self.samples.take(part if self.rows is None else self.rows[part])
 
     def rehearsal(self, n_run: int) -> Iterator[Batch]:
         """Yield a batch of each size that came among the first `n_run` batches."""
-        sizes = np.diff([0, *self.ends])[: max(n_run, 0)].tolist()
-        for size in dict.fromkeys(sizes):
+        parts = map(self._shared, [0, *self.ends][: max(n_run, 0)], self.ends)
+        for size in dict.fromkeys(part.stop - part.start for part in parts):
             yield self._take(slice(0, size))
 
 
@@ -105,11 +122,16 @@ class BatchSource:
     Parameters
     ----------
     make : iterable or callable
+    share : (int, int)
+        The rank of this process and the number of processes. Each has batches of its own, which are
+        its shares, and as soon as it has no more, its shares are empty.
     """
 
     n_batches: int | None
+    identity: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, make: Iterable[Any] | Callable[[], Iterable[Any]], where: str) -> None:
+    def __init__(self, make: Iterable[Any] | Callable[[], Iterable[Any]], where: str, share: Share = WHOLE) -> None:
+        self.share = share
         if isinstance(make, Iterator):
             hint = "Pass the function that makes it, without calling it, or an object with __iter__, such as a list."
             message = f"got a {type(make).__name__}, which can be gone through only once, expected batches that can be gone through again"
@@ -161,7 +183,9 @@ class BatchSource:
 
     def batches_and_last(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[tuple[Batch, bool]]:
         """Yield the batches, and whether each is the last."""
-        return with_last(self.batches(order, first, fingerprint))
+        yield from with_last(self.batches(order, first, fingerprint))
+        while self.share != WHOLE:
+            yield self._first.take(slice(0, 0)), True
 
     def rehearsal(self, n_run: int) -> Iterator[Batch]:
         """Yield a batch of each shape that came among the first `n_run` batches."""
@@ -196,15 +220,15 @@ def fingerprint_of(batch: Batch) -> int:
     return number
 
 
-def as_source(x: Any, t: Any, weight: Any, batch_size: int, least: int, drop_last: bool, where: str) -> Source:
+def as_source(x: Any, t: Any, weight: Any, batch_size: int, least: int, drop_last: bool, where: str, share: Share = WHOLE) -> Source:
     """Return the source of ``(x, t, weight)``, or of the batches `x` if there is no `t`."""
     if t is not None:
-        return ArraySource(as_samples(x, t, weight, where), batch_size, least, drop_last)
+        return ArraySource(as_samples(x, t, weight, where), batch_size, least, drop_last, share=share)
     if weight is not None or drop_last:
         name = "drop_last" if weight is None else "sample_weight"
         hint = "Yield (x, t, weight)." if weight is not None else "Leave the last batch out of the batches."
         raise InvalidValueError(f"got {name} together with batches", where=where, hint=hint)
-    return BatchSource(x, where)
+    return BatchSource(x, where, share)
 
 
 def split(source: Source, share: Any, seed: int, shuffle: bool, stratify: bool, where: str) -> tuple[Source, Source]:
@@ -213,8 +237,8 @@ def split(source: Source, share: Any, seed: int, shuffle: bool, stratify: bool, 
         hint = "Pass validation=(x, t), or batches of validation."
         raise InvalidValueError("a share of batches cannot be held out", where=where, hint=hint)
     kept, out = held_out_rows(source.samples, share, seed, shuffle, stratify, where)
-    training = ArraySource(source.samples, source.batch_size, source.least, source.drop_last, kept)
-    return training, ArraySource(source.samples, source.batch_size, rows=out)
+    training = ArraySource(source.samples, source.batch_size, source.least, source.drop_last, kept, source.share)
+    return training, ArraySource(source.samples, source.batch_size, rows=out, share=source.share)
 
 
 def as_validation(given: Any, training: Source, batch_size: int, where: str) -> Source:
@@ -223,9 +247,9 @@ def as_validation(given: Any, training: Source, batch_size: int, where: str) -> 
         if len(given) not in (2, 3):
             raise InvalidValueError(f"validation has {len(given)} elements, expected (x, t)", where=where)
         weight = given[2] if len(given) == 3 else None
-        source = as_source(given[0], given[1], weight, batch_size, 1, False, f"{where}, validation")
+        source = as_source(given[0], given[1], weight, batch_size, 1, False, f"{where}, validation", training.share)
     else:
-        source = as_source(given, None, None, batch_size, 1, False, f"{where}, validation")
+        source = as_source(given, None, None, batch_size, 1, False, f"{where}, validation", training.share)
     like, other = training.head(), source.head()
     for what, n, expected in (
         ("inputs", len(other.inputs), len(like.inputs)),

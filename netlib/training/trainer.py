@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from math import isfinite
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from .interruption import Interruption
 from .measuring import Measuring, concatenate, is_mean, parts_of
 from .nonfinite import nonfinite_gradient, nonfinite_loss
 from .progress import Progress
+from .ranks import as_ranks
 from .reading import is_on_disk
 from .resuming import facts_of, read_checkpoint
 from .samples import Batch, arguments_of_loss, as_inputs, as_samples, require_targets_of, total_weight
@@ -60,6 +62,15 @@ class Trainer:
         The number of batches per optimizer step, which act like one large batch.
     seed, rng : int or numpy.random.Generator, optional
         Random generator or seed for shuffling and splitting the samples. Pass one of the two.
+    communicator : mpi4py.MPI.Comm, optional
+        Trains on all ranks of an MPI job (extra ``mpi``), such as ``MPI.COMM_WORLD``: each computes
+        the gradient of its share of every batch, and the gradients add up. The result is that of
+        one process with whole batches, but for rounding and `Dropout`, for which each rank draws
+        random numbers of its own. `fit` and `evaluate` must be called on every rank; `predict` is
+        one rank's own.
+    sync_batch_norm : bool
+        Whether `BatchNorm` uses the mean and the variance of the whole batch, and not those of each
+        rank's share, if there are several ranks. Without it, the running statistics are rank 0's.
 
     Attributes
     ----------
@@ -71,6 +82,8 @@ class Trainer:
         The history of the last training.
     stop : bool
         Set it to True to end training after the current batch or epoch.
+    rank : int
+        The number of this process in an MPI job, else 0. Rank 0 shows progress and writes files.
 
     Examples
     --------
@@ -92,7 +105,8 @@ class Trainer:
     def __init__(self, model: Layer, loss: Layer, optimizer: Optimizer,
                  metrics: Mapping[str, Metric] | None = None, *,
                  callbacks: Iterable[Callback] = (), clip_norm: float | None = None,
-                 accumulate: int = 1, seed: RNG = None, rng: RNG = None) -> None:  # fmt: skip
+                 accumulate: int = 1, seed: RNG = None, rng: RNG = None,
+                 communicator: Any = None, sync_batch_norm: bool = True) -> None:  # fmt: skip
         where = "Trainer"
         self.model = as_layer(model, f"{where}, model")
         self.loss = as_layer(loss, f"{where}, loss")
@@ -118,6 +132,8 @@ class Trainer:
             hint = "Make the loss with reduction='mean' or 'sum'."
             message = f"{loss!r} returns an array, but training needs a number"
             raise InvalidValueError(message, where=where, hint=hint)
+        self.ranks = as_ranks(communicator, sync_batch_norm, where)
+        self.rank = self.ranks.rank
         self.rng = as_rng(seed if rng is None else rng, where)
         self.split_seed = int(self.rng.integers(2**63))
         self.epochs = self.epoch = self.batch = 0
@@ -191,12 +207,20 @@ class Trainer:
             If the loss or the gradient of a batch is not finite. The parameters are as before that
             batch.
         """
+        with self.ranks.together():
+            return self._fit(x, t, sample_weight, epochs, batch_size, validation, shuffle, progress, resume, stratify,
+                             drop_last, transform)  # fmt: skip
+
+    def _fit(self, x: Any, t: Any, sample_weight: Any, epochs: int, batch_size: int, validation: Any, shuffle: bool,
+             progress: bool, resume: Path | None, stratify: bool, drop_last: bool, transform: Transform | None) -> History:  # fmt: skip
         where = "Trainer.fit"
         epochs = as_count(epochs, "epochs", where)
         batch_size = as_count(batch_size, "batch_size", where, least=1)
         least = self._least_samples
-        source = as_source(x, t, sample_weight, batch_size, least, drop_last, where)
-        saved = read_checkpoint(resume, f"{where}, resume") if resume is not None else None
+        source = as_source(x, t, sample_weight, batch_size, least, drop_last, where, self._share)
+        saved, self.split_seed = self.ranks.from_first(
+            lambda: (None if resume is None else read_checkpoint(resume, f"{where}, resume"), self.split_seed)
+        )
         held_out: Source | None = None
         is_share = isinstance(validation, int | float | np.number)
         if stratify and not is_share:
@@ -210,10 +234,12 @@ class Trainer:
         facts = facts_of(self, source, held_out, shuffle, transform)
         if saved:
             saved.require_same(self.model, facts, epochs)
+        self.ranks.begin(self, {**facts, "epochs": str(epochs)}, source)
         n_batches = source.n_batches
         with Interruption() as ctrl_c, preserve_modes(self.model), ignore_all(), with_empty_means(), \
-             Progress(progress, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
-            check_before_training(self.model, self.loss, self.metrics, source.head())
+             Progress(progress and not self.rank, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
+            with catch_warnings(action="ignore") if self.rank else nullcontext():
+                check_before_training(self.model, self.loss, self.metrics, source.head())
             if held_out is not None:  # raise errors of validation now, not after an epoch
                 head = held_out.head()
                 check_before_training(self.model, self.loss, self.metrics, head, "validation ")
@@ -221,20 +247,24 @@ class Trainer:
             self._n_inputs = len(source.head().inputs)
             self.facts = facts
             self.epochs, self.epoch, self.batch, self.stop = epochs, 0, 0, False
+            if about_ranks := str(self.ranks):
+                shown.say(about_ranks)
             self.epoch_progress = None
             self.history = History(self._columns(validated=held_out is not None))
             self._discard_gradients()
             try:
                 self._run_callbacks("on_fit_begin")
+                if not saved:
+                    self.ranks.draw_apart(self.model)
                 if saved:
                     saved.restore(self, source)
                     shown.resume(saved.name, self.epoch, self.batch, n_batches)
                 elif resume is not None:
                     shown.say(f"there is no file {resume} yet, so training begins from the start")
-                while len(self.history) < epochs and not (self.stop or ctrl_c.requested):
+                while len(self.history) < epochs and not self.ranks.any(self.stop or ctrl_c.requested):
                     self._run_epoch(source, held_out, shuffle, transform, ctrl_c, shown)
             except KeyboardInterrupt:
-                if ctrl_c.requested:
+                if ctrl_c.requested or self.ranks.size > 1:
                     raise
                 ctrl_c.requested = True
             except BaseException:
@@ -242,9 +272,9 @@ class Trainer:
                 raise
             finally:
                 self._discard_gradients()
-            self.history.interrupted = ctrl_c.requested
+            self.history.interrupted = self.ranks.any(ctrl_c.requested)
             self._run_callbacks("on_fit_end")
-            if ctrl_c.requested:
+            if self.history.interrupted:
                 shown.say(f"interrupted after {len(self.history)} of {epochs} epochs")
         return self.history
 
@@ -262,9 +292,10 @@ class Trainer:
         """
         where = "Trainer.evaluate"
         batch_size = as_count(batch_size, "batch_size", where, least=1)
-        source = as_source(x, t, sample_weight, batch_size, 1, False, where)
-        require_targets_of(self.loss, source.head(), where)
-        return self._evaluate(source)
+        with self.ranks.together():
+            source = as_source(x, t, sample_weight, batch_size, 1, False, where, self._share)
+            require_targets_of(self.loss, source.head(), where)
+            return self._evaluate(source)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """Return the outputs of the model for all samples in evaluation mode.
@@ -301,51 +332,84 @@ class Trainer:
         self.model.train()
         if not self._train(done, source, shuffle, transform, ctrl_c, shown):
             return
-        measured = done.measuring.results()
+        self.ranks.end_epoch(self)
+        measured = self._results(done.measuring)
         if held_out is not None:
             evaluated = self._evaluate(held_out)
             measured |= {f"val_{name}": value for name, value in evaluated.items()}
-        row = {"epoch": self.epoch, **measured, "lr": done.lr, "seconds": done.seconds}
+        seconds = self.ranks.from_first(lambda: done.seconds)
+        row = {"epoch": self.epoch, **measured, "lr": done.lr, "seconds": seconds}
         self.history.append(row)
         self.epoch_progress = None
         shown.epoch_done(row)
-        self._run_callbacks("on_epoch_end")
+        for callback in self.callbacks:
+            callback.on_epoch_end(self)
+            self.stop = self.ranks.any(self.stop)
 
     def new_measuring(self) -> Measuring:
         """Return what measures loss and metrics of an epoch."""
         return Measuring(self.model, self.metrics, self._n_inputs, self.loss)
 
+    def _results(self, measuring: Measuring) -> dict[str, float]:
+        """Return loss and metrics over all ranks."""
+        whole = self.ranks.merged(measuring)
+        results: dict[str, float] = self.ranks.from_first(whole.results)
+        return results
+
     def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
         """Train on the batches that are left; return whether the epoch is complete."""
-        model, loss, has_mean = self.model, self.loss, is_mean(self.loss)
+        ranks, has_mean = self.ranks, is_mean(self.loss)
         order = source.order(epoch.rng) if shuffle else None
-        around_batch = self._around_batch if self._overriding("around_batch") else nullcontext
+        around_batch = self._around_batch if self._overriding("around_batch") else ranks.around_batch
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
             for given, is_last in batches:
                 self.batch = epoch.batch = epoch.batch + 1
-                epoch.last = given
-                batch = given if transform is None else self._transformed(given, transform)
+                batch = given
+                if len(given):
+                    epoch.last = given
+                    batch = given if transform is None else self._transformed(given, transform)
                 with around_batch():
-                    y = model.forward(*batch.inputs)
-                    value = self.batch_loss = float(loss.forward(*arguments_of_loss(loss, y, batch)))
-                    if not isfinite(value):
-                        raise nonfinite_loss(model, batch.inputs, batch.targets, value, self._location)
-                    weight = total_weight(loss, batch)
-                    dout = loss.backward(epoch.accumulate(weight, self.accumulate) if has_mean else 1.0)
-                    model.backward_parameters(_of_outputs(dout, y))
-                epoch.measuring.add(y, batch.t, len(batch), value, weight)
+                    y, value, weight = self._forward(batch)
+                    epoch.whole = whole = ranks.reference(weight, epoch.whole)
+                    self._backward(batch, y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0)
+                if len(batch):
+                    epoch.measuring.add(y, batch.t, len(batch), value, weight)
+                self.batch_loss, whole, is_end = ranks.agree(value, weight, is_last, has_mean)
+                epoch.accumulated += whole if has_mean else 0.0
                 epoch.n_accumulated += 1
-                if is_last or epoch.n_accumulated == self.accumulate:
+                if is_end or epoch.n_accumulated == self.accumulate:
                     self._step(epoch, batch)
-                shown.batch_done(value)
+                shown.batch_done(self.batch_loss)
                 self._run_callbacks("on_batch_end")
-                if (self.stop or ctrl_c.requested) and not is_last:
+                if is_end:
+                    return True
+                if ranks.any(self.stop or ctrl_c.requested):
                     return False
         return True
 
+    def _forward(self, batch: Batch) -> tuple[Any, float, float]:
+        """Return the outputs, the loss and the weight that it is the mean over.
+
+        The share of a rank may be empty. Then the model runs only if its layers add up over ranks.
+        """
+        if not len(batch):
+            return self.model.forward(*batch.inputs) if self._least_samples > 1 else None, 0.0, 0.0
+        y = self.model.forward(*batch.inputs)
+        value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
+        if not isfinite(value):
+            raise nonfinite_loss(self.model, batch.inputs, batch.targets, value, self._location)
+        return y, value, total_weight(self.loss, batch)
+
+    def _backward(self, batch: Batch, y: Any, factor: float) -> None:
+        """Compute the gradients of the loss times a factor."""
+        if len(batch):
+            self.model.backward_parameters(_of_outputs(self.loss.backward(factor), y))
+        elif y is not None:
+            self.model.backward_parameters(tuple(map(np.zeros_like, y)) if isinstance(y, tuple) else np.zeros_like(y))
+
     def _transformed(self, batch: Batch, transform: Transform) -> Batch:
-        rng = np.random.default_rng([self.split_seed, self.epoch, self.batch])
+        rng = np.random.default_rng([self.split_seed, self.epoch, self.batch, *self.ranks.seed])
         try:
             x, t = transform(batch.x, batch.t, rng)
         except (TypeError, ValueError) as error:
@@ -360,9 +424,11 @@ class Trainer:
 
     def _step(self, epoch: EpochProgress, batch: Batch) -> None:
         """Check and clip the gradients, and make an optimizer step, for L-BFGS on this batch."""
+        gradients = self.optimizer.gradients()
+        self.ranks.sum(gradients)
         factor = epoch.end_group()
         if factor != 1.0:
-            for gradient in self.optimizer.gradients():
+            for gradient in gradients:
                 np.multiply(gradient, factor, out=gradient)
         self._run_callbacks("on_step_begin")
         norm = grad_norm(self.optimizer)
@@ -377,9 +443,12 @@ class Trainer:
             step()
 
     def _loss_and_gradients(self, batch: Batch) -> float:
-        y = self.model.forward(*batch.inputs)
-        value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
-        self.model.backward_parameters(_of_outputs(self.loss.backward(1.0), y))
+        with self.ranks.around_batch():
+            y, value, weight = self._forward(batch)
+            has_mean = is_mean(self.loss)
+            value, whole, _ = self.ranks.agree(value, weight, True, has_mean)
+            self._backward(batch, y, weight / whole if has_mean and whole else 1.0)
+        self.ranks.sum(self.optimizer.gradients())
         return value
 
     def _evaluate(self, source: Source) -> dict[str, float]:
@@ -388,16 +457,22 @@ class Trainer:
         loss = self.loss if has_parts else self.loss.for_inference()
         with closing(source.batches()) as batches, with_empty_means():
             for batch in batches:
+                if not len(batch):  # the share of this rank
+                    continue
                 y = self.model.predict(*batch.inputs)
                 with nullcontext() if has_parts else without_caching(evaluates=True):
                     value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
                 measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
-        return measuring.results()
+        return self._results(measuring)
 
     def _columns(self, validated: bool) -> list[str]:
         measured = ["loss", *parts_of(self.loss), *self.metrics]
         validation = [f"val_{name}" for name in measured if validated]
         return ["epoch", *measured, *validation, "lr", "seconds"]
+
+    @property
+    def _share(self) -> tuple[int, int]:
+        return self.rank, self.ranks.size
 
     @property
     def _location(self) -> str:
@@ -409,6 +484,7 @@ class Trainer:
 
     def _around_batch(self) -> AbstractContextManager[object]:
         with ExitStack() as contexts:
+            contexts.enter_context(self.ranks.around_batch())
             for callback in self._overriding("around_batch"):
                 contexts.enter_context(callback.around_batch(self))
             return contexts.pop_all()

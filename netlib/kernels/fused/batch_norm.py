@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arrays import Array, Shape
 from ...errors import stale_cache
+from ...execution import execution
 from ..normalization import (
     gradient_sums,
     gradient_sums_relu,
@@ -78,9 +79,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     eps, token = dtype.type(norm.eps), object()
 
     def forward(x: Array) -> Array:
-        of_batch = norm.training
+        n_of_batch = n if norm.training else 0
         y, x_rows = ys.begin(), channels_last(x).reshape(rows)
-        if of_batch:
+        if n_of_batch:
             find_moments(x_rows, mean, variance)
             variance_of_channels = variance
             if repeats > 1:
@@ -88,7 +89,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 squares = np.square(of_mean - average)
                 variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
                 of_mean[...] = average
-            norm.update(of_mean[0], variance_of_channels, n)
+            of_mean[...], variance_of_channels, n_of_batch = norm.of_whole_batch(of_mean[0], variance_of_channels, n)
+            norm.update(of_mean[0], variance_of_channels, n_of_batch)
         else:
             of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
         np.sqrt(variance_of_channels + eps, out=inverse)
@@ -100,14 +102,14 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
             relu.__dict__["_cache"] = relu_cache
-        attributes["_cache"] = shape, dtype, (x, *kept, of_batch), token
+        attributes["_cache"] = shape, dtype, (x, *kept, n_of_batch), token
         return ys.finish(y)
 
-    def backward_parameters(dout: Array) -> tuple[Array, Array, bool]:
+    def backward_parameters(dout: Array) -> tuple[Array, Array, int]:
         cache = attributes.get("_cache")
         if cache is None or cache[3] is not token:
             raise stale_cache(norm)
-        x, _, _, of_batch = cache[2]
+        x, _, _, n_of_batch = cache[2]
         x_rows = channels_last(x).reshape(rows)
         d: Array = channels_last(dout).reshape(rows)
         if relu is None:
@@ -121,15 +123,15 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
         weight.add_grad(sums[1])
-        return d, x_rows, of_batch
+        return d, x_rows, n_of_batch
 
     def backward(dout: Array) -> Array:
-        d, x_rows, of_batch = backward_parameters(dout)
+        d, x_rows, n_of_batch = backward_parameters(dout)
         dx = dxs.begin()
-        if of_batch:
-            share = of_scale[0] / n
-            of_offset[...] = share * sums[0]
-            of_slope[...] = share * inverse * sums[1]
+        if n_of_batch:
+            share, of_batch = of_scale[0] / n_of_batch, sums if execution.total is None else execution.total(sums)
+            of_offset[...] = share * of_batch[0]
+            of_slope[...] = share * inverse * of_batch[1]
         else:
             offset.fill(0)
             slope.fill(0)

@@ -31,9 +31,12 @@ class MeanStream:
 
     def add(self, y: Any, t: Any) -> None:
         """Count a batch in."""
-        total, n = self.state
         size = np.size(t)
-        self.state = [total + size * self._metric(y, t), n + size]
+        self.merge([size * self._metric(y, t), size])
+
+    def merge(self, state: list[Any]) -> None:
+        """Count in what another stream has counted."""
+        self.state = [mine + other for mine, other in zip(self.state, state, strict=True)]
 
     def value(self) -> float:
         """Return the metric of all batches so far."""
@@ -59,9 +62,13 @@ class CountStream:
     def add(self, y: Any, t: Any) -> None:
         """Count a batch in."""
         options = {name: value for name, value in self._options.items() if name != "average"}
-        is_binary, *counts = counts_of(self._name, y, t, **options)
-        before = self.state[1:] or [0, 0, 0]
-        self.state = [is_binary, *(total + now for total, now in zip(before, counts, strict=True))]
+        self.merge(list(counts_of(self._name, y, t, **options)))
+
+    def merge(self, state: list[Any]) -> None:
+        """Count in what another stream has counted, of which nothing may be an empty list."""
+        if self.state and state:
+            state = [state[0], *(mine + other for mine, other in zip(self.state[1:], state[1:], strict=True))]
+        self.state = state or self.state
 
     def value(self) -> Any:
         """Return the metric of all batches so far."""
@@ -87,11 +94,17 @@ class VarianceStream:
     def add(self, y: Any, t: Any) -> None:
         """Count a batch in."""
         y, t = rows_of_one_shape(y, t, "r2_score")
+        mean = t.mean(axis=0)
+        self.merge([len(t), mean, ((t - mean) ** 2).sum(axis=0), ((t - y) ** 2).sum(axis=0)])
+
+    def merge(self, state: list[Any]) -> None:
+        """Count in what another stream has counted."""
         n, mean, total, unexplained = self.state
-        m, of_batch = len(t), t.mean(axis=0)
-        distance = of_batch - mean
-        total = total + ((t - of_batch) ** 2).sum(axis=0) + distance**2 * (n * m / (n + m))
-        self.state = [n + m, mean + distance * (m / (n + m)), total, unexplained + ((t - y) ** 2).sum(axis=0)]
+        m, other_mean, other_total, other_unexplained = state
+        if m:
+            distance = other_mean - mean
+            total = total + other_total + distance**2 * (n * m / (n + m))
+            self.state = [n + m, mean + distance * (m / (n + m)), total, unexplained + other_unexplained]
 
     def value(self) -> float:
         """Return the metric of all batches so far."""

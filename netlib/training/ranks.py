@@ -1,0 +1,244 @@
+"""The processes that train together: one alone, or the ranks of an MPI job."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import InvalidValueError, RankError
+from ..execution import with_total
+from ..kernels.threads import at_most_threads, cores
+from ..layer import Layer
+from ..random_state import generators, set_state, state
+from .channel import Channel, channel_of
+from .resuming import excerpts
+
+if TYPE_CHECKING:
+    from .measuring import Measuring
+    from .sources import Source
+    from .trainer import Trainer
+
+
+class Alone:
+    """One process, with whole batches. What `Ranks` does over all ranks is nothing here."""
+
+    rank, size = 0, 1
+    seed: tuple[int, ...] = ()
+    """What makes random numbers of this rank differ from those of rank 0."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Return a context in which all ranks fit or evaluate."""
+        return nullcontext()
+
+    def around_batch(self) -> AbstractContextManager[object]:
+        """Return a context in which layers compute statistics over all ranks."""
+        return nullcontext()
+
+    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
+        """Raise if a rank differs from the first in these facts, else give it the same state."""
+
+    def end_epoch(self, trainer: Trainer) -> None:
+        """Raise if the weights of a rank differ, and give all the buffers of the first."""
+
+    def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
+        """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
+
+    def reference(self, weight: float, before: float | None) -> float:
+        """Return the weight of a whole batch, given that of this rank's share, or `before`."""
+        return weight or 1.0
+
+    def agree(self, value: float, weight: float, is_last: bool, is_mean: bool) -> tuple[float, float, bool]:
+        """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
+        return value, weight, is_last
+
+    def any(self, here: bool) -> bool:
+        """Return whether it is so on any rank."""
+        return here
+
+    def sum(self, arrays: Sequence[Array]) -> None:
+        """Add up arrays over all ranks, in place."""
+
+    def from_first(self, make: Callable[[], Any]) -> Any:
+        """Return what the function returns on the first rank, where alone it is called."""
+        return make()
+
+    def gather(self, item: Any) -> list[Any]:
+        """Return the item of each rank."""
+        return [item]
+
+    def merged(self, measuring: Measuring) -> Measuring:
+        """Return what all ranks have measured."""
+        return measuring
+
+    def __str__(self) -> str:
+        return ""
+
+
+class Ranks(Alone):
+    """The ranks of an MPI job, each of which trains on a share of every batch.
+
+    Parameters
+    ----------
+    channel : Channel
+    sync_batch_norm : bool
+        Whether batch norm computes its statistics over all ranks.
+
+    Attributes
+    ----------
+    threads : int
+        How many threads this rank uses while it trains or evaluates: the cores of the machine,
+        divided by the number of ranks that run on them.
+    """
+
+    def __init__(self, channel: Channel, sync_batch_norm: bool) -> None:
+        self._channel, self._sync = channel, sync_batch_norm
+        self.rank, self.size = channel.rank, channel.size
+        self.seed = (self.rank,) if self.rank else ()
+        here, of_ranks = set(cores()), channel.on_this_machine()
+        self.threads = max(len(here) // sum(not here.isdisjoint(each) for each in of_ranks), 1)
+        self._depth = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell the other ranks of an error that leaves the block, and wait for them at its end."""
+        self._depth += 1
+        try:
+            with at_most_threads(self.threads):
+                yield
+                if self._depth == 1:
+                    self._channel.agree()
+        except BaseException as error:
+            if self._depth == 1 and not isinstance(error, RankError):
+                self._channel.fail(error)
+            raise
+        finally:
+            self._depth -= 1
+
+    def around_batch(self) -> AbstractContextManager[object]:
+        """Return a context in which layers compute statistics over all ranks."""
+        return with_total(self._total) if self._sync else nullcontext()
+
+    def _total(self, array: Array) -> Array:
+        total = array.copy()
+        self._channel.sum([total])
+        return total
+
+    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
+        """Raise if a rank differs from the first in these facts, else give it the same state."""
+        model, optimizer = trainer.model, trainer.optimizer
+        arrays = model.state_dict()
+        shapes = ", ".join(f"{path} {each.shape} {each.dtype}" for path, each in arrays.items())
+        callbacks = ", ".join(type(each).__name__ for each in trainer.callbacks)
+        self._require_same({**facts, "the list of callbacks": callbacks, "the list of arrays": shapes, **source.identity})
+        trainer.rng = copy.deepcopy(trainer.rng)  # layers may draw from the same
+        drawing = generators(model)
+        kept = (
+            model.state_dict(), optimizer.state_dict(), trainer.split_seed, state(trainer.rng), [*map(state, drawing)]
+        )  # fmt: skip
+        arrays_of_model, state_of_optimizer, trainer.split_seed, of_trainer, of_layers = self._channel.from_first(kept)
+        if self.rank:
+            model.load_state_dict(arrays_of_model)
+            optimizer.load_state_dict(state_of_optimizer)
+            set_state(trainer.rng, of_trainer)
+            for generator, of_first in zip(drawing, of_layers, strict=True):
+                set_state(generator, of_first)
+
+    def _require_same(self, facts: dict[str, str]) -> None:
+        first, *others = self._channel.gather(facts)
+        differences = [
+            f"{name} is {', and on rank 0 '.join(excerpts(of_rank[name], text))} on rank {rank}"
+            for rank, of_rank in enumerate(others, start=1)
+            for name, text in first.items()
+            if of_rank[name] != text
+        ]
+        if differences:
+            hint = "Every rank must run the same program. If each has its own samples, pass batches."
+            raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where="Trainer.fit", hint=hint)
+
+    def end_epoch(self, trainer: Trainer) -> None:
+        """Raise if the weights of a rank differ, and give all the buffers of the first."""
+        numbers = 0
+        for parameter in trainer.model.parameters().values():
+            numbers = crc32(parameter.value.tobytes(), numbers)
+        first, *others = self._channel.gather(numbers)
+        if other := [rank for rank, each in enumerate(others, start=1) if each != first]:
+            hint = "Callbacks and layers must do the same on all ranks. Random numbers must come from generators of the model."
+            message = f"in epoch {trainer.epoch} the weights of rank {other[0]} have become others than those of rank 0"
+            raise RankError(message, where="Trainer.fit", hint=hint)
+        buffers = trainer.model.buffers()
+        values = self._channel.from_first({path: buffer.value for path, buffer in buffers.items()} if buffers else None)
+        for path, buffer in buffers.items():
+            buffer.value = values[path]
+
+    def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
+        """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
+        drawing = generators(layer)
+        if len(saved) == self.size:
+            for generator, of_rank in zip(drawing, saved[self.rank], strict=True):
+                set_state(generator, of_rank)
+            return
+        for generator in drawing:
+            set_state(generator, _state_of_rank(generator, self.rank))
+
+    def reference(self, weight: float, before: float | None) -> float:
+        """Return the weight of a whole batch, given that of this rank's share, or `before`.
+
+        It is that of the first batch of the epoch, which needs one more message.
+        """
+        return self._channel.agree(weight)[0] or 1.0 if before is None else before
+
+    def agree(self, value: float, weight: float, is_last: bool, is_mean: bool) -> tuple[float, float, bool]:
+        """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
+        total, whole, further = self._channel.agree(value * weight if is_mean else value, weight, not is_last)
+        return (total / whole if whole else 0.0) if is_mean else total, whole, not further
+
+    def any(self, here: bool) -> bool:
+        """Return whether it is so on any rank."""
+        return self._channel.agree(here)[0] > 0
+
+    def sum(self, arrays: Sequence[Array]) -> None:
+        """Add up arrays over all ranks, in place."""
+        self._channel.sum(arrays)
+
+    def from_first(self, make: Callable[[], Any]) -> Any:
+        """Return what the function returns on the first rank, where alone it is called."""
+        return self._channel.from_first(make() if self.rank == 0 else None)
+
+    def gather(self, item: Any) -> list[Any]:
+        """Return the item of each rank."""
+        return self._channel.gather(item)
+
+    def merged(self, measuring: Measuring) -> Measuring:
+        """Return what all ranks have measured."""
+        return measuring.merged(self._channel.gather(measuring.state_dict()))
+
+    def __str__(self) -> str:
+        return f"{self.size} ranks, with {self.threads} thread{'s' if self.threads > 1 else ''} each"
+
+
+def as_ranks(communicator: Any, sync_batch_norm: bool, where: str) -> Alone:
+    """Return the ranks of a communicator. One rank, or none, is a process alone."""
+    if communicator is None:
+        return Alone()
+    channel = channel_of(communicator, where)
+    return Ranks(channel, sync_batch_norm) if channel.size > 1 else Alone()
+
+
+def _state_of_rank(generator: Any, rank: int) -> Any:
+    """Return a state for `generator` of its kind, by its next number and the rank.
+
+    >>> a, b, c = (_state_of_rank(np.random.default_rng(0), rank) for rank in (1, 1, 2))
+    >>> a == b, a == c
+    (True, False)
+    """
+    if hasattr(generator, "bit_generator"):
+        seed = int(generator.integers(2**63))
+        return type(generator.bit_generator)(np.random.SeedSequence([seed, rank])).state
+    seed = int(generator.randint(2**31))
+    return np.random.RandomState([seed, rank]).get_state(legacy=False)

@@ -88,8 +88,10 @@ def with_empty_means() -> Iterator[None]:
 
 
 @contextmanager
-def with_total(total: Callable[[Array], Array]) -> Iterator[None]:
+def with_total(total: Callable[[Array], Array] | None) -> Iterator[None]:
     """Let layers that look at the whole batch add up their sums over all processes by `total`.
+
+    If it is None, this process computes alone.
 
     Examples
     --------

@@ -60,7 +60,7 @@ class Channel:
         The number of this process, counted from 0, and how many there are.
     """
 
-    NUMBERS = 3
+    NUMBERS = 4
     FAIL, LEAVE, AGREE, SUM, GATHER, FROM_FIRST, MACHINE = range(7)
 
     def __init__(self, communicator: Any) -> None:
@@ -70,6 +70,7 @@ class Channel:
             raise not_installed("mpi4py", "mpi", "Trainer, communicator") from None
         self._mpi, self._comm = MPI, communicator.Dup()
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        self._left: list[int] = []
         atexit.register(self._leave)
         sys.excepthook = _Abort(self._comm, sys.excepthook)
 
@@ -85,12 +86,18 @@ class Channel:
 
     def fail(self, error: BaseException) -> None:
         """Tell the others that this rank has failed."""
+        if self._left:
+            return
         self._add_up(self.FAIL)
         self._exchange("".join(format_exception_only(error)).strip())
 
-    def sum(self, arrays: Iterable[Array]) -> None:
-        """Replace each array by its sum over all ranks, with one message for each dtype."""
-        self._begin(self.SUM)
+    def sum(self, arrays: Iterable[Array], has_agreed: bool = False) -> None:
+        """Replace each array by its sum over all ranks, with one message for each dtype.
+
+        If all ranks have just agreed on something else, pass ``has_agreed=True``.
+        """
+        if not has_agreed:
+            self._begin(self.SUM)
         by_dtype: dict[np.dtype[Any], list[Array]] = {}
         for array in arrays:
             by_dtype.setdefault(array.dtype, []).append(array)
@@ -128,6 +135,8 @@ class Channel:
 
     def _begin(self, operation: int, *numbers: float) -> list[float]:
         """Return the sums of the numbers if all ranks begin the same operation."""
+        if self._left:
+            raise _error_of({}, self._left)
         n_failed, n_left, total, squares, *sums = self._add_up(operation, *numbers)
         if n_failed or n_left:
             raise _error_of(*self._exchange(None))
@@ -148,11 +157,12 @@ class Channel:
     def _exchange(self, text: str | None, leaves: bool = False) -> tuple[dict[int, str], list[int]]:
         """Return what the failed ranks say, and which ranks have left."""
         said = self._comm.allgather((text, leaves))
-        return {i: words for i, (words, _) in enumerate(said) if words is not None}, [i for i, (_, gone) in enumerate(said) if gone]
+        self._left = [rank for rank, (_, has_left) in enumerate(said) if has_left]
+        return {rank: words for rank, (words, _) in enumerate(said) if words is not None}, self._left
 
     def _leave(self) -> None:
         """Wait for the others at the end of the program, or tell them that this rank is there."""
-        if self._mpi.Is_finalized():
+        if self._left or self._mpi.Is_finalized():
             return
         n_failed, n_left, *_ = self._add_up(self.LEAVE)
         if n_failed or n_left < self.size:

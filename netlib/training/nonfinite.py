@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import NonFiniteError
-from ..execution import without_caching
+from ..execution import with_total, without_caching
 from ..layer import Layer
 from ..recording import record_calls
 from ..restoring import preserve_state
@@ -36,7 +36,7 @@ def nonfinite_loss(model: Layer, inputs: Sequence[Array], targets: Sequence[Arra
         if not are_finite(arrays):
             message = f"the loss is {loss}, because the {what} of this batch are not all finite"
             return NonFiniteError(message, where=where, hint="Look for NaN and infinity in the data.")
-    with preserve_state(model), without_caching(evaluates=False), np.errstate(all="ignore"), \
+    with preserve_state(model), without_caching(evaluates=False), with_total(None), np.errstate(all="ignore"), \
          record_calls(model) as calls:  # fmt: skip
         model.forward(*inputs)
     bad = [path for path, p in model.parameters().items() if not are_finite([p.value])]

@@ -53,7 +53,7 @@ class Alone:
         """Return the weight of a whole batch, given that of this rank's share, or `before`."""
         return weight or 1.0
 
-    def agree(self, value: float, weight: float, is_last: bool, is_mean: bool) -> tuple[float, float, bool]:
+    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> tuple[float, float, bool]:
         """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
         return value, weight, is_last
 
@@ -61,8 +61,12 @@ class Alone:
         """Return whether it is so on any rank."""
         return here
 
+    def stops(self, here: bool, has_callbacks: bool) -> bool:
+        """Return whether any rank stops after this batch."""
+        return here
+
     def sum(self, arrays: Sequence[Array]) -> None:
-        """Add up arrays over all ranks, in place."""
+        """Add up arrays over all ranks, in place, directly after `agree`."""
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the function returns on the first rank, where alone it is called."""
@@ -102,7 +106,7 @@ class Ranks(Alone):
         self.seed = (self.rank,) if self.rank else ()
         here, of_ranks = set(cores()), channel.on_this_machine()
         self.threads = max(len(here) // sum(not here.isdisjoint(each) for each in of_ranks), 1)
-        self._depth = 0
+        self._depth, self._stops = 0, False
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -193,18 +197,26 @@ class Ranks(Alone):
         """
         return self._channel.agree(weight)[0] or 1.0 if before is None else before
 
-    def agree(self, value: float, weight: float, is_last: bool, is_mean: bool) -> tuple[float, float, bool]:
+    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> tuple[float, float, bool]:
         """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
-        total, whole, further = self._channel.agree(value * weight if is_mean else value, weight, not is_last)
+        total, whole, further, stopping = self._channel.agree(value * weight if is_mean else value, weight, not is_last, stops)
+        self._stops = stopping > 0
         return (total / whole if whole else 0.0) if is_mean else total, whole, not further
 
     def any(self, here: bool) -> bool:
         """Return whether it is so on any rank."""
         return self._channel.agree(here)[0] > 0
 
+    def stops(self, here: bool, has_callbacks: bool) -> bool:
+        """Return whether any rank stops after this batch.
+
+        Without callbacks in between, it is what they agreed on together with the loss.
+        """
+        return self.any(here) if has_callbacks else self._stops
+
     def sum(self, arrays: Sequence[Array]) -> None:
-        """Add up arrays over all ranks, in place."""
-        self._channel.sum(arrays)
+        """Add up arrays over all ranks, in place, directly after `agree`."""
+        self._channel.sum(arrays, has_agreed=True)
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the function returns on the first rank, where alone it is called."""

@@ -359,7 +359,7 @@ class Trainer:
     def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
         """Train on the batches that are left; return whether the epoch is complete."""
-        ranks, has_mean = self.ranks, is_mean(self.loss)
+        ranks, has_mean, has_callbacks = self.ranks, is_mean(self.loss), bool(self._overriding("on_batch_end"))
         order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self._overriding("around_batch") else ranks.around_batch
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
@@ -375,7 +375,7 @@ class Trainer:
                     self._backward(batch, y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0)
                 if len(batch):
                     epoch.measuring.add(y, batch.t, len(batch), value, weight)
-                self.batch_loss, whole, is_end = ranks.agree(value, weight, is_last, has_mean)
+                self.batch_loss, whole, is_end = ranks.agree(value, weight, has_mean, is_last, self.stop or ctrl_c.requested)
                 epoch.accumulated += whole if has_mean else 0.0
                 epoch.n_accumulated += 1
                 if is_end or epoch.n_accumulated == self.accumulate:
@@ -384,7 +384,7 @@ class Trainer:
                 self._run_callbacks("on_batch_end")
                 if is_end:
                     return True
-                if ranks.any(self.stop or ctrl_c.requested):
+                if ranks.stops(self.stop or ctrl_c.requested, has_callbacks):
                     return False
         return True
 
@@ -446,7 +446,7 @@ class Trainer:
         with self.ranks.around_batch():
             y, value, weight = self._forward(batch)
             has_mean = is_mean(self.loss)
-            value, whole, _ = self.ranks.agree(value, weight, True, has_mean)
+            value, whole, _ = self.ranks.agree(value, weight, has_mean)
             self._backward(batch, y, weight / whole if has_mean and whole else 1.0)
         self.ranks.sum(self.optimizer.gradients())
         return value

@@ -1,0 +1,393 @@
+"""What the ranks of a job run. Each function returns something that JSON can say."""
+
+import functools
+import os
+import signal
+import sys
+import threading
+
+import numpy as np
+from mpi4py import MPI
+
+import netlib as nl
+
+COMM = MPI.COMM_WORLD
+RANK, SIZE = COMM.rank, COMM.size
+RNG = np.random.default_rng(0)
+X, T = RNG.standard_normal((103, 6)), RNG.integers(0, 3, 103)
+WEIGHTS = RNG.random(103)
+IMAGES = RNG.standard_normal((40, 2, 5, 5))
+
+
+def mlp(dtype, seed=0, dropout=False):
+    layers = [nl.Affine(6, 16, rng=seed, dtype=dtype), nl.Tanh(), nl.Affine(16, 3, rng=seed + 1, dtype=dtype)]
+    return nl.Sequential(*layers[:2], *([nl.Dropout(0.5, rng=7)] if dropout else []), layers[2])
+
+
+def normed(dtype):
+    layers = [nl.Affine(6, 16, bias=False, rng=0, dtype=dtype), nl.BatchNorm(16, dtype=dtype), nl.ReLU(), nl.Affine(16, 3, rng=1, dtype=dtype)]
+    return nl.Sequential(*layers)
+
+
+def convolution(dtype):
+    return nl.Sequential(
+        nl.Conv2d(2, 4, 3, bias=False, rng=0, dtype=dtype), nl.BatchNorm(4, dtype=dtype), nl.ReLU(), nl.MaxPool2d(3),
+        nl.Flatten(), nl.Affine(4, 3, rng=1, dtype=dtype),
+    )  # fmt: skip
+
+
+def without_scale(dtype):
+    layers = [nl.BatchNorm(6, affine=False, dtype=dtype), nl.Affine(6, 3, rng=1, dtype=dtype)]
+    return nl.Sequential(*layers)
+
+
+def frozen(dtype):
+    model = mlp(dtype)
+    model[0].freeze()
+    return model
+
+
+def partly_frozen(dtype):
+    model = normed(dtype)
+    model[1].weight.trainable = False
+    return model
+
+
+def momentum(model):
+    return nl.SGD(model, lr=0.05, momentum=0.9)
+
+
+def scheduled(model):
+    return nl.Adam(model, lr=nl.schedules.Cosine(0.02, 50), groups={"*.bias": {"weight_decay": 0.0}}, weight_decay=0.01)
+
+
+CASES = {
+    "uneven last batch": {},
+    "a schedule and groups": {"optimizer": scheduled},
+    "accumulated and clipped": {"accumulate": 3, "clip_norm": 0.5},
+    "weights": {"sample_weight": WEIGHTS},
+    "weights of 0 in whole shares": {"sample_weight": np.tile(np.repeat([1.0, 0.0], 4), 13)[:103], "shuffle": False},
+    "ignored labels": {"loss": lambda: nl.SoftmaxCrossEntropy(ignore_index=0)},
+    "a sum": {"loss": lambda: nl.SoftmaxCrossEntropy(reduction="sum"), "optimizer": lambda model: nl.SGD(model, lr=0.005)},
+    "frozen": {"model": frozen},
+    "partly frozen": {"model": partly_frozen, "batch_size": 9},
+    "fewer samples than ranks": {"batch_size": 2, "optimizer": lambda model: nl.SGD(model, lr=0.02)},
+    "batch norm": {"model": normed},
+    "batch norm of images": {"model": convolution, "x": IMAGES, "t": T[:40]},
+    "batch norm with empty shares": {"model": normed, "batch_size": 2, "optimizer": lambda model: nl.SGD(model, lr=0.002)},
+    "batch norm without weight": {"model": without_scale},
+    "recomputed": {"model": lambda dtype: nl.Recompute(normed(dtype))},
+    "without the last batch": {"drop_last": True},
+    "L-BFGS": {"optimizer": lambda model: nl.LBFGS(model, iterations=4), "batch_size": 103, "epochs": 5},
+    "moved": {"transform": lambda x, t, rng: (x + 1, t)},
+}
+
+
+AMPLIFYING = ("batch norm with empty shares", "L-BFGS")
+"""Cases that amplify every rounding error: the variance of two samples, and a line search."""
+
+
+def train(case, dtype, communicator):
+    options = {
+        "model": mlp, "optimizer": momentum, "loss": nl.SoftmaxCrossEntropy, "x": X, "t": T, "batch_size": 8,
+        "epochs": 5, **CASES[case],
+    }  # fmt: skip
+    model = options.pop("model")(dtype)
+    trainer = nl.Trainer(
+        model, options.pop("loss")(), options.pop("optimizer")(model), {"accuracy": nl.accuracy, "f1": nl.f1_score},
+        accumulate=options.pop("accumulate", 1), clip_norm=options.pop("clip_norm", None), seed=0, communicator=communicator,
+    )  # fmt: skip
+    history = trainer.fit(**options, validation=0.2, progress=False)
+    return trainer, history.to_dict()
+
+
+def largest_distance(a, b):
+    """Return the largest norm of a difference between two states, relative to the norm of the array."""
+    norms = {path: np.linalg.norm(array) or 1.0 for path, array in a.items()}
+    return max(float(np.linalg.norm(np.subtract(array, b[path], dtype="f8")) / norms[path]) for path, array in a.items())
+
+
+def distances():
+    """Return how far a training on all ranks is from one alone: the arrays, and the history."""
+    found = {}
+    for case in CASES:
+        for dtype in ("float32", "float64"):
+            alone, expected = train(case, dtype, None)
+            shared, history = train(case, dtype, COMM)
+            assert alone.optimizer.steps == shared.optimizer.steps >= 5
+            columns = [name for name in expected if name not in ("epoch", "seconds")]
+            distance = max(float(np.max(np.abs(np.subtract(expected[name], history[name])))) for name in columns)
+            found[f"{case}, {dtype}"] = largest_distance(alone.model.state_dict(), shared.model.state_dict()), distance
+    return found
+
+
+def weights_digest(model):
+    return b"".join(array.tobytes() for array in model.state_dict().values()).hex()
+
+
+def dropout_masks():
+    """Return the digest of weights after a training with dropout, and the state of this rank's generator."""
+    model = mlp("float32", dropout=True)
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=COMM)
+    trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
+    return weights_digest(model), str(model[2]._rng.bit_generator.state["state"]["state"])
+
+
+def different_starts():
+    """Return whether all begin with what rank 0 has: weights, optimizer state, seed."""
+    model, twin = mlp("float32", seed=RANK), mlp("float32", seed=0)
+    optimizers = momentum(model), momentum(twin)
+    for each, optimizer, seed in zip((model, twin), optimizers, (RANK, 0), strict=True):
+        for gradient in optimizer.gradients():
+            gradient += seed + 1
+        optimizer.step()
+        assert each
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), optimizers[0], seed=RANK + 5, communicator=COMM)
+    trainer.fit(X, T, epochs=2, batch_size=16, validation=0.2, progress=False)
+    alone = nl.Trainer(twin, nl.SoftmaxCrossEntropy(), optimizers[1], seed=5)
+    alone.fit(X, T, epochs=2, batch_size=16, validation=0.2, progress=False)
+    return largest_distance(twin.state_dict(), model.state_dict())
+
+
+def differing(what):
+    """Return the error of a job whose rank 1 differs from the others in this."""
+    other = RANK == 1
+    model = nl.Sequential(nl.Affine(6, 4 if what == "model" and other else 5, rng=0), nl.Affine(4 if what == "model" and other else 5, 3, rng=1))
+    callbacks = [nl.EarlyStopping("loss", patience=9)] if what == "callbacks" and other else []
+    lr = 0.2 if what == "optimizer" and other else 0.1
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=lr), callbacks=callbacks, seed=0, communicator=COMM)
+    n = 100 if what == "sample counts" and other else 103
+    x = X + (what == "samples" and other)
+    options = {"validation": 0.2} if what == "validation" and other else {}
+    epochs = 3 if what == "epochs" and other else 2
+    before = weights_digest(model)
+    try:
+        trainer.fit(x[:n], T[:n], epochs=epochs, batch_size=16, progress=False, **options)
+    except nl.NetlibError as error:
+        assert weights_digest(model) == before
+        return str(error)
+    return "no error"
+
+
+def own_batches():
+    """Return the distance of a training on each rank's own batches, of which some have fewer, from one alone."""
+    n = 24
+    shares = np.array_split(np.arange(n), SIZE)
+    counts = [max(4 - rank, 1) for rank in range(SIZE)]  # rank 0 has 4 batches, rank 1 three
+
+    def batches():
+        for b in range(counts[RANK]):
+            rows = shares[RANK][b : b + 5]
+            yield X[rows], T[rows], WEIGHTS[rows]
+
+    def whole():
+        for b in range(4):
+            rows = np.concatenate([share[b : b + 5] for share, count in zip(shares, counts, strict=True) if b < count])
+            yield X[rows], T[rows], WEIGHTS[rows]
+
+    models = []
+    for of, communicator in ((whole, None), (batches, COMM)):
+        model = normed("float64")
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), {"accuracy": nl.accuracy}, seed=0, communicator=communicator)
+        history = trainer.fit(of, epochs=6, validation=of, progress=False)
+        models.append((model, history["val_loss"], history["accuracy"]))
+    (alone, loss, accuracy), (shared, its_loss, its_accuracy) = models
+    assert accuracy == its_accuracy
+    return largest_distance(alone.state_dict(), shared.state_dict()), float(np.max(np.abs(np.subtract(loss, its_loss))))
+
+
+def per_rank_statistics():
+    """Return, for batch norm without synchronisation, this rank's running means, and those of its share alone."""
+    model = normed("float64")
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=1e-9), seed=0, communicator=COMM, sync_batch_norm=False)
+    trainer.fit(X[:SIZE * 16], T[:SIZE * 16], epochs=1, batch_size=SIZE * 16, shuffle=False, progress=False)
+    first = X[:16] @ normed("float64")[0].weight.value
+    return model[1].running_mean.value.tolist(), (0.1 * first.mean(axis=0)).tolist()
+
+
+def metrics():
+    """Return the difference of metrics that need all outputs, and of evaluate, from those of one process."""
+    model = nl.Sequential(nl.Affine(6, 1, rng=0, dtype="float64"))
+    t = (T[:, None] > 0).astype(float)
+    functions = {"auc": nl.roc_auc, "mine": lambda y, t: float(np.median(y[t > 0])), "r2": nl.r2_score}
+    evaluated = []
+    for communicator in (None, COMM):
+        trainer = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model), functions, communicator=communicator)
+        evaluated.append(trainer.evaluate(X, t, batch_size=10, sample_weight=WEIGHTS))
+    alone, shared = evaluated
+    return max(abs(alone[name] - shared[name]) for name in alone)
+
+
+class At(nl.Callback):
+    """Calls a function in one place of a training, on one rank."""
+
+    def __init__(self, rank, epoch, batch, function, hook="on_batch_end"):
+        self.place, self.function = (rank, epoch, batch), function
+        setattr(self, hook, self.look)
+
+    def look(self, trainer):
+        if self.place == (RANK, trainer.epoch, trainer.batch):
+            self.function()
+
+
+def resumed(path, epochs, dropout, every="2 batches"):
+    """Train to `epochs` in all from the checkpoint at `path`, if there is one; return what is there at the end."""
+    model = mlp("float64", dropout=dropout)
+    callbacks = [nl.Checkpoint(path, every=every, keep=2, best="val_loss"), nl.CSVLog(path + ".csv"), nl.EarlyStopping(patience=9)]
+    trainer = nl.Trainer(
+        model, nl.SoftmaxCrossEntropy(), momentum(model), {"accuracy": nl.accuracy}, callbacks=callbacks, seed=0, communicator=COMM
+    )
+    history = trainer.fit(X, T, epochs=epochs, batch_size=16, validation=0.2, progress=False, resume=path)
+    return weights_digest(model), {name: column for name, column in history.to_dict().items() if name != "seconds"}
+
+
+def killed(path, epochs, dropout, batch):
+    """Train likewise, until rank 1 is killed after a batch of epoch 2."""
+    model = mlp("float64", dropout=dropout)
+    callbacks = [
+        nl.Checkpoint(path, every="2 batches", keep=2, best="val_loss"), nl.CSVLog(path + ".csv"), nl.EarlyStopping(patience=9),
+        At(1, 2, batch, lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    ]  # fmt: skip
+    trainer = nl.Trainer(
+        model, nl.SoftmaxCrossEntropy(), momentum(model), {"accuracy": nl.accuracy}, callbacks=callbacks, seed=0, communicator=COMM
+    )
+    trainer.fit(X, T, epochs=epochs, batch_size=16, validation=0.2, progress=False)
+
+
+def stopped(how):
+    """Return where a training ended that rank 1 alone wants to stop."""
+    model = mlp("float32")
+    press = At(1, 2, 3, lambda: signal.raise_signal(signal.SIGINT))
+    stop = At(1, 2, 3, lambda: setattr(trainer, "stop", True))
+    at_end = At(1, 2, 6, lambda: setattr(trainer, "stop", True), "on_epoch_end")
+    patient = nl.EarlyStopping("val_loss", patience=1, min_delta=10.0)
+    callback = {"Ctrl-C": press, "stop": stop, "stop at the end": at_end, "patience": patient}[how]
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[callback], seed=0, communicator=COMM)
+    history = trainer.fit(X, T, epochs=9, batch_size=16, validation=0.2, progress=False)
+    return trainer.epoch, trainer.batch, len(history), history.interrupted, weights_digest(model)
+
+
+class Broken(nl.Layer):
+    """Fails in the fifth forward on rank 1."""
+
+    def __init__(self, result):
+        self.result, self.n = result, 0
+
+    def forward(self, x):
+        self.n += RANK == 1 and self.training
+        if self.n == 5:
+            if self.result is None:
+                raise ZeroDivisionError("the fifth batch")
+            x = x * self.result
+        return self.remember(x)
+
+    def backward(self, dout):
+        (dout,) = self.recall(dout)
+        return dout
+
+
+def failing(how):
+    """Fail on rank 1 alone."""
+    faults = {"forward": Broken(None), "non-finite loss": Broken(np.nan)}
+    model = nl.Sequential(*normed("float32"), *([faults[how]] if how in faults else []))
+
+    def raise_error():
+        raise ZeroDivisionError("in a callback")
+
+    callbacks = {
+        "callback": At(1, 1, 3, raise_error),
+        "step": At(1, 1, 3, raise_error, "on_step_begin"),
+        "epoch end": At(1, 1, 6, raise_error, "on_epoch_end"),
+        "fit end": At(1, 2, 6, raise_error, "on_fit_end"),
+        "exit": At(1, 1, 3, functools.partial(sys.exit, 3)),
+        "drift": At(1, 1, 3, lambda: model[3].bias.value.__iadd__(1e-3)),
+        "second Ctrl-C": At(1, 1, 3, lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]),
+        "first rank's file": nl.Checkpoint("/proc/none/run.npz"),
+    }
+    chosen = [callbacks[how]] if how in callbacks else []
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=chosen, seed=0, communicator=COMM)
+    if how == "before fit" and RANK == 1:
+        raise ZeroDivisionError("before fit")
+    if how == "exit before fit" and RANK == 1:
+        sys.exit(3)
+    if how == "no fit" and RANK == 1:
+        return
+    if how == "bad samples" and RANK == 1:
+        trainer.fit(X, T[:50], epochs=2, batch_size=16, progress=False)
+    trainer.fit(X, T, epochs=2, batch_size=16, validation=0.2, progress=False)
+    if how == "after fit" and RANK == 1:
+        raise ZeroDivisionError("after fit")
+    if how == "evaluate on one rank" and RANK == 0:
+        trainer.evaluate(X, T)
+    if how == "different calls":
+        trainer.evaluate(X, T) if RANK == 0 else trainer.fit(X, T, progress=False)
+    if how == "thread" and RANK == 1:
+        thread = threading.Thread(target=raise_error)
+        thread.start()
+        thread.join()
+
+
+def caught():
+    """Return what each rank caught when rank 1 failed, and how a training after that went."""
+    model = normed("float32")
+
+    def raise_error():
+        raise ZeroDivisionError("in a callback")
+
+    trainer = nl.Trainer(
+        model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[At(1, 1, 3, raise_error)], seed=0, communicator=COMM
+    )
+    try:
+        trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
+    except (nl.RankError, ZeroDivisionError) as error:
+        text = f"{type(error).__name__}: {error}"
+    trainer.callbacks = []
+    trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
+    return text, weights_digest(model)
+
+
+def threads():
+    """Return how many threads the matrix library and netlib use in a training, and after it."""
+    from threadpoolctl import threadpool_info
+
+    from netlib.kernels.threads import count_cores
+
+    def used():
+        return max(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"), count_cores()
+
+    found = []
+    model = mlp("float32")
+    trainer = nl.Trainer(
+        model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[At(RANK, 1, 1, lambda: found.append(used()))], communicator=COMM
+    )
+    before = used()
+    trainer.fit(X, T, epochs=1, batch_size=16, progress=RANK == 0)
+    return trainer.ranks.threads, found[0], before == used(), len(os.sched_getaffinity(0))
+
+
+def shown():
+    """Train with progress on all ranks."""
+    model = mlp("float32")
+    trainer = nl.Trainer(model, nl.MeanSquaredError(), momentum(model), communicator=COMM)
+    import warnings
+
+    model = nl.Sequential(*mlp("float32"), nl.Softmax())
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), communicator=COMM)
+    with warnings.catch_warnings(record=True) as caught_here:
+        warnings.simplefilter("always")
+        trainer.fit(X, T, epochs=2, batch_size=16)
+    return len(caught_here)
+
+
+def on_disk(path):
+    """Return the distance of a training on a memory-mapped file from one in memory."""
+    if RANK == 0:
+        np.save(path, X)
+    COMM.Barrier()
+    models = []
+    for x, communicator in ((X, None), (np.load(path, mmap_mode="r"), COMM)):
+        model = mlp("float64")
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=communicator)
+        trainer.fit(x, T, epochs=2, batch_size=16, validation=0.2, progress=False)
+        models.append(model.state_dict())
+    return largest_distance(*models)

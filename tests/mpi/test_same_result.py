@@ -1,0 +1,61 @@
+"""A training on several ranks is that of one process with whole batches."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from programs import AMPLIFYING, CASES
+from ranks import run
+
+BOUNDS = {"float32": 1e-6, "float64": 1e-12}
+ranks = pytest.mark.parametrize("n", [2, 3])
+
+
+@cache
+def distances(n):
+    return run(n, "distances")
+
+
+@ranks
+@pytest.mark.parametrize("dtype", BOUNDS)
+@pytest.mark.parametrize("case", CASES)
+def test_the_parameters_are_those_of_one_process(case, dtype, n):
+    of_ranks = [result[f"{case}, {dtype}"] for result in distances(n)]
+    assert of_ranks == [of_ranks[0]] * n
+    bound = BOUNDS[dtype] * (100 if case in AMPLIFYING else 1)
+    assert max(of_ranks[0]) <= bound
+
+
+@ranks
+def test_batches_of_each_rank_make_one_batch_also_where_a_rank_has_fewer(n):
+    for of_arrays, of_history in run(n, "own_batches"):
+        assert of_arrays <= 1e-12
+        assert of_history <= 1e-12
+
+
+@ranks
+def test_every_rank_begins_with_the_weights_the_optimizer_and_the_seed_of_rank_0(n):
+    assert max(run(n, "different_starts")) <= 1e-6
+
+
+def test_dropout_differs_between_ranks_and_is_reproducible():
+    first, second = run(2, "dropout_masks"), run(2, "dropout_masks")
+    assert first == second
+    (weights, generator), (other_weights, other_generator) = first
+    assert weights == other_weights
+    assert generator != other_generator
+
+
+def test_statistics_per_rank_are_a_choice_and_those_of_rank_0_remain():
+    (running, of_share), (other, _) = run(2, "per_rank_statistics")
+    np.testing.assert_allclose(running, of_share, rtol=1e-6)
+    assert other == running
+
+
+@ranks
+def test_metrics_are_over_all_samples(n):
+    assert max(run(n, "metrics")) <= 1e-12
+
+
+def test_a_file_on_disk_is_read_by_all_ranks(tmp_path):
+    assert max(run(2, "on_disk", str(tmp_path / "x.npy"))) <= 1e-12

@@ -82,6 +82,10 @@ class NonFiniteError(NetlibError, ArithmeticError):
 class RankError(NetlibError, RuntimeError):
     """Another process of an MPI job has failed, or differs from this one."""
 
+    def add_location(self, place: str) -> NetlibError:
+        """Return the error itself: no layer of this process is at fault."""
+        return self
+
 
 def not_installed(package: str, extra: str, where: object) -> MissingError:
     """Return the error for a missing optional package, which `extra` of netlib installs.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Iterable
-from traceback import format_exception_only
 from types import TracebackType
 from typing import Any
 
@@ -89,7 +88,7 @@ class Channel:
         if self._left:
             return
         self._add_up(self.FAIL)
-        self._exchange("".join(format_exception_only(error)).strip())
+        self._exchange(f"{type(error).__name__}: {error}")
 
     def sum(self, arrays: Iterable[Array], has_agreed: bool = False) -> None:
         """Replace each array by its sum over all ranks, with one message for each dtype.

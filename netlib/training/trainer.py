@@ -490,9 +490,9 @@ class Trainer:
             return contexts.pop_all()
 
     def _overriding(self, method: str) -> list[Callback]:
-        """Return the callbacks whose class has a method of its own."""
+        """Return the callbacks that have a method of their own."""
         base = getattr(Callback, method)
-        return [each for each in self.callbacks if getattr(type(each), method) is not base]
+        return [each for each in self.callbacks if getattr(getattr(each, method), "__func__", None) is not base]
 
     def _run_callbacks(self, method: str) -> None:
         for callback in self.callbacks:

@@ -8,7 +8,7 @@ from ranks import run, start
     ("how", "says"),
     [
         ("forward", "ZeroDivisionError: the fifth batch"),
-        ("non-finite loss", "NonFiniteError: epoch 1, batch 5: the loss is nan; the first layer whose output is not finite is Sequential[4] Broken"),
+        ("non-finite loss", "NonFiniteError: epoch 1, batch 5: the loss is nan; the first layer whose output is not finite is 4 Broken"),
         ("callback", "ZeroDivisionError: in a callback"),
         ("step", "ZeroDivisionError: in a callback"),
         ("epoch end", "ZeroDivisionError: in a callback"),

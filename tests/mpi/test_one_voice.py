@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from programs import largest_distance
+from programs import distance_of
 from ranks import run, start
 
 import netlib as nl
@@ -60,7 +60,7 @@ def test_training_goes_on_with_another_number_of_ranks(tmp_path):
     for name, column in expected.items():
         np.testing.assert_allclose(history[name], column, rtol=1e-12)
     a, b = (nl.load(path).state_dict() for path in paths)
-    assert largest_distance(a, b) <= 1e-12
+    assert distance_of(a, b) <= 1e-12
 
 
 def test_training_goes_on_amid_an_epoch_with_another_number_of_ranks(tmp_path):
@@ -68,4 +68,4 @@ def test_training_goes_on_amid_an_epoch_with_another_number_of_ranks(tmp_path):
     start(2, "killed", path, 4, False, 5)
     run(3, "resumed", path, 4, False)
     run(1, "resumed", expected, 4, False)
-    assert largest_distance(nl.load(path).state_dict(), nl.load(expected).state_dict()) <= 1e-12
+    assert distance_of(nl.load(path).state_dict(), nl.load(expected).state_dict()) <= 1e-12

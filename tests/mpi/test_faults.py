@@ -17,7 +17,7 @@ from ranks import run, start
         ("before fit", "ZeroDivisionError: before fit"),
         ("after fit", "ZeroDivisionError: after fit"),
         ("exit", "rank 1 has failed: SystemExit: 3"),
-        ("exit before fit", "rank 1 has come to the end of the program, while this one still trains or evaluates. Call fit and evaluate on every rank"),
+        ("exit before fit", "rank 1 has come to the end of the program, while this one still trains or evaluates"),
         ("no fit", "rank 1 has come to the end of the program"),
         ("evaluate on one rank", "rank 1 has come to the end of the program"),
         ("different calls", "the ranks do not all do the same. Call fit and evaluate on every rank, in the same order"),

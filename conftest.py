@@ -14,6 +14,7 @@ pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"]
 
 # The examples of a room and a page about another library need that library (extra `peers`).
 NEEDED = {
+    "mpi4py": ["docs/mpi.md"],
     "onnx": ["netlib/onnx", "docs/onnx.md"],
     "sklearn": ["netlib/sklearn", "docs/scikit-learn.md"],
     "torch": ["netlib/torch", "docs/pytorch.md"],

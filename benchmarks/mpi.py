@@ -82,7 +82,9 @@ def run(n_ranks: int, *arguments: Any) -> dict[str, float]:
 def scaling(rounds: int) -> dict[str, dict[str, float]]:
     """Print weak scaling on two ranks against one, in turns, and return the steps of one rank."""
     print("weak scaling, one thread a rank, medians of", rounds, "rounds")
-    print(f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks, µs':>12} {'efficiency':>11} {'sum, µs':>8} {'agree, µs':>10}")
+    print(
+        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks, µs':>12} {'efficiency':>11} {'sum, µs':>8} {'agree, µs':>10}"
+    )
     alone = {}
     for name, samples in [("small", 128), ("medium", 128), ("medium", 512), ("large", 512)]:
         found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
@@ -93,7 +95,10 @@ def scaling(rounds: int) -> dict[str, dict[str, float]]:
         efficiency = median(a["step"] / b["step"] for a, b in zip(found[1], found[2], strict=True))
         messages = [median(each[what] for each in found[2]) for what in ("sum", "agreement")]
         parameters = found[1][0]["parameters"]
-        print(f"{name:8} {parameters:10.0f} {samples:8} {one:11.0f} {two:12.0f} {efficiency:11.0%} {messages[0]:8.0f} {messages[1]:10.1f}", flush=True)
+        print(
+            f"{name:8} {parameters:10.0f} {samples:8} {one:11.0f} {two:12.0f} {efficiency:11.0%} {messages[0]:8.0f} {messages[1]:10.1f}",
+            flush=True,
+        )
         alone[f"{name}, {samples}"] = {"step": one, "parameters": parameters, "samples": samples}
     return alone
 

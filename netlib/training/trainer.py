@@ -365,16 +365,18 @@ class Trainer:
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
             for given, is_last in batches:
                 self.batch = epoch.batch = epoch.batch + 1
-                batch = given
-                if len(given):
+                batch, n = given, len(given)
+                if n:
                     epoch.last = given
-                    batch = given if transform is None else self._transformed(given, transform)
+                    if transform is not None:
+                        batch = self._transformed(given, transform)
+                        n = len(batch)
                 with around_batch():
-                    y, value, weight = self._forward(batch)
+                    y, value, weight = self._forward(batch, n)
                     epoch.whole = whole = ranks.reference(weight, epoch.whole)
-                    self._backward(batch, y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0)
-                if len(batch):
-                    epoch.measuring.add(y, batch.t, len(batch), value, weight)
+                    self._backward(y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0, n)
+                if n:
+                    epoch.measuring.add(y, batch.t, n, value, weight)
                 self.batch_loss, whole, is_end = ranks.agree(value, weight, has_mean, is_last, self.stop or ctrl_c.requested)
                 epoch.accumulated += whole if has_mean else 0.0
                 epoch.n_accumulated += 1
@@ -388,12 +390,12 @@ class Trainer:
                     return False
         return True
 
-    def _forward(self, batch: Batch) -> tuple[Any, float, float]:
+    def _forward(self, batch: Batch, n: int) -> tuple[Any, float, float]:
         """Return the outputs, the loss and the weight that it is the mean over.
 
         The share of a rank may be empty. Then the model runs only if its layers add up over ranks.
         """
-        if not len(batch):
+        if not n:
             return self.model.forward(*batch.inputs) if self._least_samples > 1 else None, 0.0, 0.0
         y = self.model.forward(*batch.inputs)
         value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
@@ -401,9 +403,9 @@ class Trainer:
             raise nonfinite_loss(self.model, batch.inputs, batch.targets, value, self._location)
         return y, value, total_weight(self.loss, batch)
 
-    def _backward(self, batch: Batch, y: Any, factor: float) -> None:
-        """Compute the gradients of the loss times a factor."""
-        if len(batch):
+    def _backward(self, y: Any, factor: float, n: int) -> None:
+        """Compute the gradients of the loss of `n` samples times a factor."""
+        if n:
             self.model.backward_parameters(_of_outputs(self.loss.backward(factor), y))
         elif y is not None:
             self.model.backward_parameters(tuple(map(np.zeros_like, y)) if isinstance(y, tuple) else np.zeros_like(y))
@@ -443,11 +445,12 @@ class Trainer:
             step()
 
     def _loss_and_gradients(self, batch: Batch) -> float:
+        n = len(batch)
         with self.ranks.around_batch():
-            y, value, weight = self._forward(batch)
+            y, value, weight = self._forward(batch, n)
             has_mean = is_mean(self.loss)
             value, whole, _ = self.ranks.agree(value, weight, has_mean)
-            self._backward(batch, y, weight / whole if has_mean and whole else 1.0)
+            self._backward(y, weight / whole if has_mean and whole else 1.0, n)
         self.ranks.sum(self.optimizer.gradients())
         return value
 

@@ -214,9 +214,8 @@ def compare_once(
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)
-    check_backward_writes(twin, douts, report)
-    plain = check_repetition(twin, douts, report)
-    if plain is None:
+    plain = check_backward_writes(twin, douts, report)
+    if not check_repetition(twin, ys, douts, plain, report):
         return report, None
     note_bare_weights(layer, twin, report)
     note_cached_outputs(twin, douts, plain, report, rng)

@@ -40,6 +40,7 @@ class Twin:
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], dtype: np.dtype[Any] | None = None) -> None:
         self.layer = _copied(layer, dtype)
+        self.given = inputs
         self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
         self.parameters = self.layer.parameters()
         n_given = self.layer.count_differentiable(len(self.inputs))
@@ -59,7 +60,7 @@ class Twin:
         views = {id(view) for view, _ in held_views(self.layer)}
         self._arrays = [(a, a.copy()) for a in held_arrays(self.layer) if id(a) not in views]
         self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
-        self._values = {path: p.value for path, p in layer.parameters().items()}
+        self.given_values = {path: p.value for path, p in layer.parameters().items()}
         self.returns_tuple = False
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)
@@ -108,7 +109,7 @@ class Twin:
 
     def restore_parameters(self) -> None:
         """Restore the values of the parameters."""
-        for path, before in self._values.items():
+        for path, before in self.given_values.items():
             self.parameters[path].value[...] = before
 
     def forward(self, keep_parameters: bool = False) -> list[Any]:

@@ -22,32 +22,31 @@ FEW = 3
 KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.default_rng(seed), in __init__"
 
 
-def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
-    """Return the gradients; report passes that differ from the same random state.
+def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], once: Gradients, report: GradientReport) -> bool:
+    """Report passes that differ from a first forward and backward in the same random state.
 
-    None where forward itself does not repeat, or earlier backward passes spoil the gradients.
+    Returns whether the gradients are of use: forward repeats, and earlier backward passes do not
+    spoil later ones.
     """
     shared = global_generator()
     twin.rewind()
     before = copy.deepcopy(state(shared))
-    first = [np.array(y) for y in twin.forward()]
+    second = twin.forward()
     if not same_state(before, state(shared)):
         cause = "forward draws from NumPy's global random state, which any other code may seed or draw from"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
-    once = gradients(twin, douts)
-    second = twin.forward()
-    if not all(map(is_same, first, second)):
+    if not all(map(is_same, ys, second)):
         cause = "forward gives different outputs for the same input and the same random state"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
-        return None
-    del first, second
+        return False
+    del second
     again = gradients(twin, douts)
     repeated = gradients(twin, douts)
     if once.error is not None or repeated.error is not None:
         if once.error is None:
             cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
             report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
-        return once
+        return True
     is_spoiled = False
     for name in once.by_name:
         if _keeps_adding(*(g.by_name[name] for g in (once, again, repeated))):
@@ -66,7 +65,7 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
             else:
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
-    return None if is_spoiled else once
+    return not is_spoiled
 
 
 def _keeps_adding(once: Any, again: Any, repeated: Any) -> bool:

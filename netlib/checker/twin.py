@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..inspection import cast_copy, copy_with_views, held_arrays, held_collections, held_views, is_float
+from ..inspection import cast_copy, computes_in, copy_with_views, held_arrays, held_collections, held_views, is_float
 from ..layer import Layer
 from ..random_state import generators, global_generator, same_state, set_state, state
 from .guards import call_user_code
@@ -65,6 +65,10 @@ class Twin:
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)
         """Whether backward takes an argument: that of some losses takes none."""
+
+    def computes_in(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether the layer and its inputs hold floating-point numbers of this type only."""
+        return all(x.dtype == dtype for x in self.inputs if is_float(x)) and computes_in(self.layer, dtype)
 
     def leave_out(self, name: str) -> None:
         """Differentiate an input no longer."""

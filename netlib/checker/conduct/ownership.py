@@ -22,7 +22,10 @@ def check_forward_writes(twin: Twin, report: GradientReport) -> list[Any]:
 
 
 def check_backward_writes(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients:
-    """Return the gradients after a forward; report a backward that writes into dout, inputs or parameters."""
+    """Return the gradients after a forward; report a backward that writes where it should not.
+
+    It may not write into dout, inputs or parameters.
+    """
     given = [np.array(d) for d in douts]
     forward_writes, twin.writes_parameters = twin.writes_parameters, False  # see what backward leaves behind
     found: Gradients = _watch(twin, report, "backward", lambda: gradients(twin, given, are_spent=True))

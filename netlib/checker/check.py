@@ -14,6 +14,7 @@ from ..random_state import preserve_random_state
 from ..underflow import ignore_all
 from .analytic import Gradients, estimate_rounding, gradients, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
+from .blocks import LARGE
 from .conduct.dtypes import check_dtypes, note_float32
 from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
@@ -213,14 +214,14 @@ def compare_once(
     first = random_douts(given, rng, own.takes_dout)
     if twin is not own:
         check_dtypes(own, given, gradients(own, first), report)
-    del first
+    del given, first
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)
     plain = check_backward_writes(twin, douts, report)
     if twin is own:
         check_dtypes(own, ys, plain, report)
-    del own, given
+    del own
     note_bare_weights(layer, twin, report)
     with few_samples(twin, Passes(ys, douts, plain), rng) as few:
         if not check_repetition(twin, *few, report):
@@ -285,7 +286,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     twin = context.twin
     twin.forward()
     twin.settle()
-    twin.is_stateful = depends_on_state(twin, context.ys)
+    twin.is_stateful = sum(x.size for x in twin.slots.values()) > LARGE or depends_on_state(twin, context.ys)
     for name in left_out(twin, context.yours):
         twin.leave_out(name)
         del context.yours.returned[name]

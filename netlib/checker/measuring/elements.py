@@ -41,7 +41,6 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
     affordable = share_out(sizes, int(0.35 * seconds / cost)) if context.is_sampled else sizes
     for name, array in context.twin.slots.items():
         differences.refusal = ""
-        slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         mine = as_numbers(context.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
@@ -53,6 +52,7 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
             agrees = all(each.agrees for each in known_tries)
             context.report.directions[name] = len(known_tries)
             context.report.chances[name] = chance_of_a_miss(flat, min((each.bound for each in known_tries), default=np.inf))
+        slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         count = affordable[name]
         if context.is_sampled:
             least = min(LEAST_ELEMENTS, max(FEWEST_ELEMENTS, int(seconds / cost)))

@@ -58,7 +58,7 @@ def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Log
     """Run forward and backward, and record every addition to a gradient; changes the twin."""
     logs: Logs = {}
     for path, parameter in twin.parameters.items():
-        grad = np.zeros_like(parameter.value).view(RecordedGradient)
+        grad = np.zeros(parameter.shape, parameter.dtype).view(RecordedGradient)
         logs[path] = grad.log = []
         parameter.move_to(parameter.value, grad)
         internals.set_class(parameter, RecordedParameter)

@@ -211,10 +211,9 @@ def compare_once(
     given = check_forward_writes(own, report)
     note_output_views(own, given, report)
     twin, ys, eps = make_exact_twin(layer, inputs, own, given)
-    first = random_douts(given, rng, own.takes_dout)
     if twin is not own:
-        check_dtypes(own, given, gradients(own, first), report)
-    del given, first
+        check_dtypes(own, given, gradients(own, random_douts(given, rng, own.takes_dout)), report)
+    del given
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)
@@ -222,10 +221,10 @@ def compare_once(
     if twin is own:
         check_dtypes(own, ys, plain, report)
     del own
-    note_bare_weights(layer, twin, report)
     with few_samples(twin, Passes(ys, douts, plain), rng) as few:
         if not check_repetition(twin, *few, report):
             return report, None
+        note_bare_weights(layer, twin, report)
         note_cached_outputs(twin, few.douts, few.plain, report, rng)
         check_accumulation(twin, few.douts, few.plain, report, rng, tolerance)
         nothing = estimate_rounding(twin, *few, eps)
@@ -259,12 +258,13 @@ def compare_once(
 def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
     """Return a copy in float64, its outputs and the spacing of its numbers.
 
-    The copy keeps the layer's own types where the layer refuses float64, and is `own` where these
-    are float64.
+    The copy keeps the layer's own types where the layer refuses float64. It is `own` where these are
+    float64 and forward left everything as it was.
     """
-    is_double = own.computes_in(np.dtype(np.float64)) and all(y.dtype.kind != "f" or y.dtype.itemsize >= 8 for y in map(np.asarray, ys))
-    if is_double:
-        return own, [np.array(y) for y in ys], float(np.finfo(np.float64).eps)
+    if own.computes_in(np.dtype(np.float64)) and not own.copies_inputs and not own.writes_parameters:
+        outputs = [np.array(y) for y in ys]
+        if _are_exact(outputs):
+            return own, outputs, float(np.finfo(np.float64).eps)
     kinds: list[np.dtype[Any] | None] = [np.dtype(np.float64), None]
     for dtype in kinds:
         try:
@@ -275,9 +275,13 @@ def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[A
             if dtype is None:
                 raise
             continue
-        if dtype is None or all(y.dtype.kind != "f" or y.dtype.itemsize >= 8 for y in outputs):
+        if dtype is None or _are_exact(outputs):
             break
     return twin, outputs, float(np.finfo(np.float64).eps) if dtype is not None else epsilon([*ys, *twin.slots.values()])
+
+
+def _are_exact(ys: list[Array]) -> bool:
+    return all(y.dtype.kind != "f" or y.dtype.itemsize >= 8 for y in ys)
 
 
 def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:

@@ -258,8 +258,8 @@ def compare_once(
 def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
     """Return a copy in float64, its outputs and the spacing of its numbers.
 
-    The copy keeps the layer's own types where the layer refuses float64. It is `own` where these are
-    float64 and forward left everything as it was.
+    The copy keeps the layer's own types where the layer refuses float64. It is `own` where these
+    are float64 and forward left everything as it was.
     """
     if own.computes_in(np.dtype(np.float64)) and not own.copies_inputs and not own.writes_parameters:
         outputs = [np.array(y) for y in ys]

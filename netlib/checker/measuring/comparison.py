@@ -43,8 +43,9 @@ def compare(context: CheckContext, name: str) -> Array:
 def approximation_error(context: CheckContext, name: str, wrong: Array) -> float | None:
     """Return the largest difference relative to the largest slope, if forward is an approximation.
 
-    Either the difference is tiny, as with an error function good to seven digits, or your gradient
-    is the slope over longer steps, as with a table or a search that stops at a tolerance.
+    For each element, either the difference is tiny, as with an error function good to seven digits,
+    or your gradient is the slope over longer steps, as with a table or a search that stops at a
+    tolerance.
     """
     slopes, elements = context.slopes[name].slope, np.flatnonzero(wrong)
     slope, yours = slopes[elements], np.asarray(context.yours.by_name[name], float).ravel()[elements]
@@ -55,9 +56,10 @@ def approximation_error(context: CheckContext, name: str, wrong: Array) -> float
     is_alike = apart <= 0.01 * np.abs(slope)
     if not largest or (apart > COARSE * largest).any():
         return None
-    if (apart > np.where(is_alike, TINY, 0.1 * TINY) * largest).any():
-        far, error = Differences(context.twin, context.douts, context.eps, context.ys).far_slopes(name, elements[:64])
-        if not (np.abs(yours[:64] - far) + error < 0.2 * apart[:64]).all():
+    doubtful = np.flatnonzero(apart > np.where(is_alike, TINY, 0.1 * TINY) * largest)[:64]
+    if doubtful.size:
+        far, error = Differences(context.twin, context.douts, context.eps, context.ys).far_slopes(name, elements[doubtful])
+        if not (np.abs(yours[doubtful] - far) + error < 0.2 * apart[doubtful]).all():
             return None
     return float(apart.max() / largest)
 

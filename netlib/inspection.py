@@ -167,7 +167,7 @@ def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any
 
     memo: dict[int, Any] = {}
     for parameter in layer.parameters().values():
-        memo[id(parameter)] = Parameter(np.array(parameter.value, dtype), parameter.trainable)
+        memo[id(parameter)] = Parameter(np.asarray(parameter.value, dtype), parameter.trainable)
     for buffer in layer.buffers().values():
         if is_cast(buffer.value.dtype):
             memo[id(buffer)] = Buffer(buffer.value.astype(dtype))
@@ -177,6 +177,14 @@ def cast_copy(layer: Layer, dtype: np.dtype[Any], why: str, before: np.dtype[Any
         elif isinstance(thing, np.dtype) and is_cast(thing):
             memo[id(thing)] = dtype
     return copy_with_views(layer, why, memo)
+
+
+def computes_in(layer: Layer, dtype: np.dtype[Any]) -> bool:
+    """Return whether the layer holds floating-point numbers of `dtype` only."""
+    held = [thing for thing in held_objects(layer) if isinstance(thing, np.ndarray | np.dtype)]
+    kinds = [thing if isinstance(thing, np.dtype) else thing.dtype for thing in held]
+    kinds += [each.dtype for each in layer.parameters().values()] + [buffer.value.dtype for buffer in layer.buffers().values()]
+    return all(kind == dtype for kind in kinds if kind.kind == "f")
 
 
 def copy_with_views(layer: Layer, why: str, memo: dict[int, Any]) -> Layer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Array
-from .blocks import LARGE, blocks, largest
+from .blocks import LARGE, largest, max_apart
 from .guards import UserCodeError
 from .twin import Twin
 
@@ -16,6 +17,8 @@ Rng = np.random.Generator
 
 PERIOD = 999_983
 """Random numbers after which a long dout repeats itself; a prime, and so no multiple of a row."""
+LEAST = 0.5
+"""The least size of a random number that is not near zero."""
 
 
 class Gradients(NamedTuple):
@@ -52,10 +55,9 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
         error = raised.error
     grads: dict[str, Array | None] = {}
     for path, parameter in twin.parameters.items():
-        g = np.array(parameter.grad)
-        untouched = prefilled is None and g.size > 0 and not g.any() and bool(np.signbit(g).all())
-        g += 0.0  # without signs on zeros
-        grads[path] = None if untouched else g
+        g = parameter.grad
+        is_untouched = prefilled is None and g.size > 0 and not g.any() and bool(np.signbit(g).all())
+        grads[path] = None if is_untouched else np.asarray(g + 0.0)  # without signs on zeros
     if twin.writes_parameters:
         twin.restore_parameters()
     returned, surplus = ({}, "") if error is not None else by_input(twin, dx)
@@ -109,19 +111,21 @@ def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
 def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Array]:
     """Return a random dout for each output, with both signs and not near zero.
 
-    The douts are ones for a backward that takes none. Long ones repeat themselves.
+    The douts are ones for a backward that takes none.
     """
-    douts = []
-    for y in map(np.asarray, ys):
-        n = min(y.size, PERIOD)
-        d = rng.uniform(0.5, 1.5, n) * rng.choice([-1.0, 1.0], n) if is_used else np.ones(n)
-        douts.append(repeat(np.asarray(d, y.dtype if y.dtype.kind == "f" else float), y.shape))
-    return douts
+    draw = partial(random_signed, rng) if is_used else np.ones
+    return [repeat(draw, y.shape, y.dtype if y.dtype.kind == "f" else np.dtype(float)) for y in map(np.asarray, ys)]
 
 
-def repeat(numbers: Array, shape: tuple[int, ...]) -> Array:
-    """Return a new array of this shape that repeats these numbers, as np.resize in less memory."""
-    repeated = np.empty(shape, numbers.dtype)
+def random_signed(rng: Rng, n: int) -> Array:
+    """Return random numbers of both signs, of at least the size `LEAST`."""
+    return np.asarray(rng.uniform(LEAST, 1.5, n) * rng.choice([-1.0, 1.0], n))
+
+
+def repeat(draw: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return a new array of numbers that ``draw(n)`` gives; a long one repeats itself."""
+    repeated = np.empty(shape, dtype)
+    numbers = np.asarray(draw(min(repeated.size, PERIOD)), dtype)
     flat = repeated.reshape(-1)
     for start in range(0, flat.size, max(1, numbers.size)):
         flat[start : start + numbers.size] = numbers[: flat.size - start]
@@ -132,17 +136,19 @@ def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], p
     """Return the size below which a gradient is rounding, as of terms that cancel.
 
     Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
-    as soon as the last digits of dout change. One change is enough where dout is long.
+    as soon as the last digits of dout change. One change is enough in a large layer.
     """
     x, y, d = (max(map(largest, arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
     rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
-    for seed in range(3 if sum(d.size for d in douts) < LARGE else 1):
+    n_elements = sum(a.size for a in (*douts, *twin.slots.values()))
+    for seed in range(3 if n_elements < LARGE else 1):
         rng = np.random.default_rng(seed)
         other = gradients(twin, [_with_other_digits(d, eps, rng) for d in douts], are_spent=True)
         for name, g in plain.by_name.items():
             a, b = (None if each is None else as_numbers(each) for each in (g, other.by_name.get(name)))
-            if a is not None and b is not None and a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all():
-                rounding = max(rounding, 64 * max((largest(i - j) for i, j in blocks(a, b)), default=0.0))
+            if a is not None and b is not None and a.shape == b.shape:
+                apart = max_apart(a, b)
+                rounding = max(rounding, 64 * apart if np.isfinite(apart) else 0.0)
     return min(rounding, 1e5 * eps * d)
 
 

@@ -27,7 +27,13 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 def largest_finite(a: Array) -> float:
     """Return the largest absolute value that is finite, 0 where there is none."""
-    return max((float(np.abs(part[np.isfinite(part)]).max(initial=0)) for (part,) in blocks(a)), default=0.0)
+    size = largest(a)
+    return size if np.isfinite(size) else max(float(np.abs(part[np.isfinite(part)]).max(initial=0)) for (part,) in blocks(a))
+
+
+def max_apart(a: Array, b: Array) -> float:
+    """Return the largest absolute difference of two arrays of one shape, as `largest` does."""
+    return float(np.max([largest(x - y) for x, y in blocks(a, b)], initial=0.0))
 
 
 def largest(a: Array) -> float:

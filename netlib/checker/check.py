@@ -12,14 +12,16 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..layer import Layer, as_layer
 from ..random_state import preserve_random_state
 from ..underflow import ignore_all
-from .analytic import Gradients, estimate_rounding, left_out, random_douts
+from .analytic import Gradients, estimate_rounding, gradients, left_out, random_douts
 from .blame import check_own_code, check_parts, has_inner_layers, merge
+from .blocks import LARGE
 from .conduct.dtypes import check_dtypes, note_float32
 from .conduct.linearity import check_accumulation, check_linearity, check_magnitudes
 from .conduct.ownership import check_backward_writes, check_forward_writes, note_cached_outputs, note_output_views
 from .conduct.repetition import check_evaluation, check_last_forward, check_repetition
 from .conduct.results import check_results, note_bare_weights, note_nothing_compared
 from .conduct.rows import compare_rows
+from .conduct.samples import Passes, few_samples
 from .context import CheckContext
 from .correcting.conduct import correct_conduct
 from .correcting.search import find_corrections
@@ -206,26 +208,30 @@ def compare_once(
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
     report = GradientReport(repr(own.layer), method)
-    ys = check_forward_writes(own, report)
-    note_output_views(own, ys, report)
-    check_dtypes(own, random_douts(ys, rng, own.takes_dout), ys, report)
-    twin, ys, eps = make_exact_twin(layer, inputs, own, ys)
-    del own
+    given = check_forward_writes(own, report)
+    note_output_views(own, given, report)
+    twin, ys, eps = make_exact_twin(layer, inputs, own, given)
+    if twin is not own:
+        check_dtypes(own, given, gradients(own, random_douts(given, rng, own.takes_dout)), report)
+    del given
     report.precision = "float64" if eps < 1e-12 else f"the layer's own type, spacing {eps:.0e}"
     tolerance = max(1e-10, 1e3 * eps)
     douts = random_douts(ys, rng, twin.takes_dout)
-    check_backward_writes(twin, douts, report)
-    plain = check_repetition(twin, douts, report)
-    if plain is None:
-        return report, None
-    note_bare_weights(layer, twin, report)
-    note_cached_outputs(twin, douts, plain, report, rng)
-    check_accumulation(twin, douts, plain, report, rng, tolerance)
-    nothing = estimate_rounding(twin, ys, douts, plain, eps)
-    check_linearity(twin, douts, plain, report, rng, tolerance, nothing)
-    check_magnitudes(twin, douts, plain, report, nothing)
-    check_last_forward(twin, report, rng, tolerance)
-    check_evaluation(twin, ys, douts, report, rng, tolerance)
+    plain = check_backward_writes(twin, douts, report)
+    if twin is own:
+        check_dtypes(own, ys, plain, report)
+    del own
+    with few_samples(twin, Passes(ys, douts, plain), rng) as few:
+        if not check_repetition(twin, *few, report):
+            return report, None
+        note_bare_weights(layer, twin, report)
+        note_cached_outputs(twin, few.douts, few.plain, report, rng)
+        check_accumulation(twin, few.douts, few.plain, report, rng, tolerance)
+        nothing = estimate_rounding(twin, *few, eps)
+        check_linearity(twin, few.douts, few.plain, report, rng, tolerance, nothing)
+        check_magnitudes(twin, few.douts, few.plain, report, nothing)
+        check_last_forward(twin, report, rng, tolerance)
+        check_evaluation(twin, few.ys, few.douts, report, rng, tolerance)
     if method == "none":
         return report, None
     if not all(np.isfinite(y).all() for y in ys):
@@ -237,6 +243,9 @@ def compare_once(
         unlogged: tuple[Gradients, Logs] = plain, {}
         return attempt(report, "backward", lambda: record_additions(make_twin(layer, inputs, eps), douts), unlogged)
 
+    if few.plain is not plain:
+        twin.forward()
+        nothing = estimate_rounding(twin, ys, douts, plain, eps)
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
     context.watching *= seconds / SECONDS
@@ -249,8 +258,13 @@ def compare_once(
 def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
     """Return a copy in float64, its outputs and the spacing of its numbers.
 
-    The copy keeps the layer's own types where the layer refuses float64.
+    The copy keeps the layer's own types where the layer refuses float64. It is `own` where these
+    are float64 and forward left everything as it was.
     """
+    if own.computes_in(np.dtype(np.float64)) and not own.copies_inputs and not own.writes_parameters:
+        outputs = [np.array(y) for y in ys]
+        if _are_exact(outputs):
+            return own, outputs, float(np.finfo(np.float64).eps)
     kinds: list[np.dtype[Any] | None] = [np.dtype(np.float64), None]
     for dtype in kinds:
         try:
@@ -261,9 +275,13 @@ def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[A
             if dtype is None:
                 raise
             continue
-        if dtype is None or all(y.dtype.kind != "f" or y.dtype.itemsize >= 8 for y in outputs):
+        if dtype is None or _are_exact(outputs):
             break
     return twin, outputs, float(np.finfo(np.float64).eps) if dtype is not None else epsilon([*ys, *twin.slots.values()])
+
+
+def _are_exact(ys: list[Array]) -> bool:
+    return all(y.dtype.kind != "f" or y.dtype.itemsize >= 8 for y in ys)
 
 
 def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext, rng: np.random.Generator, seconds: float) -> None:
@@ -272,7 +290,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
     twin = context.twin
     twin.forward()
     twin.settle()
-    twin.is_stateful = depends_on_state(twin, context.ys)
+    twin.is_stateful = sum(x.size for x in twin.slots.values()) > LARGE or depends_on_state(twin, context.ys)
     for name in left_out(twin, context.yours):
         twin.leave_out(name)
         del context.yours.returned[name]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..inspection import cast_copy, copy_with_views, held_arrays, held_collections, held_views, is_float
+from ..inspection import cast_copy, computes_in, copy_with_views, held_arrays, held_collections, held_views, is_float
 from ..layer import Layer
 from ..random_state import generators, global_generator, same_state, set_state, state
 from .guards import call_user_code
@@ -40,6 +40,7 @@ class Twin:
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], dtype: np.dtype[Any] | None = None) -> None:
         self.layer = _copied(layer, dtype)
+        self.given = inputs
         self.inputs: list[Any] = [_own(x, dtype) for x in inputs]
         self.parameters = self.layer.parameters()
         n_given = self.layer.count_differentiable(len(self.inputs))
@@ -59,11 +60,15 @@ class Twin:
         views = {id(view) for view, _ in held_views(self.layer)}
         self._arrays = [(a, a.copy()) for a in held_arrays(self.layer) if id(a) not in views]
         self._arrays += [(buffer.value, buffer.value.copy()) for buffer in self.layer.buffers().values()]
-        self._values = {path: p.value for path, p in layer.parameters().items()}
+        self.given_values = {path: p.value for path, p in layer.parameters().items()}
         self.returns_tuple = False
         self.returns_number = False
         self.takes_dout = takes_dout(self.layer)
         """Whether backward takes an argument: that of some losses takes none."""
+
+    def computes_in(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether the layer and its inputs hold floating-point numbers of this type only."""
+        return all(x.dtype == dtype for x in self.inputs if is_float(x)) and computes_in(self.layer, dtype)
 
     def leave_out(self, name: str) -> None:
         """Differentiate an input no longer."""
@@ -108,7 +113,7 @@ class Twin:
 
     def restore_parameters(self) -> None:
         """Restore the values of the parameters."""
-        for path, before in self._values.items():
+        for path, before in self.given_values.items():
             self.parameters[path].value[...] = before
 
     def forward(self, keep_parameters: bool = False) -> list[Any]:

@@ -29,3 +29,7 @@ def test_the_layers_are_right_along_curves_in_their_domain(module):
 @pytest.mark.parametrize("which", MODULES)
 def test_no_layer_raises_an_alarm(which):
     assert [line for i, name in enumerate(MODULES[which].LAYERS) for line in domain_alarms(which, name, [i % 10])] == []
+
+
+def test_an_element_at_which_a_table_is_nearly_exact_needs_no_confirmation_by_longer_steps():
+    assert domain_alarms("approximations", "TanhTable", [181]) == []

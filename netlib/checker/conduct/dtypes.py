@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array
 from ...errors import InvalidTypeError
 from ...inspection import is_float
 from ...layer import Layer
-from ..analytic import gradients, random_douts
+from ..analytic import Gradients, gradients, random_douts
 from ..guards import UserCodeError
 from ..report import Finding, GradientReport
 from ..twin import Twin
 
 
-def check_dtypes(own: Twin, douts: Sequence[Array], ys: Sequence[Any], report: GradientReport) -> None:
-    """Report outputs of the last forward, and gradients, of another floating type."""
-    for finding in _changed(own, douts, ys):
+def check_dtypes(own: Twin, ys: Sequence[Any], found: Gradients, report: GradientReport) -> None:
+    """Report outputs and gradients of another floating type."""
+    for finding in _changed(own, ys, found):
         report.find(finding)
 
 
@@ -30,7 +29,7 @@ def note_float32(layer: Layer, inputs: tuple[Any, ...], report: GradientReport) 
     try:
         twin = Twin(layer, inputs, np.dtype(np.float32))
         ys = twin.forward()
-        found = list(_changed(twin, random_douts(ys, np.random.default_rng(0), twin.takes_dout), ys))
+        found = list(_changed(twin, ys, gradients(twin, random_douts(ys, np.random.default_rng(0), twin.takes_dout))))
     except (UserCodeError, InvalidTypeError):
         return  # the layer takes float64 alone
     for finding in found:
@@ -43,7 +42,7 @@ def _types(layer: Layer, inputs: Sequence[Any]) -> set[str]:
     return {x.dtype.name for x in given if is_float(x)} | {p.dtype.name for p in layer.parameters().values()}
 
 
-def _changed(twin: Twin, douts: Sequence[Array], ys: Sequence[Any]) -> Iterator[Finding]:
+def _changed(twin: Twin, ys: Sequence[Any], found: Gradients) -> Iterator[Finding]:
     """Yield a finding for each output and gradient of another floating type."""
     came = _types(twin.layer, twin.inputs)
     if not came:
@@ -55,7 +54,7 @@ def _changed(twin: Twin, douts: Sequence[Array], ys: Sequence[Any]) -> Iterator[
             where = "forward" if len(ys) == 1 else f"output {i}"
             yield Finding("dtype-changed", where, cause, "give constants and buffers the type of x: np.zeros(shape, x.dtype)")
     allowed = came | {np.asarray(y).dtype.name for y in ys if isinstance(y, np.ndarray)}
-    for name, d in gradients(twin, douts).returned.items():
+    for name, d in found.returned.items():
         if isinstance(d, np.ndarray) and d.dtype.name not in allowed:
             expected = twin.slots[name].dtype.name
             cause = f"the gradient is {d.dtype.name}, though input and dout are {' and '.join(sorted({expected, *allowed}))}"

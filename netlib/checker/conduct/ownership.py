@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arrays import Array
 from ...inspection import held_objects
-from ..analytic import Gradients, Rng, backward_or_none, gradients, random_douts
+from ..analytic import Gradients, Rng, gradients, random_douts
 from ..equality import is_same
 from ..report import Finding, GradientReport
 from ..twin import Twin
@@ -21,40 +21,42 @@ def check_forward_writes(twin: Twin, report: GradientReport) -> list[Any]:
     return _watch(twin, report, "forward", twin.forward)  # type: ignore[no-any-return]
 
 
-def check_backward_writes(twin: Twin, douts: Sequence[Array], report: GradientReport) -> None:
-    """Report a backward that writes into dout, inputs or parameters."""
+def check_backward_writes(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients:
+    """Return the gradients after a forward; report a backward that writes where it should not.
+
+    It may not write into dout, inputs or parameters.
+    """
     given = [np.array(d) for d in douts]
-
-    def backward() -> None:
-        for parameter in twin.parameters.values():
-            parameter.grad.fill(0)
-        backward_or_none(twin, given)
-
-    _watch(twin, report, "backward", backward)
+    forward_writes, twin.writes_parameters = twin.writes_parameters, False  # see what backward leaves behind
+    found: Gradients = _watch(twin, report, "backward", lambda: gradients(twin, given, are_spent=True))
+    twin.writes_parameters |= forward_writes
     for before, after in zip(douts, given, strict=True):
         if not is_same(before, after):
             hint = "a new array, such as dout * mask in place of dout[~mask] = 0"
             report.find(Finding("mutates-upstream", "backward", "backward writes into dout, which the caller still uses", hint))
+    return found
 
 
 def _watch(twin: Twin, report: GradientReport, act: str, run: Callable[[], Any]) -> Any:
-    values = {path: p.value.copy() for path, p in twin.parameters.items()}
-    inputs = [np.array(x) for x in twin.inputs]
     outcome = run()
-    for i, (before, after) in enumerate(zip(inputs, twin.inputs, strict=True)):
-        if not is_same(before, after):
+    for i, (before, after) in enumerate(zip(twin.given, twin.inputs, strict=True)):
+        if not _is_unchanged(before, after):
             twin.copies_inputs = True
             if isinstance(after, np.ndarray):
                 after[...] = before
             hint = "a new array, such as np.where(x > 0, x, 0) in place of x[x < 0] = 0"
             report.find(Finding("mutates-input", f"input {i}", f"{act} writes into its input, which belongs to the caller", hint))
-    for path, before in values.items():
-        if not is_same(before, twin.parameters[path].value):
+    for path, before in twin.given_values.items():
+        if not _is_unchanged(before, twin.parameters[path].value):
             twin.writes_parameters = True
             twin.parameters[path].value[...] = before
             cause = f"{act} changes the parameter's value, so that later passes compute with other numbers"
             report.find(Finding("mutates-parameters", path, cause, "self.….grad += …, and leave the step to the optimizer"))
     return outcome
+
+
+def _is_unchanged(before: Any, after: Any) -> bool:
+    return is_same(np.asarray(before, after.dtype) if isinstance(after, np.ndarray) else before, after)
 
 
 def note_output_views(twin: Twin, ys: Sequence[Any], report: GradientReport) -> None:

@@ -10,44 +10,42 @@ import numpy as np
 
 from ...arrays import Array
 from ...random_state import global_generator, same_state, state
-from ..analytic import Gradients, Rng, as_numbers, backward_or_none, gradients, random_douts
-from ..blocks import LARGE
+from ..analytic import Gradients, Rng, as_numbers, backward_or_none, gradients, random_douts, repeat
 from ..equality import is_close, is_same
 from ..guards import UserCodeError, describe
 from ..report import Finding, GradientReport
 from ..twin import Twin
 
-FEW = 3
-"""Samples that are enough where all are large."""
 KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.default_rng(seed), in __init__"
 
 
-def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport) -> Gradients | None:
-    """Return the gradients; report passes that differ from the same random state.
+def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], once: Gradients, report: GradientReport) -> bool:
+    """Report passes that differ from a first forward and backward in the same random state.
 
-    None where forward itself does not repeat, or earlier backward passes spoil the gradients.
+    Returns whether the gradients are of use: forward repeats, and earlier backward passes do not
+    spoil later ones.
     """
     shared = global_generator()
     twin.rewind()
     before = copy.deepcopy(state(shared))
-    first = [np.array(y) for y in twin.forward()]
+    second = twin.forward()
     if not same_state(before, state(shared)):
         cause = "forward draws from NumPy's global random state, which any other code may seed or draw from"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
-    once = gradients(twin, douts)
-    second = twin.forward()
-    if not all(map(is_same, first, second)):
+    if not all(map(is_same, ys, second)):
         cause = "forward gives different outputs for the same input and the same random state"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
-        return None
-    del first, second
+        return False
+    del second
     again = gradients(twin, douts)
+    if all(is_same(g, again.by_name.get(name)) for name, g in once.by_name.items()):
+        again = once  # in less memory
     repeated = gradients(twin, douts)
     if once.error is not None or repeated.error is not None:
         if once.error is None:
             cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
             report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
-        return once
+        return True
     is_spoiled = False
     for name in once.by_name:
         if _keeps_adding(*(g.by_name[name] for g in (once, again, repeated))):
@@ -66,7 +64,7 @@ def check_repetition(twin: Twin, douts: Sequence[Array], report: GradientReport)
             else:
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
-    return None if is_spoiled else once
+    return not is_spoiled
 
 
 def _keeps_adding(once: Any, again: Any, repeated: Any) -> bool:
@@ -94,23 +92,15 @@ def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: 
     """Report a backward that uses an earlier forward, and results that a later pass changes.
 
     The second forward gets changed weights and other numbers, with another order of targets and
-    indices if the layer takes it, and then one sample less: of a few, where samples are large.
+    indices if the layer takes it, and then one sample less.
     """
-    given = twin.inputs
-    n = len(given[0]) if np.ndim(given[0]) and len({np.shape(x)[:1] for x in given}) == 1 else 0
-    is_large = n > FEW and sum(map(np.size, given)) > LARGE
-    if not (is_large and _check_after(twin, [x[:FEW] for x in given], FEW, report, rng, tolerance)):
-        _check_after(twin, given, n, report, rng, tolerance)
-
-
-def _check_after(twin: Twin, here: list[Any], n: int, report: GradientReport, rng: Rng, tolerance: float) -> bool:
-    """Check forwards after one of these inputs; return whether the layer takes them and others."""
+    here = twin.inputs
+    n = len(here[0]) if np.ndim(here[0]) and len({np.shape(x)[:1] for x in here}) == 1 else 0
     moved = [_others(x, rng) if i in twin.float_inputs else x for i, x in enumerate(here)]
     turned = [x if i in twin.float_inputs else _turned(x) for i, x in enumerate(moved)]
-    is_taken = any(_check_second_forward(twin, here, there, report, rng, tolerance) for there in (turned, moved))
+    any(_check_second_forward(twin, here, there, report, rng, tolerance) for there in (turned, moved))
     if n > 2 and not any(finding.mistake == "stale-cache" for finding in report.findings):
         _check_second_forward(twin, here, [x[: n - 1] for x in turned], report, rng, tolerance)
-    return is_taken
 
 
 def check_evaluation(twin: Twin, ys: Sequence[Any], douts: Sequence[Array], report: GradientReport, rng: Rng, tolerance: float) -> None:
@@ -158,7 +148,7 @@ def _check_second_forward(twin: Twin, here: list[Any], elsewhere: list[Any], rep
         dx_held = [np.array(d) for d in dx]
         then = twin.random_states()
         for parameter in twin.parameters.values():
-            parameter.value[...] *= np.asarray(rng.uniform(0.8, 1.2, parameter.shape), parameter.dtype)
+            parameter.value[...] *= repeat(lambda n: rng.uniform(0.8, 1.2, n), parameter.shape, parameter.dtype)
         twin.inputs = elsewhere
         try:
             returned = twin.forward_on()

@@ -13,7 +13,7 @@ from ..blocks import LARGE, largest, largest_finite
 from ..equality import is_close
 from ..guards import UserCodeError
 from ..twin import Twin
-from .repetition import FEW
+from .samples import FEW
 
 ROUNDING = 1e-13
 """A gradient this much smaller than another is 0 up to rounding, such as that of keys' bias."""
@@ -67,11 +67,14 @@ def _compare(shapes: dict[str, tuple[int, ...]], there: Gradients, alone: Gradie
     apart = {f"input {i}" for i in batched}
     for name in there.by_name:
         g, one = (None if each is None else as_numbers(each) for each in (there.by_name[name], alone.by_name[name]))
-        if g is None or one is None or g.shape != shapes[name] or not (np.isfinite(g).all() and np.isfinite(one).all()):
+        if g is None or one is None or g.shape != shapes[name]:
             continue
-        if name in apart and np.abs(g[:-1]).max(initial=0.0) > tolerance * np.abs(g).max(initial=0.0):
+        sizes = largest(g), largest(one)
+        if not np.isfinite(sizes).all():
+            continue
+        if name in apart and largest(g[:-1]) > tolerance * sizes[0]:
             rows.mixed.add(name)
-        if max(largest(g), largest(one)) > noise and not is_close(g[-1:] if name in apart else g, one, tolerance):
+        if max(sizes) > noise and not is_close(g[-1:] if name in apart else g, one, tolerance):
             rows.unlike.add(name)
     return rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import combinations, zip_longest
 from math import prod
 
@@ -54,6 +55,7 @@ def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> I
                     yield f"{text} {form}", d * value
 
 
+@lru_cache(1000)
 def _is_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Return whether arrays of two shapes have a product that is not too large."""
     sizes = [max(m, n) for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1) if m == n or m == 1 or n == 1]

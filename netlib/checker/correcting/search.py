@@ -203,6 +203,7 @@ class Workshop:
         targets: dict[str, Array] = {"": right}
         if mine is not None and mine.shape == right.shape and np.isfinite(mine).all() and mine.any():
             targets |= {" + ": right - mine, " - ": mine - right}
+        at = int(np.argmax(np.abs(right)))
         index, n = (int(name[6:]) if name.startswith("input ") else 0), self.twin.n_given
         for method, _, _, scope in self.pools:
             spots = list(placed(method, name, index, n))
@@ -211,8 +212,9 @@ class Workshop:
             with np.errstate(all="ignore"):
                 n_formulas = min(MOST_FORMULAS, int(SECONDS / (FORMULA + FORMULA_ELEMENT * right.size)))
                 for text, value in islice(formulas(scope, right.shape, plain), n_formulas):
+                    one = value.item(at)
                     for how, target in targets.items():
-                        if not np.abs(value - target).max() <= allowed:
+                        if not abs(one - target.item(at)) <= allowed or not np.abs(value - target).max() <= allowed:
                             continue
                         for place, now in spots:
                             written = text.replace("(…)", f"({now})" if " " in now else now)

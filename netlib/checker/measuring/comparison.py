@@ -43,21 +43,23 @@ def compare(context: CheckContext, name: str) -> Array:
 def approximation_error(context: CheckContext, name: str, wrong: Array) -> float | None:
     """Return the largest difference relative to the largest slope, if forward is an approximation.
 
-    Either the difference is tiny, as with an error function good to seven digits, or your gradient
-    is the slope over longer steps, as with a table or a search that stops at a tolerance.
+    For each element, either the difference is tiny, as with an error function good to seven digits,
+    or your gradient is the slope over longer steps, as with a table or a search that stops at a
+    tolerance.
     """
-    slope, yours = context.numeric(name), np.asarray(context.yours.by_name[name], float)
-    if not (np.isfinite(yours) & ~np.isnan(slope))[wrong].all():
+    slopes, elements = context.slopes[name].slope, np.flatnonzero(wrong)
+    slope, yours = slopes[elements], np.asarray(context.yours.by_name[name], float).ravel()[elements]
+    if not (np.isfinite(yours) & ~np.isnan(slope)).all():
         return None
-    largest = float(np.abs(slope[~np.isnan(slope)]).max())
-    apart = np.abs(yours - slope)[wrong]
-    is_alike = apart <= 0.01 * np.abs(slope)[wrong]
+    largest = float(np.abs(slopes[~np.isnan(slopes)]).max())
+    apart = np.abs(yours - slope)
+    is_alike = apart <= 0.01 * np.abs(slope)
     if not largest or (apart > COARSE * largest).any():
         return None
-    if (apart > np.where(is_alike, TINY, 0.1 * TINY) * largest).any():
-        elements = np.flatnonzero(wrong)[:64]
-        far, error = Differences(context.twin, context.douts, context.eps, context.ys).far_slopes(name, elements)
-        if not (np.abs(yours.ravel()[elements] - far) + error < 0.2 * apart[:64]).all():
+    doubtful = np.flatnonzero(apart > np.where(is_alike, TINY, 0.1 * TINY) * largest)[:64]
+    if doubtful.size:
+        far, error = Differences(context.twin, context.douts, context.eps, context.ys).far_slopes(name, elements[doubtful])
+        if not (np.abs(yours[doubtful] - far) + error < 0.2 * apart[doubtful]).all():
             return None
     return float(apart.max() / largest)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ...arrays import Array
-from ..analytic import PERIOD, as_numbers, gradients, left_out, random_douts, repeat
+from ..analytic import LEAST, as_numbers, gradients, left_out, random_douts, random_signed, repeat
 from ..blocks import blocks, slices
 from ..context import CheckContext
 from ..equality import is_same
@@ -23,9 +24,6 @@ FEWEST_ELEMENTS = 2
 
 KEEPING_DIRECTIONS = 3
 """Directions to try where single elements cannot be moved."""
-LEAST_SHARE = 0.5
-"""The least share of an element in a random direction."""
-
 SLOW = 5e-3
 """Seconds of a forward above which one random direction is enough."""
 FIRST = 16
@@ -43,7 +41,6 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
     affordable = share_out(sizes, int(0.35 * seconds / cost)) if context.is_sampled else sizes
     for name, array in context.twin.slots.items():
         differences.refusal = ""
-        slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         mine = as_numbers(context.yours.by_name.get(name))
         is_comparable = mine is not None and mine.shape == array.shape
         flat = mine.ravel() if mine is not None and is_comparable else np.zeros(array.size)
@@ -55,6 +52,7 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
             agrees = all(each.agrees for each in known_tries)
             context.report.directions[name] = len(known_tries)
             context.report.chances[name] = chance_of_a_miss(flat, min((each.bound for each in known_tries), default=np.inf))
+        slopes = context.slopes[name] = Slopes(array.size, differences.y.size)
         count = affordable[name]
         if context.is_sampled:
             least = min(LEAST_ELEMENTS, max(FEWEST_ELEMENTS, int(seconds / cost)))
@@ -106,7 +104,7 @@ def refine_doubtful(context: CheckContext, differences: Differences, name: str, 
     """Refine doubtful elements, unless the first ones turn out to be plainly wrong."""
     slopes = context.slopes[name]
     cost = CLOSER_LOOK * context.twin.seconds
-    n = max(1, min(FIRST, int(seconds / cost)))
+    n = max(1, min(FIRST, int(seconds / 4 / cost)))
     first, rest = doubtful[:n], doubtful[n:]
     differences.refine(name, first, slopes)
     if not rest.size:
@@ -131,8 +129,7 @@ class Along(NamedTuple):
 
 def random_direction(array: Array, rng: np.random.Generator) -> Array:
     """Return a direction in which every element has a part; a long one repeats itself."""
-    n = min(array.size, PERIOD)
-    return repeat(rng.uniform(LEAST_SHARE, 1.5, n) * rng.choice([-1.0, 1.0], n), array.shape)
+    return repeat(partial(random_signed, rng), array.shape, np.dtype(float))
 
 
 def compare_along(differences: Differences, name: str, yours: Array, direction: Array) -> Along:
@@ -144,7 +141,7 @@ def compare_along(differences: Differences, name: str, yours: Array, direction: 
         allowed = 8 * noise + differences.relative * scale
         apart = slope - mine
         if abs(apart) <= allowed:
-            return Along(True, allowed / LEAST_SHARE, mine, slope)
+            return Along(True, allowed / LEAST, mine, slope)
         if abs(apart - before) < 0.1 * abs(apart):  # kinks in between give less at a shorter step
             break
         before = apart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -63,17 +64,24 @@ def usual_slopes(label: str, v: Array) -> Iterator[tuple[str, Array]]:
 
 def sums(label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
     """Yield the sums of an array over axes, with and without `keepdims`, that have this shape."""
-    for n in range(1, a.ndim + 1):
-        for axes in combinations(range(a.ndim), n):
-            left = tuple(size for axis, size in enumerate(a.shape) if axis not in axes)
-            kept = tuple(1 if axis in axes else size for axis, size in enumerate(a.shape))
-            if shape not in (left, kept) or (shape == kept == a.shape):
-                continue
-            written = "" if n == a.ndim else f"axis={axes if n > 1 else axes[0]}"
+    for axes, keepdims, written in _ways_to_sum(a.shape, shape):
+        yield f"{label}.sum({written})", f"{label}.sum", np.asarray(a.sum(axis=axes, keepdims=keepdims))
+
+
+@lru_cache(1000)
+def _ways_to_sum(whole: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], bool, str]]:
+    """Return axes, `keepdims` and text of the sums that lead from one shape to another."""
+    found = []
+    for n in range(1, len(whole) + 1):
+        for axes in combinations(range(len(whole)), n):
+            left = tuple(size for axis, size in enumerate(whole) if axis not in axes)
+            kept = tuple(1 if axis in axes else size for axis, size in enumerate(whole))
+            written = "" if n == len(whole) else f"axis={axes if n > 1 else axes[0]}"
             if shape == left:
-                yield f"{label}.sum({written})", f"{label}.sum", np.asarray(a.sum(axis=axes))
-            else:
-                yield f"{label}.sum({written}{', ' * bool(written)}keepdims=True)", f"{label}.sum", a.sum(axis=axes, keepdims=True)
+                found.append((axes, False, written))
+            elif shape == kept != whole:
+                found.append((axes, True, f"{written}{', ' * bool(written)}keepdims=True"))
+    return found
 
 
 def matrix_products(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:

@@ -58,7 +58,7 @@ def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Log
     """Run forward and backward, and record every addition to a gradient; changes the twin."""
     logs: Logs = {}
     for path, parameter in twin.parameters.items():
-        grad = np.zeros_like(parameter.value).view(RecordedGradient)
+        grad = np.zeros(parameter.shape, parameter.dtype).view(RecordedGradient)
         logs[path] = grad.log = []
         parameter.move_to(parameter.value, grad)
         internals.set_class(parameter, RecordedParameter)
@@ -72,6 +72,6 @@ def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Log
     grads: dict[str, Array | None] = {}
     for path, log in logs.items():
         odd = [value for _, value in log if value.shape != twin.parameters[path].shape]
-        total = np.array(twin.parameters[path].grad)
+        total = np.asarray(twin.parameters[path].grad)
         grads[path] = odd[0] if odd else total if log or total.any() else None
     return Gradients(returned, grads, surplus, error), logs

@@ -1,0 +1,210 @@
+"""Run each file in a process of its own, and put together what is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from os.path import abspath, basename, commonpath, dirname, relpath
+from typing import Any, NamedTuple
+
+from ..errors import MissingError
+from .exercise import load_assignment
+from .result import Result
+
+LONGEST_OUTPUT = 1_000_000
+"""Bytes that a file may print."""
+
+
+def grade(files: Sequence[str], assignment: str | None = None, *, seconds: float = 10, memory: int = 10**9) -> list[Result]:
+    """Check the layers of each file, and return one result for each mistake or right layer.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths of Python files.
+    assignment : str, optional
+        The path of a Python file with ``EXERCISES``, a list of `Exercise`. Without it, each layer
+        is checked that can be made without arguments.
+    seconds : float
+        How long a file may take. After a layer that had to be stopped, the others have as long
+        again.
+    memory : int
+        Bytes that a process may use; only on systems that limit the address space, as Linux does.
+
+    Returns
+    -------
+    list of Result
+        Files in the given order, and layers in the order of the assignment, or else of the file.
+
+    Raises
+    ------
+    MissingError
+        For a file that is not there.
+    FormatError
+        For an assignment without exercises.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> code = '''
+    ... import netlib as nl
+    ... class MyDouble(nl.Layer):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    ...     def backward(self, dout):
+    ...         return dout.copy()
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "anna.py")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write(code)
+    ...     for result in grade([path]):
+    ...         print(result.file, result.layer, result.mistake, result.where)
+    anna.py MyDouble wrong-scale input 0
+    """
+    return [result for results in grade_each(files, assignment, seconds, memory) for result in results]
+
+
+def grade_each(files: Sequence[str], assignment: str | None, seconds: float, memory: int) -> Iterator[list[Result]]:
+    """Yield the results of one file after the other."""
+    for path in [*files, *([assignment] if assignment else [])]:
+        if not os.path.isfile(path):
+            raise MissingError("there is no such file", where=path, hint="Pass the paths of Python files, such as students/*.py.")
+    if assignment:
+        load_assignment(assignment)
+        assignment = abspath(assignment)
+    for path, name in zip(files, short_names(files), strict=True):
+        yield [Result(name, *row) for row in grade_file(abspath(path), assignment, seconds, memory)]
+
+
+def short_names(files: Iterable[str]) -> list[str]:
+    """Return the paths without what they have in common.
+
+    >>> short_names(["students/anna.py", "students/ben.py"])
+    ['anna.py', 'ben.py']
+    """
+    paths = [abspath(path) for path in files]
+    if len({dirname(path) for path in paths}) == 1:
+        return [basename(path) for path in paths]
+    try:
+        common = commonpath(paths)
+    except ValueError:  # other drives
+        return paths
+    return [relpath(path, common) for path in paths]
+
+
+class Row(NamedTuple):
+    """A result without its file."""
+
+    layer: str
+    mistake: str
+    where: str = ""
+    message: str = ""
+    details: str = ""
+
+
+def grade_file(path: str, assignment: str | None, seconds: float, memory: int) -> list[Row]:
+    """Return the results of a file; after a layer that had to be stopped, a new process goes on."""
+    rows: dict[str, list[Row]] = {}
+    while True:
+        found, layer, fault = run(path, assignment, list(filter(None, rows)), seconds, memory)
+        rows |= found
+        if fault is not None:
+            rows[layer] = [*rows.get(layer, []), fault]
+        if fault is None or not layer:
+            return [row for of_layer in rows.values() for row in of_layer]
+
+
+def run(path: str, assignment: str | None, done: list[str], seconds: float, memory: int) -> tuple[dict[str, list[Row]], str, Row | None]:
+    """Return the results of one process, and the layer that it did not finish, with the reason."""
+    with tempfile.TemporaryDirectory(prefix="netlib-grade-", ignore_cleanup_errors=True) as folder:
+        results, printed, empty = (os.path.join(folder, name) for name in ("results", "printed", "empty"))
+        os.mkdir(empty)
+        request = {"path": path, "assignment": assignment, "done": done, "memory": memory, "results": results}
+        with open(printed, "w+b") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-B", "-P", "-W", "ignore", "-m", "netlib.grade.submission"],
+                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=empty, env=environment(), start_new_session=True,
+            )  # fmt: skip
+            try:
+                send(process, request)
+                reason = watch(process, output.fileno(), seconds)
+            finally:
+                kill(process)
+            last_line = read_last_line(output)
+        return read(results, reason or describe_end(process.returncode, last_line))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process: the same modules, one thread, no windows."""
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, **one, "PYTHONPATH": paths, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "NETLIB_ACCELERATOR": "numpy"}
+
+
+def send(process: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
+    """Write the request, and close the input."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(request).encode())
+    process.stdin.close()
+
+
+def watch(process: subprocess.Popen[bytes], output: int, seconds: float) -> tuple[str, str] | None:
+    """Wait until the process has ended, and return why it must be stopped before."""
+    end = time.monotonic() + seconds
+    while process.poll() is None:
+        if os.fstat(output).st_size > LONGEST_OUTPUT:
+            return "too-much-output", f"printed more than {LONGEST_OUTPUT:,} bytes"
+        if time.monotonic() > end:
+            return "time-out", f"took longer than {seconds:g} seconds"
+        time.sleep(0.01)
+    return None
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process, and what it has started."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):  # nothing is left
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def read_last_line(output: Any) -> str:
+    """Return the last line that was printed."""
+    output.seek(max(0, os.fstat(output.fileno()).st_size - 1000))
+    lines = output.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def describe_end(status: int, last_line: str) -> tuple[str, str]:
+    """Return what happened to a process that ended before it had written all results."""
+    if status < 0:
+        return "crashes", f"the process was ended by {signal.Signals(-status).name}"
+    return "exits", f"the process ended with status {status}" + (f"; it printed last: {last_line}" if status and last_line else "")
+
+
+def read(path: str, reason: tuple[str, str]) -> tuple[dict[str, list[Row]], str, Row | None]:
+    """Return the results in the file, and the layer that was not finished, with the reason."""
+    found: dict[str, list[Row]] = {}
+    layer = ""
+    try:
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                if line == "end\n":
+                    return found, "", None
+                layer, rows = json.loads(line)
+                if rows is not None:
+                    found[layer] = [Row(layer, *row) for row in rows]
+                    layer = ""
+    except FileNotFoundError:
+        pass
+    where = "check" if layer else "import"
+    return found, layer, Row(layer, reason[0], where, reason[1])

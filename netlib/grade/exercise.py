@@ -65,9 +65,12 @@ def load_assignment(path: str) -> list[Exercise]:
     Raises
     ------
     FormatError
-        If the file has no list of exercises, or two for one layer.
+        If the file cannot be run, has no list of exercises, or two for one layer.
     """
-    exercises = run_path(abspath(path)).get("EXERCISES")
+    try:
+        exercises = run_path(abspath(path)).get("EXERCISES")
+    except Exception as error:  # the teacher's own code
+        raise FormatError(f"cannot be run: {type(error).__name__}: {error}", where=path) from error
     hint = 'Write EXERCISES = [Exercise("MyReLU", x)].'
     if not isinstance(exercises, list | tuple) or not exercises or not all(isinstance(each, Exercise) for each in exercises):
         raise FormatError(f"EXERCISES is {exercises!r}, expected a list of exercises", where=path, hint=hint)

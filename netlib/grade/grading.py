@@ -20,6 +20,8 @@ from .result import Result
 
 LONGEST_OUTPUT = 1_000_000
 """Bytes that a file may print."""
+SLOWEST_START = 120
+"""Seconds that Python, NumPy and netlib may take to start."""
 
 
 def grade(files: Sequence[str], assignment: str | None = None, *, seconds: float = 10, memory: int = 10**9) -> list[Result]:
@@ -135,7 +137,7 @@ def run(path: str, assignment: str | None, done: list[str], seconds: float, memo
             )  # fmt: skip
             try:
                 send(process, request)
-                reason = watch(process, output.fileno(), seconds)
+                reason = watch(process, results, output.fileno(), seconds)
             finally:
                 kill(process)
             last_line = read_last_line(output)
@@ -156,10 +158,15 @@ def send(process: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
     process.stdin.close()
 
 
-def watch(process: subprocess.Popen[bytes], output: int, seconds: float) -> tuple[str, str] | None:
-    """Wait until the process has ended, and return why it must be stopped before."""
-    end = time.monotonic() + seconds
+def watch(process: subprocess.Popen[bytes], results: str, output: int, seconds: float) -> tuple[str, str] | None:
+    """Wait until the process has ended, and return why it must be stopped before.
+
+    The time counts from the first line of results, as a slow start is not the student's.
+    """
+    started, end = False, time.monotonic() + SLOWEST_START
     while process.poll() is None:
+        if not started and os.path.exists(results):
+            started, end = True, time.monotonic() + seconds
         if os.fstat(output).st_size > LONGEST_OUTPUT:
             return "too-much-output", f"printed more than {LONGEST_OUTPUT:,} bytes"
         if time.monotonic() > end:

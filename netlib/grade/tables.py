@@ -39,7 +39,7 @@ def summary(results: Sequence[Result]) -> str:
     """Return how many files are right, and how often each mistake was made."""
     files = dict.fromkeys(result.file for result in results)
     n_right = len(files) - len({result.file for result in results if not result.ok})
-    text = f"{n_right} of {len(files)} file{'s' * (len(files) > 1)} {'is' if n_right == 1 else 'are'} right."
+    text = f"{n_right} of {len(files)} file{'s' * (len(files) > 1)} {'is' if 1 in (n_right, len(files)) else 'are'} right."
     counts = Counter(result.mistake for result in results if not result.ok)
     return text + (f" Mistakes: {', '.join(f'{mistake} {n}' for mistake, n in counts.most_common())}." if counts else "")
 

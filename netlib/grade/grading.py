@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from os.path import abspath, basename, commonpath, dirname, relpath
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import MissingError
 from .exercise import load_assignment
-from .result import Result
+from .result import Found, Result
 
 LONGEST_OUTPUT = 1_000_000
 """Bytes that a file may print."""
@@ -83,7 +83,8 @@ def grade_each(files: Sequence[str], assignment: str | None, seconds: float, mem
         load_assignment(assignment)
         assignment = abspath(assignment)
     for path, name in zip(files, short_names(files), strict=True):
-        yield [Result(name, *row) for row in grade_file(abspath(path), assignment, seconds, memory)]
+        found = grade_file(abspath(path), assignment, seconds, memory)
+        yield [Result(name, layer, *each) for layer, of_layer in found.items() for each in of_layer]
 
 
 def short_names(files: Iterable[str]) -> list[str]:
@@ -102,30 +103,25 @@ def short_names(files: Iterable[str]) -> list[str]:
     return [relpath(path, common) for path in paths]
 
 
-class Row(NamedTuple):
-    """A result without its file."""
+def grade_file(path: str, assignment: str | None, seconds: float, memory: int) -> dict[str, list[Found]]:
+    """Return what is found in each layer; after one that had to be stopped, a new process goes on.
 
-    layer: str
-    mistake: str
-    where: str = ""
-    message: str = ""
-    details: str = ""
-
-
-def grade_file(path: str, assignment: str | None, seconds: float, memory: int) -> list[Row]:
-    """Return the results of a file; after a layer that had to be stopped, a new process goes on."""
-    rows: dict[str, list[Row]] = {}
+    The name of the file itself is "".
+    """
+    found: dict[str, list[Found]] = {}
     while True:
-        found, layer, fault = run(path, assignment, list(filter(None, rows)), seconds, memory)
-        rows |= found
+        new, layer, fault = run(path, assignment, list(filter(None, found)), seconds, memory)
+        found |= new
         if fault is not None:
-            rows[layer] = [*rows.get(layer, []), fault]
+            found[layer] = [*found.get(layer, []), fault]
         if fault is None or not layer:
-            return [row for of_layer in rows.values() for row in of_layer]
+            return found
 
 
-def run(path: str, assignment: str | None, done: list[str], seconds: float, memory: int) -> tuple[dict[str, list[Row]], str, Row | None]:
-    """Return the results of one process, and the layer that it did not finish, with the reason."""
+def run(
+    path: str, assignment: str | None, done: list[str], seconds: float, memory: int
+) -> tuple[dict[str, list[Found]], str, Found | None]:
+    """Return what one process found, and the layer that it did not finish, with the reason."""
     with tempfile.TemporaryDirectory(prefix="netlib-grade-", ignore_cleanup_errors=True) as folder:
         results, printed, empty = (os.path.join(folder, name) for name in ("results", "printed", "empty"))
         os.mkdir(empty)
@@ -154,8 +150,8 @@ def environment() -> dict[str, str]:
 def send(process: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
     """Write the request, and close the input."""
     assert process.stdin is not None
-    process.stdin.write(json.dumps(request).encode())
-    process.stdin.close()
+    with suppress(BrokenPipeError), process.stdin as stdin:  # a process that could not start
+        stdin.write(json.dumps(request).encode())
 
 
 def watch(process: subprocess.Popen[bytes], results: str, output: int, seconds: float) -> tuple[str, str] | None:
@@ -198,20 +194,22 @@ def describe_end(status: int, last_line: str) -> tuple[str, str]:
     return "exits", f"the process ended with status {status}" + (f"; it printed last: {last_line}" if status and last_line else "")
 
 
-def read(path: str, reason: tuple[str, str]) -> tuple[dict[str, list[Row]], str, Row | None]:
+def read(path: str, reason: tuple[str, str]) -> tuple[dict[str, list[Found]], str, Found | None]:
     """Return the results in the file, and the layer that was not finished, with the reason."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[Found]] = {}
     layer = ""
     try:
         with open(path, encoding="ascii") as file:
             for line in file:
                 if line == "end\n":
                     return found, "", None
-                layer, rows = json.loads(line)
-                if rows is not None:
-                    found[layer] = [Row(layer, *row) for row in rows]
+                if not line.endswith("\n"):  # stopped while it wrote
+                    break
+                layer, texts = json.loads(line)
+                if texts is not None:
+                    found[layer] = [Found(*each) for each in texts]
                     layer = ""
     except FileNotFoundError:
         pass
-    where = "check" if layer else "import"
-    return found, layer, Row(layer, reason[0], where, reason[1])
+    mistake, message = reason
+    return found, layer, Found(mistake, "check" if layer else "import", message)

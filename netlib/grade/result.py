@@ -7,6 +7,15 @@ from typing import NamedTuple
 OK = "ok"
 
 
+class Found(NamedTuple):
+    """What was found in a layer; a result without its file and layer."""
+
+    mistake: str
+    where: str = ""
+    message: str = ""
+    details: str = ""
+
+
 class Result(NamedTuple):
     """What was found in a layer of a file.
 

@@ -15,7 +15,7 @@ from functools import partial
 from inspect import Parameter, signature
 from traceback import extract_tb
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,20 +24,11 @@ from ..checker import Finding, check_gradients
 from ..layer import Layer
 from ..underflow import ignore_all
 from .exercise import Exercise, load_assignment
-from .result import OK
+from .result import OK, Found
 
 MODULE = "submission"
 LONGEST = 2_000
 """What is kept of a message; a student's exception may have a megabyte."""
-
-
-class Found(NamedTuple):
-    """A result, without its file and layer."""
-
-    mistake: str
-    where: str = ""
-    message: str = ""
-    details: str = ""
 
 
 class StopCheckError(Exception):
@@ -56,8 +47,9 @@ def main() -> None:
 
         def write(layer: str, found: list[Found] | None) -> None:
             """Write the results of a layer, or that its check begins."""
-            short = None if found is None else [[text[:LONGEST] for text in each] for each in found]
-            file.write(json.dumps([layer, short]) + "\n")
+            name = os.path.basename(request["path"])
+            texts = None if found is None else [[text.replace(request["path"], name)[:LONGEST] for text in each] for each in found]
+            file.write(json.dumps([layer, texts]) + "\n")
             file.flush()
 
         module = ModuleType(MODULE)
@@ -253,7 +245,7 @@ def difference(name: str, expected: Array, y: Any) -> str:
         return f"{name} has shape {y.shape}, expected {expected.shape}"
     with ignore_all():
         scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
-        wrong = ~np.isclose(y, expected, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)
+        wrong = ~np.isclose(y, expected, rtol=1e-4, atol=1e-5 * scale)
     if not wrong.any():
         return ""
     at = tuple(int(i) for i in np.argwhere(wrong)[0])

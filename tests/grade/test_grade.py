@@ -6,13 +6,17 @@ import os
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.grade import Exercise, Result, grade
+from netlib.grade import Exercise, Result, grade, submission
 from netlib.grade.__main__ import main
 from netlib.grade.grading import short_names
 from netlib.grade.tables import as_csv, as_html, as_text
@@ -105,11 +109,146 @@ def test_a_file_does_not_see_the_files_beside_it_and_writes_nothing_there(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["peeks.py", "secret.py"]
 
 
+@pytest.mark.exhaustive
+def test_what_a_file_has_started_ends_with_it(tmp_path):
+    later = f"import time; time.sleep(2); open({str(tmp_path / 'later')!r}, 'w')"
+    (tmp_path / "starts.py").write_text(f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {later!r}])\n")
+    grade([str(tmp_path / "starts.py")])
+    time.sleep(3)
+    assert not (tmp_path / "later").exists()
+
+
+@pytest.mark.exhaustive
+def test_the_same_file_has_the_same_result_again(tmp_path):
+    (tmp_path / "hashes.py").write_text("raise ValueError(hash('a'))")
+    path = str(tmp_path / "hashes.py")
+    assert grade([path]) == grade([path])
+
+
 def test_files_of_one_name_are_told_apart_by_their_folders():
     assert short_names(["class/anna/layers.py", "class/ben/layers.py"]) == [
         os.path.join("anna", "layers.py"),
         os.path.join("ben", "layers.py"),
     ]
+
+
+# ---- one file, in this process ------------------------------------------------------------------
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """Return a function that runs code as a file, and returns what is found in its layers."""
+
+    def check(code, *exercises):
+        module = ModuleType(submission.MODULE)
+        monkeypatch.setitem(sys.modules, submission.MODULE, module)
+        path = tmp_path / "file.py"
+        path.write_text("import numpy as np\nimport netlib as nl\n" + dedent(code), encoding="utf-8")
+        assert submission.run_file(str(path), module) == []
+        tasks = submission.assigned_layers(module, exercises, is_whole=True) if exercises else submission.layers_of(module)
+        return {name: submission.guarded(task, "check") for name, task in tasks}
+
+    return check
+
+
+SQUARE = """
+class Square(nl.Layer):
+    def forward(self, x):
+        self.x = np.array(x)
+        return x * x
+
+    def backward(self, dout):
+        return dout * 2 * self.x
+"""
+X = np.random.default_rng(0).normal(size=(5, 4))
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda layer, x: x**2, None),
+        (lambda layer, x: (x**2).astype(np.float32), None),
+        (lambda layer, x: x**2 + (x == x[1, 2]), f"y[1, 2] is {X[1, 2] ** 2:.6g}, expected {X[1, 2] ** 2 + 1:.6g}; 1 of 20"),
+        (lambda layer, x: (x**2).T, "y has shape (5, 4), expected (4, 5)"),
+        (lambda layer, x: (x, x), "forward returns 1 arrays, expected 2"),
+        (lambda layer, x: layer.weight.value * x, "the assignment computes the output from the layer, and raises AttributeError"),
+    ],
+)
+def test_forward_must_return_what_the_assignment_computes(check, forward, message):
+    found = check(SQUARE, Exercise("Square", X, forward=forward))["Square"]
+    assert (found[0].mistake == "ok") if message is None else found[0].message.startswith(message)
+
+
+def test_a_layer_with_a_wrong_forward_is_not_ok_though_its_backward_agrees_with_it(check):
+    assert [found.mistake for found in check(SQUARE, Exercise("Square", X, forward=lambda layer, x: x))["Square"]] == ["wrong-output"]
+
+
+def test_a_wrong_forward_hides_no_wrong_backward(check):
+    found = check(SQUARE.replace("* 2", "* -2"), Exercise("Square", X, forward=lambda layer, x: x))["Square"]
+    assert [each.mistake for each in found] == ["wrong-output", "wrong-sign"]
+
+
+def test_a_file_runs_as_if_it_stood_alone(tmp_path, monkeypatch):
+    module = ModuleType(submission.MODULE)
+    monkeypatch.setitem(sys.modules, submission.MODULE, module)
+    (tmp_path / "file.py").write_text("def f(x: nobody): pass")  # an error without the future import of netlib's own files
+    ((mistake, where, message, _),) = submission.run_file(str(tmp_path / "file.py"), module)
+    assert (mistake, where, message) == ("raises", "import", "NameError: name 'nobody' is not defined (line 1)")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "found"),
+    [
+        (Exercise("Cube", X), ("missing-layer", "")),
+        (Exercise("nl", X), ("missing-layer", "")),
+        (Exercise("Square", X, make=lambda Square: Square(3)), ("raises", "constructor")),
+        (Exercise("Square", X, make=lambda Square: Square), ("raises", "assignment")),
+        (Exercise("Square", X, X), ("raises", "forward")),
+        (Exercise("Square", [[1, 2], [3, 4]]), ("nothing-compared", "")),
+    ],
+)
+def test_what_cannot_be_checked_says_why(check, exercise, found):
+    ((_, (result,)),) = check(SQUARE, exercise).items()
+    assert (result.mistake, result.where) == found
+    assert result.message
+
+
+def test_inputs_are_guessed_from_the_parameters_and_from_the_arguments_of_forward(check):
+    found = check(
+        """
+        class Rows(nl.Layer):
+            def __init__(self):
+                self.weight = nl.Parameter(np.arange(1.0, 7.0).reshape(3, 2))
+            def forward(self, x):
+                self.x = np.array(x)
+                return x @ self.weight.value
+            def backward(self, dout):
+                self.weight.grad += self.x.T @ dout
+                return dout @ self.weight.value.T
+        class Images(nl.Layer):
+            def forward(self, x):
+                n, c, h, w = x.shape
+                return 2 * x
+            def backward(self, dout):
+                return 2 * dout
+        class Three(nl.Layer):
+            def forward(self, a, b, c):
+                return a + b - c
+            def backward(self, dout):
+                return dout.copy(), dout.copy(), dout.copy()
+        class Labels(nl.Layer):
+            def forward(self, x):
+                return np.eye(3)[x]
+        class _Base: pass
+        from netlib import ReLU
+        """
+    )
+    assert {name: [(each.mistake, each.where) for each in of_layer] for name, of_layer in found.items()} == {
+        "Rows": [("ok", "")],
+        "Images": [("ok", "")],
+        "Three": [("wrong-sign", "input 2")],
+        "Labels": [("not-checked", "forward")],
+    }
 
 
 # ---- the program ---------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def read_last_line(output: Any) -> str:
 def describe_end(status: int, last_line: str) -> tuple[str, str]:
     """Return what happened to a process that ended before it had written all results."""
     if status < 0:
-        return "crashes", f"the process was ended by {signal.Signals(-status).name}"
+        return "crashes", f"the process was ended by signal {-status} ({signal.strsignal(-status)})"
     return "exits", f"the process ended with status {status}" + (f"; it printed last: {last_line}" if status and last_line else "")
 
 

@@ -1,0 +1,27 @@
+import numpy as np
+
+import netlib as nl
+
+
+class MyAffine(nl.Layer):
+    def __init__(self, n_in, n_out):
+        rng = np.random.default_rng(1)
+        self.weight, self.bias = nl.Parameter(rng.normal(size=(n_in, n_out))), nl.Parameter(rng.normal(size=n_out))
+
+    def forward(self, x):
+        self.x = np.array(x)
+        return x @ self.weight.value + self.bias.value
+
+    def backward(self, dout):
+        self.weight.grad += self.x.T @ dout
+        self.bias.grad += dout.sum(axis=0)
+        return np.zeros((10**6, 10**6)) @ dout  # 8 TB
+
+
+class MyReLU(nl.Layer):
+    def forward(self, x):
+        self.mask = np.ones(2 * 10**8)  # 1.6 GB
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask

@@ -1,0 +1,6 @@
+class StrangeError(Exception):
+    def __str__(self):
+        raise self
+
+
+raise StrangeError

@@ -65,9 +65,9 @@ def test_the_room_of_scikit_learn_lists_its_estimators_and_has_nothing_else():
 
 def test_every_extra_that_a_message_or_a_page_names_is_declared():
     named = set()
-    for pattern in ("*.md", "docs/*.md", "examples/*.py", "netlib/**/*.py"):
-        for path in ROOT.glob(pattern):
-            text = path.read_text(encoding="utf-8")
-            named |= {name for names in re.findall(r"netlib\[([\w,]+)\]", text) for name in names.split(",")}
-            named |= set(re.findall(r'not_installed\("[\w-]+", "(\w+)"', text))
+    pages = [page for pattern in ("*.md", "docs/*.md", "examples/*.py") for page in ROOT.glob(pattern)]
+    for path in [*pages, *Path(nl.__file__).parent.rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        named |= {name for names in re.findall(r"netlib\[([\w,]+)\]", text) for name in names.split(",")}
+        named |= set(re.findall(r'not_installed\("[\w-]+", "(\w+)"', text))
     assert {"draw", "fast", "images", "onnx", "plot", "safetensors", "sklearn", "torch"} <= named <= EXTRAS.keys()

@@ -71,3 +71,8 @@ def test_every_extra_that_a_message_or_a_page_names_is_declared():
         named |= {name for names in re.findall(r"netlib\[([\w,]+)\]", text) for name in names.split(",")}
         named |= set(re.findall(r'not_installed\("[\w-]+", "(\w+)"', text))
     assert {"draw", "fast", "images", "onnx", "plot", "safetensors", "sklearn", "torch"} <= named <= EXTRAS.keys()
+
+
+def test_the_table_of_the_readme_lists_every_extra_for_users():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(rows) == EXTRAS.keys() - {"dev", "bench", "browser", "peers", "release"}

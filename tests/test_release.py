@@ -14,3 +14,11 @@ def test_changelog_and_citation_name_the_version_and_its_date():
     assert version == nl.__version__
     assert f"\nversion: {version}\n" in citation
     assert f'\ndate-released: "{date}"\n' in citation
+
+
+def test_every_data_set_has_a_note_that_the_readme_lists():
+    data = ROOT / "netlib" / "data"
+    files = {path.stem for path in data.iterdir() if path.suffix in (".npz", ".txt")}
+    notes = {path.name for path in data.glob("*.md")}
+    assert notes == {f"{name.upper()}.md" for name in files}
+    assert notes <= set(re.findall(r"netlib/data/(\w+\.md)", (ROOT / "README.md").read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ Examples
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOMES: dict[str, str] = {}  # the module that each name comes from
 _LISTS: list[str] = []  # the modules that list their names themselves

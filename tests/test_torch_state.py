@@ -1,7 +1,5 @@
 """PyTorch's names and layouts, which need no PyTorch: arrays by hand."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch_table
@@ -99,13 +97,6 @@ def test_a_module_in_place_of_its_state_is_refused():
 
     with pytest.raises(nl.NetlibError, match=r"Pass module\.state_dict\(\)"):
         nl.torch.load_state_dict(nl.Affine(1, 1), Module())
-
-
-@pytest.mark.parametrize("function", ["convert", "module"])
-def test_without_pytorch_the_error_names_the_extra(monkeypatch, function):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(nl.NetlibError, match=r"pip install 'netlib\[torch\]'"):
-        getattr(nl.torch, function)(nl.Affine(1, 1))
 
 
 def test_the_table_of_the_page_is_that_in_the_code():

@@ -1,7 +1,5 @@
 """Folders of images."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,9 +74,3 @@ def test_other_sizes_a_damaged_file_and_an_empty_folder_are_reported_by_path(fol
         nl.data.read_images(folder / "a")
     with pytest.raises(FileNotFoundError):
         nl.data.read_images(folder / "nowhere")
-
-
-def test_without_pillow_the_error_names_the_extra(folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(nl.MissingError, match=r"pip install 'netlib\[images\]'"):
-        nl.data.read_images(folder)

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from gallery import chapter_graph, digits_net, residual, xor_net
@@ -70,19 +68,6 @@ def test_saving_needs_no_path_object(tmp_path):
 def test_a_notebook_shows_the_svg():
     drawing = nl.draw(*chapter_graph())
     assert drawing._repr_svg_() == drawing.svg
-
-
-@pytest.mark.parametrize(("library", "kind"), [("graphlay", "svg"), ("graphlay", "html"), ("resvg_py", "png")])
-def test_without_its_library_the_error_names_the_extra(monkeypatch, library, kind):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(nl.MissingError, match=r"pip install 'netlib\[draw\]'"):
-        getattr(nl.draw(*chapter_graph()), kind)
-
-
-@pytest.mark.parametrize("kind", ["dot", "mermaid"])
-def test_text_needs_no_extra(monkeypatch, kind):
-    monkeypatch.setitem(sys.modules, "graphlay", None)
-    assert "XW" in getattr(nl.draw(*chapter_graph()), kind)
 
 
 @pytest.mark.parametrize(

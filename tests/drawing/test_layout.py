@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlib import InvalidValueError, MissingError
+from netlib import InvalidValueError
 from netlib.drawing.layout import BOX_GAP, arrange
 
 ROOT = Path(__file__).parents[2]
@@ -238,9 +238,3 @@ def test_a_size_that_is_none_is_refused(size):
 def test_an_edge_to_nowhere_is_refused(edge):
     with pytest.raises(InvalidValueError, match="unknown box"):
         arrange([ROUND, ROUND], [edge])
-
-
-def test_without_graphlay_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "graphlay", None)
-    with pytest.raises(MissingError, match=r"pip install 'netlib\[draw\]'"):
-        arrange([ROUND], [])

@@ -137,7 +137,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
 
 
 def _count_columns(size: int, channels: int) -> int:
-    """Return the length of rows of one or more pixels, so that loops over columns are long enough."""
+    """Return how long rows of one or more pixels must be for fast loops over columns."""
     columns = channels
     while columns < COLUMNS and size % (2 * columns) == 0:
         columns *= 2

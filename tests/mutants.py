@@ -142,6 +142,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/kernels/fused/batch_norm.py  squares = np.square(⟦of_mean - average → average - of_mean⟧)",
+        "netlib/kernels/fused/batch_norm.py  squares = np.square(⟦of_mean - average → -(of_mean - average)⟧)",
+        "netlib/kernels/fused/batch_norm.py  while columns < COLUMNS and ⟦size % (2 * columns) → -(size % (2 * columns))⟧ == 0:",
         "netlib/optimizers/line_search.py  if abs(⟦high.step - low.step → low.step - high.step⟧) <= NARROWEST * max(high.step…",
         "netlib/optimizers/line_search.py  if point.slope ⟦* → /⟧ (1 if high is None else high.…",
         "netlib/optimizers/line_search.py  if point.slope * (⟦1 → 2⟧ if high is None else high.ste…",
@@ -197,10 +200,11 @@ KNOWN: dict[str, list[str]] = {
     ],
     "NumPy takes every negative length for the unknown one": [
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
-        "netlib/kernels/fused/batch_norm.py  rows = (⟦n // repeats → -(n // repeats)⟧, channels * repeats)",
-        "netlib/kernels/fused/positions.py  …ces = (math.prod(shape[:-2]), ⟦ → -⟧math.prod(shape[-2:]))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/kernels/fused/batch_norm.py  n, columns = (size ⟦// → /⟧ channels, _count_columns(size…",
+        "netlib/kernels/fused/batch_norm.py  …ps_inputs=True, needs_scratch=⟦True → False⟧, layout='channels last', sepa…",
+        "netlib/kernels/fused/max_pool.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, layout='channels last')",
         "netlib/training/csv_log.py  self._has_begun = ⟦True → False⟧",
         "netlib/optimizers/line_search.py  …ep - low.step) <= NARROWEST * ⟦max → min⟧(high.step, low.step):",
         "netlib/containers/plan.py  …iven = [dout if dtype is None ⟦or → and⟧ (dout.dtype is dtype and dout…",
@@ -307,9 +311,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/exponentials.py  …e = np.floor(a * F4(128) + F4(⟦ → -⟧0.5)) * F4(1 / 128)",
         "netlib/kernels/exponentials.py  …e = np.floor(a * F4(128) + F4(⟦0.5 → 1.5⟧)) * F4(1 / 128)",
         "netlib/kernels/exponentials.py  …r(a * F4(128) + F4(0.5)) * F4(⟦1 / 128 → -(1 / 128)⟧)",
-        "netlib/kernels/fused/batch_norm.py  repeats = ⟦1 → 2⟧",
-        "netlib/kernels/fused/batch_norm.py  while channels * repeats ⟦< → <=⟧ COLUMNS and n % (2 * repeats)…",
-        "netlib/kernels/fused/batch_norm.py  while channels * repeats ⟦< → >=⟧ COLUMNS and n % (2 * repeats)…",
         "netlib/kernels/fused/fusion.py  uses_all_cores: bool = ⟦False → True⟧",
         "netlib/kernels/fused/positions.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, passes_dout_on=True, separat…",
         "netlib/kernels/fused/relu.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, layout='any')",
@@ -328,6 +329,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/kernels/fused/geometry.py  fillers = [1, ⟦1 → 2⟧, 1, 0, 1]",
+        "netlib/kernels/fused/geometry.py  fillers = [1, 1, ⟦1 → 2⟧, 0, 1]",
         "netlib/containers/plan.py  self.uses_all_cores = ⟦False → True⟧",
         "netlib/containers/plan.py  …0] if len(sources) == 1 else -⟦1 → 2⟧",
         "netlib/containers/memory.py  self.users = ⟦0 → 1⟧",

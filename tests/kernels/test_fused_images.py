@@ -123,7 +123,7 @@ def test_fused_max_pooling_is_its_layer(make):
     assert_same(lambda: [nl.Identity(), make(), nl.Identity()], input_for(make()))
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5), (3, 4, 5, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(6, 4), (5, 4), (6, 4, 5), (3, 4, 5, 2)], ids=str)
 @pytest.mark.parametrize("relu", [[], [nl.ReLU]], ids=["alone", "with ReLU"])
 def test_fused_batch_normalization_is_its_layers(shape, relu):
     x = np.random.default_rng(0).normal(3, 2, size=shape)

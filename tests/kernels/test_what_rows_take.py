@@ -22,6 +22,7 @@ TAKEN = {
         lambda: nl.MaxPool2d(2),
         {(1, 3, 2, 2): True, (2, 3, 4, 4): True, (3, 4, 4): False, (0, 3, 4, 4): False, (2, 3, 1, 4): False},
     ),
+    "max pooling along one axis": (lambda: nl.MaxPool1d(2), {(2, 3, 4): True, (3, 4): False}),
     "ReLU": (nl.ReLU, {(2, 3): True, (2, 3, 4): True, (3,): False, (): False}),
 }
 

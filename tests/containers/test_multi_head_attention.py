@@ -139,7 +139,7 @@ def test_options_out_of_range_are_refused(kind, options):
 
 
 def test_a_dropout_out_of_range_is_refused_by_the_layer_that_was_asked_for():
-    with pytest.raises(nl.InvalidValueError, match="^MultiHeadAttention: dropout"):
+    with pytest.raises(nl.InvalidValueError, match=r"^MultiHeadAttention: dropout"):
         nl.MultiHeadAttention(4, 2, dropout=1.0)
 
 

@@ -77,9 +77,9 @@ class MultiHeadAttention(Container):
         self.dropout = as_number(dropout, "dropout", where, least=0, below=1)
         self._rng = as_rng(rng, where)
         affines = [Affine(self.features, self.features, init=init, dtype=dtype, rng=self._rng) for _ in range(4)]
-        self.query, self.key, self.value = affines[:3]
+        self.query, self.key, self.value, output = affines
         self.attention = HeadAttention(self.heads, causal, dropout, mask, rng=self._rng)
-        self.output = affines[3]
+        self.output = output
         self.n_nondifferentiable_inputs = self.attention.n_nondifferentiable_inputs
         self.dtype = self.query.dtype
 
@@ -105,11 +105,12 @@ class MultiHeadAttention(Container):
             expected = "x, or query, key and value" + (", and a mask" if self.mask else "")
             hint = "" if self.mask or n not in (2, 4) else "For a mask, make the layer with mask=True."
             raise ShapeError(f"got {len(sources)} inputs, expected {expected}", where=self.short, hint=hint)
-        given, mask = sources[:n] * (3 // n), sources[n:]
+        given, mask = sources[:n], sources[n:]
+        query, key, value = given if n == 3 else given * 3
         name = self.short
-        q = yield f"{name}.query", self.query, given[0:1]
-        k = yield f"{name}.key", self.key, given[1:2]
-        v = yield f"{name}.value", self.value, given[2:3]
+        q = yield f"{name}.query", self.query, (query,)
+        k = yield f"{name}.key", self.key, (key,)
+        v = yield f"{name}.value", self.value, (value,)
         y = yield f"{name}.attention", self.attention, (*q, *k, *v, *mask)
         return (yield f"{name}.output", self.output, y)
 

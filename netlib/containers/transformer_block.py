@@ -68,7 +68,7 @@ class TransformerBlock(Container):
         where = type(self).__name__
         self._rng = rng = as_rng(rng, where)
         attention = MultiHeadAttention(features, heads, causal, dropout, mask, init=init, dtype=dtype, rng=rng)
-        drops = [Dropout(dropout, rng=rng) if dropout else None for _ in range(3)]
+        attention_dropout, hidden_dropout, feedforward_dropout = [Dropout(dropout, rng=rng) if dropout else None for _ in range(3)]
         self.features, self.heads = attention.features, attention.heads
         self.hidden = 4 * self.features if hidden is None else as_count(hidden, "hidden", where, least=1)
         self.causal, self.dropout, self.norm_first, self.mask = causal, attention.dropout, norm_first, attention.mask
@@ -76,14 +76,14 @@ class TransformerBlock(Container):
         self.dtype = attention.dtype
         self.attention_norm = LayerNorm(self.features, dtype=dtype)
         self.attention = attention
-        self.attention_dropout = drops[0]
+        self.attention_dropout = attention_dropout
         self.attention_add = ResidualAdd()
         self.feedforward_norm = LayerNorm(self.features, dtype=dtype)
         self.expand = Affine(self.features, self.hidden, init=init, dtype=dtype, rng=rng)
         self.activation = ReLU() if activation is None else as_layer(activation, f"{where}, activation")
-        self.hidden_dropout = drops[1]
+        self.hidden_dropout = hidden_dropout
         self.contract = Affine(self.hidden, self.features, init=init, dtype=dtype, rng=rng)
-        self.feedforward_dropout = drops[2]
+        self.feedforward_dropout = feedforward_dropout
         self.feedforward_add = ResidualAdd()
 
     def wire(self, *sources: int) -> Wiring:

@@ -138,6 +138,16 @@ def test_options_out_of_range_are_refused(kind, options):
         kind(**{"features": 4, "heads": 2} | options)
 
 
+def test_a_dropout_out_of_range_is_refused_by_the_layer_that_was_asked_for():
+    with pytest.raises(nl.InvalidValueError, match=r"^MultiHeadAttention: dropout"):
+        nl.MultiHeadAttention(4, 2, dropout=1.0)
+
+
+def test_the_smallest_have_one_feature_one_head_and_one_hidden_feature():
+    for layer in (nl.MultiHeadAttention(1, 1), nl.TransformerBlock(1, 1, hidden=1)):
+        assert layer.forward(np.ones((2, 3, 1))).shape == (2, 3, 1)
+
+
 def test_from_arrays_copies_and_keeps_the_type_and_refuses_what_does_not_fit():
     parts = [(RNG.normal(size=(4, 4)).astype(np.float16), np.full(4, i, np.float32)) for i in range(4)]
     layer = nl.MultiHeadAttention.from_arrays(*parts, heads=2, causal=True)

@@ -7,8 +7,9 @@ import pytest
 
 import netlib as nl
 from netlib.kernels.fused import TABLE
+from netlib.kernels.fused.batch_norm import _count_columns
 from netlib.kernels.fused.convolution import _split
-from netlib.kernels.fused.geometry import Geometry
+from netlib.kernels.fused.geometry import Geometry, Results
 from netlib.kernels.threads import run_parts
 
 from .versions import VERSIONS, use
@@ -105,12 +106,16 @@ def test_a_large_batch_runs_in_parts(monkeypatch):
     assert calls
 
 
-def test_a_batch_is_split_among_the_cores_if_there_is_much_to_do(version, monkeypatch):
+@pytest.mark.parametrize("in_use", ["numba", "numpy"])
+def test_a_batch_is_split_among_the_cores_if_there_is_much_to_do(in_use, monkeypatch):
     monkeypatch.setattr("netlib.kernels.fused.convolution.count_cores", lambda: 2)
-    layer, parts = nl.Conv2d(64, 64, 3, padding=1), 2 if version == "numba" else 1
-    for n, expected in ((100, parts), (1, 1)):
-        assert len(_split(layer, Geometry(layer, (n, 64, 32, 32)), np.dtype("f4"))) == expected
-    assert len(_split(layer, Geometry(layer, (1, 64, 4, 4)), np.dtype("f4"))) == 1
+    monkeypatch.setattr("netlib.kernels.fused.convolution.in_use", lambda dtype, family: in_use)
+    monkeypatch.setattr("netlib.kernels.fused.convolution.WORTH_A_THREAD", 4 * (4 * 3 * 9) * 36)  # the work on four images
+    layer, parts = nl.Conv2d(3, 4, 3, padding=1), 2 if in_use == "numba" else 1
+    for n, expected in ((1, 1), (4, 1), (5, parts)):
+        assert len(_split(layer, Geometry(layer, (n, 3, 6, 6)), np.dtype("f4"))) == expected
+    monkeypatch.setattr("netlib.kernels.fused.convolution.WORTH_A_THREAD", 0)
+    assert len(_split(layer, Geometry(layer, (1, 3, 6, 6)), np.dtype("f4"))) == 1
 
 
 @pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)
@@ -118,12 +123,44 @@ def test_fused_max_pooling_is_its_layer(make):
     assert_same(lambda: [nl.Identity(), make(), nl.Identity()], input_for(make()))
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5), (3, 4, 5, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(6, 4), (5, 4), (6, 4, 5), (3, 4, 5, 2)], ids=str)
 @pytest.mark.parametrize("relu", [[], [nl.ReLU]], ids=["alone", "with ReLU"])
 def test_fused_batch_normalization_is_its_layers(shape, relu):
     x = np.random.default_rng(0).normal(3, 2, size=shape)
-    assert_same(lambda: [nl.Tanh(), nl.BatchNorm(4, dtype="float64"), *(each() for each in relu), nl.Tanh()], x)
-    assert_same(lambda: [nl.Tanh(), nl.BatchNorm(4, dtype="float64").eval(), *(each() for each in relu), nl.Tanh()], x)
+
+    def make(training):
+        norm = nl.BatchNorm.from_arrays([0.5, -1.0, 2.0, 3.0], [0.1, 0.2, -0.3, 0.4]).train(training)
+        return [nl.Tanh(), norm, *(each() for each in relu), nl.Tanh()]
+
+    assert_same(lambda: make(True), x)
+    assert_same(lambda: make(False), x)
+
+
+def test_batch_normalization_that_is_recomputed_takes_the_moments_of_the_batch():
+    x = np.array([[1.0, 3.0], [5.0, 3.5]])
+    norm, standardized = nl.BatchNorm(2, eps=1e-12, dtype="float64"), np.array([[-1.0, -1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(TABLE["batch_norm",].infer([norm], x), standardized, rtol=1e-9)
+    np.testing.assert_allclose(TABLE["batch_norm", "relu"].infer([norm, nl.ReLU()], x), np.maximum(standardized, 0), rtol=1e-9)
+
+
+def test_short_rows_of_channels_are_taken_together_up_to_128_columns():
+    sizes = {(6 * 4, 4): 8, (7 * 4, 4): 4, (8 * 4, 4): 32, (1024 * 4, 4): 128, (1024 * 3, 3): 192, (1024 * 128, 128): 128}
+    assert {(size, channels): _count_columns(size, channels) for size, channels in sizes} == sizes
+
+
+@pytest.mark.parametrize("has_channels_last", [True, False])
+@pytest.mark.parametrize("layout", [(0, 1, 2, 3), (0, 3, 1, 2)], ids=["C order", "channels last"])
+def test_results_are_written_into_their_memory_in_whatever_layout_it_is(layout, has_channels_last):
+    expected = np.arange(2.0 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    memory = np.zeros(np.empty(expected.shape).transpose(np.argsort(layout)).shape).transpose(layout)
+    results = Results(memory, expected.shape, expected.dtype, has_channels_last)
+    for _ in range(2):
+        written = results.begin()
+        written[...] = results.order(expected)
+        assert written.flags.c_contiguous
+        assert results.finish(written) is memory
+        assert memory.tolist() == expected.tolist()
+        expected = expected + 1
 
 
 def test_a_network_of_all_of_them_is_its_layers():
@@ -139,7 +176,8 @@ def test_a_network_of_all_of_them_is_its_layers():
 
 def test_each_layer_can_go_back_by_itself_after_a_fused_forward():
     def make():
-        return [CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2), nl.BatchNorm(4, dtype="float64"), nl.ReLU()]
+        norm = nl.BatchNorm(4, dtype="float64")
+        return [CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2), norm, nl.ReLU(), nl.MaxPool2d(2, stride=1)]
 
     model, layers = nl.Sequential(*make()), make()
     x = input_for(layers[0])

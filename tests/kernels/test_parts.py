@@ -10,7 +10,7 @@ import pytest
 
 import netlib as nl
 from netlib.kernels import threads
-from netlib.kernels.threads import count_cores, run_parts, split
+from netlib.kernels.threads import count_cores, on_one_core, run_parts, split
 
 
 def test_parts_cover_all_samples_once_and_none_is_empty():
@@ -104,5 +104,18 @@ def test_products_use_one_core_if_convolutions_that_use_all_have_most_of_the_wor
     assert wrapped == ["forward", "backward"] * restricts
 
 
-def test_the_cores_are_those_the_process_may_use():
-    assert 1 <= count_cores() <= os.cpu_count()
+def test_the_cores_are_those_the_process_may_use_or_one_where_others_use_them(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", {0: {2, 5, 7}}.get, raising=False)
+    assert count_cores() == 3
+    with on_one_core():
+        with on_one_core():
+            pass
+        assert count_cores() == 1
+    assert count_cores() == 3
+
+
+@pytest.mark.parametrize(("told", "expected"), [(6, 6), (None, 1)])
+def test_where_the_system_does_not_say_which_cores_it_may_use_all_count(told, expected, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: told)
+    assert count_cores() == expected

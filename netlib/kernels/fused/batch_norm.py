@@ -30,7 +30,7 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     norm, shape = layers[0], x.shape
     if len(shape) < 2 or shape[1] != norm.channels or 0 in shape or x.dtype is not norm.dtype or norm.weight is None:
         return False
-    return not norm.training or shape[0] * int(np.prod(shape[2:])) > 1
+    return not norm.training or math.prod(shape) > norm.channels
 
 
 def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
@@ -38,18 +38,17 @@ def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
-    norm, channels, dtype = layers[0], x.shape[1], x.dtype
+    norm, dtype = layers[0], x.dtype
     if norm.training:  # without caching, as in `Recompute`
         in_training: Array = norm.for_inference().forward(x)
         return np.maximum(in_training, 0, out=in_training) if len(layers) > 1 else in_training
-    n = x.size // channels
-    repeats = _count_rows_in_one(n, channels)
-    rows = n // repeats, channels * repeats
+    columns = _count_columns(x.size, norm.channels)
+    repeats = columns // norm.channels
     scale = norm.weight.value / np.sqrt(norm.running_var.value + dtype.type(norm.eps))
     mean, scale, shift = (np.tile(each, repeats) for each in (norm.running_mean.value, scale, norm.bias.value))
     in_memory = channels_last(x)
     y = np.empty(in_memory.shape, dtype)
-    normalize.of(dtype)(in_memory.reshape(rows), mean, scale, shift, y.reshape(rows))
+    normalize.of(dtype)(in_memory.reshape(-1, columns), mean, scale, shift, y.reshape(-1, columns))
     if len(layers) > 1:
         np.maximum(y, 0, out=y)
     return channels_first(y)
@@ -60,19 +59,19 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     relu = layers[1] if len(layers) > 1 else None
     weight, bias, attributes = norm.weight, norm.bias, norm.__dict__
     shape, dtype = like.shape, like.dtype
-    n, channels = math.prod(shape) // shape[1], shape[1]
-    repeats = _count_rows_in_one(n, channels)
-    rows, last = (n // repeats, channels * repeats), (shape[0], *shape[2:], channels)
-    mean, scale, shift, total, product, offset, slope = columns = np.empty((7, repeats * channels), dtype)
-    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = columns.reshape(7, repeats, channels)
+    size, channels = math.prod(shape), shape[1]
+    n, columns = size // channels, _count_columns(size, channels)
+    repeats, rows = columns // channels, (size // columns, columns)
+    mean, scale, shift, total, product, offset, slope = vectors = np.empty((7, columns), dtype)
+    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = vectors.reshape(7, repeats, channels)
     inverse = np.empty(channels, dtype)
     kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (of_mean[0], inverse)]
-    variance, sums = np.empty(repeats * channels, dtype), np.empty((2, channels), dtype)
+    variance, sums = np.empty(columns, dtype), np.empty((2, channels), dtype)
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
-    positive = np.empty(0 if relu is None else last, np.bool_)
-    positive_rows = positive.reshape((0, 0) if relu is None else rows)
-    masked: Array = np.empty(rows, dtype) if memory.scratch is None else np.ndarray(rows, dtype, memory.scratch)
-    relu_cache = shape, dtype, (None if relu is None else channels_first(positive),), object()
+    positive = np.empty((shape[0], *shape[2:], channels) if relu else (0,) * len(shape), np.bool_)
+    positive_rows = positive.reshape(-1, columns)
+    masked: Array = np.ndarray(rows, dtype, memory.scratch)
+    relu_cache = shape, dtype, (channels_first(positive),), object()
     find_moments = moments.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
     find_sums, find_sums_relu = gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
@@ -83,13 +82,10 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         y, x_rows = ys.begin(), channels_last(x).reshape(rows)
         if n_of_batch:
             find_moments(x_rows, mean, variance)
-            variance_of_channels = variance
-            if repeats > 1:
-                average = np.add.reduce(of_mean) / repeats
-                squares = np.square(of_mean - average)
-                variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
-                of_mean[...] = average
-            of_mean[...], variance_of_channels, n_of_batch = norm.of_whole_batch(of_mean[0], variance_of_channels, n)
+            average = np.add.reduce(of_mean) / repeats
+            squares = np.square(of_mean - average)
+            variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
+            of_mean[...], variance_of_channels, n_of_batch = norm.of_whole_batch(average, variance_of_channels, n)
             norm.update(of_mean[0], variance_of_channels, n_of_batch)
         else:
             of_mean[...], variance_of_channels = norm.running_mean.value, norm.running_var.value
@@ -119,7 +115,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
                 raise stale_cache(relu)
             find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
             d = masked
-        np.add.reduce(columns[3:5].reshape(2, repeats, channels), axis=1, out=sums)
+        np.add.reduce(vectors[3:5].reshape(2, repeats, channels), axis=1, out=sums)
         np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
         weight.add_grad(sums[1])
@@ -141,12 +137,12 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward_parameters)
 
 
-def _count_rows_in_one(n: int, channels: int) -> int:
-    """Return how many of `n` rows to take as one, so that loops over columns are long enough."""
-    repeats = 1
-    while channels * repeats < COLUMNS and n % (2 * repeats) == 0:
-        repeats *= 2
-    return repeats
+def _count_columns(size: int, channels: int) -> int:
+    """Return how long rows of one or more pixels must be for fast loops over columns."""
+    columns = channels
+    while columns < COLUMNS and size % (2 * columns) == 0:
+        columns *= 2
+    return columns
 
 
 FUSION = Fusion(

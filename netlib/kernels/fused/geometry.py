@@ -53,10 +53,7 @@ class Results:
     def __init__(self, memory: Array | None, shape: Shape, dtype: np.dtype[Any], has_channels_last: bool = True) -> None:
         self._memory, self._dtype, self._has_channels_last = memory, dtype, has_channels_last
         self._shape = (shape[0], *shape[2:], shape[1]) if has_channels_last else shape
-        self._fixed: Array | None = None
-        if memory is not None:
-            ordered = self.order(memory)
-            self._fixed = ordered if np.may_share_memory(ordered, memory) else np.empty(self._shape, dtype)
+        self._fixed = None if memory is None else self.order(memory)
 
     def order(self, x: Array) -> Array:
         """Return `x` as it lies in memory, in C order. If it is in another layout, copy it."""
@@ -78,14 +75,12 @@ class Results:
 
 def channels_last(x: Array) -> Array:
     """Return images (N, C, …) as (N, …, C) in C order. If they are not so in memory, copy them."""
-    if x.ndim > 2:
-        x = x.transpose(0, *range(2, x.ndim), 1)
-    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
+    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 
 def channels_first(x: Array) -> Array:
     """Return a view (N, C, …) of images (N, …, C)."""
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)) if x.ndim > 2 else x
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def has_windows(layer: Any, shape: Shape) -> bool:
@@ -93,6 +88,7 @@ def has_windows(layer: Any, shape: Shape) -> bool:
     if len(shape) != layer.axes + 2 or 0 in shape:
         return False
     try:
-        return 0 not in layer.windows(shape[2:]).positions
+        layer.windows(shape[2:])
     except ValueError:
         return False
+    return True

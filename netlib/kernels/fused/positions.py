@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,9 +37,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     (layer,), (like,) = layers, xs
     attributes, y_memory = layer.__dict__, memory.y
     shape, dtype, n, is_learned = like.shape, like.dtype, like.shape[-2], _is_learned(layer)
-    encoding = None if is_learned else layer.forward_next(None, np.zeros(shape[-2:], dtype))[0]
-    sequences = math.prod(shape[:-2]), math.prod(shape[-2:])
-    total, sums = sum_rows.of(dtype), np.empty(shape[-2:] if is_learned else (0, 0), dtype)
+    encoding = None if is_learned else layer.forward_next(None, np.zeros((n, layer.features), dtype))[0]
+    total, sums = sum_rows.of(dtype), np.empty((n, layer.features), dtype)
     cache = shape, dtype, (n,) if is_learned else (), object()
 
     def forward(x: Array) -> Array:
@@ -51,7 +49,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         if attributes.get("_cache") is not cache:
             raise stale_cache(layer)
         if is_learned:
-            total(dout.reshape(sequences), sums.reshape(-1))
+            total(dout.reshape(-1, sums.size), sums.reshape(-1))
             layer.weight.add_grad_rows(slice(n), sums)
         return dout
 

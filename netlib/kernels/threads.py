@@ -16,6 +16,8 @@ from functools import cache, wraps
 from threading import Lock, local
 from typing import Any, ParamSpec, TypeVar
 
+from ..workers import HAS_THREADS
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -51,7 +53,7 @@ def count_cores() -> int:
     ...     count_cores()
     1
     """
-    if _limit.is_one_core:
+    if _limit.is_one_core or not HAS_THREADS:
         return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

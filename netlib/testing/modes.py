@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..workers import HAS_THREADS
 from .differences import copies_by_name, find_difference
 from .interleaving import run_interrupted
 from .layer_under_test import LayerUnderTest, backward, douts_for, forward, other_inputs
@@ -31,6 +32,8 @@ def _deterministic_in_evaluation(tested: LayerUnderTest) -> str:
 
 
 def _threads(tested: LayerUnderTest) -> str:
+    if not HAS_THREADS:
+        return ""
     skip_if_violated(tested, "deterministic in evaluation")
     layer = tested.layer().eval()
     expected = copies_by_name("y", forward(layer, tested.inputs()))

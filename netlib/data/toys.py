@@ -37,7 +37,7 @@ def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
     n, noise, rng = _check_arguments("xor", n, noise, rng)
-    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])[np.arange(n) % 4]
+    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.int64)[np.arange(n) % 4]
     return _add_noise(corners, noise, rng), corners[:, 0] ^ corners[:, 1]
 
 

@@ -1,4 +1,4 @@
-"""Run the code of the page "Try it": what it prints, the value of its last line, or what is wrong."""
+"""Run the code of the page "Try it": what it prints, the value of its last line, what is wrong."""
 
 import ast
 import io

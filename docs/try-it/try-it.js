@@ -33,7 +33,7 @@ const show = {
       steps.replaceWith(frame);
       frame.focus();
     };
-    output.append(element("figure", {}, scroll, element("p", {}, steps)));
+    output.append(element("figure", {}, scroll, steps));
   },
   done: seconds => finish(`Done in ${seconds.toFixed(1)} s.`),
   failed: text => {
@@ -78,19 +78,23 @@ stop.onclick = () => {
 // Where Python comes from
 
 function origin() {
-  return new URL(SETTINGS.runtime, location.href).host || "this folder";
+  const { host } = new URL(SETTINGS.runtime, location.href);
+  return host === location.host ? "this site" : host;
 }
 
 byId("source").textContent = location.protocol === "file:"
   ? "Browsers do not run Python from a file. Serve this folder, for example with: python -m http.server"
   : "Nothing is downloaded until you press the button. Then your browser gets Python and NumPy "
-    + `(17 MB, less if compressed) from ${origin()} and netlib from ${location.host}, and keeps them in its cache.`;
+    + `(17 MB, less if compressed) from ${origin()}, and netlib from this site, and keeps them in its cache.`;
 run.disabled = location.protocol === "file:";
 
 // The starting points
 
 example.append(...[...originals.keys()].map(title => element("option", {}, title)));
-const take = () => { editor.value = edited.get(example.value); };
+const take = () => {
+  editor.value = edited.get(example.value);
+  editor.rows = editor.value.split("\n").length + 1;
+};
 example.onchange = take;
 editor.oninput = () => edited.set(example.value, editor.value);
 byId("reset").onclick = () => {

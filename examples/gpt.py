@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--length", type=int, default=600, help="number of characters to write (default: %(default)s)")
     parser.add_argument("--temperature", type=float, default=0.7, help="how daring the text is; 0 for the likeliest (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--draw", metavar="FILE", help="save a picture of the first head as .html, .svg or .png; needs netlib[draw]")
+    parser.add_argument("--draw", metavar="FILE", help="save a picture of the first head as .html, .svg or .png; .png needs netlib[draw]")
     return parser.parse_args()
 
 

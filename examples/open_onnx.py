@@ -2,8 +2,7 @@
 
 Without a file, one is made first: a small convolutional network that has seen the digits once. Its
 file could come from PyTorch or Keras as well. Pass a file of your own and the shape of its input
-for the summary, the check and the picture. Needs ONNX: pip install 'netlib[onnx]'; with --draw
-also netlib[draw].
+for the summary, the check and the picture. Needs ONNX: pip install 'netlib[onnx]'.
 """
 
 from __future__ import annotations

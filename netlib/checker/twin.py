@@ -141,11 +141,12 @@ class Twin:
     def seconds(self) -> float:
         """Seconds of a forward: estimated from sizes, or measured where that is far off."""
         usual = seconds_of_forward(self.layer, self.inputs)
+        clock = getattr(time, "thread_time", time.perf_counter)  # of this thread alone, except in a browser
         quickest = np.inf
         for _ in range(3):
-            started = time.thread_time()  # of this thread alone: what others do meanwhile does not count
+            started = clock()
             self.forward(keep_parameters=True)
-            quickest = min(quickest, time.thread_time() - started)
+            quickest = min(quickest, clock() - started)
             if quickest < BEYOND_REASON * usual:
                 return usual
         return quickest

@@ -37,7 +37,7 @@ def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
     n, noise, rng = _check_arguments("xor", n, noise, rng)
-    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])[np.arange(n) % 4]
+    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.int64)[np.arange(n) % 4]
     return _add_noise(corners, noise, rng), corners[:, 0] ^ corners[:, 1]
 
 
@@ -72,7 +72,7 @@ def spirals(n: int = 300, classes: int = 3, noise: float = 0.03, rng: RNG = None
     ((6, 2), array([0, 1, 2, 0, 1, 2]))
     """
     n, noise, rng = _check_arguments("spirals", n, noise, rng)
-    t = np.arange(n) % as_count(classes, "classes", "spirals", least=1)
+    t = np.arange(n, dtype=np.int64) % as_count(classes, "classes", "spirals", least=1)
     radius = rng.uniform(size=n)
     return _add_noise(_on_circle(4 * radius + 2 * np.pi * t / classes, radius), noise, rng), t
 
@@ -107,7 +107,7 @@ def moons(n: int = 200, noise: float = 0.1, rng: RNG = None) -> tuple[Array, Arr
     ((4, 2), array([0, 1, 0, 1]))
     """
     n, noise, rng = _check_arguments("moons", n, noise, rng)
-    t = np.arange(n) % 2
+    t = np.arange(n, dtype=np.int64) % 2
     points = _on_circle(np.pi * (rng.uniform(size=n) + t))
     return _add_noise(points + np.outer(t, (1, 0.5)), noise, rng), t
 
@@ -137,7 +137,7 @@ def circles(n: int = 200, noise: float = 0.05, rng: RNG = None) -> tuple[Array, 
     (array([1. , 0.5, 1. , 0.5], dtype=float32), array([0, 1, 0, 1]))
     """
     n, noise, rng = _check_arguments("circles", n, noise, rng)
-    t = np.arange(n) % 2
+    t = np.arange(n, dtype=np.int64) % 2
     return _add_noise(_on_circle(2 * np.pi * rng.uniform(size=n), 1 - t / 2), noise, rng), t
 
 
@@ -174,7 +174,7 @@ def blobs(n: int = 300, classes: int = 3, features: int = 2, noise: float = 1.0,
     n, noise, rng = _check_arguments("blobs", n, noise, rng)
     classes = as_count(classes, "classes", "blobs", least=1)
     features = as_count(features, "features", "blobs", least=1)
-    t = np.arange(n) % classes
+    t = np.arange(n, dtype=np.int64) % classes
     centres = rng.uniform(-10, 10, (classes, features))
     return _add_noise(centres[t], noise, rng), t
 

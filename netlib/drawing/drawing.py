@@ -113,8 +113,7 @@ class Drawing:
 
     Notes
     -----
-    graphlay computes the layout, so `svg`, `html` and `png` need the extra ``draw``; `dot` and
-    `mermaid` do not.
+    Only `png` needs the extra ``draw``. Where it is installed, graphlay computes the layout.
     """
 
     def __init__(self, pictures: dict[str, Picture], title: str, detail: str = "layers", wrong: Sequence[str] = ()) -> None:
@@ -166,7 +165,7 @@ class Drawing:
         InvalidValueError
             For an unknown suffix; nothing is written.
         MissingError
-            Without the extra ``draw``, for .svg, .html and .png.
+            Without the extra ``draw``, for .png.
         """
         path = Path(path)
         formats = {

@@ -38,11 +38,6 @@ def to_html(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequ
         The detail that is shown first.
     wrong : sequence of str
         Places of wrong gradients, as `marking.wires_at` takes them.
-
-    Raises
-    ------
-    MissingError
-        Without the extra ``draw``.
     """
     from importlib.resources import files
     from string import Template

@@ -59,11 +59,6 @@ def to_svg(picture: Picture, title: str, wrong: Sequence[int] = ()) -> str:
         Shown above the picture, and read by screen readers.
     wrong : sequence of int
         Numbers of the wires whose gradients are shown in red.
-
-    Raises
-    ------
-    MissingError
-        Without the extra ``draw``.
     """
     shapes = [Shape(picture, node) for node in picture.nodes]
     labels = [Label(picture, wire) for wire in picture.wires]

@@ -12,13 +12,14 @@ import re
 import struct
 import zipfile
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
 from ..arrays import Array, Shape
 from ..errors import FormatError
+from ..workers import one_worker
 from .contents import DTYPES, OWN, Contents, problem_of_name
 from .overlapping import CHUNK, OverlappingFile
 
@@ -45,7 +46,7 @@ def write_npz(file: BinaryIO, contents: Contents) -> None:
     arrays = dict(contents.arrays)
     if contents.text is not None:
         arrays = {OWN: np.frombuffer(contents.text.encode("utf-8"), np.uint8), **arrays}
-    with ThreadPoolExecutor(1) as executor:
+    with one_worker("netlib-files") as executor:
         overlapping = OverlappingFile(file, executor)
         with zipfile.ZipFile(cast("IO[bytes]", overlapping), "w") as archive:
             for name, array in arrays.items():
@@ -151,7 +152,7 @@ def _read_member(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo
     with archive.open(info) as member:  # checks that both headers of the member agree
         if info.compress_type != zipfile.ZIP_STORED or info.file_size < 4 * CHUNK:
             return _read_array(member, info.file_size, where)
-        with ThreadPoolExecutor(1) as executor:
+        with one_worker("netlib-files") as executor:
             stored = _Stored(file, info, executor)
             array = _read_array(stored, info.file_size, where)
             if stored.checksum() != info.CRC:
@@ -162,7 +163,7 @@ def _read_member(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo
 class _Stored:
     """A member without compression, whose checksum is computed while the next bytes are read."""
 
-    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo, executor: Executor) -> None:
         file.seek(_start_of(file, info))
         self._file, self._executor = file, executor
         self._checksums: list[Future[None]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
@@ -15,7 +15,7 @@ class OverlappingFile:
     The caller must not change the bytes that it passes.
     """
 
-    def __init__(self, file: BinaryIO, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, file: BinaryIO, executor: Executor) -> None:
         self._file, self._executor = file, executor
         self._pending: Future[int] | None = None
 

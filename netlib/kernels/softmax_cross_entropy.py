@@ -72,7 +72,8 @@ def negative_log_likelihood(log_p: Array, labels: Array, terms: Array) -> bool:
     # viewed as unsigned, a negative label is a huge one
     if rows and np.maximum.reduce(labels.view(np.uint64)) >= columns:
         return False
-    np.negative(log_p.take(labels + np.arange(0, rows * columns, columns)), out=terms)
+    places = np.arange(0, rows * columns, columns) + labels.astype(np.intp, copy=False)  # take wants np.intp, of 32 bits in a browser
+    np.negative(log_p.take(places), out=terms)
     return True
 
 

@@ -17,6 +17,8 @@ from functools import cache, wraps
 from threading import Lock, local
 from typing import Any, ParamSpec, TypeVar
 
+from ..workers import HAS_THREADS
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -28,7 +30,7 @@ _threads_before: list[tuple[Any, int]] = []
 
 
 class _Limit(local):
-    n = sys.maxsize
+    n = sys.maxsize if HAS_THREADS else 1
 
 
 _limit = _Limit()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any, TypeVar
 from weakref import finalize
@@ -15,6 +14,7 @@ import numpy as np
 from ..arrays import Array
 from ..data.aligned import as_aligned
 from ..errors import InvalidTypeError, ShapeError
+from ..workers import one_worker
 
 Item = TypeVar("Item")
 
@@ -152,7 +152,7 @@ def one_ahead(items: Generator[Item]) -> Generator[Item]:
     >>> list(one_ahead(i for i in range(3)))
     [0, 1, 2]
     """
-    with closing(items), ThreadPoolExecutor(1, "netlib-reader") as reader:
+    with closing(items), one_worker("netlib-reader") as reader:
         end: Any = object()
         coming = reader.submit(next, items, end)
         while (item := coming.result()) is not end:

@@ -13,7 +13,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 FLAGS += ["--disable-component-update", "--disable-sync"]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
-collect_ignore_glob = [] if CHROMIUM and find_spec("playwright") and find_spec("graphlay") else ["*"]
+collect_ignore_glob = [] if CHROMIUM and find_spec("playwright") else ["*"]
 
 
 @pytest.fixture(scope="session")

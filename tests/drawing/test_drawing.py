@@ -70,6 +70,19 @@ def test_a_notebook_shows_the_svg():
     assert drawing._repr_svg_() == drawing.svg
 
 
+def test_without_its_library_the_error_of_png_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(nl.MissingError, match=r"pip install 'netlib\[draw\]'"):
+        nl.draw(*chapter_graph()).png
+
+
+@pytest.mark.parametrize("kind", ["svg", "html", "dot", "mermaid"])
+def test_other_formats_need_no_extra(monkeypatch, kind):
+    for library in ("graphlay", "resvg_py"):
+        monkeypatch.setitem(sys.modules, library, None)
+    assert "XW" in getattr(nl.draw(*chapter_graph()), kind)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -519,6 +519,7 @@ let frame = 0;
 /** Move there, in a quarter of a second where motion is welcome. */
 function glide(to) {
   cancelAnimationFrame(frame);
+  if (!(to.scale > 0)) return;
   if (!view.scale || matchMedia("(prefers-reduced-motion: reduce)").matches) { moved(to); return; }
   const from = { scale: view.scale, x: view.x, y: view.y }, begin = performance.now();
   const tick = now => {

@@ -82,8 +82,9 @@ def pages() -> dict[str, str | bytes]:
         made[f"examples/{name}.md"] = (
             f"# {title}\n{text}\n\n{shown}\n## Output\n\n```console\n$ python examples/{path.name}{settings}\n"
             f"{(EXAMPLES / name / 'output.txt').read_text(encoding='utf-8')}```\n\n## Code\n\n"
-            f"```{{literalinclude}} {path}\n:language: python\n```\n"
+            f"[Download {path.name}](../files/{path.name})\n\n```{{literalinclude}} ../files/{path.name}\n:language: python\n```\n"
         )
+        made[f"files/{path.name}"] = path.read_bytes()
         cards.append(f":::{{grid-item-card}} {title}\n:link: {name}\n:link-type: doc\n{card}\n`{path.name}`\n:::\n")
     made["examples/index.md"] = (
         "# Examples\n\nScripts to start from. Each has `--help`, and the same seed always gives the same output. Their pages show\n"

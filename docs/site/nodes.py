@@ -10,6 +10,7 @@ import numpy as np
 
 import netlib as nl
 from netlib.arrays import Array
+from netlib.drawing.rules import rule_of
 
 from . import ROOT
 
@@ -29,6 +30,12 @@ class Node(NamedTuple):
     def draw(self) -> nl.Drawing:
         """Draw it with its values and gradients."""
         return nl.draw(self.layer, *self.inputs, dout=self.dout)
+
+    @property
+    def rule(self) -> str:
+        """The rule for these shapes, in lines; empty for a layer that has none, such as a container."""
+        output = self.dout[0] if isinstance(self.dout, tuple) else self.dout
+        return rule_of(self.layer, [x.shape for x in self.inputs], output.shape)
 
     @property
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:

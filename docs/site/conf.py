@@ -1,4 +1,4 @@
-"""How Sphinx builds the site. Nothing is loaded from outside: maths is MathML, search is an index."""
+"""How Sphinx builds the site. Pages load nothing from outside: maths is MathML."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Run the examples, and write a page for each: picture, output and code.
 
-``python -m docs.site.examples`` runs them alone. An example runs again only if it or netlib changed.
+``python -m docs.site.examples`` runs them alone. One runs again only if it or netlib changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sources() -> list[Path]:
 
 
 def run_all() -> None:
-    """Run every example that has no output of its present code, two at a time, the longest first."""
+    """Run every example without output of its present code, two at a time, longest first."""
     netlib = b"".join(path.read_bytes() for path in sorted((ROOT / "netlib").rglob("*.py")))
     version = hashlib.sha256(netlib).hexdigest()
     ordered = sorted(sources(), key=lambda path: path.stem not in LONGEST)
@@ -56,7 +56,7 @@ def _run(path: Path, version: str) -> None:
     folder.mkdir(parents=True)
     environment = os.environ | {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1", "NETLIB_ACCELERATOR": "numpy", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", str(path), *settings.split()]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    result = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
     if result.returncode:
         raise RuntimeError(f"examples/{path.name} failed:\n{result.stdout}{result.stderr}")
     (folder / "output.txt").write_text(result.stdout, encoding="utf-8")

@@ -15,9 +15,9 @@ from netlib.drawing.rules import rule_of
 from . import ROOT
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "losses")]
-import table
-import test_every_loss as losses
-import test_losses_of_several_outputs as losses_of_several
+import table  # noqa: E402
+import test_every_loss as losses  # noqa: E402
+import test_losses_of_several_outputs as losses_of_several  # noqa: E402
 
 
 class Node(NamedTuple):
@@ -33,7 +33,7 @@ class Node(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """The rule for these shapes, in lines; empty for a layer that has none, such as a container."""
+        """The rule for these shapes, in lines; empty for a container."""
         output = self.dout[0] if isinstance(self.dout, tuple) else self.dout
         return rule_of(self.layer, [x.shape for x in self.inputs], output.shape)
 
@@ -144,7 +144,7 @@ def nodes() -> dict[type, Node]:
 
 
 def _size(row: table.Row) -> tuple[bool, int]:
-    """Sort the rows that say most in the smallest picture first: matrices, neither empty nor single numbers."""
+    """Sort the rows that make the best pictures first: small matrices."""
     size = sum(int(np.prod(shape)) for shape in row.shapes)
     return max(map(len, row.shapes)) < 2 or 0 in row.shapes[0] or size < 4, size
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from . import DOCS, ROOT, SOURCE, examples, reference
@@ -40,8 +39,7 @@ def written() -> dict[str, str | bytes]:
     children["use"] += sorted(files.keys() - {"index", *SECTIONS}.union(*children.values()))  # pages that no section lists
     children["index"] = SECTIONS
     for name, text in texts.items():
-        text = LINK.sub(lambda link: _inside(link, made), text)
-        made[f"{name}.md"] = text + _toctree(children.get(name, []))
+        made[f"{name}.md"] = LINK.sub(lambda link: _inside(link, made), text) + _toctree(children.get(name, []))
     return made
 
 
@@ -50,7 +48,7 @@ def _toctree(children: list[str]) -> str:
 
 
 def _inside(link: re.Match[str], made: dict[str, str | bytes]) -> str:
-    """Return a link to something beside docs/ as one to its page in the site, or to a copy of the file."""
+    """Return a link to a file beside docs/ as one to its page in the site or to a copy."""
     text, target, anchor = link[1], Path(link[2]), link[3] or ""
     if target.name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         return f"[{text}]({target.stem.lower()}.md{anchor})"
@@ -60,8 +58,3 @@ def _inside(link: re.Match[str], made: dict[str, str | bytes]) -> str:
         return text
     made[f"files/{target.name}"] = (ROOT / target).read_bytes()
     return f"[{text}](files/{target.name})"
-
-
-def remove() -> None:
-    """Start from nothing."""
-    shutil.rmtree(SOURCE, ignore_errors=True)

@@ -9,7 +9,6 @@ from html import escape
 
 import netlib as nl
 
-from . import ROOT
 from .nodes import Node, nodes
 
 MODULES = {

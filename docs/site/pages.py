@@ -9,6 +9,7 @@ from . import DOCS, ROOT, SOURCE, examples, reference
 
 SECTIONS = ["learn", "use", "reference/index", "examples/index", "measured", "contributing"]
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)#\s]*)(#[^)]*)?\)")  # to something beside docs/
+FROM_ROOT = re.compile(r"\]\((?!https?:|#)(docs/)?")  # the start of a link in a file beside docs/
 ROW = re.compile(r"^\| \[[^\]]*\]\(([\w-]+)\.md\)", re.MULTILINE)  # a page in the table of a section
 
 
@@ -33,7 +34,7 @@ def written() -> dict[str, str | bytes]:
     files |= {"contributing": ROOT / "CONTRIBUTING.md", "changelog": ROOT / "CHANGELOG.md"}
     texts = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
     for name in ("contributing", "changelog"):
-        texts[name] = texts[name].replace("](docs/", "](")
+        texts[name] = FROM_ROOT.sub(lambda link: "](" if link[1] else "](../", texts[name])
     children = {section: ROW.findall(texts[section]) for section in SECTIONS if section in texts}
     children["contributing"] = ["architecture", "changelog"]
     children["use"] += sorted(files.keys() - {"index", *SECTIONS}.union(*children.values()))  # pages that no section lists

@@ -19,7 +19,7 @@ NEEDED = {
     "sklearn": ["netlib/sklearn", "docs/scikit-learn.md"],
     "torch": ["netlib/torch", "docs/pytorch.md"],
 }
-collect_ignore = [path for package, paths in NEEDED.items() if not find_spec(package) for path in paths]
+collect_ignore = ["docs/site", *(path for package, paths in NEEDED.items() if not find_spec(package) for path in paths)]
 
 # The matrices are small, and on a busy machine threads of BLAS that wait for each other make
 # the suite many times slower.

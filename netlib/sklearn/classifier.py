@@ -92,7 +92,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         The score after each epoch and the best score, with `early_stopping`.
     n_outputs_, n_features_in_ : int
         The number of outputs of the network, and of columns of X.
-    feature_names_in_ : ndarray (n_features_in_,)
+    feature_names_in_ : ndarray of str
         The names of the columns, if X is a DataFrame.
 
     Examples

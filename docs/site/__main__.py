@@ -1,0 +1,28 @@
+"""Build the site into build/site/html; every warning is an error."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+from sphinx.cmd.build import build_main
+
+from . import BUILD, HTML, SITE, SOURCE, pages
+
+
+def main() -> int:
+    """Return 0 if the site was built."""
+    start = time.perf_counter()
+    pages.gather()
+    arguments = ["--fail-on-warning", "--keep-going", "--quiet", "-j2", "-c", SITE, "-d", BUILD / "doctrees", SOURCE, HTML]
+    code = build_main([str(argument) for argument in arguments])
+    if not code:
+        shutil.copytree(SOURCE / "steps", HTML / "steps", dirs_exist_ok=True)
+        size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
+        print(f"{HTML}/index.html: {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Check the built site: ``python -m docs.site.check``.
+
+On all pages: links and their anchors, alt texts, the order of headings, nothing from outside. On a
+page of each kind, opened from its folder in an offline Chromium, at the widths of a desk and of a
+phone, light and dark: axe's rules, contrast among them, the console, and that nothing sticks out.
+Search, the menu, the theme and a steps page by keyboard alone.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from . import BUILD, HTML
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+WIDTHS = {1280: 900, 390: 844}  # and heights
+PAGES = ["index", "learn", "faq", "chapter-in-code", "gallery", "benchmarks", "write-your-own-layer", "search"]
+PAGES += ["reference/index", "reference/Affine", "reference/LSTM", "reference/Trainer", "reference/data"]
+PAGES += ["examples/index", "examples/digits", "_modules/netlib/layers/affine"]
+MEGABYTES = 30
+
+
+def check_files() -> Iterator[str]:
+    """Yield what is wrong with the pages as files."""
+    texts = {path: path.read_text(encoding="utf-8") for path in HTML.rglob("*.html") if "_static" not in path.parts}
+    ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
+    for path, text in texts.items():
+        if path.parent.name == "steps":
+            continue  # a page of its own, which tests/browser checks
+        where, soup = path.relative_to(HTML), BeautifulSoup(text, "html.parser")
+        for tag, attribute in [("a", "href"), ("img", "src"), ("script", "src"), ("link", "href"), ("iframe", "src")]:
+            for element in soup.find_all(tag, attrs={attribute: True}):
+                yield from (f"{where}: {problem}" for problem in _link(path, str(element[attribute]), tag, ids))
+        yield from (f"{where}: an image without alt text: {image.get('src')}" for image in soup.find_all("img") if not image.get("alt"))
+        levels = [int(heading.name[1]) for heading in soup.select("main h1, main h2, main h3, main h4, main h5, main h6")]
+        if levels[:1] != [1] or levels.count(1) > 1 or any(b > a + 1 for a, b in pairwise(levels)):
+            yield f"{where}: headings of levels {levels}"
+    size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) / 1e6
+    if size > MEGABYTES:
+        yield f"the site has {size:.1f} MB, more than {MEGABYTES}"
+
+
+def _link(page: Path, url: str, tag: str, ids: dict[Path, set[str]]) -> Iterator[str]:
+    if re.match(r"(https?:)?//", url):
+        if tag != "a" and tag != "link":
+            yield f"{tag} loads {url} from outside"
+        return
+    if re.match(r"[a-z]+:", url):
+        return
+    target, anchor = urldefrag(url)
+    path = (page.parent / unquote(target).partition("?")[0]).resolve() if target else page
+    if not path.is_file():
+        yield f"{tag} leads nowhere: {url}"
+    elif anchor and path in ids and unquote(anchor) not in ids[path] and path.parent.name != "steps":
+        yield f"no such place: {url}"
+
+
+def check_browser(browser: Browser) -> Iterator[str]:
+    """Yield what is wrong with pages of each kind in Chromium."""
+    for width, height in WIDTHS.items():
+        for theme in ("light", "dark"):
+            complaints: list[str] = []
+            page = _page(browser, width, height, theme, complaints)
+            for name in PAGES:
+                page.goto((HTML / f"{name}.html").as_uri())
+                for violation in Axe().run(page).response["violations"]:
+                    for node in violation["nodes"][:3]:
+                        complaints.append(f"{violation['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}")
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    complaints.append("wider than the window")
+                yield from (f"{name}, {width} px, {theme}: {complaint}" for complaint in complaints)
+                complaints.clear()
+                _screenshot(page, f"{name}-{width}-{theme}")
+            page.context.close()
+
+
+def check_keyboard(browser: Browser) -> Iterator[str]:
+    """Yield what cannot be done without a mouse."""
+    complaints: list[str] = []
+    for width, height in WIDTHS.items():
+        for task in (skip_to_content, search, switch_theme, open_steps, *([open_menu] if width < 500 else [])):
+            page = _page(browser, width, height, "light", complaints)
+            try:
+                task(page)
+            except Exception as error:
+                complaints.append(f"{type(error).__name__}: {error}")
+            yield from (f"{task.__name__}, {width} px: {complaint}" for complaint in complaints)
+            complaints.clear()
+            page.context.close()
+
+
+def skip_to_content(page: Page) -> None:
+    """The first Tab leads to a link past the navigation."""
+    _open(page, "learn")
+    page.keyboard.press("Tab")
+    assert "skip" in page.evaluate("document.activeElement.textContent").lower(), "no link past the navigation"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#main-content")
+
+
+def search(page: Page) -> None:
+    """Ctrl+K, a word, Enter: the page is among the results."""
+    _open(page, "index")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("Affine")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results a[href*='reference/Affine']", timeout=30_000)
+
+
+def switch_theme(page: Page) -> None:
+    """The switch in the header is reached by Tab, and leads to dark."""
+    _open(page, "learn")
+    _tab_to(page, lambda: page.evaluate("document.activeElement.classList.contains('theme-switch-button')"))
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            return
+    raise AssertionError("the page does not turn dark")
+
+
+def open_steps(page: Page) -> None:
+    """The page that steps through a layer opens below its picture, and computes again."""
+    _open(page, "reference/Affine")
+    _tab_to(page, lambda: page.evaluate("document.activeElement.localName") == "summary")
+    page.keyboard.press("Enter")
+    page.frame_locator("details.steps iframe").locator("#canvas svg").wait_for()
+
+
+def open_menu(page: Page) -> None:
+    """The menu of a phone opens by Enter and closes by Escape."""
+    _open(page, "learn")
+    _tab_to(page, lambda: page.evaluate("document.activeElement.classList.contains('primary-toggle')"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open] a")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog[open]", state="detached")
+
+
+def _open(page: Page, name: str) -> None:
+    page.goto((HTML / f"{name}.html").as_uri())
+
+
+def _tab_to(page: Page, is_there: Callable[[], bool]) -> None:
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if is_there():
+            return
+    raise AssertionError("Tab never gets there")
+
+
+def _page(browser: Browser, width: int, height: int, theme: str, complaints: list[str]) -> Page:
+    """Open an offline window that writes down what its console says and what it requests."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, offline=True, reduced_motion="reduce")  # type: ignore[arg-type]
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("request", lambda request: None if re.match("file:|data:", request.url) else complaints.append(f"request: {request.url}"))
+    return page
+
+
+def _screenshot(page: Page, name: str) -> None:
+    path = BUILD / "screenshots" / f"{name.replace('/', '-')}.png"
+    page.screenshot(path=path)
+
+
+def main() -> int:
+    """Return 1 and print every complaint if there are any."""
+    complaints = list(check_files())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        complaints += [*check_keyboard(browser), *check_browser(browser)]
+        browser.close()
+    print("\n".join(complaints))
+    print(f"{len(complaints)} complaints about {len(list(HTML.rglob('*.html')))} pages")
+    return bool(complaints)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""How Sphinx builds the site. Pages load nothing from outside: maths is MathML."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst.states import Inliner
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.addnodes import pending_xref
+from sphinx.transforms import SphinxTransform
+
+import netlib as nl
+
+project = "netlib"
+author = "the netlib developers"
+copyright = author
+version = release = nl.__version__
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 4
+default_role = "py:obj"
+nitpicky = False
+python_use_unqualified_type_names = True
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+numpydoc_show_class_members = False
+viewcode_line_numbers = True
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "netlib"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_search_summary = False  # it would be fetched, which a page opened from a folder cannot do
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": True,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": []}
+
+
+class LinksToNames(SphinxTransform):
+    """Turn code such as ``nl.Affine(2, 3)`` in prose into a link to the page of Affine."""
+
+    default_priority = 200
+    NAME = re.compile(r"nl\.(\w+)")
+
+    def apply(self, **_: Any) -> None:
+        """Link the names on one page."""
+        public = set(nl.__all__)
+        for code in list(self.document.findall(nodes.literal)):
+            match = self.NAME.match(code.astext())
+            if not match or match[1] not in public or isinstance(code.parent, (nodes.reference, pending_xref, nodes.title)):
+                continue
+            link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/reference/{match[1]}", refexplicit=True, refwarn=True)
+            link["refdoc"] = self.env.docname
+            code.replace_self(link)
+            link += code
+
+
+def mathml(text: str, display: bool) -> str:
+    """Return TeX as MathML, which browsers show without a script."""
+    return tex2mathml(text, as_block=display)
+
+
+def bar(_: Inliner, match: re.Match[str], lineno: int) -> tuple[str, list[Any], str, list[Any]]:
+    """Read | as itself: derivations contain |x|, and no page has substitutions."""
+    end = match.end("start")
+    return match.string[:end], [], match.string[end:], []
+
+
+def setup(app: Any) -> None:
+    """Add the maths and the links."""
+    app.add_transform(LinksToNames)
+    Inliner.dispatch["|"] = bar
+
+    def inline(writer: Any, node: Any) -> None:
+        writer.body.append(mathml(node.astext(), False))
+        raise nodes.SkipNode
+
+    def block(writer: Any, node: Any) -> None:
+        writer.body.append(f'<div class="math">{mathml(node.astext(), True)}</div>')
+        raise nodes.SkipNode
+
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))
+
+
+html_math_renderer = "mathml"

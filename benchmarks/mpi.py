@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +37,7 @@ def steps(name: str, samples: int) -> dict[str, float]:
     n = samples * communicator.size * BATCHES
     x, t = rng.standard_normal((n, widths[0]), np.float32), rng.integers(0, widths[-1], n)
     layers: list[nl.Layer] = []
-    for a, b in zip(widths[:-1], widths[1:], strict=True):
+    for a, b in pairwise(widths):
         layers += [nl.Affine(a, b, rng=rng), nl.ReLU()]
     model = nl.Sequential(*layers[:-1])
     optimizer = nl.Adam(model)
@@ -83,7 +84,7 @@ def scaling(rounds: int) -> dict[str, dict[str, float]]:
     """Print weak scaling on two ranks against one, in turns, and return the steps of one rank."""
     print("weak scaling, one thread a rank, medians of", rounds, "rounds")
     print(
-        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks, µs':>12} {'efficiency':>11} {'sum, µs':>8} {'agree, µs':>10}"
+        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks, µs':>12} {'efficiency':>11} {'sum':>8} {'agree':>8}"
     )
     alone = {}
     for name, samples in [("small", 128), ("medium", 128), ("medium", 512), ("large", 512)]:
@@ -95,10 +96,8 @@ def scaling(rounds: int) -> dict[str, dict[str, float]]:
         efficiency = median(a["step"] / b["step"] for a, b in zip(found[1], found[2], strict=True))
         messages = [median(each[what] for each in found[2]) for what in ("sum", "agreement")]
         parameters = found[1][0]["parameters"]
-        print(
-            f"{name:8} {parameters:10.0f} {samples:8} {one:11.0f} {two:12.0f} {efficiency:11.0%} {messages[0]:8.0f} {messages[1]:10.1f}",
-            flush=True,
-        )
+        figures = f"{one:11.0f} {two:12.0f} {efficiency:11.0%} {messages[0]:8.0f} {messages[1]:8.1f}"
+        print(f"{name:8} {parameters:10.0f} {samples:8} {figures}", flush=True)
         alone[f"{name}, {samples}"] = {"step": one, "parameters": parameters, "samples": samples}
     return alone
 

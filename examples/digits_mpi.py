@@ -1,22 +1,25 @@
-"""Train on handwritten digits with several processes, each of which computes a share of every batch.
+"""Train on handwritten digits with several processes: each computes a share of every batch.
 
-``mpiexec -n 4 python examples/digits_mpi.py`` gives the result of ``python examples/digits_mpi.py``, which needs no MPI.
+``mpiexec -n 4 python examples/digits_mpi.py`` gives the result of
+``python examples/digits_mpi.py``, which needs no MPI.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
 import netlib as nl
 
+COMMUNICATOR: Any = None
 try:
     from mpi4py import MPI
 
     COMMUNICATOR = MPI.COMM_WORLD
 except ImportError:
-    COMMUNICATOR = None
+    pass  # one process
 
 
 def arguments() -> argparse.Namespace:

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from gallery import chapter_graph, digits_net, residual, xor_net

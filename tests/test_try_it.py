@@ -43,8 +43,8 @@ def test_the_mistake_is_named_with_its_line_and_what_to_write(run):
     assert description.endswith("wrong gradients, in red: input 0")
 
 
-def test_the_right_layer_agrees_and_xor_is_learned(run):
-    assert "gradients agree" in run(STARTING_POINTS["A right layer"])[0]
+def test_the_correct_layer_agrees_and_xor_is_learned(run):
+    assert "gradients agree" in run(STARTING_POINTS["A correct layer"])[0]
     assert "0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0" in run(STARTING_POINTS["Train XOR"])[0]
 
 

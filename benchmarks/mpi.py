@@ -84,7 +84,7 @@ def scaling(rounds: int) -> dict[str, dict[str, float]]:
     """Print weak scaling on two ranks against one, in turns, and return the steps of one rank."""
     print("weak scaling, one thread a rank, medians of", rounds, "rounds")
     print(
-        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks, µs':>12} {'efficiency':>11} {'sum':>8} {'agree':>8}"
+        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks':>12} {'efficiency':>11} {'sum':>8} {'agree':>8}"
     )
     alone = {}
     for name, samples in [("small", 128), ("medium", 128), ("medium", 512), ("large", 512)]:

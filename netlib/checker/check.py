@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -250,7 +251,7 @@ def compare_once(
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
     context.watching *= seconds / SECONDS
     if not is_trial:
-        context.search = lambda: search_corrections(layer, inputs, context)
+        context.search = partial(search_corrections, layer, inputs)
     compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
 

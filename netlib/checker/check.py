@@ -244,7 +244,9 @@ def compare_once(
         unlogged: tuple[Gradients, Logs] = plain, {}
         return attempt(report, "backward", lambda: record_additions(make_twin(layer, inputs, eps), douts), unlogged)
 
-    if few.plain is not plain:
+    was_sampled = few.plain is not plain
+    del few  # and its arrays
+    if was_sampled:
         twin.forward()
         nothing = estimate_rounding(twin, ys, douts, plain, eps)
     rows = compare_rows(twin, ys, douts, tolerance)

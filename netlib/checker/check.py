@@ -242,7 +242,7 @@ def compare_once(
 
     def record() -> tuple[Gradients, Logs]:
         unlogged: tuple[Gradients, Logs] = plain, {}
-        return attempt(report, "backward", lambda: record_additions(make_twin(layer, inputs, eps), douts), unlogged)
+        return attempt(report, "backward", lambda: record_additions(twin, douts), unlogged)
 
     was_sampled = few.plain is not plain
     del few  # and its arrays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -241,16 +242,18 @@ def compare_once(
 
     def record() -> tuple[Gradients, Logs]:
         unlogged: tuple[Gradients, Logs] = plain, {}
-        return attempt(report, "backward", lambda: record_additions(make_twin(layer, inputs, eps), douts), unlogged)
+        return attempt(report, "backward", lambda: record_additions(twin, douts), unlogged)
 
-    if few.plain is not plain:
+    was_sampled = few.plain is not plain
+    del few  # and its arrays
+    if was_sampled:
         twin.forward()
         nothing = estimate_rounding(twin, ys, douts, plain, eps)
     rows = compare_rows(twin, ys, douts, tolerance)
     context = CheckContext(twin, ys, douts, plain if plain.error is None else record()[0], record, rows, eps, nothing, report)
     context.watching *= seconds / SECONDS
     if not is_trial:
-        context.search = lambda: search_corrections(layer, inputs, context)
+        context.search = partial(search_corrections, layer, inputs)
     compare_numbers(layer, inputs, context, rng, seconds)
     return report, context
 

@@ -1,5 +1,8 @@
 """How much a check does, in forwards, whose number does not depend on the machine."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -77,6 +80,25 @@ def test_the_conduct_of_a_large_batch_is_tried_on_a_few_samples():
     Counted.elements = 0
     assert check_gradients(Counted(), x).ok
     assert Counted.elements <= 18 * x.size
+
+
+def test_a_wide_layer_with_a_mistake_needs_no_square_of_its_width():
+    x = normal(4, 100_000)  # as a matrix 100,000 times 100,000 it would take 75 GiB
+    assert check_gradients(Counted(1.0), x).mistakes == ["wrong-scale"]
+
+
+def test_a_check_leaves_no_memory_behind_for_the_garbage_collector():
+    x = normal(4, 10_000)
+    check_gradients(Counted(1.0), x)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        check_gradients(Counted(2.0), x)
+        assert tracemalloc.get_traced_memory()[0] < x.nbytes
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 class Conduct(nl.Layer):

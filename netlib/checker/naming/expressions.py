@@ -92,17 +92,16 @@ def matrix_products(d_label: str, d: Array, label: str, a: Array, shape: tuple[i
     for first, second in ((either_way(d_label, d), either_way(label, a)), (either_way(label, a), either_way(d_label, d))):
         for f_text, f in first:
             for s_text, s in second:
-                if f.shape[-1] == s.shape[-2]:
+                if f.shape[-1] == s.shape[-2] and (f.shape[-2], s.shape[-1]) == shape[-2:]:
                     try:
                         value = f @ s
                     except ValueError:
                         continue
                     if value.shape == shape:
                         yield f"{f_text} @ {s_text}", kind, value
-    if d.ndim > 2 and a.ndim == d.ndim and len(shape) == 2:
-        value = a.reshape(-1, a.shape[-1]).T @ d.reshape(-1, d.shape[-1]) if a.shape[:-1] == d.shape[:-1] else np.zeros(0)
-        if value.shape == shape:
-            yield f"{label}.reshape(-1, {a.shape[-1]}).T @ {d_label}.reshape(-1, {d.shape[-1]})", kind, value
+    if d.ndim > 2 and a.shape[:-1] == d.shape[:-1] and shape == (a.shape[-1], d.shape[-1]):
+        value = a.reshape(-1, a.shape[-1]).T @ d.reshape(-1, d.shape[-1])
+        yield f"{label}.reshape(-1, {a.shape[-1]}).T @ {d_label}.reshape(-1, {d.shape[-1]})", kind, value
 
 
 def sandwiches(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -54,24 +55,39 @@ class RecordedParameter(Parameter):
             ledger[...] = new
 
 
-def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
-    """Run forward and backward, and record every addition to a gradient; changes the twin."""
+@contextmanager
+def _recording(twin: Twin) -> Iterator[Logs]:
+    """Give the parameters of a twin gradients that record, starting at zero."""
     logs: Logs = {}
-    for path, parameter in twin.parameters.items():
-        grad = np.zeros(parameter.shape, parameter.dtype).view(RecordedGradient)
-        logs[path] = grad.log = []
-        parameter.move_to(parameter.value, grad)
-        internals.set_class(parameter, RecordedParameter)
-    twin.forward()
-    error, dx = None, None
+    before = [(parameter, type(parameter), parameter.grad) for parameter in twin.parameters.values()]
     try:
-        dx = twin.backward([np.array(d) for d in douts])
-    except UserCodeError as raised:
-        error = raised.error
+        for path, parameter in twin.parameters.items():
+            grad = np.zeros(parameter.shape, parameter.dtype).view(RecordedGradient)
+            logs[path] = grad.log = []
+            parameter.zero_grad()
+            parameter.move_to(parameter.value, grad)
+            internals.set_class(parameter, RecordedParameter)
+        yield logs
+    finally:
+        for parameter, _, old in before:
+            parameter.move_to(parameter.value, old)
+        for parameter, kind, _ in before:
+            internals.set_class(parameter, kind)
+
+
+def record_additions(twin: Twin, douts: Sequence[Array]) -> tuple[Gradients, Logs]:
+    """Run forward and backward, and record every addition to a gradient."""
+    error, dx = None, None
+    with _recording(twin) as logs:
+        twin.forward()
+        try:
+            dx = twin.backward([np.array(d) for d in douts])
+        except UserCodeError as raised:
+            error = raised.error
+        totals = {path: np.asarray(parameter.grad) for path, parameter in twin.parameters.items()}
     returned, surplus = ({}, "") if error is not None else by_input(twin, dx)
     grads: dict[str, Array | None] = {}
     for path, log in logs.items():
         odd = [value for _, value in log if value.shape != twin.parameters[path].shape]
-        total = np.asarray(twin.parameters[path].grad)
-        grads[path] = odd[0] if odd else total if log or total.any() else None
+        grads[path] = odd[0] if odd else totals[path] if log or totals[path].any() else None
     return Gradients(returned, grads, surplus, error), logs

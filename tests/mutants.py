@@ -203,6 +203,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/kernels/threads.py  if len(parts) ⟦> → >=⟧ 1:",
+        "netlib/kernels/vectors.py  …rgest, ir.Constant(ir.IntType(⟦32 → 33⟧), 0)), lanes)",
+        "netlib/kernels/fused/relu.py  has_channels_last = ⟦any → all⟧((not array.flags.c_contiguous…",
+        "netlib/kernels/fused/relu.py  has_channels_last = any((⟦not  → ⟧array.flags.c_contiguous for a…",
         "netlib/kernels/fused/embedding.py  most = ⟦min → max⟧(entries, math.prod(like.shape…",
         "netlib/kernels/fused/embedding.py  padding = -⟦1 → 2⟧ if layer.padding is None else…",
         "netlib/kernels/fused/embedding.py  …ayer.weight, layer.__dict__, -⟦1 → 2⟧ if layer.padding is None else…",
@@ -438,6 +442,11 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/exponentials.py  x = min(max(x, -⟦19.1 → 20.1⟧), 19.1)",
         "netlib/kernels/exponentials.py  x = min(max(x, F4(-9.1)), F4(⟦9.1 → 10.1⟧))",
         "netlib/kernels/exponentials.py  x = min(max(x, F4(-⟦9.1 → 10.1⟧)), F4(9.1))",
+    ],
+    "Done once, when the module is imported, before this test changes it": [
+        "netlib/kernels/fused/fusion.py  needs_scratch: bool = ⟦False → True⟧",
+        "netlib/kernels/fused/fusion.py  passes_dout_on: bool = ⟦False → True⟧",
+        "netlib/kernels/threads.py  if ⟦ → not ⟧hasattr(os, 'register_at_fork'…",
     ],
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",

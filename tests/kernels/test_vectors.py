@@ -104,7 +104,7 @@ def test_larger_numbers_and_nan_replace_smaller_ones_and_the_first_replace_all(d
 @pytest.mark.parametrize("dtype", TYPES)
 def test_gradients_go_where_they_won_and_nan_everywhere(dtype, run):
     n = 2 * VECTOR // np.dtype(dtype).itemsize + 3
-    dout, winners = np.arange(n + 4.0).astype(dtype), np.arange(n + 4, dtype=np.int32) % 3
+    dout, winners = np.arange(n + 9.0).astype(dtype), np.arange(n + 9, dtype=np.int32) % 3
     dout[5] = NAN
     dx = np.full(n + 9, 0.5, dtype)
     run(add_where)(dx, 6, dout, winners, 4, n, np.int32(1))

@@ -172,6 +172,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step / length → -(step / length)⟧)",
     ],
     "Nothing but the sign of a zero differs": [
+        "netlib/kernels/fused/attention.py  …-1] and (k[-2] == v[-2]) and (⟦q[-1] % n_heads → -(q[-1] % n_heads)⟧ == v[-1] % n_heads == 0)",
+        "netlib/kernels/fused/attention.py  …[-2]) and (q[-1] % n_heads == ⟦v[-1] % n_heads → -(v[-1] % n_heads)⟧ == 0)",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/kernels/attention.py  nothing, ds_v, widths = (⟦ → -⟧np.full(n_blocks, 0), np.full(…",
         "netlib/kernels/attention.py  … = (np.full(n_key_blocks, 0), ⟦ → -⟧np.full(n_key_blocks, 0), np.f…",
@@ -346,6 +348,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/kernels/fused/attention.py  …f.in_mask, self.mask_steps = (⟦np.zeros → np.ones⟧((n, self.heads), np.int64), n…",
+        "netlib/kernels/fused/attention.py  …s((n, self.heads), np.int64), ⟦np.zeros → np.ones⟧(2, np.int64))",
+        "netlib/kernels/fused/attention.py  … p = (np.empty(shape, dtype), ⟦np.zeros → np.ones⟧((1, 1, *sizes.p[2:]), dtype))",
         "netlib/kernels/fused/geometry.py  fillers = [1, ⟦1 → 2⟧, 1, 0, 1]",
         "netlib/kernels/fused/geometry.py  fillers = [1, 1, ⟦1 → 2⟧, 0, 1]",
         "netlib/containers/plan.py  self.uses_all_cores = ⟦False → True⟧",
@@ -409,6 +414,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/convolution.py  … sh * dline, sw * width_of_x, ⟦0 → 1⟧), ROWS)",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/kernels/fused/attention.py  …tion.evaluates)) or in_use(xs[⟦0 → 1⟧].dtype, 'attention') != 'numb…",
+        "netlib/kernels/fused/attention.py  …ype or (xs[2].dtype is not xs[⟦0 → 1⟧].dtype):",
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
         "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
         "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",

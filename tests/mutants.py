@@ -172,6 +172,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step / length → -(step / length)⟧)",
     ],
     "Nothing but the sign of a zero differs": [
+        "netlib/kernels/fused/attention.py  …-1] and (k[-2] == v[-2]) and (⟦q[-1] % n_heads → -(q[-1] % n_heads)⟧ == v[-1] % n_heads == 0)",
+        "netlib/kernels/fused/attention.py  …[-2]) and (q[-1] % n_heads == ⟦v[-1] % n_heads → -(v[-1] % n_heads)⟧ == 0)",
         "netlib/layers/rules.py  return ('−' if number ⟦< → <=⟧ 0 else '') + repr(abs(float(n…",
         "netlib/kernels/attention.py  nothing, ds_v, widths = (⟦ → -⟧np.full(n_blocks, 0), np.full(…",
         "netlib/kernels/attention.py  … = (np.full(n_key_blocks, 0), ⟦ → -⟧np.full(n_key_blocks, 0), np.f…",
@@ -182,6 +184,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
     ],
     "A vector transposed is itself": [
+        "netlib/kernels/vectors.py  total += ⟦numbers → numbers.T⟧ @ w[w0 + w_run + along[:, Non…",
         "netlib/kernels/bias_relu.py  …(dout), dout.dtype).dot(dout, ⟦dbias → dbias.T⟧)",
         "netlib/kernels/bias_relu.py  …es(len(dx), dx.dtype).dot(dx, ⟦dbias → dbias.T⟧)",
         "netlib/kernels/softmax_cross_entropy.py  …dot(ones(x.shape[-1], x.dtype)⟦ → .T⟧)",
@@ -202,6 +205,22 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/kernels/threads.py  if len(parts) ⟦> → >=⟧ 1:",
+        "netlib/kernels/vectors.py  …rgest, ir.Constant(ir.IntType(⟦32 → 33⟧), 0)), lanes)",
+        "netlib/kernels/fused/relu.py  has_channels_last = ⟦any → all⟧((not array.flags.c_contiguous…",
+        "netlib/kernels/fused/relu.py  has_channels_last = any((⟦not  → ⟧array.flags.c_contiguous for a…",
+        "netlib/kernels/fused/embedding.py  most = ⟦min → max⟧(entries, math.prod(like.shape…",
+        "netlib/kernels/fused/embedding.py  padding = -⟦1 → 2⟧ if layer.padding is None else…",
+        "netlib/kernels/fused/embedding.py  …ayer.weight, layer.__dict__, -⟦1 → 2⟧ if layer.padding is None else…",
+        "netlib/kernels/fused/embedding.py  …s, found = (np.full(entries, -⟦1 → 2⟧), np.empty(most, np.int64))",
+        "netlib/kernels/fused/row_norm.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, separates_samples=lambda lay…",
+        "netlib/kernels/fused/elementwise.py  … infer, prepare, keeps_inputs=⟦False → True⟧)",
+        "netlib/kernels/vectors.py  VECTOR = ⟦64 → 65⟧",
+        "netlib/kernels/vectors.py  …value, ir.Constant(ir.IntType(⟦32 → 33⟧), 0))",
+        "netlib/kernels/vectors.py  … '=r,0', [index], side_effect=⟦False → True⟧)",
+        "netlib/kernels/vectors.py  if n <= lanes ⟦// → /⟧ 2:",
+        "netlib/kernels/vectors.py  n_sums = 2 ⟦// → *⟧ n_vectors",
+        "netlib/kernels/vectors.py  n_sums = ⟦2 → 3⟧ // n_vectors",
         "netlib/kernels/fused/batch_norm.py  n, columns = (size ⟦// → /⟧ channels, _count_columns(size…",
         "netlib/kernels/fused/batch_norm.py  …ps_inputs=True, needs_scratch=⟦True → False⟧, layout='channels last', sepa…",
         "netlib/kernels/fused/max_pool.py  …infer, _prepare, keeps_inputs=⟦False → True⟧, layout='channels last')",
@@ -329,6 +348,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/kernels/fused/attention.py  …f.in_mask, self.mask_steps = (⟦np.zeros → np.ones⟧((n, self.heads), np.int64), n…",
+        "netlib/kernels/fused/attention.py  …s((n, self.heads), np.int64), ⟦np.zeros → np.ones⟧(2, np.int64))",
+        "netlib/kernels/fused/attention.py  … p = (np.empty(shape, dtype), ⟦np.zeros → np.ones⟧((1, 1, *sizes.p[2:]), dtype))",
         "netlib/kernels/fused/geometry.py  fillers = [1, ⟦1 → 2⟧, 1, 0, 1]",
         "netlib/kernels/fused/geometry.py  fillers = [1, 1, ⟦1 → 2⟧, 0, 1]",
         "netlib/containers/plan.py  self.uses_all_cores = ⟦False → True⟧",
@@ -392,6 +414,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/convolution.py  … sh * dline, sw * width_of_x, ⟦0 → 1⟧), ROWS)",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/kernels/fused/attention.py  …tion.evaluates)) or in_use(xs[⟦0 → 1⟧].dtype, 'attention') != 'numb…",
+        "netlib/kernels/fused/attention.py  …ype or (xs[2].dtype is not xs[⟦0 → 1⟧].dtype):",
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
         "netlib/optimizers/lbfgs.py  …, gradient), rate) if slope < ⟦0 → 1⟧ else None",
         "netlib/optimizers/lbfgs.py  if s @ y <= ⟦np.finfo(np.float64).eps * (y … → -(np.finfo(np.float64).eps * (…⟧:",
@@ -425,6 +449,11 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/exponentials.py  x = min(max(x, -⟦19.1 → 20.1⟧), 19.1)",
         "netlib/kernels/exponentials.py  x = min(max(x, F4(-9.1)), F4(⟦9.1 → 10.1⟧))",
         "netlib/kernels/exponentials.py  x = min(max(x, F4(-⟦9.1 → 10.1⟧)), F4(9.1))",
+    ],
+    "Done once, when the module is imported, before this test changes it": [
+        "netlib/kernels/fused/fusion.py  needs_scratch: bool = ⟦False → True⟧",
+        "netlib/kernels/fused/fusion.py  passes_dout_on: bool = ⟦False → True⟧",
+        "netlib/kernels/threads.py  if ⟦ → not ⟧hasattr(os, 'register_at_fork'…",
     ],
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",

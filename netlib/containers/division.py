@@ -163,7 +163,7 @@ def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
         if fusion is not None and fusion.fits(group.layers, *xs):
             is_rowwise = fusion.separates_samples(group.layers, *xs)
         else:
-            is_rowwise = all(step.kernel in ROWWISE for step in group.steps)
+            is_rowwise = ROWWISE.issuperset(step.kernel for step in group.steps)
         if not is_rowwise:
             return False
     has_one_output = all(step.n_outputs == 1 and step.sources and not _draws(step.layer) for step in program.steps)

@@ -1,6 +1,7 @@
 """Fused normalization of rows and activations compute what the pages of their layers compute."""
 
 import copy
+from itertools import product
 
 import numpy as np
 import pytest
@@ -181,6 +182,15 @@ def test_rows_are_used_for_what_they_take():
     assert not fits([affine, nl.GELU()], X)
 
 
+def test_an_embedding_takes_ids_of_the_usual_type_where_loops_are_compiled(monkeypatch):
+    fits, layer = TABLE["embedding",].fits, nl.Embedding(9, 3)
+    shapes = {(1,): True, (2, 3): True, (): True, (0,): False, (2, 0): False}
+    assert {shape: fits([layer], np.ones(shape, int)) for shape in shapes} == shapes
+    assert not fits([layer], np.ones(3, np.int32))
+    monkeypatch.setattr(embedding, "in_use", lambda dtype: "numpy")
+    assert not fits([layer], np.ones(3, int))
+
+
 def test_activations_take_arrays_of_two_axes_of_compiled_types_and_not_the_approximate_gelu(monkeypatch):
     fits = TABLE["gelu",].fits
     assert [fits([nl.GELU()], x) for x in (X, X[0], X[0, 0])] == [True, True, False]
@@ -213,12 +223,32 @@ def test_an_embedding_is_its_layer(padding, shape, place, ran):
                 own.zero_grad()
     assert (("embedding",), "train") in ran
     assert (("embedding",), "infer") in ran
-    for bad in (-1, 9, 2**40):
+    for bad, at in product((-1, 9, 2**40), (0, -1)):
         ids = np.zeros(shape, int)
-        ids[-1] = bad
+        ids[at] = bad
         for run in (model.forward, model.predict):
             with pytest.raises(nl.InvalidValueError, match=f"got the id {bad} at index .*, expected 0 to 8"):
                 run(ids)
+
+
+def test_another_forward_of_an_embedding_is_noticed(ran):
+    layer, ids = nl.Embedding(9, 3, rng=0), np.arange(8)
+    model = nl.Sequential(layer)
+    for disturb in (lambda: layer.forward(ids), layer.forget):
+        for _ in range(2):
+            y = model.forward(ids)
+        disturb()
+        with pytest.raises(nl.OrderError, match=r"^Sequential\[0\] Embedding"):
+            model.backward(y)
+    assert (("embedding",), "train") in ran
+
+
+def test_the_row_of_padding_is_zero_whatever_its_weight(ran):
+    model = nl.Sequential(nl.Embedding.from_arrays([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], padding=1))
+    for _ in range(2):
+        for run in (model.forward, model.predict):
+            assert run(np.array([1, 0, 2])).tolist() == [[0, 0], [1, 2], [5, 6]]
+    assert (("embedding",), "infer") in ran
 
 
 def test_ids_of_other_types_and_layouts_are_read(ran):

@@ -14,6 +14,7 @@ from netlib.kernels.bias_relu import add_bias, add_bias_relu, rectify, relu_back
 from netlib.kernels.gather import gather_rows, sum_by_id
 from netlib.kernels.kernel import Kernel, Loops
 from netlib.kernels.normalization import moments, normalize_relu
+from netlib.kernels.rectify import relu
 from netlib.kernels.row_norm import normalize_rows
 from netlib.kernels.softmax_cross_entropy import log_softmax, negative_log_likelihood, subtract_labels
 from netlib.kernels.total import total
@@ -217,6 +218,10 @@ def test_relu_of_zero_is_zero_and_not_positive(version, dtype):
     add_bias_relu(y, np.zeros(3, dtype), positive)
     np.testing.assert_array_equal(y, [[0, 0, np.nan]])
     assert positive.tolist() == [[False, False, False]]
+    y, positive = np.empty(3, dtype), np.empty(3, bool)
+    relu(np.array([0.0, -0.0, np.nan], dtype), y, positive)
+    np.testing.assert_array_equal(y, [0, 0, np.nan])
+    assert positive.tolist() == [False, False, False]
 
 
 def test_relu_of_a_number_normalized_to_zero_is_not_positive(version, dtype):

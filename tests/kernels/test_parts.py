@@ -78,8 +78,8 @@ def test_products_use_one_core_until_the_last_of_the_functions_that_wait_for_cor
     library = Library()
     monkeypatch.setattr(threads, "_matrix_libraries", lambda: [library])
     inner = threads.with_products_on_one_core(lambda x: [x, library.n])
-    outer = threads.with_products_on_one_core(lambda x, fail: [*inner(x), library.n, 1 // (1 - fail)])
-    assert outer(3, fail=0) == [3, 1, 1, 1]
+    outer = threads.with_products_on_one_core(lambda x, fail: [library.n, *inner(x), library.n, 1 // (1 - fail)])
+    assert outer(3, fail=0) == [1, 3, 1, 1, 1]
     assert library.n == 8
     with pytest.raises(ZeroDivisionError):
         outer(3, fail=1)

@@ -29,6 +29,7 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 default_role = "py:obj"
+highlight_language = "none"  # formulas in docstrings are not Python
 nitpicky = False
 python_use_unqualified_type_names = True
 autodoc_typehints = "none"

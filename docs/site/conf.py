@@ -29,6 +29,7 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 default_role = "py:obj"
+highlight_language = "none"  # formulas in docstrings are not Python
 nitpicky = False
 python_use_unqualified_type_names = True
 autodoc_typehints = "none"
@@ -51,21 +52,22 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "show_prev_next": True,
+    "collapse_navigation": True,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": []}
 
 
 class LinksToNames(SphinxTransform):
-    """Turn code such as ``nl.Affine(2, 3)`` in prose into a link to the page of Affine."""
+    """Link code such as ``nl.Affine(2, 3)`` to the page of Affine, and a picture to itself."""
 
     default_priority = 200
     NAME = re.compile(r"nl\.(\w+)")
 
     def apply(self, **_: Any) -> None:
-        """Link the names on one page."""
+        """Link the names and pictures on one page."""
         public = set(nl.__all__)
         for code in list(self.document.findall(nodes.literal)):
             match = self.NAME.match(code.astext())
@@ -75,6 +77,11 @@ class LinksToNames(SphinxTransform):
             link["refdoc"] = self.env.docname
             code.replace_self(link)
             link += code
+        for image in list(self.document.findall(nodes.image)):
+            if image["uri"].startswith("pictures/"):
+                link = nodes.reference("", "", refuri=image["uri"], internal=True)
+                image.replace_self(link)
+                link += image
 
 
 def mathml(text: str, display: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -69,11 +70,23 @@ def pages() -> dict[str, str | bytes]:
             drawing = node.draw()
             drawing.title = f"{node.layer}, drawn with its values and gradients".replace("netlib.", "")
             made[f"reference/{name}.svg"] = drawing.svg
-            made[f"steps/{name}.html"] = drawing.html
+            made[f"steps/{name}.html"] = _lean(drawing.html, made)
+    for title, members in groups.items():
+        made[f"reference/{_slug(title)}.rst"] = "\n".join(_group_page(title, members))
     for module, title in MODULES.items():
         made[f"reference/{module.rpartition('.')[2]}.rst"] = "\n".join(_module_page(module, title))
     made["reference/index.rst"] = "\n".join(_index(groups))
     return made
+
+
+def _lean(page: str, made: dict[str, str | bytes]) -> str:
+    """Move the style and the script that all pages of steps share into two files beside them."""
+    style = page[page.index("<style>") + 7 : page.index("</style>")]
+    script = page[page.rindex("<script>") + 8 : page.rindex("</script>")]
+    made["steps/page.css"], made["steps/page.js"] = style, script
+    page = page.replace(f"<style>{style}</style>", '<link rel="stylesheet" href="page.css">', 1)
+    page = page.replace(f"<script>{script}</script>", '<script src="page.js"></script>')
+    return re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n', "", page)
 
 
 def _page(name: str, thing: object, node: Node | None) -> Iterator[str]:
@@ -150,19 +163,28 @@ def _members(module: str) -> Iterator[tuple[str, object]]:
             yield name, thing
 
 
+def _group_page(title: str, members: list[str]) -> Iterator[str]:
+    yield f"{title}\n{'=' * len(title)}\n"
+    yield ".. list-table::\n   :widths: 30 70\n   :class: names\n"
+    for name in members:
+        yield f"   * - :doc:`{name}`\n     - {_first_line(getattr(nl, name))}"
+    yield "\n.. toctree::\n   :hidden:\n\n" + "\n".join(f"   {name}" for name in members) + "\n"
+
+
 def _index(groups: dict[str, list[str]]) -> Iterator[str]:
     yield "Reference\n=========\n"
     yield "Every public name: its call, its derivation, an example, a link to its source. Layers and losses also have their"
     yield "rule and their node, drawn by the library with small numbers that you can change.\n"
     for title, members in groups.items():
-        yield f"{title}\n{'-' * len(title)}\n"
-        yield ".. toctree::\n   :hidden:\n\n" + "\n".join(f"   {name}" for name in members) + "\n"
-        yield ".. list-table::\n   :widths: 30 70\n   :class: names\n"
-        for name in members:
-            yield f"   * - :doc:`{name}`\n     - {_first_line(getattr(nl, name))}"
-        yield ""
-    yield "Modules\n-------\n\n.. toctree::\n   :maxdepth: 1\n"
-    yield "\n".join(f"   {title} <{module.rpartition('.')[2]}>" for module, title in MODULES.items()) + "\n"
+        yield f":doc:`{title} <{_slug(title)}>`\n   {', '.join(f':doc:`{name}`' for name in members)}\n"
+    for module, title in MODULES.items():
+        yield f":doc:`{title} <{module.rpartition('.')[2]}>`\n   {', '.join(f'`{name}`' for name, _ in _members(module))}\n"
+    yield ".. toctree::\n   :hidden:\n"
+    yield "\n".join(f"   {page}" for page in [*map(_slug, groups), *(module.rpartition(".")[2] for module in MODULES)]) + "\n"
+
+
+def _slug(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _first_line(thing: object) -> str:

@@ -423,9 +423,7 @@ def test_a_gradient_of_any_type_and_layout_from_a_users_layer_reaches_those_befo
 
 
 def test_an_error_of_numpy_in_a_chain_says_in_which_layer_at_every_step():
-    model, x = nl.Sequential(affine(3, 3, 0), nl.ReLU(), affine(3, 3, 1)), np.ones((2, 3))
-    model[2].weight.value = np.full((3, 3), 1e300)
-    model[0].bias.value = np.full(3, 2.0)
+    model, x = nl.Sequential(affine(3, 3, 0), nl.ReLU(), nl.Exp(), affine(3, 3, 1)), np.ones((2, 3))
     notes = []
     for _ in range(3):
         with np.errstate(over="raise"), pytest.raises(FloatingPointError) as raised:
@@ -433,7 +431,7 @@ def test_an_error_of_numpy_in_a_chain_says_in_which_layer_at_every_step():
         notes.append(raised.value.__notes__)
         model.forward(x * 0)  # the step that makes the plan
     assert notes == [notes[0]] * 3
-    assert notes[0][0].startswith("in Sequential[2] Affine")
+    assert notes[0][0].startswith("in Sequential[2] Exp")
 
 
 def test_several_outputs_of_one_layer_go_their_ways_at_every_step():

@@ -83,9 +83,7 @@ def run(n_ranks: int, *arguments: Any) -> dict[str, float]:
 def scaling(rounds: int) -> dict[str, dict[str, float]]:
     """Print weak scaling on two ranks against one, in turns, and return the steps of one rank."""
     print("weak scaling, one thread a rank, medians of", rounds, "rounds")
-    print(
-        f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks':>12} {'efficiency':>11} {'sum':>8} {'agree':>8}"
-    )
+    print(f"{'network':8} {'parameters':>10} {'samples':>8} {'1 rank, µs':>11} {'2 ranks':>12} {'efficiency':>11} {'sum':>8} {'agree':>8}")
     alone = {}
     for name, samples in [("small", 128), ("medium", 128), ("medium", 512), ("large", 512)]:
         found: dict[int, list[dict[str, float]]] = {1: [], 2: []}

@@ -256,7 +256,7 @@ def as_number(value: object, name: str, where: object = "", *, least: float = -n
     >>> as_number(0.5, "p", least=0, below=1)
     0.5
     """
-    if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", 0):
+    if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", 0) != 0:
         raise InvalidTypeError(f"{name} is {value!r}, expected a number", where=where)
     try:
         number = float(value)  # type: ignore[arg-type]  # may raise, by design

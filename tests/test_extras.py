@@ -16,8 +16,6 @@ X = np.ones((2, 3))
 
 
 NEEDS = [  # what is missing, its name on PyPI, the extra, and a call that needs it
-    ("graphlay", "graphlay", "draw", lambda: nl.draw(nl.ReLU(), X).svg),
-    ("graphlay", "graphlay", "draw", lambda: nl.draw(nl.ReLU(), X).html),
     ("resvg_py", "resvg-py", "draw", lambda: nl.draw(nl.ReLU(), X).png),
     ("matplotlib", "matplotlib", "plot", lambda: nl.History(["loss"]).plot()),
     ("matplotlib", "matplotlib", "plot", lambda: nl.plot.weights(nl.Affine(2, 2))),
@@ -75,4 +73,4 @@ def test_every_extra_that_a_message_or_a_page_names_is_declared():
 
 def test_the_table_of_the_readme_lists_every_extra_for_users():
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(rows) == EXTRAS.keys() - {"dev", "bench", "browser", "peers", "release"}
+    assert set(rows) == EXTRAS.keys() - {"dev", "bench", "browser", "docs", "peers", "release"}

@@ -222,9 +222,14 @@ def compare_once(
     if twin is own:
         check_dtypes(own, ys, plain, report)
     del own
-    with few_samples(twin, Passes(ys, douts, plain), rng) as few:
-        if not check_repetition(twin, *few, report):
+    with few_samples(twin, Passes(ys, douts, plain), rng) as first:
+        is_sampled = first.plain is not plain
+        few = check_repetition(twin, first, report)
+        del first
+        if few is None:
             return report, None
+        if not is_sampled:
+            ys, plain = list(few.ys), few.plain
         note_bare_weights(layer, twin, report)
         note_cached_outputs(twin, few.douts, few.plain, report, rng)
         check_accumulation(twin, few.douts, few.plain, report, rng, tolerance)
@@ -244,9 +249,8 @@ def compare_once(
         unlogged: tuple[Gradients, Logs] = plain, {}
         return attempt(report, "backward", lambda: record_additions(twin, douts), unlogged)
 
-    was_sampled = few.plain is not plain
     del few  # and its arrays
-    if was_sampled:
+    if is_sampled:
         twin.forward()
         nothing = estimate_rounding(twin, ys, douts, plain, eps)
     rows = compare_rows(twin, ys, douts, tolerance)

@@ -10,7 +10,7 @@ import pytest
 
 import netlib as nl
 from netlib.kernels import threads
-from netlib.kernels.threads import count_cores, on_one_core, run_parts, split
+from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split
 
 
 def test_parts_cover_all_samples_once_and_none_is_empty():
@@ -107,8 +107,8 @@ def test_products_use_one_core_if_convolutions_that_use_all_have_most_of_the_wor
 def test_the_cores_are_those_the_process_may_use_or_one_where_others_use_them(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", {0: {2, 5, 7}}.get, raising=False)
     assert count_cores() == 3
-    with on_one_core():
-        with on_one_core():
+    with at_most_cores(1):
+        with at_most_cores(1):
             pass
         assert count_cores() == 1
     assert count_cores() == 3

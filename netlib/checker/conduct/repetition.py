@@ -10,21 +10,24 @@ import numpy as np
 
 from ...arrays import Array
 from ...random_state import global_generator, same_state, state
-from ..analytic import Gradients, Rng, as_numbers, backward_or_none, gradients, random_douts, repeat
+from ..analytic import Rng, as_numbers, backward_or_none, gradients, random_douts, repeat
 from ..equality import is_close, is_same
 from ..guards import UserCodeError, describe
 from ..report import Finding, GradientReport
 from ..twin import Twin
+from .samples import Passes
 
 KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.default_rng(seed), in __init__"
 
 
-def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], once: Gradients, report: GradientReport) -> bool:
-    """Report passes that differ from a first forward and backward in the same random state.
+def check_repetition(twin: Twin, passes: Passes, report: GradientReport) -> Passes | None:
+    """Report passes that differ from earlier ones in the same random state.
 
-    Returns whether the gradients are of use: forward repeats, and earlier backward passes do not
+    Returns the outputs and gradients that repeat: a container may round otherwise from its second
+    forward on, which runs by a plan. None where forward does not repeat, or earlier backward passes
     spoil later ones.
     """
+    ys, douts, once = passes
     shared = global_generator()
     twin.rewind()
     before = copy.deepcopy(state(shared))
@@ -33,9 +36,13 @@ def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], on
         cause = "forward draws from NumPy's global random state, which any other code may seed or draw from"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
     if not all(map(is_same, ys, second)):
+        ys = [np.array(y) for y in second]
+        once = gradients(twin, douts)
+        second = twin.forward()
+    if not all(map(is_same, ys, second)):
         cause = "forward gives different outputs for the same input and the same random state"
         report.find(Finding("nondeterministic", "forward", cause, KEEP_A_GENERATOR))
-        return False
+        return None
     del second
     again = gradients(twin, douts)
     if all(is_same(g, again.by_name.get(name)) for name, g in once.by_name.items()):
@@ -45,7 +52,7 @@ def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], on
         if once.error is None:
             cause = f"a second backward of the same forward raises {describe(repeated.error)}: backward uses up what forward kept"
             report.find(Finding("stale-cache", "backward", cause, "do not change what forward kept"))
-        return True
+        return Passes(ys, douts, once)
     is_spoiled = False
     for name in once.by_name:
         if _keeps_adding(*(g.by_name[name] for g in (once, again, repeated))):
@@ -64,7 +71,7 @@ def check_repetition(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], on
             else:
                 hint = "a new array in place of writing into what forward kept"
                 report.find(Finding("stale-cache", name, cause + ": backward changes what forward kept", hint))
-    return not is_spoiled
+    return None if is_spoiled else Passes(ys, douts, once)
 
 
 def _keeps_adding(once: Any, again: Any, repeated: Any) -> bool:

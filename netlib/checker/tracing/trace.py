@@ -254,7 +254,10 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
 
 @cache
 def _names_of_parameters(function: Any) -> list[str]:
-    return list(signature(function).parameters)
+    try:
+        return list(signature(function).parameters)
+    except ValueError:  # before NumPy 2.4, what is written in C has none
+        return ["arrays", "axis"] if function is np.concatenate else []
 
 
 def bare(thing: Any) -> Any:

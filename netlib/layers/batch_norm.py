@@ -89,6 +89,12 @@ class BatchNorm(Normalization):
         for buffer, new in [(self.running_mean, mean), (self.running_var, variance * (n / (n - 1)))]:
             buffer.value = (1 - self.momentum) * buffer.value + self.momentum * new
 
+    def backward_parameters(self, dout: ArrayLike) -> None:
+        """Add to the gradients of weight and bias alone, which needs no sums over all processes."""
+        dout, x, mean, inverse, _ = self.recall(dout)
+        axes, shape = _per_channel(dout.shape)
+        self.scale_backward(dout, (x - mean) * inverse, axes, shape)
+
     def backward(self, dout: ArrayLike) -> Array:
         """Add to the gradients of weight and bias, and return ∂L/∂x."""
         dout, x, mean, inverse, n = self.recall(dout)

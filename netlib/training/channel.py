@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
-from ..errors import InvalidTypeError, RankError, not_installed
+from ..errors import InvalidTypeError, OrderError, RankError
+from ..kernels.threads import cores
 
-NEEDED = ("Allreduce", "allgather", "bcast", "Dup", "Get_rank", "Get_size")
-"""Methods of a communicator."""
+PATIENCE = 60.0
+"""How many seconds a rank that has failed waits until the others listen, before it ends the job."""
 
 _channels: list[tuple[Any, Channel]] = []
 """The channel of each communicator that a trainer was given: MPI has room for some thousands."""
 
 
-def channel_of(communicator: Any, where: str) -> Channel:
-    """Return the channel of a communicator of mpi4py.
+def require_communicator(communicator: Any, where: str) -> None:
+    """Raise unless it is a communicator of mpi4py that this process belongs to."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is None or not isinstance(communicator, mpi.Intracomm) or communicator == mpi.COMM_NULL:
+        hint = "Pass MPI.COMM_WORLD, after: from mpi4py import MPI. The extra mpi installs it."
+        raise InvalidTypeError(f"got {communicator!r}, expected a communicator of mpi4py", where=where, hint=hint)
 
-    Raises
-    ------
-    InvalidTypeError
-        If it is something else.
-    """
-    if missing := [name for name in NEEDED if not hasattr(communicator, name)]:
-        message = f"got {communicator!r}, which has no {missing[0]}, expected a communicator of mpi4py"
-        raise InvalidTypeError(message, where=where, hint="Pass MPI.COMM_WORLD, after: from mpi4py import MPI.")
+
+def channel_of(communicator: Any) -> Channel:
+    """Return the channel of a communicator."""
     for known, channel in _channels:
         if known == communicator:
             return channel
+    if not _channels:
+        sys.excepthook = _ending_the_job(sys.excepthook)
     channel = Channel(communicator)
     _channels.append((communicator, channel))
     return channel
@@ -45,12 +49,12 @@ class Channel:
     Each begins with a few numbers that all ranks add up. They say whether a rank has failed: it
     takes part in whatever the others do next, once, so that they stop waiting for it. A rank that
     comes to the end of its program says so in the same way. They also say what each rank is about
-    to do, so that different operations never meet. If a rank raises an error outside of `Trainer`,
-    it ends the whole job.
+    to do, so that different operations never meet. A rank that fails amid an operation, or outside
+    of `Trainer`, ends the whole job.
 
     Parameters
     ----------
-    communicator : mpi4py.MPI.Comm
+    communicator : mpi4py.MPI.Intracomm
         Messages go through a duplicate, so they never mix with the user's own.
 
     Attributes
@@ -63,15 +67,13 @@ class Channel:
     FAIL, LEAVE, AGREE, SUM, GATHER, FROM_FIRST, MACHINE = range(7)
 
     def __init__(self, communicator: Any) -> None:
-        try:
-            from mpi4py import MPI
-        except ImportError:
-            raise not_installed("mpi4py", "mpi", "Trainer, communicator") from None
+        from mpi4py import MPI
+
         self._mpi, self._comm = MPI, communicator.Dup()
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
         self._left: list[int] = []
+        self._is_amid = False
         atexit.register(self._leave)
-        sys.excepthook = _Abort(self._comm, sys.excepthook)
 
     def agree(self, *numbers: float) -> list[float]:
         """Return the sum over all ranks of each of at most `NUMBERS` numbers.
@@ -81,68 +83,77 @@ class Channel:
         RankError
             If another rank has failed, has come to the end of its program, or does something else.
         """
-        return self._begin(self.AGREE, *numbers)
+        with self._operation(self.AGREE, *numbers) as sums:
+            return sums
 
     def fail(self, error: BaseException) -> None:
-        """Tell the others that this rank has failed."""
-        if self._left:
+        """Tell the others of an error of this rank, unless they know."""
+        if self._left or id(self) in _told(error):
             return
+        if self._is_amid:
+            _end_job(type(error), error, error.__traceback__)
+        _told(error).append(id(self))
+        waiting = Timer(PATIENCE, _end_job, (type(error), error, error.__traceback__))
+        waiting.daemon = True
+        waiting.start()
         self._add_up(self.FAIL)
+        waiting.cancel()
         self._exchange(f"{type(error).__name__}: {error}")
 
-    def sum(self, arrays: Iterable[Array], has_agreed: bool = False) -> None:
-        """Replace each array by its sum over all ranks, with one message for each dtype.
-
-        If all ranks have just agreed on something else, pass ``has_agreed=True``.
-        """
-        if not has_agreed:
-            self._begin(self.SUM)
+    def sum(self, arrays: Iterable[Array]) -> None:
+        """Replace each array by its sum over all ranks, with one message for each dtype."""
         by_dtype: dict[np.dtype[Any], list[Array]] = {}
         for array in arrays:
             by_dtype.setdefault(array.dtype, []).append(array)
-        for dtype, same in by_dtype.items():
-            if len(same) == 1 and dtype.itemsize >= 4 and same[0].flags.c_contiguous:
-                self._comm.Allreduce(self._mpi.IN_PLACE, same[0])
-                continue
-            message = np.concatenate([array.ravel() for array in same]).astype(np.result_type(dtype, np.float32), copy=False)
-            self._comm.Allreduce(self._mpi.IN_PLACE, message)
-            for array, part in zip(same, np.split(message, np.cumsum([array.size for array in same])[:-1]), strict=True):
-                array[...] = part.reshape(array.shape)
+        with self._operation(self.SUM):
+            for dtype, same in by_dtype.items():
+                if len(same) == 1 and dtype.itemsize >= 4 and same[0].flags.c_contiguous:
+                    self._comm.Allreduce(self._mpi.IN_PLACE, same[0])
+                    continue
+                message = np.concatenate([array.ravel() for array in same]).astype(np.result_type(dtype, np.float32), copy=False)
+                self._comm.Allreduce(self._mpi.IN_PLACE, message)
+                for array, part in zip(same, np.split(message, np.cumsum([array.size for array in same])[:-1]), strict=True):
+                    array[...] = part.reshape(array.shape)
 
     def gather(self, item: Any) -> list[Any]:
         """Return what each rank has passed, in the order of ranks."""
-        self._begin(self.GATHER)
-        items: list[Any] = self._comm.allgather(item)
+        with self._operation(self.GATHER):
+            items: list[Any] = self._comm.allgather(item)
         return items
 
     def from_first(self, item: Any) -> Any:
         """Return what rank 0 has passed."""
-        self._begin(self.FROM_FIRST)
-        return self._comm.bcast(item)
+        with self._operation(self.FROM_FIRST):
+            return self._comm.bcast(item)
 
     def on_this_machine(self) -> list[tuple[int, ...]]:
         """Return the cores that each rank on the same machine may use."""
-        from ..kernels.threads import cores
-
-        self._begin(self.MACHINE)
-        local = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
-        try:
+        with self._operation(self.MACHINE):
+            local = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
             found: list[tuple[int, ...]] = local.allgather(cores())
-        finally:
             local.Free()
         return found
 
-    def _begin(self, operation: int, *numbers: float) -> list[float]:
-        """Return the sums of the numbers if all ranks begin the same operation."""
+    @contextmanager
+    def _operation(self, operation: int, *numbers: float) -> Iterator[list[float]]:
+        """Begin the same operation on all ranks with the sums of the numbers."""
         if self._left:
-            raise _error_of({}, self._left)
+            raise self._error({}, self._left)
+        if self._is_amid:
+            hint = "Give each thread a communicator of its own, in the same order on all ranks: communicator.Dup()."
+            raise OrderError("another thread trains or evaluates over the same communicator", where="Trainer", hint=hint)
+        self._is_amid = True
         n_failed, n_left, total, squares, *sums = self._add_up(operation, *numbers)
         if n_failed or n_left:
-            raise _error_of(*self._exchange(None))
+            said = self._exchange(None)
+            self._is_amid = False
+            raise self._error(*said)
         if squares * self.size != total * total:
+            self._is_amid = False
             hint = "Call fit and evaluate on every rank, in the same order."
-            raise RankError("the ranks do not all do the same", where="Trainer", hint=hint)
-        return sums[: len(numbers)]
+            raise self._known(RankError("the ranks do not all do the same", where="Trainer", hint=hint))
+        yield sums[: len(numbers)]
+        self._is_amid = False
 
     def _add_up(self, operation: int, *numbers: float) -> list[float]:
         """Return how many ranks fail or leave, and the sums of operations, squares and numbers."""
@@ -167,31 +178,52 @@ class Channel:
         if n_failed or n_left < self.size:
             self._exchange(None, leaves=True)
 
+    def _error(self, failed: dict[int, str], left: list[int]) -> RankError:
+        if failed:
+            rank, text = next(iter(failed.items()))
+            return self._known(RankError(f"rank {rank} has failed: {text}", where="Trainer"))
+        ranks = f"rank {left[0]} has" if len(left) == 1 else f"ranks {', '.join(map(str, left))} have"
+        message = f"{ranks} come to the end of the program, while this one still trains or evaluates"
+        return self._known(RankError(message, where="Trainer", hint="Call fit and evaluate on every rank."))
 
-def _error_of(failed: dict[int, str], left: list[int]) -> RankError:
-    if failed:
-        rank, text = next(iter(failed.items()))
-        return RankError(f"rank {rank} has failed: {text}", where="Trainer")
-    ranks = f"rank {left[0]} has" if len(left) == 1 else f"ranks {', '.join(map(str, left))} have"
-    hint = "Call fit and evaluate on every rank."
-    return RankError(f"{ranks} come to the end of the program, while this one still trains or evaluates", where="Trainer", hint=hint)
+    def _known(self, error: RankError) -> RankError:
+        """Return an error that all ranks know of."""
+        _told(error).append(id(self))
+        return error
 
 
-class _Abort:
-    """A hook for uncaught errors that shows them and ends the job, so that no other rank waits.
+def _told(error: BaseException) -> list[int]:
+    """Return the ids of the channels whose ranks know of an error, in a list to append to."""
+    channels: list[int] = vars(error).setdefault("_channels_told", [])
+    return channels
+
+
+def _ending_the_job(before: Any) -> Callable[..., None]:
+    """Return a hook for uncaught errors that ends the job, so that no other rank waits.
 
     A `RankError` is shown in one line, and leaves the end to the rank that has failed.
     """
 
-    def __init__(self, communicator: Any, before: Any) -> None:
-        self._comm, self._before = communicator, before
-
-    def __call__(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        rank = self._comm.Get_rank()
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if isinstance(error, RankError):
-            print(f"rank {rank} stops: {error}", file=sys.stderr, flush=True)
-            return
-        print(f"rank {rank} of {self._comm.Get_size()}:", file=sys.stderr)
-        self._before(kind, error, traceback)
-        sys.stderr.flush()
-        self._comm.Abort(1)
+            print(f"{_this_rank()} stops: {error}", file=sys.stderr, flush=True)
+        else:
+            _end_job(kind, error, traceback, before)
+
+    return hook
+
+
+def _end_job(kind: type[BaseException], error: BaseException, traceback: TracebackType | None, show: Any = sys.__excepthook__) -> None:
+    """Show an error, and end all ranks."""
+    from mpi4py import MPI
+
+    print(f"{_this_rank()}:", file=sys.stderr)
+    show(kind, error, traceback)
+    sys.stderr.flush()
+    MPI.COMM_WORLD.Abort(1)
+
+
+def _this_rank() -> str:
+    from mpi4py import MPI
+
+    return f"rank {MPI.COMM_WORLD.Get_rank()} of {MPI.COMM_WORLD.Get_size()}"

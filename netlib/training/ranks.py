@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -16,13 +16,26 @@ from ..execution import with_total
 from ..kernels.threads import at_most_threads, cores
 from ..layer import Layer
 from ..random_state import generators, set_state, state
-from .channel import Channel, channel_of
+from .channel import Channel, channel_of, require_communicator
 from .resuming import excerpts
 
 if TYPE_CHECKING:
     from .measuring import Measuring
     from .sources import Source
     from .trainer import Trainer
+
+
+class Agreed(NamedTuple):
+    """What all ranks know of a batch."""
+
+    loss: float
+    """The loss of the whole batch."""
+    weight: float
+    """The weight that it is the mean over."""
+    is_last: bool
+    """Whether no rank has a further batch."""
+    stops: bool
+    """Whether any rank stops after this batch."""
 
 
 class Alone:
@@ -53,20 +66,16 @@ class Alone:
         """Return the weight of a whole batch, given that of this rank's share, or `before`."""
         return weight or 1.0
 
-    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> tuple[float, float, bool]:
-        """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
-        return value, weight, is_last
+    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:
+        """Return what all ranks know, given what this one knows of its share."""
+        return Agreed(value, weight, is_last, stops)
 
     def any(self, here: bool) -> bool:
         """Return whether it is so on any rank."""
         return here
 
-    def stops(self, here: bool, has_callbacks: bool) -> bool:
-        """Return whether any rank stops after this batch."""
-        return here
-
     def sum(self, arrays: Sequence[Array]) -> None:
-        """Add up arrays over all ranks, in place, directly after `agree`."""
+        """Add up arrays over all ranks, in place."""
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the function returns on the first rank, where alone it is called."""
@@ -106,23 +115,17 @@ class Ranks(Alone):
         self.seed = (self.rank,) if self.rank else ()
         here, of_ranks = set(cores()), channel.on_this_machine()
         self.threads = max(len(here) // sum(not here.isdisjoint(each) for each in of_ranks), 1)
-        self._depth, self._stops = 0, False
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """Tell the other ranks of an error that leaves the block, and wait for them at its end."""
-        self._depth += 1
         try:
             with at_most_threads(self.threads):
                 yield
-                if self._depth == 1:
-                    self._channel.agree()
+                self._channel.agree()
         except BaseException as error:
-            if self._depth == 1 and not isinstance(error, RankError):
-                self._channel.fail(error)
+            self._channel.fail(error)
             raise
-        finally:
-            self._depth -= 1
 
     def around_batch(self) -> AbstractContextManager[object]:
         """Return a context in which layers compute statistics over all ranks."""
@@ -197,26 +200,19 @@ class Ranks(Alone):
         """
         return self._channel.agree(weight)[0] or 1.0 if before is None else before
 
-    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> tuple[float, float, bool]:
-        """Return the loss of the whole batch, its weight, and whether no rank has a further one."""
+    def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:
+        """Return what all ranks know, given what this one knows of its share."""
         total, whole, further, stopping = self._channel.agree(value * weight if is_mean else value, weight, not is_last, stops)
-        self._stops = stopping > 0
-        return (total / whole if whole else 0.0) if is_mean else total, whole, not further
+        mean = total / whole if whole else 0.0
+        return Agreed(mean if is_mean else total, whole, not further, stopping > 0)
 
     def any(self, here: bool) -> bool:
         """Return whether it is so on any rank."""
         return self._channel.agree(here)[0] > 0
 
-    def stops(self, here: bool, has_callbacks: bool) -> bool:
-        """Return whether any rank stops after this batch.
-
-        Without callbacks in between, it is what they agreed on together with the loss.
-        """
-        return self.any(here) if has_callbacks else self._stops
-
     def sum(self, arrays: Sequence[Array]) -> None:
-        """Add up arrays over all ranks, in place, directly after `agree`."""
-        self._channel.sum(arrays, has_agreed=True)
+        """Add up arrays over all ranks, in place."""
+        self._channel.sum(arrays)
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the function returns on the first rank, where alone it is called."""
@@ -238,8 +234,8 @@ def as_ranks(communicator: Any, sync_batch_norm: bool, where: str) -> Alone:
     """Return the ranks of a communicator. One rank, or none, is a process alone."""
     if communicator is None:
         return Alone()
-    channel = channel_of(communicator, where)
-    return Ranks(channel, sync_batch_norm) if channel.size > 1 else Alone()
+    require_communicator(communicator, where)
+    return Ranks(channel_of(communicator), sync_batch_norm) if communicator.Get_size() > 1 else Alone()
 
 
 def _state_of_rank(generator: Any, rank: int) -> Any:

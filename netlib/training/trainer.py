@@ -343,8 +343,8 @@ class Trainer:
         self.epoch_progress = None
         shown.epoch_done(row)
         for callback in self.callbacks:
-            callback.on_epoch_end(self)
             self.stop = self.ranks.any(self.stop)
+            callback.on_epoch_end(self)
 
     def new_measuring(self) -> Measuring:
         """Return what measures loss and metrics of an epoch."""
@@ -359,7 +359,8 @@ class Trainer:
     def _train(self, epoch: EpochProgress, source: Source, shuffle: bool, transform: Transform | None,
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
         """Train on the batches that are left; return whether the epoch is complete."""
-        ranks, has_mean, has_callbacks = self.ranks, is_mean(self.loss), bool(self._overriding("on_batch_end"))
+        ranks, has_mean = self.ranks, is_mean(self.loss)
+        may_stop = ranks.size == 1 or bool(self._overriding("on_step_begin") or self._overriding("on_batch_end"))
         order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self._overriding("around_batch") else ranks.around_batch
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
@@ -377,16 +378,17 @@ class Trainer:
                     self._backward(y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0, n)
                 if n:
                     epoch.measuring.add(y, batch.t, n, value, weight)
-                self.batch_loss, whole, is_end = ranks.agree(value, weight, has_mean, is_last, self.stop or ctrl_c.requested)
-                epoch.accumulated += whole if has_mean else 0.0
+                agreed = ranks.agree(value, weight, has_mean, is_last, self.stop or ctrl_c.requested)
+                self.batch_loss = agreed.loss
+                epoch.accumulated += agreed.weight if has_mean else 0.0
                 epoch.n_accumulated += 1
-                if is_end or epoch.n_accumulated == self.accumulate:
+                if agreed.is_last or epoch.n_accumulated == self.accumulate:
                     self._step(epoch, batch)
                 shown.batch_done(self.batch_loss)
                 self._run_callbacks("on_batch_end")
-                if is_end:
+                if agreed.is_last:
                     return True
-                if ranks.stops(self.stop or ctrl_c.requested, has_callbacks):
+                if ranks.any(self.stop or ctrl_c.requested) if may_stop else agreed.stops:
                     return False
         return True
 
@@ -449,10 +451,10 @@ class Trainer:
         with self.ranks.around_batch():
             y, value, weight = self._forward(batch, n)
             has_mean = is_mean(self.loss)
-            value, whole, _ = self.ranks.agree(value, weight, has_mean)
-            self._backward(y, weight / whole if has_mean and whole else 1.0, n)
+            agreed = self.ranks.agree(value, weight, has_mean)
+            self._backward(y, weight / agreed.weight if has_mean and agreed.weight else 1.0, n)
         self.ranks.sum(self.optimizer.gradients())
-        return value
+        return agreed.loss
 
     def _evaluate(self, source: Source) -> dict[str, float]:
         measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self.loss)

@@ -133,7 +133,8 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
 
     The rate grows by the same factor from step to step. The run ends early when the loss becomes
     far larger or is not finite. The model, the optimizer, and all random generators stay as they
-    are. If there are several ranks, call it on every rank; the first trains alone. Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3.
+    are. With several ranks, call it on every rank; the first does it alone. Smith, "Cyclical
+    learning rates for training neural networks", 2017, section 3.3.
 
     Parameters
     ----------

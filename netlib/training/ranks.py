@@ -56,7 +56,7 @@ class Alone:
         return nullcontext()
 
     def rehearsing(self) -> AbstractContextManager[object]:
-        """Return a context in which layers compute statistics as if the other ranks had the same share."""
+        """Return a context in which layers count the share of this rank for each other, too."""
         return nullcontext()
 
     def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
@@ -70,7 +70,7 @@ class Alone:
         """Raise if a rank differs from the first in these facts, else give it the same state."""
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if a rank has drifted away from the first, and give all the buffers of the first."""
+        """Raise if a rank has drifted away, and give all the buffers of the first."""
 
     def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
         """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
@@ -146,7 +146,7 @@ class Ranks(Alone):
         return with_total(self._total) if self._sync else nullcontext()
 
     def rehearsing(self) -> AbstractContextManager[object]:
-        """Return a context in which layers compute statistics as if the other ranks had the same share."""
+        """Return a context in which layers count the share of this rank for each other, too."""
         return with_total(lambda sums: self.size * sums) if self._sync else nullcontext()
 
     def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
@@ -196,7 +196,7 @@ class Ranks(Alone):
             raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where="Trainer.fit", hint=hint)
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if a rank has drifted away from the first, and give all the buffers of the first."""
+        """Raise if a rank has drifted away, and give all the buffers of the first."""
         numbers = 0
         for parameter in trainer.model.parameters().values():
             numbers = crc32(parameter.value.tobytes(), numbers)

@@ -417,7 +417,7 @@ class Trainer:
             self.model.backward_parameters(tuple(map(np.zeros_like, y)) if isinstance(y, tuple) else np.zeros_like(y))
 
     def transformed(self, batch: Batch, transform: Transform | None, source: Source) -> Batch:
-        """Return what `transform` makes of a batch; of one without samples, the form of what it makes."""
+        """Return what `transform` makes of a batch, also the form of one without samples."""
         if transform is None:
             return batch
         if not len(batch):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Y = TypeVar("Y")
 Member: TypeAlias = "Layer | Parameter | Buffer"
-CACHES = ("_cache", "_run", "_total_weight", "_value")
+CACHES = ("_cache", "_run", "_total_weight", "_total")
 """Attributes that belong to the last forward alone. Copies and pickles leave them out."""
 
 

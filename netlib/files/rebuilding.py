@@ -19,7 +19,7 @@ from ..random_state import held_generators
 from .classes import is_own
 from .description import plain_value
 
-NOT_COMPARED = {"_cache", "_run", "_total_weight", "_value", "_cached", "_training", "_frozen"}
+NOT_COMPARED = {"_cache", "_run", "_total_weight", "_total", "_cached", "_training", "_frozen"}
 NO_EQUALITY: Any = object.__eq__
 WIRING = {"_layers", "_calls", "_names", "inputs", "outputs", "n_outputs"}
 """Attributes in which containers hold their layers and nodes."""

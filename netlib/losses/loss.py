@@ -113,6 +113,10 @@ class Loss(Layer):
             hint = "Leave out empty batches, or use reduction='sum'."
             message = f"got y of shape {inputs[0].shape}: the mean of no terms is undefined"
             raise ShapeError(message, where=self, hint=hint)
+        value = self.__dict__["_total"] = total.of(terms.dtype)(terms)
+        if execution.total is not None:
+            sums = execution.total(np.array([value, total_weight], np.float64))
+            value, total_weight = terms.dtype.type(sums[0]), sums[1]
         n = total_weight if self.reduction == "mean" else 1
         if n == 0 and execution.has_empty_means:
             n = 1  # all terms are 0
@@ -121,13 +125,12 @@ class Loss(Layer):
             raise InvalidValueError("all weights are 0: the mean is undefined", where=self, hint=hint)
         if execution.keeps:
             self._keep((), terms.dtype, (n, w, *kept))
-        value = self.__dict__["_value"] = total.of(terms.dtype)(terms) / n
-        return value
+        return value / n
 
     @property
-    def value(self) -> float:
-        """What the last forward returned, for a mean or sum."""
-        return float(self.__dict__.get("_value", math.nan))
+    def total(self) -> float:
+        """The sum of the weighted terms of the last forward, for a mean or sum."""
+        return float(self.__dict__.get("_total", math.nan))
 
     @property
     def total_weight(self) -> float:

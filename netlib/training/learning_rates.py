@@ -133,7 +133,8 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
 
     The rate grows by the same factor from step to step. The run ends early when the loss becomes
     far larger or is not finite. The model, the optimizer, and all random generators stay as they
-    are. Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3.
+    are. With several ranks, call it on every rank; the first does it alone. Smith, "Cyclical
+    learning rates for training neural networks", 2017, section 3.3.
 
     Parameters
     ----------
@@ -180,7 +181,8 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
     if not 0 < start < end:
         raise InvalidValueError(f"start is {start} and end is {end}, expected 0 < start < end", where=where)
     rise = _Rise(np.geomspace(start, end, steps))
-    with preserve_random_state(trainer.model):
+
+    def run() -> LearningRates:
         model, loss, optimizer, rng = copy.deepcopy((trainer.model, trainer.loss, trainer.optimizer, trainer.rng))
         twin = Trainer(model, loss, optimizer, callbacks=[rise], clip_norm=trainer.clip_norm, accumulate=trainer.accumulate, rng=rng)
         try:
@@ -188,4 +190,8 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
         except NonFiniteError:
             if not rise.losses:
                 raise
-    return LearningRates(rise.rates[: len(rise.losses)], rise.losses)
+        return LearningRates(rise.rates[: len(rise.losses)], rise.losses)
+
+    with trainer.ranks.together(), preserve_random_state(trainer.model):
+        found: LearningRates = trainer.ranks.from_first(run)
+    return found

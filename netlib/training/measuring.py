@@ -60,9 +60,9 @@ class Measuring:
         self.total += loss * weight if self._is_mean else loss
         self.weight += weight
         for path, part in self._parts.items():
-            sums, part_weight = self._part_sums[path], part.total_weight if is_mean(part) else 1.0
-            sums[0] += part.value * part_weight
-            sums[1] += part_weight
+            sums = self._part_sums[path]
+            sums[0] += part.total
+            sums[1] += part.total_weight
         if not self._metrics:
             return
         if self._n_new >= CHUNK:

@@ -42,6 +42,8 @@ class Alone:
     """One process, with whole batches. What `Ranks` does over all ranks is nothing here."""
 
     rank, size = 0, 1
+    n_statistics = 1
+    """How many statistics of a batch there are, each of some of its samples."""
     seed: tuple[int, ...] = ()
     """What makes random numbers of this rank differ from those of rank 0."""
 
@@ -53,17 +55,28 @@ class Alone:
         """Return a context in which layers compute statistics over all ranks."""
         return nullcontext()
 
+    def rehearsing(self) -> AbstractContextManager[object]:
+        """Return a context in which layers count the share of this rank for each other, too."""
+        return nullcontext()
+
+    def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
+        """Return a context in which each of so many losses is that of the whole batch."""
+        return nullcontext()
+
+    def add_nothing(self, n_losses: int) -> None:
+        """Take part in the sums of so many losses, without samples."""
+
     def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
         """Raise if a rank differs from the first in these facts, else give it the same state."""
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if the weights of a rank differ, and give all the buffers of the first."""
+        """Raise if a rank has drifted away, and give all the buffers of the first."""
 
     def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
         """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
 
     def reference(self, weight: float, before: float | None) -> float:
-        """Return the weight of a whole batch, given that of this rank's share, or `before`."""
+        """Return the weight of the whole batch, given that of this rank's share, or `before`."""
         return weight or 1.0
 
     def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:
@@ -112,6 +125,7 @@ class Ranks(Alone):
     def __init__(self, channel: Channel, sync_batch_norm: bool) -> None:
         self._channel, self._sync = channel, sync_batch_norm
         self.rank, self.size = channel.rank, channel.size
+        self.n_statistics = 1 if sync_batch_norm else self.size
         self.seed = (self.rank,) if self.rank else ()
         here, of_ranks = set(cores()), channel.on_this_machine()
         self.threads = max(len(here) // sum(not here.isdisjoint(each) for each in of_ranks), 1)
@@ -130,6 +144,19 @@ class Ranks(Alone):
     def around_batch(self) -> AbstractContextManager[object]:
         """Return a context in which layers compute statistics over all ranks."""
         return with_total(self._total) if self._sync else nullcontext()
+
+    def rehearsing(self) -> AbstractContextManager[object]:
+        """Return a context in which layers count the share of this rank for each other, too."""
+        return with_total(lambda sums: self.size * sums) if self._sync else nullcontext()
+
+    def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
+        """Return a context in which each of so many losses is that of the whole batch."""
+        return with_total(self._total if n_losses else None)
+
+    def add_nothing(self, n_losses: int) -> None:
+        """Take part in the sums of so many losses, without samples."""
+        for _ in range(n_losses):
+            self._total(np.zeros(2))
 
     def _total(self, array: Array) -> Array:
         total = array.copy()
@@ -169,15 +196,17 @@ class Ranks(Alone):
             raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where="Trainer.fit", hint=hint)
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if the weights of a rank differ, and give all the buffers of the first."""
+        """Raise if a rank has drifted away, and give all the buffers of the first."""
         numbers = 0
         for parameter in trainer.model.parameters().values():
             numbers = crc32(parameter.value.tobytes(), numbers)
-        first, *others = self._channel.gather(numbers)
-        if other := [rank for rank, each in enumerate(others, start=1) if each != first]:
-            hint = "Callbacks and layers must do the same on all ranks. Random numbers must come from generators of the model."
-            message = f"in epoch {trainer.epoch} the weights of rank {other[0]} have become others than those of rank 0"
-            raise RankError(message, where="Trainer.fit", hint=hint)
+        first, *others = self._channel.gather({"weights are": numbers, "random generator of the trainer is": str(state(trainer.rng))})
+        for rank, of_rank in enumerate(others, start=1):
+            for what, value in first.items():
+                if of_rank[what] != value:
+                    hint = "Callbacks and layers must do the same on all ranks. Random numbers must come from generators of the model."
+                    message = f"in epoch {trainer.epoch} the {what} no longer the same on rank {rank} as on rank 0"
+                    raise RankError(message, where="Trainer.fit", hint=hint)
         buffers = trainer.model.buffers()
         values = self._channel.from_first({path: buffer.value for path, buffer in buffers.items()} if buffers else None)
         for path, buffer in buffers.items():
@@ -194,10 +223,7 @@ class Ranks(Alone):
             set_state(generator, _state_of_rank(generator, self.rank))
 
     def reference(self, weight: float, before: float | None) -> float:
-        """Return the weight of a whole batch, given that of this rank's share, or `before`.
-
-        It is that of the first batch of the epoch, which needs one more message.
-        """
+        """Return the weight of the whole batch, given that of this rank's share, or `before`."""
         return self._channel.agree(weight)[0] or 1.0 if before is None else before
 
     def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:

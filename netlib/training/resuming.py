@@ -183,7 +183,7 @@ class SavedTraining:
             if not np.array_equal(arrays[name], self._arrays.get(name, ()), equal_nan=True):
                 yield "an array among the arguments of the model has other numbers"
 
-    def restore(self, trainer: Trainer, source: Source) -> None:
+    def restore(self, trainer: Trainer, source: Source, transform: Any) -> None:
         """Bring the trainer to where the checkpoint was written, or raise and change nothing.
 
         A container runs its layers one by one for the first batch of each size, and by a plan from
@@ -192,10 +192,10 @@ class SavedTraining:
         """
         before = SavedTraining.of(trainer)
         try:
-            with preserve_state(trainer.model):
+            with preserve_state(trainer.model), trainer.ranks.rehearsing():
                 trainer.model.train()
                 for batch in source.rehearsal(self._n_run(source)):
-                    trainer.model.forward(*batch.inputs)
+                    trainer.model.forward(*trainer.transformed(batch, transform, source).inputs)
             self._restore(trainer)
         except BaseException:
             before._restore(trainer)

@@ -132,6 +132,7 @@ class Trainer:
             hint = "Make the loss with reduction='mean' or 'sum'."
             message = f"{loss!r} returns an array, but training needs a number"
             raise InvalidValueError(message, where=where, hint=hint)
+        self._n_losses = sum(part.reduction != "none" for part in parts_of(self.loss).values())
         self.ranks = as_ranks(communicator, sync_batch_norm, where)
         self.rank = self.ranks.rank
         self.rng = as_rng(seed if rng is None else rng, where)
@@ -257,7 +258,7 @@ class Trainer:
                 if not saved:
                     self.ranks.draw_apart(self.model)
                 if saved:
-                    saved.restore(self, source)
+                    saved.restore(self, source, transform)
                     shown.resume(saved.name, self.epoch, self.batch, n_batches)
                 elif resume is not None:
                     shown.say(f"there is no file {resume} yet, so training begins from the start")
@@ -366,16 +367,15 @@ class Trainer:
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
             for given, is_last in batches:
                 self.batch = epoch.batch = epoch.batch + 1
-                batch, n = given, len(given)
-                if n:
+                if len(given):
                     epoch.last = given
-                    if transform is not None:
-                        batch = self._transformed(given, transform)
-                        n = len(batch)
+                batch = given if transform is None else self.transformed(given, transform, source)
+                n = len(batch)
                 with around_batch():
                     y, value, weight = self._forward(batch, n)
-                    epoch.whole = whole = ranks.reference(weight, epoch.whole)
-                    self._backward(y, epoch.accumulate(weight, whole * self.accumulate) if has_mean else 1.0, n)
+                    epoch.whole = whole = ranks.reference(weight, None if self._n_losses else epoch.whole)
+                    share = whole if self._n_losses else weight
+                    self._backward(y, epoch.accumulate(share, whole * self.accumulate) if has_mean else 1.0, n)
                 if n:
                     epoch.measuring.add(y, batch.t, n, value, weight)
                 agreed = ranks.agree(value, weight, has_mean, is_last, self.stop or ctrl_c.requested)
@@ -398,9 +398,12 @@ class Trainer:
         The share of a rank may be empty. Then the model runs only if its layers add up over ranks.
         """
         if not n:
-            return self.model.forward(*batch.inputs) if self._least_samples > 1 else None, 0.0, 0.0
+            y = self.model.forward(*batch.inputs) if self._least_samples > 1 else None
+            self.ranks.add_nothing(self._n_losses)
+            return y, 0.0, 0.0
         y = self.model.forward(*batch.inputs)
-        value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
+        with self.ranks.around_loss(self._n_losses):
+            value = float(self.loss.forward(*arguments_of_loss(self.loss, y, batch)))
         if not isfinite(value):
             raise nonfinite_loss(self.model, batch.inputs, batch.targets, value, self._location)
         return y, value, total_weight(self.loss, batch)
@@ -408,11 +411,18 @@ class Trainer:
     def _backward(self, y: Any, factor: float, n: int) -> None:
         """Compute the gradients of the loss of `n` samples times a factor."""
         if n:
-            self.model.backward_parameters(_of_outputs(self.loss.backward(factor), y))
+            with self.ranks.around_loss(self._n_losses):
+                dout = self.loss.backward(factor)
+            self.model.backward_parameters(_of_outputs(dout, y))
         elif y is not None:
             self.model.backward_parameters(tuple(map(np.zeros_like, y)) if isinstance(y, tuple) else np.zeros_like(y))
 
-    def _transformed(self, batch: Batch, transform: Transform) -> Batch:
+    def transformed(self, batch: Batch, transform: Transform | None, source: Source) -> Batch:
+        """Return what `transform` makes of a batch, also the form of one without samples."""
+        if transform is None:
+            return batch
+        if not len(batch):
+            return self.transformed(source.head().take(slice(0, 1)), transform, source).take(slice(0, 0))
         rng = np.random.default_rng([self.split_seed, self.epoch, self.batch, *self.ranks.seed])
         try:
             x, t = transform(batch.x, batch.t, rng)
@@ -424,7 +434,7 @@ class Trainer:
     @property
     def _least_samples(self) -> int:
         """The least number of samples in a batch. A smaller last batch joins the one before."""
-        return 2 if any(each.needs_several_samples for _, each in self.model.walk()) else 1
+        return 2 * self.ranks.n_statistics if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
     def _step(self, epoch: EpochProgress, batch: Batch) -> None:
         """Check and clip the gradients, and make an optimizer step, for L-BFGS on this batch."""
@@ -452,7 +462,7 @@ class Trainer:
             y, value, weight = self._forward(batch, n)
             has_mean = is_mean(self.loss)
             agreed = self.ranks.agree(value, weight, has_mean)
-            self._backward(y, weight / agreed.weight if has_mean and agreed.weight else 1.0, n)
+            self._backward(y, weight / agreed.weight if has_mean and agreed.weight and not self._n_losses else 1.0, n)
         self.ranks.sum(self.optimizer.gradients())
         return agreed.loss
 
@@ -460,14 +470,17 @@ class Trainer:
         measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self.loss)
         has_parts = bool(parts_of(self.loss))  # which say what they were: they must not be copies
         loss = self.loss if has_parts else self.loss.for_inference()
-        with closing(source.batches()) as batches, with_empty_means():
-            for batch in batches:
-                if not len(batch):  # the share of this rank
-                    continue
-                y = self.model.predict(*batch.inputs)
-                with nullcontext() if has_parts else without_caching(evaluates=True):
-                    value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
-                measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
+        with closing(source.batches_and_last()) as batches, with_empty_means():
+            for batch, is_last in batches:
+                if len(batch):
+                    y = self.model.predict(*batch.inputs)
+                    with self.ranks.around_loss(self._n_losses), nullcontext() if has_parts else without_caching(evaluates=True):
+                        value = float(loss.forward(*arguments_of_loss(loss, y, batch)))
+                    measuring.add(y, batch.t, len(batch), value, total_weight(loss, batch))
+                else:  # the share of this rank
+                    self.ranks.add_nothing(self._n_losses)
+                if not self.ranks.any(not is_last):
+                    break
         return self._results(measuring)
 
     def _columns(self, validated: bool) -> list[str]:

@@ -21,7 +21,7 @@ from ranks import run, start
         ("no fit", "rank 1 has come to the end of the program"),
         ("evaluate on one rank", "rank 1 has come to the end of the program"),
         ("different calls", "the ranks do not all do the same. Call fit and evaluate on every rank, in the same order"),
-        ("drift", "in epoch 1 the weights of rank 1 have become others than those of rank 0"),
+        ("drift", "in epoch 1 the weights are no longer the same on rank 1 as on rank 0"),
         ("second Ctrl-C", "KeyboardInterrupt"),
         ("first rank's file", "there is no folder '/proc/none'"),
     ],

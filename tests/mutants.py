@@ -205,6 +205,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/kernels/fused/recurrent.py  …bda dout: differentiate(dout, ⟦False → True⟧))",
+        "netlib/kernels/fused/recurrent.py  …infer, _prepare, keeps_inputs=⟦False → True⟧)",
         "netlib/kernels/fused/convolution.py  WORTH_A_THREAD = ⟦12000000 → 12000001⟧",
         "netlib/containers/container.py  …backward(dout, input_gradient=⟦False → True⟧)",
         "netlib/kernels/threads.py  if len(parts) ⟦> → >=⟧ 1:",
@@ -350,6 +352,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
+        "netlib/kernels/fused/recurrent.py  …(n)] * n_states), (dtype,) * (⟦1 → 2⟧ + n_states))",
         "netlib/kernels/fused/convolution.py  …layer, x.shape), np.empty((0, ⟦3 → 4⟧), np.int64))",
         "netlib/kernels/fused/convolution.py  …ry(layer, x.shape), np.empty((⟦0 → 1⟧, 3), np.int64))",
         "netlib/kernels/fused/convolution.py  …lf.y if len(layers) > 1 else (⟦0 → 1⟧, 0, 0)",

@@ -205,6 +205,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/kernels/fused/recurrent.py  …bda dout: differentiate(dout, ⟦False → True⟧))",
+        "netlib/kernels/fused/recurrent.py  …infer, _prepare, keeps_inputs=⟦False → True⟧)",
+        "netlib/kernels/fused/convolution.py  WORTH_A_THREAD = ⟦12000000 → 12000001⟧",
+        "netlib/containers/container.py  …backward(dout, input_gradient=⟦False → True⟧)",
         "netlib/kernels/threads.py  if len(parts) ⟦> → >=⟧ 1:",
         "netlib/kernels/vectors.py  …rgest, ir.Constant(ir.IntType(⟦32 → 33⟧), 0)), lanes)",
         "netlib/kernels/fused/relu.py  has_channels_last = ⟦any → all⟧((not array.flags.c_contiguous…",
@@ -348,6 +352,16 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
+        "netlib/kernels/fused/recurrent.py  …(n)] * n_states), (dtype,) * (⟦1 → 2⟧ + n_states))",
+        "netlib/kernels/fused/convolution.py  …layer, x.shape), np.empty((0, ⟦3 → 4⟧), np.int64))",
+        "netlib/kernels/fused/convolution.py  …ry(layer, x.shape), np.empty((⟦0 → 1⟧, 3), np.int64))",
+        "netlib/kernels/fused/convolution.py  …lf.y if len(layers) > 1 else (⟦0 → 1⟧, 0, 0)",
+        "netlib/kernels/fused/convolution.py  …y if len(layers) > 1 else (0, ⟦0 → 1⟧, 0)",
+        "netlib/kernels/fused/convolution.py  …f len(layers) > 1 else (0, 0, ⟦0 → 1⟧)",
+        "netlib/kernels/fused/convolution.py  self.winners: Shape = (⟦0 → 1⟧, 0, 0)",
+        "netlib/kernels/fused/convolution.py  self.winners: Shape = (0, ⟦0 → 1⟧, 0)",
+        "netlib/kernels/fused/convolution.py  self.winners: Shape = (0, 0, ⟦0 → 1⟧)",
         "netlib/kernels/fused/attention.py  …f.in_mask, self.mask_steps = (⟦np.zeros → np.ones⟧((n, self.heads), np.int64), n…",
         "netlib/kernels/fused/attention.py  …s((n, self.heads), np.int64), ⟦np.zeros → np.ones⟧(2, np.int64))",
         "netlib/kernels/fused/attention.py  … p = (np.empty(shape, dtype), ⟦np.zeros → np.ones⟧((1, 1, *sizes.p[2:]), dtype))",
@@ -414,6 +428,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/convolution.py  … sh * dline, sw * width_of_x, ⟦0 → 1⟧), ROWS)",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
+        "netlib/containers/container.py  if program is not None ⟦and → or⟧ run is not None:",
         "netlib/kernels/fused/attention.py  …tion.evaluates)) or in_use(xs[⟦0 → 1⟧].dtype, 'attention') != 'numb…",
         "netlib/kernels/fused/attention.py  …ype or (xs[2].dtype is not xs[⟦0 → 1⟧].dtype):",
         "netlib/optimizers/lbfgs.py  …pe, gradient), rate) if slope ⟦< → <=⟧ 0 else None",  # H is positive definite, but for rounding
@@ -425,8 +440,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/losses/cosine_embedding.py  return (np.where(t ⟦> → >=⟧ 0, excess, np.maximum(excess,…",
         "netlib/losses/cosine_embedding.py  t = 'column(t)' if inputs[⟦0 → 1⟧][:-1] else 't'",
         "netlib/layers/affine.py  if layer.bias is not None ⟦and → or⟧ bias is not None:",
-        "netlib/kernels/fused/add.py  return (xs[⟦0 → 1⟧].shape, xs[0].dtype)",
-        "netlib/kernels/fused/add.py  return (xs[0].shape, xs[⟦0 → 1⟧].dtype)",
         "netlib/kernels/fused/add.py  …dtype is xs[1].dtype) and (xs[⟦0 → 1⟧].dtype.kind == 'f')",
     ],
     "Only a plan with compiled kernels meets it, which this test switches off": [

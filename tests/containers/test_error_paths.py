@@ -158,3 +158,10 @@ def test_a_gradient_too_few_at_a_layer_of_two_outputs_is_refused():
     model.forward(np.ones((1, 2)))
     with pytest.raises(nl.ShapeError, match=r"\(1, 1\)"):
         model.backward(np.ones((1, 2)))
+
+
+def test_a_ragged_list_is_refused_by_the_container_that_was_given_it():
+    model = nl.Sequential(nl.Affine(2, 2))
+    for run in (model.forward, model.predict):
+        with pytest.raises(nl.InvalidValueError, match=r"^Sequential: got something that is not an array"):
+            run([[1.0], [2.0, 3.0]])

@@ -185,6 +185,16 @@ def test_a_backward_after_a_layer_has_forgotten_its_forward_is_refused_by_path(i
         assert_refused(model, rf"^Sequential\[{i}\]")
 
 
+def test_a_backward_is_still_that_of_the_forward_after_a_layer_was_exchanged_for_a_prediction_and_put_back():
+    model, x = nl.MultiHeadAttention(2, 1, rng=0), np.ones((1, 3, 2), np.float32)
+    expected = model.backward(model.forward(x))
+    y, output = model.forward(x), model.output
+    model.output = nl.Affine(2, 2, rng=1)
+    model.predict(x)
+    model.output = output
+    assert model.backward(y).tolist() == expected.tolist()
+
+
 def test_programs_are_wired_alike_if_the_same_layers_read_the_same_values():
     a, b = nl.Tanh(), nl.Sigmoid()
 

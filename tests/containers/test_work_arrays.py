@@ -17,7 +17,7 @@ USES = {
     "image": {"layout": "channels last"},
     "any": {"layout": "any"},
 }
-FUSIONS = {name: Fusion(*[None] * 4, **{"keeps_inputs": False, **uses}) for name, uses in USES.items()}
+FUSIONS = {name: Fusion(*[None] * 3, **{"keeps_inputs": False, **uses}) for name, uses in USES.items()}
 UNNAMED = "a user's layer"
 
 

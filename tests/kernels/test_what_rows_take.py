@@ -44,6 +44,18 @@ def test_a_row_with_parameters_takes_numbers_of_their_type_alone(make):
         assert not TABLE[layer.kernel_name,].fits([layer], np.ones((6, 4), np.float32))
 
 
+def test_a_convolution_is_taken_with_a_pooling_that_fits_what_it_returns():
+    layer, x = nl.Conv2d(3, 4, 1), np.ones((2, 3, 4, 4), np.float32)
+    for make, expected in ((lambda: nl.MaxPool2d(3, stride=1), True), (lambda: nl.MaxPool2d(5), False)):
+        assert TABLE["conv2d", "relu", "max_pool2d"].fits([layer, nl.ReLU(), make()], x) == expected
+    fits = TABLE["conv2d",].fits
+    shapes = {(2, 3, 4, 4): True, (2, 4, 4, 4): False, (3, 4, 4): False, (0, 3, 4, 4): False}
+    assert {shape: fits([layer], np.ones(shape, np.float32)) for shape in shapes} == shapes
+    assert not fits([layer], x.astype(np.float64))
+    assert not fits([nl.Conv2d(3, 3, 1, groups=3)], x)
+    assert not TABLE["conv2d", "relu", "max_pool2d"].fits([layer, nl.ReLU(), nl.MaxPool2d(3)], x.astype(np.float64))
+
+
 def gives_the_same_one_by_one(layer, xs):
     """Return whether the layer computes the same for each slice along axis 0 as for all at once."""
     y = layer.forward(*xs)

@@ -638,3 +638,10 @@ def test_a_training_survives_ten_kills():
     assert (done.returncode, done.stderr) == (0, "")
     assert " 10 kills," in done.stdout
     assert done.stdout.endswith("every result as without a kill\n")
+
+
+def test_a_checkpoint_is_written_after_every_so_many_batches_across_epochs(tmp_path):
+    trainer = simple(callbacks=[nl.Checkpoint(tmp_path / "run.npz", every="3 batches", keep=9)])
+    run(trainer, epochs=2, validation=0.3)  # of 5 batches each
+    expected = ["run-epoch-1-batch-3.npz", "run-epoch-2-batch-1.npz", "run-epoch-2-batch-4.npz", "run-epoch-2.npz", "run.npz"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == expected

@@ -27,7 +27,7 @@ def test_it_is_as_long_as_there_are_epochs_and_goes_row_by_row():
     table = history()
     assert len(table) == 2
     assert list(table) == ROWS
-    assert table.row(-1) == ROWS[1]
+    assert [table.row(-1), table.row(-2)] == [ROWS[1], ROWS[0]]
     assert table.columns == ("epoch", "loss")
     assert "loss" in table
     assert "val_loss" not in table
@@ -84,3 +84,7 @@ def test_it_shows_itself_as_an_aligned_table():
 def test_a_long_table_is_shown_with_its_two_ends():
     lines = repr(history([{"epoch": i, "loss": 1.0} for i in range(1, 101)])).splitlines()
     assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3", "4", "5", "...", "96", "97", "98", "99", "100"]
+
+
+def test_a_table_of_ten_epochs_is_shown_whole():
+    assert "..." not in repr(history([{"epoch": i, "loss": 1.0} for i in range(10)]))

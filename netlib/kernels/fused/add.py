@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, Shape
+from ...arrays import Array
 from ...errors import stale_cache
 from .fusion import Fusion, Like, Memory, Operation
 
 
 def _fits(layers: Sequence[Any], *xs: Like) -> bool:
     return len(xs) == 2 and xs[0].shape == xs[1].shape != () and xs[0].dtype is xs[1].dtype and xs[0].dtype.kind == "f"
-
-
-def _output(layers: Sequence[Any], *xs: Like) -> tuple[Shape, np.dtype[Any]]:
-    return xs[0].shape, xs[0].dtype
 
 
 def _infer(layers: Sequence[Any], a: Array, b: Array) -> Array:
@@ -42,4 +38,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, layout="any")
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, layout="any")

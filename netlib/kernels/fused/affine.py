@@ -81,4 +81,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward_parameters)
 
 
-FUSION = Fusion(_fits, output, _infer, _prepare, keeps_inputs=True)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=True)

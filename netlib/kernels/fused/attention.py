@@ -134,4 +134,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, separates_samples=_separates_samples)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=True, separates_samples=_separates_samples)

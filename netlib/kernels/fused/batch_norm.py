@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, Shape
+from ...arrays import Array
 from ...errors import stale_cache
 from ...execution import execution
 from ..normalization import (
@@ -31,10 +31,6 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     if len(shape) < 2 or shape[1] != norm.channels or 0 in shape or x.dtype is not norm.dtype or norm.weight is None:
         return False
     return not norm.training or math.prod(shape) > norm.channels
-
-
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    return x.shape, x.dtype
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
@@ -146,6 +142,6 @@ def _count_columns(size: int, channels: int) -> int:
 
 
 FUSION = Fusion(
-    _fits, _output, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last",
+    _fits, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last",
     separates_samples=lambda layers, x: False,
 )  # fmt: skip

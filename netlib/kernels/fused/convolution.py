@@ -25,7 +25,7 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     layer = layers[0]
     is_simple = layer.groups == 1 and x.dtype is layer.weight.dtype
     fits = is_simple and x.shape[1:2] == (layer.in_channels,) and has_windows(layer, x.shape)
-    return fits and all(has_windows(pool, _output(layers[:2], x)[0]) for pool in layers[2:])
+    return fits and all(has_windows(pool, (*x.shape[:2], *layer.windows(x.shape[2:]).positions)) for pool in layers[2:])
 
 
 def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
@@ -35,13 +35,6 @@ def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
     """
     is_worth_it = in_use(dtype, "convolution") == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
     return split(geometry.rows[0], count_cores() if is_worth_it else 1)
-
-
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    lengths = x.shape[2:]
-    for layer in (layers[0], *layers[2:]):
-        lengths = layer.windows(lengths).positions
-    return (x.shape[0], layers[0].out_channels, *lengths), x.dtype
 
 
 class _Sizes:
@@ -147,4 +140,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward_parameters, uses_all_cores=len(parts) > 1)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True, layout="channels last")
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=True, layout="channels last")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, Shape
+from ...arrays import Array
 from ...errors import stale_cache
 from .. import in_use
 from ..activations import gelu, hardswish, mish, sigmoid_backward, silu, write_sigmoid
@@ -20,10 +20,6 @@ from .fusion import Fusion, Like, Memory, Operation
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     return in_use(x.dtype) == "numba" and len(x.shape) > 1 and getattr(layers[0], "approximate", "none") == "none"
-
-
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    return x.shape, x.dtype
 
 
 def fusion(run: Loops[..., None], run_backward: Loops[..., None] | None = None) -> Fusion:
@@ -66,7 +62,7 @@ def fusion(run: Loops[..., None], run_backward: Loops[..., None] | None = None) 
 
         return Operation(forward, backward, lambda dout: None)
 
-    return Fusion(_fits, _output, infer, prepare, keeps_inputs=False)
+    return Fusion(_fits, infer, prepare, keeps_inputs=False)
 
 
 GELU, SILU, MISH, HARDSWISH = map(fusion, (gelu, silu, mish, hardswish))

@@ -63,4 +63,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=True)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=True)

@@ -67,8 +67,6 @@ class Fusion(NamedTuple):
 
     fits: Callable[..., bool]
     """Whether it can run the layers on such inputs: ``fits(layers, *xs)``, for `Like` objects."""
-    output: Callable[..., tuple[Shape, np.dtype[Any]]]
-    """The shape and type of y: ``output(layers, *xs)``."""
     infer: Callable[..., Array]
     """Compute y as a new array, without caching: ``infer(layers, *xs)``."""
     prepare: Callable[[Sequence[Any], Sequence[Like], Memory], Operation]

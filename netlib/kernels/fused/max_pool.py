@@ -59,4 +59,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, layout="channels last")
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, layout="channels last")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, Shape
+from ...arrays import Array
 from ...errors import stale_cache
 from ..bias_relu import sum_rows
 from .fusion import Fusion, Like, Memory, Operation
@@ -22,10 +22,6 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
 
 def _is_learned(layer: Any) -> bool:
     return layer.kernel_name == "positional_embedding"  # type: ignore[no-any-return]
-
-
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    return x.shape, x.dtype
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
@@ -56,6 +52,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(
-    _fits, _output, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, separates_samples=lambda layers, x: len(x.shape) > 2
-)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, separates_samples=lambda layers, x: len(x.shape) > 2)

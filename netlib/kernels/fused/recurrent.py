@@ -224,4 +224,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: differentiate(dout, False))
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False)

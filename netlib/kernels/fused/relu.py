@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, Shape
+from ...arrays import Array
 from ...errors import stale_cache
 from ..rectify import mask, relu
 from .fusion import Fusion, Like, Memory, Operation
@@ -16,10 +16,6 @@ from .geometry import Results
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     return x.dtype.kind == "f" and len(x.shape) > 1
-
-
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    return x.shape, x.dtype
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
@@ -56,4 +52,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, lambda dout: None)
 
 
-FUSION = Fusion(_fits, _output, _infer, _prepare, keeps_inputs=False, layout="any")
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, layout="any")

@@ -22,10 +22,6 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     return shape[-len(norm.shape) :] == norm.shape and 0 not in shape
 
 
-def _output(layers: Sequence[Any], x: Like) -> tuple[Shape, np.dtype[Any]]:
-    return x.shape, x.dtype
-
-
 class _Rows:
     """How the loops see a layer and its input: one row for each sample."""
 
@@ -82,6 +78,4 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     return Operation(forward, backward, backward)
 
 
-FUSION = Fusion(
-    _fits, _output, _infer, _prepare, keeps_inputs=False, separates_samples=lambda layers, x: len(x.shape) > len(layers[0].shape)
-)
+FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, separates_samples=lambda layers, x: len(x.shape) > len(layers[0].shape))

@@ -45,7 +45,7 @@ def check_files() -> Iterator[str]:
                 yield from (f"{where}: {problem}" for problem in _link(path, unescape(url), tag, ids))
             if tag == "img" and not values.get("alt"):
                 yield f"{where}: an image without alt text: {url}"
-        levels = [int(level) for level in re.findall(r"<h([1-6])\b", text.partition("<article")[2].partition("</article>")[0])]
+        levels = [int(level) for level in re.findall(r"<h([1-6])\b", text.partition("<main")[2].partition("</main>")[0])]
         if levels[:1] != [1] or levels.count(1) > 1 or any(b > a + 1 for a, b in pairwise(levels)):
             yield f"{where}: headings of levels {levels}"
     size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) / 1e6
@@ -125,7 +125,7 @@ def switch_theme(page: Page) -> None:
     _open(page, "learn")
     _tab_to(page, lambda: page.evaluate("document.activeElement.classList.contains('theme-switch-button')"))
     page.keyboard.press("Enter")
-    page.get_by_text("Dark", exact=True).wait_for()
+    page.locator("button[data-mode='dark']:visible").wait_for()
     for key in ("ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -134,7 +134,7 @@ def switch_theme(page: Page) -> None:
 def open_steps(page: Page) -> None:
     """The page that steps through a layer opens below its picture, and computes again."""
     _open(page, "reference/Affine")
-    _tab_to(page, lambda: page.evaluate("document.activeElement.localName") == "summary")
+    _tab_to(page, lambda: page.evaluate("document.activeElement.matches('details.steps > summary')"))
     page.keyboard.press("Enter")
     page.frame_locator("details.steps iframe").locator("#slider").wait_for()
 

@@ -117,7 +117,7 @@ def search(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("Affine")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results a[href*='reference/Affine']", timeout=30_000)
+    page.wait_for_selector("#search-results a[href*='reference/Affine']")
 
 
 def switch_theme(page: Page) -> None:
@@ -164,7 +164,7 @@ def _tab_to(page: Page, is_there: Callable[[], bool]) -> None:
 def _page(browser: Browser, width: int, height: int, theme: str, complaints: list[str]) -> Page:
     """Open an offline window that writes down what its console says and what it requests."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, offline=True, reduced_motion="reduce")  # type: ignore[arg-type]
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(300_000)  # ms; reached where something is wrong, however busy the machine
     page = context.new_page()
     page.on("console", lambda message: complaints.append(f"console: {message.text}") if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

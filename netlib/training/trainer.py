@@ -108,6 +108,8 @@ class Trainer:
                  accumulate: int = 1, seed: RNG = None, rng: RNG = None,
                  communicator: Any = None, sync_batch_norm: bool = True) -> None:  # fmt: skip
         where = "Trainer"
+        self.ranks = as_ranks(communicator, sync_batch_norm, where)  # first: then no error leaves another rank waiting
+        self.rank = self.ranks.rank
         self.model = as_layer(model, f"{where}, model")
         self.loss = as_layer(loss, f"{where}, loss")
         self.optimizer = as_optimizer_of(model, optimizer, where)
@@ -133,8 +135,6 @@ class Trainer:
             message = f"{loss!r} returns an array, but training needs a number"
             raise InvalidValueError(message, where=where, hint=hint)
         self._n_losses = sum(part.reduction != "none" for part in parts_of(self.loss).values())
-        self.ranks = as_ranks(communicator, sync_batch_norm, where)
-        self.rank = self.ranks.rank
         self.rng = as_rng(seed if rng is None else rng, where)
         self.split_seed = int(self.rng.integers(2**63))
         self.epochs = self.epoch = self.batch = 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
 
 from sphinx.cmd.build import build_main
 
-from . import BUILD, HTML, SITE, SOURCE, pages
+from . import BUILD, HTML, ROOT, SITE, SOURCE, pages
 
 
 def main() -> int:
@@ -20,6 +21,7 @@ def main() -> int:
     if not code:
         for folder in ("steps", "pictures"):
             shutil.copytree(SOURCE / folder, HTML / folder, dirs_exist_ok=True)
+        subprocess.run([sys.executable, ROOT / "docs" / "try-it" / "build.py", HTML / "try-it"], check=True)
         name_toggles()
         size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
         print(f"{HTML}/index.html: {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s")

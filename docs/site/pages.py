@@ -8,6 +8,8 @@ from pathlib import Path
 from . import DOCS, ROOT, SOURCE, examples, reference
 
 SECTIONS = ["learn", "use", "reference/index", "examples/index", "measured", "contributing"]
+TRY_IT = re.compile(r"\[([^\]]+)\]\(try-it/index\.html\)")
+"""Links to the page that runs netlib, which is built beside the others."""
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)#\s]*)(#[^)]*)?\)")  # to something beside docs/
 FROM_ROOT = re.compile(r"\]\((?!https?:|#)(docs/)?")  # the start of a link in a file beside docs/
 ROW = re.compile(r"^\| \[[^\]]*\]\(([\w-]+)\.md\)", re.MULTILINE)  # a page in the table of a section
@@ -40,6 +42,7 @@ def written() -> dict[str, str | bytes]:
     children["use"] += sorted(files.keys() - {"index", *SECTIONS}.union(*children.values()))  # pages that no section lists
     children["index"] = SECTIONS
     for name, text in texts.items():
+        text = TRY_IT.sub(r'<a href="try-it/index.html">\1</a>', text)
         made[f"{name}.md"] = LINK.sub(lambda link: _inside(link, made), text) + _toctree(children.get(name, []))
     return made
 

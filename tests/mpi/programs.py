@@ -1,6 +1,7 @@
 """What the ranks of a job run. Each function returns something that JSON can say."""
 
 import functools
+import inspect
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import netlib as nl
+from netlib.training import channel
 
 COMM = MPI.COMM_WORLD
 RANK, SIZE = COMM.rank, COMM.size
@@ -46,6 +48,22 @@ def without_scale(dtype):
     return nl.Sequential(*layers)
 
 
+def norm_first(dtype):
+    return nl.Sequential(nl.BatchNorm(2, dtype=dtype), nl.ReLU(), *convolution(dtype))
+
+
+def uneven_losses():
+    """Return a graph of losses of which each counts something else."""
+    y, t = nl.Input("y"), nl.Input("t")
+    labels = nl.SoftmaxCrossEntropy(ignore_index=0)(y, t, name="labels")
+    total = nl.Focal(reduction="sum")(y, t, name="total")
+    return nl.Graph(inputs=[y, t], outputs=[labels * (0.5 + 0.01 * total)])
+
+
+def as_images(x, t, rng):
+    return x.reshape(-1, 2, 5, 5) + rng.random() * 0, t
+
+
 def frozen(dtype):
     model = mlp(dtype)
     model[0].freeze()
@@ -62,6 +80,10 @@ def momentum(model):
     return nl.SGD(model, lr=0.05, momentum=0.9)
 
 
+def slow(model):
+    return nl.SGD(model, lr=0.02)
+
+
 def scheduled(model):
     return nl.Adam(model, lr=nl.schedules.Cosine(0.02, 50), groups={"*.bias": {"weight_decay": 0.0}}, weight_decay=0.01)
 
@@ -74,11 +96,23 @@ CASES = {
     "weights of 0 in whole shares": {"sample_weight": np.tile(np.repeat([1.0, 0.0], 4), 13)[:103], "shuffle": False},
     "ignored labels": {"loss": lambda: nl.SoftmaxCrossEntropy(ignore_index=0)},
     "a sum": {"loss": lambda: nl.SoftmaxCrossEntropy(reduction="sum"), "optimizer": lambda model: nl.SGD(model, lr=0.005)},
+    "a graph of losses": {"loss": uneven_losses, "accumulate": 2},
+    "a graph of losses and fewer samples than ranks": {"loss": uneven_losses, "batch_size": 2, "optimizer": slow},
     "frozen": {"model": frozen},
     "partly frozen": {"model": partly_frozen, "batch_size": 9},
-    "fewer samples than ranks": {"batch_size": 2, "optimizer": lambda model: nl.SGD(model, lr=0.02)},
+    "fewer samples than ranks": {"batch_size": 2, "optimizer": slow},
     "batch norm": {"model": normed},
     "batch norm of images": {"model": convolution, "x": IMAGES, "t": T[:40]},
+    "batch norm as the first layer": {"model": norm_first, "x": IMAGES, "t": T[:40]},
+    "batch norm and a transform with empty shares": {
+        "model": norm_first,
+        "x": IMAGES.reshape(40, 50),
+        "t": T[:40],
+        "batch_size": 2,
+        "transform": as_images,
+        "validation": None,
+        "optimizer": slow,
+    },
     "batch norm with empty shares": {"model": normed, "batch_size": 2, "optimizer": lambda model: nl.SGD(model, lr=0.002)},
     "batch norm without weight": {"model": without_scale},
     "recomputed": {"model": lambda dtype: nl.Recompute(normed(dtype)), "batch_size": 16, "epochs": 9},
@@ -105,7 +139,7 @@ def train(case, dtype, communicator):
         model, options.pop("loss")(), options.pop("optimizer")(model), {"accuracy": nl.accuracy, "f1": nl.f1_score},
         accumulate=options.pop("accumulate", 1), clip_norm=options.pop("clip_norm", None), seed=0, communicator=communicator,
     )  # fmt: skip
-    history = trainer.fit(**options, validation=0.2, progress=False)
+    history = trainer.fit(**{"validation": 0.2, **options}, progress=False)
     return trainer, history.to_dict()
 
 
@@ -163,8 +197,12 @@ def different_starts():
     return distance_of(twin.state_dict(), model.state_dict())
 
 
+def differences(*kinds):
+    """Return the error of a training whose rank 1 differs from the others, by what differs."""
+    return {what: differing(what) for what in kinds}
+
+
 def differing(what):
-    """Return the error of a job whose rank 1 differs from the others in this."""
     other = RANK == 1
     width = 4 if what == "model" and other else 5
     model = nl.Sequential(nl.Affine(6, width, rng=0), nl.Affine(width, 3, rng=1))
@@ -211,12 +249,28 @@ def own_batches():
     return distance_of(alone.state_dict(), shared.state_dict()), float(np.max(np.abs(np.subtract(loss, its_loss))))
 
 
+def resumed_with_small_shares(path):
+    """Return the losses of trainings that went on, and of one that went through, with shares of one sample and none."""
+    found = []
+    for name, epochs in ((path, 2), (path, 4), (f"{path}-whole.npz", 4)):
+        model = normed("float64")
+        callbacks = [nl.Checkpoint(name, every=2)]
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), slow(model), callbacks=callbacks, seed=0, communicator=COMM)
+        history = trainer.fit(X[:18].reshape(18, 2, 3), T[:18], epochs=epochs, batch_size=4, progress=False, resume=name,
+                              transform=lambda x, t, rng: (x.reshape(-1, 6), t))  # fmt: skip
+        found.append(history["loss"])
+    return found
+
+
 def per_rank_statistics():
     """Return, for batch norm without synchronisation, this rank's running means, and those of its share alone."""
     model = normed("float64")
     trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.SGD(model, lr=1e-9), seed=0, communicator=COMM, sync_batch_norm=False)
     trainer.fit(X[: SIZE * 16], T[: SIZE * 16], epochs=1, batch_size=SIZE * 16, shuffle=False, progress=False)
     first = X[:16] @ normed("float64")[0].weight.value
+    few = normed("float64")  # the last batch of 2 samples joins the one before
+    trainer = nl.Trainer(few, nl.SoftmaxCrossEntropy(), slow(few), seed=0, communicator=COMM, sync_batch_norm=False)
+    trainer.fit(X[:18], T[:18], batch_size=8, progress=False)
     return model[1].running_mean.value.tolist(), (0.1 * first.mean(axis=0)).tolist()
 
 
@@ -269,15 +323,45 @@ def killed(path, epochs, dropout, batch):
     trainer.fit(X, T, epochs=epochs, batch_size=16, validation=0.2, progress=False)
 
 
-def stopped(how):
-    """Return where a training ended that rank 1 alone wants to stop."""
+class Pressing(nl.Layer):
+    """Presses Ctrl-C on rank 1 in the first forward of batch 3 of epoch 2: each batch has four."""
+
+    def __init__(self):
+        self.n = 0
+
+    def forward(self, x):
+        self.n += self.training
+        if (RANK, self.n) == (1, 33):
+            signal.raise_signal(signal.SIGINT)
+        return self.remember(x)
+
+    def backward(self, dout):
+        return self.recall(dout)[0]
+
+
+def stops(folder):
+    """Return where each training ended that rank 1 alone wants to stop, by how it does."""
+    return {how: stopped(how, folder) for how in ("Ctrl-C", "Ctrl-C and L-BFGS", "stop", "stop at a step", "stop in the last batch",
+                                                  "stop at the end", "patience")}  # fmt: skip
+
+
+def stopped(how, folder):
     model = mlp("float32")
     press = At(1, 2, 3, lambda: signal.raise_signal(signal.SIGINT))
     stop = At(1, 2, 3, lambda: setattr(trainer, "stop", True))
+    at_step = At(1, 2, 3, lambda: setattr(trainer, "stop", True), "on_step_begin")
+    in_last = At(1, 2, 6, lambda: setattr(trainer, "stop", True))
     at_end = At(1, 2, 6, lambda: setattr(trainer, "stop", True), "on_epoch_end")
     patient = nl.EarlyStopping("val_loss", patience=1, min_delta=10.0)
-    callback = {"Ctrl-C": press, "stop": stop, "stop at the end": at_end, "patience": patient}[how]
-    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[callback], seed=0, communicator=COMM)
+    in_last.needed_to_resume = False  # else it would run before the checkpoint
+    checkpoint = nl.Checkpoint(f"{folder}/run.npz", every=9)
+    callbacks = {"Ctrl-C": [press], "Ctrl-C and L-BFGS": [], "stop": [stop], "stop at a step": [at_step],
+                 "stop in the last batch": [checkpoint, in_last], "stop at the end": [at_end], "patience": [patient]}[how]  # fmt: skip
+    optimizer = momentum(model)
+    if how == "Ctrl-C and L-BFGS":
+        model = nl.Sequential(*model, Pressing())
+        optimizer = nl.LBFGS(model, iterations=2)
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), optimizer, callbacks=callbacks, seed=0, communicator=COMM)
     history = trainer.fit(X, T, epochs=9, batch_size=16, validation=0.2, progress=False)
     return trainer.epoch, trainer.batch, len(history), history.interrupted, weights_digest(model)
 
@@ -301,6 +385,35 @@ class Broken(nl.Layer):
         return dout
 
 
+def faults(*kinds):
+    """Return what this rank says of each fault of another, all in one job."""
+    return {how: said_of(failing, how) for how in kinds}
+
+
+def said_of(function, *arguments):
+    try:
+        function(*arguments)
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def raise_at(text):
+    """Raise an error on this rank as soon as it comes to a line of the channel with this text."""
+    lines = [number for number, line in enumerate(inspect.getsource(channel).splitlines(), start=1) if text in line]
+    assert lines
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename == channel.__file__:
+            if frame.f_lineno in lines:
+                sys.settrace(None)
+                raise ZeroDivisionError(f"at {text}")
+            return trace
+        return None
+
+    sys.settrace(trace)
+
+
 def failing(how):
     """Fail on rank 1 alone."""
     faults = {"forward": Broken(None), "non-finite loss": Broken(np.nan)}
@@ -315,11 +428,18 @@ def failing(how):
         "epoch end": At(1, 1, 6, raise_error, "on_epoch_end"),
         "fit end": At(1, 2, 6, raise_error, "on_fit_end"),
         "exit": At(1, 1, 3, functools.partial(sys.exit, 3)),
+        "amid an operation": At(1, 1, 3, lambda: raise_at("Allreduce(self._mpi.IN_PLACE, same[0])")),
+        "deaf others": At(RANK, 1, 3, raise_error if RANK == 1 else COMM.Barrier),
         "drift": At(1, 1, 3, lambda: model[3].bias.value.__iadd__(1e-3)),
+        "drift of the generator": At(1, 1, 3, lambda: trainer.rng.bit_generator.advance(1)),
+        "nested": At(RANK, 1, 3, lambda: inner.fit(X, T, progress=False)),
         "second Ctrl-C": At(1, 1, 3, lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]),
         "first rank's file": nl.Checkpoint("/proc/none/run.npz"),
     }
     chosen = [callbacks[how]] if how in callbacks else []
+    channel.PATIENCE = 0.5 if how == "deaf others" else 30.0
+    twin = mlp("float32")
+    inner = nl.Trainer(twin, nl.SoftmaxCrossEntropy(), momentum(twin), callbacks=[At(1, 1, 2, raise_error)], communicator=COMM)
     trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=chosen, seed=0, communicator=COMM)
     if how == "before fit" and RANK == 1:
         raise ZeroDivisionError("before fit")
@@ -336,27 +456,36 @@ def failing(how):
         trainer.evaluate(X, T)
     if how == "different calls":
         trainer.evaluate(X, T) if RANK == 0 else trainer.fit(X, T, progress=False)
-    if how == "thread" and RANK == 1:
-        thread = threading.Thread(target=raise_error)
-        thread.start()
-        thread.join()
+    if how == "two threads":
+        fits = [threading.Thread(target=each.fit, args=(X, T, 500), kwargs={"progress": False}) for each in (trainer, inner)]
+        inner.callbacks = []
+        for thread in fits:
+            thread.start()
+        for thread in fits:
+            thread.join()
 
 
-def caught():
-    """Return what each rank caught when rank 1 failed, and how a training after that went."""
-    model = normed("float32")
-
-    def raise_error():
-        raise ZeroDivisionError("in a callback")
-
-    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[At(1, 1, 3, raise_error)], seed=0, communicator=COMM)
-    try:
+def communicators():
+    """Train over a part of the ranks, and return the errors for what no communicator is."""
+    part = COMM.Split(RANK == 1)  # ranks 0 and 2, and rank 1 alone
+    none = COMM.Split(0 if RANK == 1 else MPI.UNDEFINED)
+    found = []
+    for communicator in (part, None):
+        model = mlp("float64")
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=communicator)
         trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
-    except (nl.RankError, ZeroDivisionError) as error:
-        text = f"{type(error).__name__}: {error}"
-    trainer.callbacks = []
-    trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
-    return text, weights_digest(model)
+        found.append((trainer.rank, trainer.ranks.size, model.state_dict()))
+    (rank, size, of_part), (_, _, alone) = found
+    wrong = [said_of(functools.partial(nl.Trainer, model, nl.SoftmaxCrossEntropy(), momentum(model), communicator=each))
+             for each in ("COMM_WORLD", none)]  # fmt: skip
+    return rank, size, distance_of(alone, of_part), wrong
+
+
+def found_rates():
+    """Return the suggested learning rate, where the ranks began with different weights."""
+    model = mlp("float32", seed=RANK)
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=RANK, communicator=COMM)
+    return nl.find_lr(trainer, X, T, batch_size=16, end=1e3).suggestion
 
 
 def threads():
@@ -390,6 +519,14 @@ def shown():
         warnings.simplefilter("always")
         trainer.fit(X, T, epochs=2, batch_size=16)
     return len(caught_here)
+
+
+def until_interrupted():
+    """Train until Ctrl-C, and return whether it came."""
+    model = mlp("float32")
+    say = At(0, 1, 1, lambda: print("begun", flush=True))
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), callbacks=[say], seed=0, communicator=COMM)
+    return trainer.fit(X, T, epochs=10**6, progress=False).interrupted
 
 
 def on_disk(path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,13 +31,21 @@ class Job(NamedTuple):
     errors: str
 
 
-def start(n, function, *arguments, module=()):
-    """Run ``programs.function(*arguments)`` on n ranks; they must all end in time."""
+def start(n, function, *arguments, module=(), interrupts=False):
+    """Run ``programs.function(*arguments)`` on n ranks, and press Ctrl-C once they write a line; they must all end in time."""
     command = [MPIEXEC, "-n", str(n), sys.executable, *module, "-c", START, str(FOLDER), function, json.dumps(arguments)]
     environment = os.environ | {"PYTHONPATH": str(FOLDER.parent.parent), "NETLIB_ACCELERATOR": "numpy", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    return Job(done.returncode, [result for _, result in sorted(lines)], done.stdout, done.stderr)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as job:
+        try:
+            if interrupts:
+                while job.stdout.readline() != "begun\n":
+                    assert job.poll() is None
+                job.send_signal(signal.SIGINT)
+            text, errors = job.communicate(timeout=SECONDS)
+        finally:
+            job.kill()
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith(tuple(f"[{rank}," for rank in range(n)))]
+    return Job(job.returncode, [result for _, result in sorted(lines)], text, errors)
 
 
 def run(n, function, *arguments):

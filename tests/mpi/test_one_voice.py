@@ -10,19 +10,25 @@ from ranks import run, start
 import netlib as nl
 
 
-@pytest.mark.parametrize(
-    ("how", "expected"),
-    [
-        ("Ctrl-C", [2, 3, 1, True]),
-        ("stop", [2, 3, 1, False]),
-        ("stop at the end", [2, 6, 2, False]),
-        ("patience", [2, 6, 2, False]),
-    ],
-)
-def test_all_ranks_stop_where_one_wants_to(how, expected):
-    first, *others = run(3, "stopped", how)
-    assert first[:4] == expected
+def test_all_ranks_stop_where_one_wants_to(tmp_path):
+    first, *others = run(3, "stops", str(tmp_path))
+    assert {how: place[:4] for how, place in first.items()} == {
+        "Ctrl-C": [2, 3, 1, True],
+        "Ctrl-C and L-BFGS": [2, 3, 1, True],
+        "stop": [2, 3, 1, False],
+        "stop at a step": [2, 3, 1, False],
+        "stop in the last batch": [2, 6, 2, False],
+        "stop at the end": [2, 6, 2, False],
+        "patience": [2, 6, 2, False],
+    }
     assert others == [first, first]
+    assert (tmp_path / "run.npz").exists()
+
+
+def test_ctrl_c_stops_all_ranks_after_the_batch():
+    job = start(2, "until_interrupted", interrupts=True)
+    assert job.results == [True, True]
+    assert job.returncode == 0
 
 
 def test_rank_0_alone_shows_progress_and_warns():
@@ -61,6 +67,12 @@ def test_training_goes_on_with_another_number_of_ranks(tmp_path):
         np.testing.assert_allclose(history[name], column, rtol=1e-12)
     a, b = (nl.load(path).state_dict() for path in paths)
     assert distance_of(a, b) <= 1e-12
+
+
+def test_training_goes_on_where_shares_have_one_sample_or_none(tmp_path):
+    for first, resumed, whole in run(3, "resumed_with_small_shares", str(tmp_path / "run.npz")):
+        assert resumed == whole
+        assert first == whole[:2]
 
 
 def test_training_goes_on_amid_an_epoch_with_another_number_of_ranks(tmp_path):

@@ -58,5 +58,18 @@ def test_metrics_are_over_all_samples(n):
     assert max(run(n, "metrics")) <= 1e-12
 
 
+def test_a_part_of_the_ranks_can_train_together():
+    for rank, (of_part, size, distance, wrong) in enumerate(run(3, "communicators")):
+        assert (of_part, size) == [(0, 2), (0, 1), (1, 2)][rank]
+        assert distance <= 1e-12
+        texts = ["InvalidTypeError: Trainer: got 'COMM_WORLD', expected a communicator of mpi4py", "InvalidTypeError: Trainer: got <mpi4py"]
+        assert all(map(str.startswith, wrong, texts[: 1 if rank == 1 else 2]))
+
+
+def test_the_learning_rate_is_found_by_rank_0_for_all():
+    first, *others = run(3, "found_rates")
+    assert others == [first, first]
+
+
 def test_a_file_on_disk_is_read_by_all_ranks(tmp_path):
     assert max(run(2, "on_disk", str(tmp_path / "x.npy"))) <= 1e-12

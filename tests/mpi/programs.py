@@ -175,11 +175,17 @@ def weights_digest(model):
 
 
 def dropout_masks():
-    """Return the digest of weights after a training with dropout, and the state of this rank's generator."""
+    """Return the digest of weights after a training with dropout, and what is random on this rank alone."""
     model = mlp("float32", dropout=True)
     trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=COMM)
-    trainer.fit(X, T, epochs=2, batch_size=16, progress=False)
-    return weights_digest(model), str(model[2]._rng.bit_generator.state["state"]["state"])
+    drawn = []
+
+    def transform(x, t, rng):
+        drawn.append(rng.random())
+        return x + 0.1 * drawn[-1], t
+
+    trainer.fit(X, T, epochs=2, batch_size=16, progress=False, transform=transform)
+    return weights_digest(model), str(model[2]._rng.bit_generator.state["state"]["state"]), drawn[0]
 
 
 def different_starts():

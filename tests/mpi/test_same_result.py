@@ -39,12 +39,13 @@ def test_every_rank_begins_with_the_weights_the_optimizer_and_the_seed_of_rank_0
     assert max(run(n, "different_starts")) <= 1e-6
 
 
-def test_dropout_differs_between_ranks_and_is_reproducible():
+def test_dropout_and_transforms_differ_between_ranks_and_are_reproducible():
     first, second = run(2, "dropout_masks"), run(2, "dropout_masks")
     assert first == second
-    (weights, generator), (other_weights, other_generator) = first
+    (weights, generator, drawn), (other_weights, other_generator, other_drawn) = first
     assert weights == other_weights
     assert generator != other_generator
+    assert drawn != other_drawn
 
 
 def test_statistics_per_rank_are_a_choice_and_those_of_rank_0_remain():

@@ -191,6 +191,10 @@ class Decay(nl.Callback):
         self.factors = state["a"]["b"].astype(">f8")
 
 
+def twice_as_wide(x, t, rng):
+    return np.hstack([x, x + 0.1 * rng.standard_normal(x.shape)]), t
+
+
 def affine_pair(dtype=np.float32):
     return [nl.Affine(6, 8, rng=0, dtype=dtype), nl.ReLU(), nl.Affine(8, 3, rng=1, dtype=dtype)]
 
@@ -256,6 +260,10 @@ TRAININGS = {
     "functions in a schedule": (
         lambda callbacks: trained(nl.Sequential(*affine_pair()), callbacks, lr=nl.schedules.Warmup(lambda step: 0.1 / (1 + step), 9)),
         {},
+    ),
+    "transform": (
+        lambda callbacks: trained(nl.Sequential(nl.Affine(12, 3, rng=0)), callbacks),
+        {"transform": twice_as_wide},
     ),
     "statistics": (lambda callbacks: trained(nl.Sequential(*affine_pair()), [nl.LayerStatistics(every=3), *callbacks]), {}),
     "early stopping": (

@@ -15,6 +15,7 @@ from .networks import (
     GRU,
     LENET,
     LSTM,
+    RELU,
     RESNET_8,
     WIDE_LSTM,
     Network,
@@ -22,6 +23,7 @@ from .networks import (
     attention,
     flat,
     gpt,
+    in_blocks,
     language_model,
     lstm,
     perceptron,
@@ -160,8 +162,14 @@ SMALL_ATTENTION, ATTENTION, CAUSAL_ATTENTION = (
     Case(name, (attention(32, 4, causal=causal), affine(32, 10)), (length, 32), 2, labels=(length,))
     for name, length, causal in (("small attention", 32, False), ("attention", 1024, False), ("causal attention", 1024, True))
 )
+HUNDRED_LAYERS = (affine(128, 128), RELU) * 100
 SCORES = 2 * 4 * 1024 * 1024
 """How many scores there are in `ATTENTION`: one for each sample, head, query and key."""
+DEEP = {
+    name: Case(name, (*body, affine(128, 10)), (128,), 8192)
+    for name, body in (("plain", HUNDRED_LAYERS), ("blocks of 10", in_blocks(HUNDRED_LAYERS, 20)))
+}
+SMALL_DEEP = Case("", (*in_blocks((affine(8, 8), RELU) * 4, 4), affine(8, 10)), (8,), 8)
 DEPTHS = [perceptron_case(str(n), (64,) * (n + 1), 64) for n in (2, 4, 8, 16, 32, 64)]
 BATCHES = [perceptron_case(str(4**n), CASES["small"].widths, 4**n) for n in range(7)]
 CHANNELS = [Case(str(n), two_convolutions(n), (3, 16, 16), 32) for n in (8, 16, 32, 64, 128)]

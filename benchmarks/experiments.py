@@ -18,6 +18,7 @@ from .case import (
     CASES,
     CAUSAL_ATTENTION,
     CHANNELS,
+    DEEP,
     DEPTHS,
     EPOCH_STEPS,
     EPOCHS,
@@ -27,6 +28,7 @@ from .case import (
     SEQUENCES,
     SIZES,
     SMALL_ATTENTION,
+    SMALL_DEEP,
     WIDTHS,
     Case,
 )
@@ -36,6 +38,7 @@ from .results import Results
 
 OURS = ("netlib", "netlib-fast")
 SWEPT = (*OURS, "jax", "jax-queued", "torch", "torch-fused")
+DEEP_MEMORY, DEEP_ARRAYS = "memory of 100 layers", "memory of the arrays of 100 layers"
 MORE_THAN_PERCEPTRONS = tuple(name for name in CONTENDERS if name != "sklearn")
 
 
@@ -182,9 +185,24 @@ def attention(bench: Bench) -> None:
         bench.log(f"memory of {case.name}: done")
 
 
-def _peak_memory(bench: Bench, contender: str, case: Case, small: Case) -> dict[str, int]:
-    with Process(contender, bench.threads) as process:
-        answer: dict[str, int] = process.ask("peak_memory", case=case, small=small, steps=20)
+def deep(bench: Bench) -> None:
+    """One step of 100 layers and its peak memory, plain and in blocks of 10 that are recomputed.
+
+    Memory is measured twice: as the processes run by default, and with a process that gives back
+    every array that it frees, so that free memory between arrays does not count.
+    """
+    names = bench.available((*OURS, "jax", "torch-fused"))
+    for case in DEEP.values():
+        for name in names:
+            for table, variables in ((DEEP_MEMORY, {}), (DEEP_ARRAYS, {"MALLOC_MMAP_THRESHOLD_": "65536"})):
+                bench.results.add(table, case.name, name, _peak_memory(bench, name, case, SMALL_DEEP, 4, **variables)["added"])
+        bench.log(f"memory of 100 layers, {case.name}: done")
+        bench.measure("100 layers", case, names)
+
+
+def _peak_memory(bench: Bench, contender: str, case: Case, small: Case, steps: int = 20, **environment: str) -> dict[str, int]:
+    with Process(contender, bench.threads, **environment) as process:
+        answer: dict[str, int] = process.ask("peak_memory", case=case, small=small, steps=steps)
     return answer
 
 
@@ -243,6 +261,6 @@ EXPERIMENTS = {
         *(training, inference, depth, batch),
         *(images, channels, sizes),
         *(sequences, lengths, widths, attention),
-        *(memory, fit, floor, growth, agreement, imports),
+        *(memory, deep, fit, floor, growth, agreement, imports),
     )
 }

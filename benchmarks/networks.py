@@ -85,6 +85,16 @@ def add(main: Network, shortcut: Network) -> Layer:
     return ("add", main, shortcut)
 
 
+def recompute(network: Network) -> Layer:
+    """Return a block of which only the input is kept: backward runs its forward again."""
+    return ("recompute", network)
+
+
+def in_blocks(network: Network, size: int) -> Network:
+    """Return the network in blocks of so many layers, of which only the inputs are kept."""
+    return tuple(recompute(network[i : i + size]) for i in range(0, len(network), size))
+
+
 def perceptron(*widths: int, normalize: bool = False) -> Network:
     """Return affine layers with ReLU, or with batch norm and ReLU, between them."""
     layers: list[Layer] = []
@@ -139,6 +149,8 @@ def flat(network: Network) -> Iterator[Layer]:
             case ["add", main, shortcut]:
                 yield from flat(main)
                 yield from flat(shortcut)
+            case ["recompute", block]:
+                yield from flat(block)
             case ["transformer_block", *numbers]:
                 yield from flat(parts_of_block(*numbers))
             case _:

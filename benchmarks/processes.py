@@ -24,13 +24,15 @@ class ContenderError(Exception):
 class Process:
     """The process of one contender. It is stopped between requests, so that it disturbs no other.
 
+    ``more`` are variables of its environment.
+
     Raises
     ------
     ContenderError
         If the contender cannot run here, with the reason.
     """
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, **more: str) -> None:
         entry = {**CONTENDERS, **HELPERS}[name]
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         environment = {key: value for key, value in os.environ.items() if key != "NETLIB_ACCELERATOR"}
@@ -38,7 +40,7 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", name, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
-            env=environment | limits | entry.environment,
+            env=environment | limits | entry.environment | more,
         )  # fmt: skip
         try:
             self.versions: dict[str, str] = self._answer()

@@ -59,6 +59,8 @@ def _apply(layer: Layer, p: Any, s: Any, x: Any, training: bool) -> tuple[Any, A
             y, main_s = forward(main, p[0], s[0], x, training)
             z, shortcut_s = forward(shortcut, p[1], s[1], x, training)
             return y + z, [main_s, shortcut_s]
+        case ["recompute", block]:
+            return jax.checkpoint(lambda p, s, x: forward(block, p, s, x, training))(p, s, x)
         case ["embedding", *_]:
             return p[0][x], s
         case ["positional", *_]:
@@ -238,6 +240,8 @@ def _layer_state(layer: Layer, weights: Iterator[Array]) -> tuple[Any, Any]:
         case ["add", main, shortcut]:
             paths = [first_state(path, weights) for path in (main, shortcut)]
             return [parameters for parameters, _ in paths], [statistics for _, statistics in paths]
+        case ["recompute", block]:
+            return first_state(block, weights)
         case ["embedding" | "positional", *_]:
             return (jnp.asarray(next(weights)),), ()
         case ["lstm", _, hidden, _]:

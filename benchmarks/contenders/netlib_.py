@@ -55,6 +55,8 @@ def _layer(layer: Layer, weights: Iterator[Array]) -> nl.Layer:
         case ["add", main, shortcut]:
             x = nl.Input("X")
             return nl.Graph([x], [_sequential(main, weights)(x) + _sequential(shortcut, weights)(x)])
+        case ["recompute", block]:
+            return nl.Recompute(_sequential(block, weights))
         case ["embedding", entries, features]:
             return _with(nl.Embedding(entries, features), weights, "weight")
         case ["positional", length, features]:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
 
 from ..case import LR
 from ..networks import parts_of_block
@@ -37,6 +38,18 @@ class Sum(nn.Module):  # type: ignore[misc]
     def forward(self, x: Any) -> Any:
         """Return the sum."""
         return self.main(x) + self.shortcut(x)
+
+
+class Recomputed(nn.Module):  # type: ignore[misc]
+    """A block of which only the input is kept."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Any) -> Any:
+        """Return what the block returns."""
+        return checkpoint(self.block, x, use_reentrant=False)
 
 
 class Positional(nn.Module):  # type: ignore[misc]
@@ -129,6 +142,8 @@ def _module(layer: Layer, weights: Iterator[Array]) -> nn.Module:
             return nn.Flatten()
         case ["add", main, shortcut]:
             return Sum(_sequential(main, weights), _sequential(shortcut, weights))
+        case ["recompute", block]:
+            return Recomputed(_sequential(block, weights))
         case ["embedding", *_]:
             return nn.Embedding.from_pretrained(torch.from_numpy(next(weights)), freeze=False)
         case ["positional", *_]:

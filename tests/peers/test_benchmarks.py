@@ -21,6 +21,7 @@ from benchmarks.networks import (
     conv,
     embedding,
     gru,
+    in_blocks,
     layer_norm,
     lstm,
     max_pool,
@@ -42,6 +43,7 @@ CASES = [
     Case("two paths", (add((affine(4, 3), RELU), (affine(4, 3),)),), (4,), 5),
     Case("lstm and end of gru", (embedding(7, 3), lstm(3, 4), gru(4, 5, last=True), affine(5, 3)), (5,), 3),
     Case("gru and end of lstm", (gru(3, 4), lstm(4, 5, last=True), affine(5, 3)), (5, 3), 3),
+    Case("recomputed", (*in_blocks(perceptron(4, 6, 5, 3), 2), RELU, affine(3, 3)), (4,), 5),
     id_case("gpt", (embedding(7, 8), positional(6, 8), transformer_block(8, 2, 12), layer_norm(8), affine(8, 7)), 5, 3),
     Case("attention", (layer_norm(8), GELU, attention(8, 2, causal=False), affine(8, 3)), (5, 8), 3, labels=(5,)),
 ]

@@ -60,7 +60,7 @@ def _apply(layer: Layer, p: Any, s: Any, x: Any, training: bool) -> tuple[Any, A
             z, shortcut_s = forward(shortcut, p[1], s[1], x, training)
             return y + z, [main_s, shortcut_s]
         case ["recompute", block]:
-            return jax.checkpoint(lambda p, s, x: forward(block, p, s, x, training))(p, s, x)
+            return jax.checkpoint(lambda p, s, x: forward(block, p, s, x, training))(p, s, x)  # type: ignore[no-any-return]
         case ["embedding", *_]:
             return p[0][x], s
         case ["positional", *_]:

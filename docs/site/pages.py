@@ -42,8 +42,8 @@ def written() -> dict[str, str | bytes]:
     children["use"] += sorted(files.keys() - {"index", *SECTIONS}.union(*children.values()))  # pages that no section lists
     children["index"] = SECTIONS
     for name, text in texts.items():
-        text = TRY_IT.sub(r'<a href="try-it/index.html">\1</a>', text)
-        made[f"{name}.md"] = LINK.sub(lambda link: _inside(link, made), text) + _toctree(children.get(name, []))
+        linked = TRY_IT.sub(r'<a href="try-it/index.html">\1</a>', text)
+        made[f"{name}.md"] = LINK.sub(lambda link: _inside(link, made), linked) + _toctree(children.get(name, []))
     return made
 
 

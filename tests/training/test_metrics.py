@@ -228,3 +228,58 @@ def test_log_loss_of_an_impossible_class_is_infinite_and_what_is_no_probability_
 def test_arguments_that_mean_nothing_are_refused(call, said):
     with pytest.raises(InvalidValueError, match=said):
         call()
+
+
+PREDICTED, TRUE = np.eye(4)[[0, 0, 1, 1, 2]], [0, 1, 1, 1, 0]  # class 2 is predicted alone, class 3 never occurs
+AVERAGES = {  # of precision, recall and F1
+    "none": ([1 / 2, 1, 0, 0], [1 / 2, 2 / 3, 0, 0], [1 / 2, 4 / 5, 0, 0]),
+    "macro": (3 / 2 / 3, (1 / 2 + 2 / 3) / 3, (1 / 2 + 4 / 5) / 3),
+    "micro": (3 / 5, 3 / 5, 3 / 5),
+    "weighted": ((2 * 1 / 2 + 3 * 1) / 5, (2 * 1 / 2 + 3 * 2 / 3) / 5, (2 * 1 / 2 + 3 * 4 / 5) / 5),
+}
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+def test_precision_recall_and_f1_of_classes_by_hand(average):
+    found = [metric(PREDICTED, TRUE, average) for metric in (nl.precision, nl.recall, nl.f1_score)]
+    np.testing.assert_allclose(found, AVERAGES[average], rtol=1e-15)
+
+
+def test_precision_recall_and_f1_of_class_1_and_of_several_labels_by_hand():
+    metrics = nl.precision, nl.recall, nl.f1_score
+    assert [metric([0.9, 0.8, 0.7, 0.2, 0.5], [1, 0, 1, 0, 0], threshold=0.5) for metric in metrics] == [2 / 3, 1, 0.8]
+    y, t = [[0.9, 0.9, 0.1], [0.2, 0.8, 0.1]], [[1, 0, 0], [0, 1, 0]]  # nobody has the last label, nor is said to have it
+    for average, expected in {
+        "none": ([1, 1 / 2, 0], [1, 1, 0], [1, 2 / 3, 0]),
+        "macro": (1 / 2, 2 / 3, 5 / 9),
+        "micro": (2 / 3, 1, 4 / 5),
+        "weighted": (3 / 4, 1, 5 / 6),
+    }.items():
+        found = [metric(y, t, average, threshold=0.5, multilabel=True) for metric in metrics]
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+        assert np.all(nl.f1_score(y, np.zeros((2, 3), int), average, threshold=0.5, multilabel=True) == 0)
+
+
+def test_log_loss_by_hand():
+    expected = -(math.log(3 / 4) + math.log(1 / 2)) / 2
+    rows, labels = np.array([[1 / 4, 3 / 4], [1 / 2, 1 / 2]]), [1, 0]
+    for shift in (0, 1000):
+        assert nl.log_loss(np.log(rows) + shift, labels, from_logits=True) == pytest.approx(expected, rel=1e-12)
+    assert nl.log_loss(rows, labels) == pytest.approx(expected, rel=1e-12)
+    assert nl.log_loss(rows[:, 1], labels) == pytest.approx(expected, rel=1e-12)
+    assert nl.log_loss([math.log(3), 0.0], labels, from_logits=True) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InvalidValueError, match="do not add up to 1"):
+        nl.log_loss([[0.5, 0.5], [0.5, 0.4]], labels)
+    with pytest.raises(InvalidValueError, match="outside"):
+        nl.log_loss([[0.5, 0.5], [1.5, -0.5]], labels)
+
+
+def test_areas_of_several_classes_are_averaged_by_hand():
+    y = [[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.2, 0.7, 0.1], [0.55, 0.15, 0.3]]
+    t = [0, 0, 1, 2]
+    areas = 3 / 4, 1, 1  # of class 0, 0.5 stands below 0.55
+    assert nl.roc_auc(y, t) == pytest.approx(sum(areas) / 3, rel=1e-15)
+    assert nl.roc_auc(y, t, "weighted") == pytest.approx((2 * areas[0] + areas[1] + areas[2]) / 4, rel=1e-15)
+    assert math.isnan(nl.roc_auc([0.1, 0.2], [1, 1]))
+    assert math.isnan(nl.roc_auc([0.1, 0.2], [0, 0]))
+    assert nl.roc_auc([[0.1, 0.9], [0.4, 0.2], [0.35, 0.1]], [[0, 1], [1, 0], [0, 0]], multilabel=True) == 1

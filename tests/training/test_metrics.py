@@ -201,6 +201,10 @@ def test_the_first_of_equal_scores_ranks_highest():
     assert nl.top_k_accuracy([[1.0, 1.0, 1.0]], [1], k=2) == 1.0
 
 
+def test_the_true_class_may_by_default_be_among_the_five_highest_scores():
+    assert nl.top_k_accuracy([[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]] * 2, [4, 5]) == 0.5
+
+
 def test_area_by_hand():
     # pairs (true, false): (2, 1) and (2, 2): one in order, one equal
     assert nl.roc_auc([1.0, 2.0, 2.0], [0, 0, 1]) == 0.75
@@ -262,12 +266,13 @@ def test_precision_recall_and_f1_of_class_1_and_of_several_labels_by_hand():
 
 def test_log_loss_by_hand():
     expected = -(math.log(3 / 4) + math.log(1 / 2)) / 2
-    rows, labels = np.array([[1 / 4, 3 / 4], [1 / 2, 1 / 2]]), [1, 0]
+    rows, labels = np.array([[1 / 4, 3 / 4], [1 / 2, 1 / 2]]), [1, 1]
     for shift in (0, 1000):
         assert nl.log_loss(np.log(rows) + shift, labels, from_logits=True) == pytest.approx(expected, rel=1e-12)
     assert nl.log_loss(rows, labels) == pytest.approx(expected, rel=1e-12)
     assert nl.log_loss(rows[:, 1], labels) == pytest.approx(expected, rel=1e-12)
     assert nl.log_loss([math.log(3), 0.0], labels, from_logits=True) == pytest.approx(expected, rel=1e-12)
+    assert nl.log_loss([[0.0, 2000.0]], [0], from_logits=True) == 2000
     with pytest.raises(InvalidValueError, match="do not add up to 1"):
         nl.log_loss([[0.5, 0.5], [0.5, 0.4]], labels)
     with pytest.raises(InvalidValueError, match="outside"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SITE = Path(__file__).parent
+SITE = Path(__file__).resolve().parent
 DOCS = SITE.parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "site"

@@ -9,7 +9,7 @@ import time
 
 from sphinx.cmd.build import build_main
 
-from . import BUILD, HTML, ROOT, SITE, SOURCE, pages
+from . import BUILD, DOCS, HTML, SITE, SOURCE, pages
 
 
 def main() -> int:
@@ -21,8 +21,8 @@ def main() -> int:
     if not code:
         for folder in ("steps", "pictures"):
             shutil.copytree(SOURCE / folder, HTML / folder, dirs_exist_ok=True)
-        subprocess.run([sys.executable, ROOT / "docs" / "try-it" / "build.py", HTML / "try-it"], check=True)
         name_toggles()
+        subprocess.run([sys.executable, DOCS / "try-it" / "build.py", HTML / "try-it"], check=True)
         size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
         print(f"{HTML}/index.html: {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s")
     return code

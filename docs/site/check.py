@@ -36,8 +36,8 @@ def check_files() -> Iterator[str]:
     texts = {path: path.read_text(encoding="utf-8") for path in HTML.rglob("*.html") if "_static" not in path.parts}
     ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
     for path, text in texts.items():
-        if path.parent.name == "steps":
-            continue  # a page of its own, which tests/browser checks
+        if path.parent.name in ("steps", "try-it"):
+            continue  # pages of their own, which tests/browser checks
         where = path.relative_to(HTML)
         for tag, attributes in re.findall(r"<(a|img|script|link|iframe)\b([^>]*)>", text):
             values = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
@@ -64,7 +64,7 @@ def _link(page: Path, url: str, tag: str, ids: dict[Path, set[str]]) -> Iterator
     path = (page.parent / unquote(target).partition("?")[0]).resolve() if target else page
     if not path.is_file():
         yield f"{tag} leads nowhere: {url}"
-    elif anchor and path in ids and unquote(anchor) not in ids[path] and path.parent.name != "steps":
+    elif anchor and path in ids and unquote(anchor) not in ids[path] and path.parent.name not in ("steps", "try-it"):
         yield f"no such place: {url}"
 
 

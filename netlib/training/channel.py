@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Timer
+from time import sleep
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..arrays import Array
 from ..errors import InvalidTypeError, OrderError, RankError
 from ..kernels.threads import cores
 
+GRACE = 0.5
+"""Seconds that mpiexec has to pass on what a rank has written, before it ends all of them."""
 PATIENCE = 60.0
 """How many seconds a rank that has failed waits until the others listen, before it ends the job."""
 
@@ -220,6 +223,7 @@ def _end_job(kind: type[BaseException], error: BaseException, traceback: Traceba
     print(f"{_this_rank()}:", file=sys.stderr)
     show(kind, error, traceback)
     sys.stderr.flush()
+    sleep(GRACE)
     MPI.COMM_WORLD.Abort(1)
 
 

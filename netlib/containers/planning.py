@@ -215,7 +215,7 @@ def _fused_op(
     if to_check:
         op.forward = _check_inputs(op.forward, to_check, x_specs)
     if last.n_outputs == 1 and not arrays.dout_has_fixed_spec(i):
-        options = last, specs[last.target], fusion.layout != "C"
+        options = last, specs[last.target], fusion.layout != "C" and not fusion.passes_dout_on
         op.backward, op.backward_parameters = [_convert_dout(each, *options) for each in (op.backward, op.backward_parameters)]
     if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)

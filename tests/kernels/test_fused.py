@@ -19,6 +19,7 @@ class TanhTwice:
 
     def __init__(self):
         self.ran = []
+        self.layouts = []
 
     def fusion(self):
         return Fusion(self.fits, self.infer, self.prepare, keeps_inputs=False)
@@ -44,6 +45,7 @@ class TanhTwice:
 
         def backward(dout):
             self.ran.append("backward")
+            self.layouts.append(dout.flags.c_contiguous)
             (between,), (y,) = first["_cache"][2], second["_cache"][2]
             return np.multiply(dout, (1 - y * y) * (1 - between * between), out=memory.dx[0])
 
@@ -220,6 +222,23 @@ def test_a_plan_goes_on_layer_by_layer_where_a_users_layer_gives_another_shape()
         np.testing.assert_allclose(dx, dout, rtol=1e-12)
     for got, wanted in zip(model.parameters().values(), (p for each in layers for p in each.parameters().values()), strict=True):
         np.testing.assert_allclose(got.grad, wanted.grad, rtol=1e-12)
+
+
+class InFortranOrder(nl.Layer):
+    def forward(self, x):
+        return x
+
+    def backward(self, dout):
+        return np.asfortranarray(dout)
+
+
+def test_a_row_gets_dout_in_c_order_also_through_a_sum_that_passes_it_on(row):
+    x = nl.Input("x")
+    model = nl.Graph([x], [InFortranOrder()(nl.Tanh()(nl.Tanh()(affine(0)(x))) + affine(1)(x))])
+    for _ in range(2):
+        model.forward(X)
+        model.backward(DOUT)
+    assert row.layouts == [True]
 
 
 FLOATS, SINGLES, COLUMN, WHOLE = np.ones((2, 3)), np.ones((2, 3), np.float32), np.ones((2, 1)), np.ones((2, 3), int)

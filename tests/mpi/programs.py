@@ -177,7 +177,9 @@ def weights_digest(model):
 def dropout_masks():
     """Return the digest of weights after a training with dropout, and what is random on this rank alone."""
     model = mlp("float32", dropout=True)
-    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=COMM)
+    if RANK:
+        model[2]._rng = np.random.default_rng()  # rank 0's counts, which the trainer uses, too
+    trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), rng=model[2]._rng, communicator=COMM)
     drawn = []
 
     def transform(x, t, rng):

@@ -286,11 +286,14 @@ def metrics():
     """Return the difference of metrics that need all outputs, and of evaluate, from those of one process."""
     model = nl.Sequential(nl.Affine(6, 1, rng=0, dtype="float64"))
     t = (T[:, None] > 0).astype(float)
-    functions = {"auc": nl.roc_auc, "mine": lambda y, t: float(np.median(y[t > 0])), "r2": nl.r2_score}
+    calls = []
+    functions = {"auc": nl.roc_auc, "mine": lambda y, t: calls.append(1) or float(np.median(y[t > 0])), "r2": nl.r2_score}
     evaluated = []
     for communicator in (None, COMM):
         trainer = nl.Trainer(model, nl.MeanSquaredError(), nl.SGD(model), functions, communicator=communicator)
+        calls.clear()
         evaluated.append(trainer.evaluate(X, t, batch_size=10, sample_weight=WEIGHTS))
+    assert len(calls) == (RANK == 0)
     alone, shared = evaluated
     return max(abs(alone[name] - shared[name]) for name in alone)
 

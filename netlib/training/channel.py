@@ -177,8 +177,8 @@ class Channel:
         """Wait for the others at the end of the program, or tell them that this rank is there."""
         if self._left or self._mpi.Is_finalized():
             return
-        n_failed, n_left, *_ = self._add_up(self.LEAVE)
-        if n_failed or n_left < self.size:
+        _, n_left, *_ = self._add_up(self.LEAVE)
+        if n_left < self.size:
             self._exchange(None, leaves=True)
 
     def _error(self, failed: dict[int, str], left: list[int]) -> RankError:

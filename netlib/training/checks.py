@@ -28,6 +28,7 @@ from ..losses import (
     SoftmaxCrossEntropy,
 )
 from ..losses.labels import LabelLoss
+from ..losses.loss import Loss
 from .arguments import Metric
 from .metrics.classes import is_one_column
 from .samples import Batch
@@ -94,7 +95,8 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
         return
     if isinstance(y, tuple) or np.ndim(y) == 0 or len(y) != len(t[:FEW]):
         return
-    _check_targets(loss, y, t, what)
+    if samples.weight is None or isinstance(loss, Loss):  # a graph of losses may need the weight
+        _check_targets(loss, y, t, what)
     _check_finite(model, loss, [*inputs, t], what)
     if not what:
         _warn_of_loss(last_layer(model, len(inputs)), loss, y, t)

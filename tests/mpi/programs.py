@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 import numpy as np
 from mpi4py import MPI
@@ -52,12 +53,12 @@ def norm_first(dtype):
     return nl.Sequential(nl.BatchNorm(2, dtype=dtype), nl.ReLU(), *convolution(dtype))
 
 
-def uneven_losses():
+def uneven_losses(*more):
     """Return a graph of losses of which each counts something else."""
-    y, t = nl.Input("y"), nl.Input("t")
-    labels = nl.SoftmaxCrossEntropy(ignore_index=0)(y, t, name="labels")
+    y, t, *weight = map(nl.Input, ("y", "t", *more))
+    labels = nl.SoftmaxCrossEntropy(ignore_index=0)(y, t, *weight, name="labels")
     total = nl.Focal(reduction="sum")(y, t, name="total")
-    return nl.Graph(inputs=[y, t], outputs=[labels * (0.5 + 0.01 * total)])
+    return nl.Graph(inputs=[y, t, *weight], outputs=[labels * (0.5 + 0.01 * total)])
 
 
 def as_images(x, t, rng):
@@ -94,13 +95,14 @@ CASES = {
     "accumulated and clipped": {"accumulate": 3, "clip_norm": 0.5},
     "weights": {"sample_weight": WEIGHTS},
     "weights of 0 in whole shares": {"sample_weight": np.tile(np.repeat([1.0, 0.0], 4), 13)[:103], "shuffle": False},
+    "weights of 0 in the first batch": {"sample_weight": np.repeat([0.0, 1.0], [8, 95]), "shuffle": False},
     "ignored labels": {"loss": lambda: nl.SoftmaxCrossEntropy(ignore_index=0)},
     "a sum": {"loss": lambda: nl.SoftmaxCrossEntropy(reduction="sum"), "optimizer": lambda model: nl.SGD(model, lr=0.005)},
     "a graph of losses": {"loss": uneven_losses, "accumulate": 2},
-    "a graph of losses and fewer samples than ranks": {"loss": uneven_losses, "batch_size": 2, "optimizer": slow},
+    "a graph of losses and fewer samples than ranks": {"loss": uneven_losses, "batch_size": 2, "epochs": 1, "optimizer": slow},
     "frozen": {"model": frozen},
     "partly frozen": {"model": partly_frozen, "batch_size": 9},
-    "fewer samples than ranks": {"batch_size": 2, "optimizer": slow},
+    "fewer samples than ranks": {"batch_size": 2, "epochs": 1, "optimizer": slow},
     "batch norm": {"model": normed},
     "batch norm of images": {"model": convolution, "x": IMAGES, "t": T[:40]},
     "batch norm as the first layer": {"model": norm_first, "x": IMAGES, "t": T[:40]},
@@ -109,20 +111,27 @@ CASES = {
         "x": IMAGES.reshape(40, 50),
         "t": T[:40],
         "batch_size": 2,
+        "epochs": 1,
         "transform": as_images,
         "validation": None,
         "optimizer": slow,
     },
-    "batch norm with empty shares": {"model": normed, "batch_size": 2, "optimizer": lambda model: nl.SGD(model, lr=0.002)},
+    "batch norm with empty shares": {"model": normed, "batch_size": 2, "epochs": 1, "optimizer": lambda model: nl.SGD(model, lr=0.002)},
     "batch norm without weight": {"model": without_scale},
     "recomputed": {"model": lambda dtype: nl.Recompute(normed(dtype)), "batch_size": 16, "epochs": 9},
     "without the last batch": {"drop_last": True},
     "L-BFGS": {"optimizer": lambda model: nl.LBFGS(model, iterations=4), "batch_size": 103, "epochs": 5},
+    "L-BFGS and a graph of losses": {
+        "loss": uneven_losses,
+        "optimizer": lambda model: nl.LBFGS(model, iterations=4),
+        "batch_size": 103,
+        "epochs": 5,
+    },
     "moved": {"transform": lambda x, t, rng: (x + 1, t)},
 }
 
 
-AMPLIFYING = ("batch norm", "batch norm with empty shares", "recomputed", "L-BFGS")
+AMPLIFYING = ("batch norm", "batch norm with empty shares", "recomputed", "L-BFGS", "L-BFGS and a graph of losses")
 """Cases that amplify the rounding errors of float32: variances of few samples, and a line search."""
 
 
@@ -249,7 +258,7 @@ def own_batches():
     models = []
     for of, communicator in ((whole, None), (batches, COMM)):
         model = normed("float64")
-        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), {"accuracy": nl.accuracy}, seed=0, communicator=communicator)
+        trainer = nl.Trainer(model, uneven_losses("weight"), momentum(model), {"accuracy": nl.accuracy}, seed=0, communicator=communicator)
         history = trainer.fit(of, epochs=6, validation=of, progress=False)
         models.append((model, history["val_loss"], history["accuracy"]))
     (alone, loss, accuracy), (shared, its_loss, its_accuracy) = models
@@ -398,7 +407,10 @@ class Broken(nl.Layer):
 
 def faults(*kinds):
     """Return what this rank says of each fault of another, all in one job."""
-    return {how: said_of(failing, how) for how in kinds}
+    said = {how: said_of(failing, how) for how in kinds}
+    time.sleep(0.1)
+    assert not any(isinstance(each, threading.Timer) for each in threading.enumerate())
+    return said
 
 
 def said_of(function, *arguments):
@@ -439,7 +451,7 @@ def failing(how):
         "epoch end": At(1, 1, 6, raise_error, "on_epoch_end"),
         "fit end": At(1, 2, 6, raise_error, "on_fit_end"),
         "exit": At(1, 1, 3, functools.partial(sys.exit, 3)),
-        "amid an operation": At(1, 1, 3, lambda: raise_at("Allreduce(self._mpi.IN_PLACE, same[0])")),
+        "amid an operation": At(1, 1, 3, lambda: raise_at("self._comm.allgather(item)")),
         "deaf others": At(RANK, 1, 3, raise_error if RANK == 1 else COMM.Barrier),
         "drift": At(1, 1, 3, lambda: model[3].bias.value.__iadd__(1e-3)),
         "drift of the generator": At(1, 1, 3, lambda: trainer.rng.bit_generator.advance(1)),
@@ -456,8 +468,10 @@ def failing(how):
         raise ZeroDivisionError("before fit")
     if how == "exit before fit" and RANK == 1:
         sys.exit(3)
-    if how == "no fit" and RANK == 1:
-        return
+    if how == "no fit":
+        if RANK == 1:
+            return
+        assert said_of(trainer.fit, X, T).startswith("RankError: Trainer: rank 1 has come to the end of the program")
     if how == "bad samples" and RANK == 1:
         trainer.fit(X, T[:50], epochs=2, batch_size=16, progress=False)
     trainer.fit(X, T, epochs=2, batch_size=16, validation=0.2, progress=False)
@@ -489,7 +503,9 @@ def communicators():
     (rank, size, of_part), (_, _, alone) = found
     wrong = [said_of(functools.partial(nl.Trainer, model, nl.SoftmaxCrossEntropy(), momentum(model), communicator=each))
              for each in ("COMM_WORLD", none)]  # fmt: skip
-    return rank, size, distance_of(alone, of_part), wrong
+    arrays = [np.full(3, 2048 - 2047 * (RANK > 0), np.float16), np.ones((2, 3))[:, ::2], np.ones(2), np.ones((2, 2), np.float32).T[:1]]
+    channel.channel_of(COMM).sum(arrays)
+    return rank, size, distance_of(alone, of_part), wrong, [each.ravel().tolist() for each in arrays]
 
 
 def found_rates():

@@ -46,7 +46,7 @@ def test_whoever_catches_the_error_can_train_again():
     ("how", "says"),
     [
         ("callback", "ZeroDivisionError: in a callback"),
-        ("amid an operation", "ZeroDivisionError: at Allreduce"),
+        ("amid an operation", "ZeroDivisionError: at self._comm.allgather"),
         ("deaf others", "ZeroDivisionError: in a callback"),
         ("before fit", "ZeroDivisionError: before fit"),
         ("after fit", "ZeroDivisionError: after fit"),
@@ -61,7 +61,7 @@ def test_an_uncaught_fault_on_one_rank_ends_the_job(how, says):
     assert job.returncode != 0
     assert says in job.errors
     if "ZeroDivisionError" in says:
-        assert job.errors.count("rank 1 of 3:") == 1
+        assert job.errors.count("rank 1 of 3:") == job.errors.count("Traceback (most recent call last)") == 1
 
 
 def test_an_uncaught_error_ends_the_job_under_the_runner_of_mpi4py_too():

@@ -61,6 +61,18 @@ def test_sample_weights_reach_every_loss():
     assert row["odd"] == pytest.approx(nl.SigmoidCrossEntropy().forward(model.predict(X[:50])[1], few[1]), rel=1e-6)
 
 
+def test_sample_weights_reach_a_graph_of_losses_of_one_output():
+    y, t, weight = (nl.Input(name) for name in ("y", "t", "weight"))
+    loss = nl.Graph([y, t, weight], [2 * nl.SoftmaxCrossEntropy()(y, t, weight)])
+    found = []
+    for factor, of in ((2, nl.SoftmaxCrossEntropy()), (1, loss)):
+        model = nl.Sequential(nl.Affine(64, 10, rng=0))
+        trainer = nl.Trainer(model, of, nl.SGD(model, lr=0.1 * factor), seed=0)
+        history = trainer.fit(X, DIGIT, epochs=2, batch_size=50, sample_weight=np.linspace(0, 1, 200), progress=False)
+        found.append(factor * np.array(history["loss"]))
+    np.testing.assert_allclose(*found, rtol=1e-6)
+
+
 def test_a_checkpoint_in_the_middle_of_an_epoch_keeps_the_sums(tmp_path):
     class StopAfter(nl.Callback):
         def on_batch_end(self, trainer):

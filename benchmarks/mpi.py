@@ -62,7 +62,7 @@ def sums() -> dict[str, float]:
 def _time_of_sum(communicator: Any, array: Any) -> float:
     from mpi4py import MPI
 
-    times = []
+    times: list[float] = []
     for _ in range(60):
         communicator.Barrier()
         start = MPI.Wtime()

@@ -2,12 +2,14 @@
 
 import functools
 import inspect
+import itertools
 import os
 import signal
 import sys
 import threading
 import time
 
+import h5py
 import numpy as np
 from mpi4py import MPI
 
@@ -556,15 +558,56 @@ def until_interrupted():
     return trainer.fit(X, T, epochs=10**6, progress=False).interrupted
 
 
+def opened(path):
+    """Return the rows of a file, which stay on disk."""
+    return np.load(path, mmap_mode="r") if path.endswith(".npy") else h5py.File(path)["x"]
+
+
 def on_disk(path):
-    """Return the distance of a training on a memory-mapped file from one in memory."""
-    if RANK == 0:
+    """Return the distance of a training on a file that all ranks open from one in memory."""
+    if RANK == 0 and path.endswith(".npy"):
         np.save(path, X)
+    elif RANK == 0:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", data=X, chunks=(7, 6))
     COMM.Barrier()
     models = []
-    for x, communicator in ((X, None), (np.load(path, mmap_mode="r"), COMM)):
+    for x, communicator in ((X, None), (opened(path), COMM)):
         model = mlp("float64")
         trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=communicator)
         trainer.fit(x, T, epochs=2, batch_size=16, validation=0.2, progress=False)
+        models.append(model.state_dict())
+    return distance_of(*models)
+
+
+def shards(folder):
+    """Return the distance of a training on five files, divided among the ranks, from one alone on whole batches."""
+    paths = [f"{folder}/{i}.npz" for i in range(5)]
+    rows = np.split(np.arange(103), [30, 41, 70, 90])
+    if RANK == 0:
+        for path, of_file in zip(paths, rows, strict=True):
+            np.savez(path, x=X[of_file], t=T[of_file])
+    COMM.Barrier()
+
+    def of_rank(rank, epoch):
+        order = np.random.default_rng((rank, epoch))
+        mine = paths[rank::SIZE]
+        for i in order.permutation(len(mine)):
+            with np.load(mine[i]) as file:
+                x, t = file["x"], file["t"]
+            shuffled = order.permutation(len(x))
+            for start in range(0, len(x), 8):
+                yield x[shuffled[start : start + 8]], t[shuffled[start : start + 8]]
+
+    def whole(epoch):
+        for parts in itertools.zip_longest(*(of_rank(rank, epoch) for rank in range(SIZE))):
+            yield [np.concatenate(arrays) for arrays in zip(*filter(None, parts), strict=True)]
+
+    models = []
+    for batches, communicator in ((whole, None), (functools.partial(of_rank, RANK), COMM)):
+        model = mlp("float64")
+        trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), momentum(model), seed=0, communicator=communicator)
+        for epoch in range(3):
+            trainer.fit(functools.partial(batches, epoch), epochs=1, progress=False)
         models.append(model.state_dict())
     return distance_of(*models)

@@ -73,5 +73,11 @@ def test_the_learning_rate_is_found_by_rank_0_for_all():
     assert others == [first, first]
 
 
-def test_a_file_on_disk_is_read_by_all_ranks(tmp_path):
-    assert max(run(2, "on_disk", str(tmp_path / "x.npy"))) <= 1e-12
+@pytest.mark.parametrize("name", ["x.npy", "x.h5"])
+def test_a_file_on_disk_is_read_by_all_ranks(name, tmp_path):
+    assert max(run(2, "on_disk", str(tmp_path / name))) <= 1e-12
+
+
+@ranks
+def test_files_divided_among_the_ranks_train_as_one_process_on_their_batches_together(n, tmp_path):
+    assert max(run(n, "shards", str(tmp_path))) <= 1e-12

@@ -166,6 +166,12 @@ def test_a_training_step_of_four_recomputed_blocks_peaks_at_20_activations(x):
     assert_a_step_peaks_at(recomputed(), 20, x)
 
 
+@pytest.mark.exhaustive
+def test_a_training_step_of_a_hundred_layers_in_blocks_of_ten_peaks_at_28_activations(x):
+    blocks = [nl.Recompute(nl.Sequential(*pairs(10, 10 * i))) for i in range(10)]
+    assert_a_step_peaks_at(nl.Sequential(*blocks), 28, x)
+
+
 # What a pickle holds ------------------------------------------------------------------------------
 
 MANY = np.random.default_rng(0).normal(size=(50_000, 4)).astype(np.float32)

@@ -60,6 +60,15 @@ def test_a_peer_trains_and_evaluates_the_network_that_netlib_does(make, case):
     np.testing.assert_allclose([float(theirs()) for _ in range(10)], [step() for _ in range(10)], rtol=1e-4)
 
 
+def test_recomputed_blocks_have_the_gradients_of_pytorchs_checkpoint():
+    case = Case("", (*in_blocks((affine(8, 8), RELU) * 12, 6), affine(8, 3)), (8,), 16)
+    ours, theirs, x = netlib_.build(case), torch_.build(case), case.inputs()
+    ours.backward(np.ones_like(ours.forward(x)))
+    theirs(torch.from_numpy(x)).sum().backward()
+    for parameter, its in zip(ours.parameters().values(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(parameter.grad, its.grad.numpy().T, rtol=1e-4, atol=1e-5)
+
+
 def test_jax_moves_the_running_statistics_as_netlib_does():
     case = CASES[1]
     model = netlib_.build(case)

@@ -58,7 +58,7 @@ def as_array(x: ArrayLike, where: object = "") -> Array:
 
 
 def _conversion_of(x: Array) -> str:
-    """Return how to make numbers of an array that holds something else."""
+    """Return how to convert an array that does not hold numbers."""
     if x.dtype.kind == "c":
         return "Use its parts: np.stack([x.real, x.imag], axis=-1)."
     if x.dtype.kind in "mM":
@@ -71,7 +71,7 @@ def _conversion_of(x: Array) -> str:
 
 
 def require_one_output(y: object, where: object, hint: str) -> None:
-    """Raise if `y` is the outputs of a model that has several: NumPy would stack them."""
+    """Raise if `y` is a tuple of several outputs of a model: NumPy would stack them."""
     if isinstance(y, tuple) and any(isinstance(each, np.ndarray) and each.ndim for each in y):
         raise InvalidTypeError(f"got a tuple of {len(y)} outputs, expected one array", where=where, hint=hint)
 
@@ -178,7 +178,7 @@ def as_rows(x: Array) -> Array:
 def as_common_floats(xs: Sequence[ArrayLike], where: object = "") -> list[Array]:
     """Return `xs` as floating-point arrays of their common type.
 
-    Plain Python numbers adopt the type of the arrays, as in NumPy's own arithmetic.
+    Plain Python numbers adopt the type of the arrays, as in NumPy's arithmetic.
 
     Examples
     --------
@@ -198,8 +198,8 @@ def unbroadcast(dout: Array, shape: tuple[int, ...]) -> Array:
     """Sum `dout` over the axes along which an operand of `shape` was broadcast.
 
     Broadcasting copies a value to many places, and the derivatives with respect to the copies add
-    up. This is Dᵀ·∂L/∂Y of the chapter's section 1.2.4, where D is the column of ones that
-    Eq. (1.31) makes visible.
+    up. This is Dᵀ·∂L/∂Y of the chapter's section 1.2.4, where D is the column of ones in Eq.
+    (1.31).
 
     Returns
     -------
@@ -297,8 +297,8 @@ def as_dtype(dtype: DTypeLike, where: object = "") -> np.dtype[Any]:
 def as_rng(rng: RNG, where: object = "") -> np.random.Generator:
     """Return a generator: `rng` itself, or a new one with `rng` as its seed.
 
-    NumPy's global random state is not used. A generator without a seed draws other numbers in each
-    process that is forked from this one.
+    NumPy's global random state is not used. A generator without a seed draws different numbers in
+    each process forked from this one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The errors of netlib: where, what was given, what was expected, and how to fix it."""
+"""The errors of netlib, which state where, what was given, what was expected, and the fix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NetlibError(Exception):
     where : object, optional
         The layer or function that raises the error. Its ``str`` is shown.
     hint : str, optional
-        How to fix it, where that is known.
+        How to fix it, if known.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class RankError(NetlibError, RuntimeError):
     """Another process of an MPI job has failed, or differs from this one."""
 
     def add_location(self, place: str) -> NetlibError:
-        """Return the error itself: no layer of this process is at fault."""
+        """Return the error unchanged: no layer of this process is at fault."""
         return self
 
 

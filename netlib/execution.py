@@ -1,4 +1,4 @@
-"""How the current thread runs layers: whether they cache what backward needs, and in which mode."""
+"""How the current thread runs layers: whether they cache what backward needs, and which mode."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def without_work_arrays() -> Iterator[None]:
 
 @contextmanager
 def with_empty_means() -> Iterator[None]:
-    """Let a mean loss be 0 for a batch in which nothing counts, instead of an error.
+    """Let a mean loss be 0 for a batch whose weights are all 0, instead of raising an error.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def with_empty_means() -> Iterator[None]:
 
 @contextmanager
 def with_total(total: Callable[[Array], Array] | None) -> Iterator[None]:
-    """Let layers that look at the whole batch add up their sums over all processes by `total`.
+    """Let layers with batch statistics add up their sums over all processes by `total`.
 
     If it is None, this process computes alone.
 

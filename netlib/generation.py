@@ -1,4 +1,4 @@
-"""Continuing sequences of ids with a model that scores what comes next: `generate`."""
+"""Continuing sequences of ids with a model that scores the next id: `generate`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ def generate(model: Layer, prompt: ArrayLike, steps: int, temperature: float = 1
     Parameters
     ----------
     model : Layer
-        Takes ids (N, T) and returns scores (N, T, vocabulary): those at position t are for the id
-        that follows it, and must not depend on later ids. It runs in evaluation mode, and nothing
-        in it changes.
+        Takes ids (N, T) and returns scores (N, T, vocabulary): those at position t are for the next
+        id, and must not depend on later ids. It runs in evaluation mode and does not change.
     prompt : array_like of int (T,) or (N, T)
-        What the sequences begin with. Several rows are continued independently.
+        The beginning of the sequences. Several rows are continued independently.
     steps : int
         The number of ids to add to each sequence.
     temperature : float
         Below 1, likely ids become even more likely; 0 always takes the id with the highest score,
-        the first of them if there are several.
+        the first if there are several.
     top_k : int, optional
         Draw only among the `top_k` ids with the highest scores.
     rng : int or Generator, optional
@@ -57,10 +56,10 @@ def generate(model: Layer, prompt: ArrayLike, steps: int, temperature: float = 1
 
     Notes
     -----
-    If every layer works on each position alone (`Layer.is_positionwise`) or goes on from what it
-    keeps of earlier positions (`Layer.forward_next`), each step computes the new position alone.
-    So attention looks back at cached keys and values, and a step takes time in proportion to T. If
-    there is any other layer, each step runs the model on the whole sequence.
+    If every layer works on each position separately (`Layer.is_positionwise`) or continues from
+    what it keeps of earlier positions (`Layer.forward_next`), each step computes only the new
+    position. Attention then uses cached keys and values, and a step takes time in proportion to T.
+    If there is any other layer, each step runs the model on the whole sequence.
 
     Examples
     --------
@@ -115,7 +114,7 @@ def choose(scores: Array, temperature: float, top_k: int | None, rng: np.random.
 
 
 class _Scorer:
-    """The scores of the next id, from the new positions alone if the model can do so."""
+    """The scores of the next id, computed from the new positions only if the model can do so."""
 
     def __init__(self, model: Layer) -> None:
         self._model = model
@@ -124,7 +123,7 @@ class _Scorer:
         self._n_past = 0
 
     def scores(self, ids: Array) -> Array:
-        """Return the scores (N, vocabulary) of what follows `ids` (N, T), which grow by columns."""
+        """Return the scores (N, vocabulary) of the id after `ids` (N, T), which grow by columns."""
         y, new = self._run(ids)
         if not isinstance(y, np.ndarray) or y.ndim != 3 or y.shape[:2] != new.shape or not y.shape[2]:
             got = f"scores of shape {y.shape}" if isinstance(y, np.ndarray) else type(y).__name__
@@ -142,7 +141,7 @@ class _Scorer:
         return scores
 
     def _run(self, ids: Array) -> tuple[Any, Array]:
-        """Return what the model gives, and the ids that it was given."""
+        """Return the outputs of the model, and the ids passed to it."""
         if self._is_incremental:
             new = ids[:, self._n_past :]
             with without_caching(evaluates=True):
@@ -174,7 +173,7 @@ def _as_ids(prompt: ArrayLike) -> Array:
 
 
 def _require_room(model: Layer, start: int, steps: int) -> None:
-    """Raise if the model takes fewer positions than it will get: all but the last id."""
+    """Raise if the model takes fewer positions than needed, which is all but the last id."""
     n = start + max(steps, 1) - 1
     for path, layer in model.walk():
         if layer.max_length is not None and n > layer.max_length:

@@ -23,7 +23,7 @@ from .representation import call_text
 class Initializer:
     """Base class of initializers: ``initializer(shape, rng, dtype)`` returns a new array.
 
-    All axes of `shape` but the last are the fan-in, the last axis is the fan-out.
+    All axes of `shape` except the last are the fan-in, and the last axis is the fan-out.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Ones(Initializer):
 
 
 class Full(Initializer):
-    """All equal to `value`, as `numpy.full`.
+    """All equal to `value`, as in `numpy.full`.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def initial_value(init: object, shape: Shape, dtype: DTypeLike, rng: RNG, where:
 
 
 class _Limits(threading.local):
-    """What new parameters of this thread may need, or None where there is no limit."""
+    """The limits for new parameters of this thread, or None if there are none."""
 
     placeholders: int | None = None
     bytes: int | None = None
@@ -254,7 +254,7 @@ def placeholders(n: int) -> Iterator[None]:
     """Give new parameters of this thread no memory, and allow only `n` of them.
 
     They are read-only zeros of the right shape and dtype. So a model can be built, and its shapes
-    compared with those in a file, before a number in the file costs any memory.
+    compared with those in a file, before memory is allocated for the numbers.
 
     Examples
     --------
@@ -315,7 +315,7 @@ def _uniform(bound: float, shape: Shape, rng: np.random.Generator, dtype: DTypeL
 
 
 def _sampling_dtype(dtype: DTypeLike) -> Any:
-    """Return the dtype to sample in, float32 or float64: the nearest that NumPy's generators have.
+    """Return the dtype to sample in, float32 or float64: the nearest that NumPy can draw.
 
     Sampling float32 in float64 would leave a wider temporary array in the heap.
     """

@@ -1,4 +1,4 @@
-"""The objects that a layer holds besides layers and parameters."""
+"""The objects that a layer holds other than layers and parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAVES = {NoneType, bool, int, float, str, np.ndarray, Parameter}
 
 
 def walk_held(held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the object of all that is held, each object once.
+    """Yield the path and the object of everything held, each object once.
 
     The walk enters layers, lists, tuples, sets, dicts and plain objects. It does not enter
     parameters, functions, classes, modules, and the programs of containers.
@@ -72,7 +72,7 @@ def attributes_of(layer: Layer) -> dict[str, Any]:
 
 
 def held_objects(layer: Layer) -> Iterator[Any]:
-    """Yield what the layer and those inside it hold besides layers, parameters and collections."""
+    """Yield the objects held in `layer`, other than layers, parameters and collections."""
     for _, thing in walk_held(attributes_of(layer)):
         if not isinstance(thing, (Layer, Parameter, dict, *COLLECTIONS)):
             yield thing

@@ -39,8 +39,8 @@ class Layer:
     To write your own layer, write a class with these two methods. ``forward`` keeps what
     ``backward`` needs. ``backward`` takes dL/dy, adds to the ``grad`` of the parameters, and
     returns dL/d(input), as a tuple in input order if there are several inputs. Every `Parameter`
-    and every `Layer` that is assigned to an attribute, alone or in a list, tuple or dict, is found.
-    There is nothing to register and no ``super().__init__()`` to call.
+    and every `Layer` assigned to an attribute, directly or in a list, tuple or dict, is found
+    automatically. There is nothing to register and no ``super().__init__()`` to call.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Layer:
         object.__setattr__(self, name, value)
 
     def _require_parameter(self, name: str, value: Any) -> None:
-        """Raise if an array takes the place of a parameter or buffer: nothing would train it."""
+        """Raise if an array replaces a parameter or buffer: nothing would train it."""
         before = self.__dict__.get(name)
         if isinstance(before, Parameter | Buffer) and isinstance(value, np.ndarray | list | int | float):
             hint = f"Assign to its value: layer.{name}.value = array."
@@ -142,30 +142,30 @@ class Layer:
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether y at a position of a sequence (N, T, …) depends on x at that position alone.
+        """Whether y at a position of a sequence (N, T, …) depends only on x at that position.
 
-        If so, a class says ``is_positionwise = True``, and `generate` computes new positions only.
-        A class with a forward of its own inherits neither this nor `forward_next`.
+        If so, a class sets ``is_positionwise = True``, and `generate` computes new positions only.
+        A class with its own forward inherits neither this nor `forward_next`.
         """
         return False
 
     def forward_next(self, past: Any, *inputs: Any) -> Any:
         """Continue sequences: return y at the next positions, and what later ones need of them.
 
-        Override it in a layer whose y at a position depends on earlier positions, too. `generate`
-        calls it in evaluation mode, and it must keep nothing in the layer.
+        Override it in a layer whose y at a position also depends on earlier positions. `generate`
+        calls it in evaluation mode, and it must not store anything in the layer.
 
         Parameters
         ----------
         past : object
-            What the call for the positions before has returned. None at the first positions.
+            The value returned for the previous positions. None at the first positions.
         *inputs : ndarray (N, T, features)
             The inputs of forward at the next T positions only.
 
         Returns
         -------
         (y, past), or NotImplemented
-            NotImplemented if y also depends on positions to come, or on how many there are.
+            NotImplemented if y also depends on later positions, or on their number.
 
         Examples
         --------
@@ -183,21 +183,21 @@ class Layer:
         return (self.forward(*inputs), None) if self.is_positionwise else NotImplemented
 
     def backward_parameters(self, dout: Any) -> None:
-        """Run backward for the gradients of the parameters alone, without dL/dx.
+        """Run backward for the gradients of the parameters only, without dL/dx.
 
         Containers call it on the first layer of a training step. Override it if dL/dx is expensive.
         """
         self.backward(dout)
 
     def members(self) -> Iterator[tuple[str, Member]]:
-        """Yield name and object of each layer, parameter and buffer that the layer itself holds.
+        """Yield the name and object of each layer, parameter and buffer held by the layer itself.
 
         They come in the order of assignment.
         """
         return members_in(self.__dict__)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
-        """Yield path and object of this layer (path "") and of every layer inside it.
+        """Yield the path and object of this layer (path "") and of every layer inside it.
 
         Outer layers come before inner ones, and each layer comes once.
         """
@@ -275,7 +275,7 @@ class Layer:
             If `state` is not a mapping.
         InvalidValueError
             If `strict` is true and the state does not match. The message lists all problems, and
-            nothing has changed.
+            nothing changes.
 
         Examples
         --------
@@ -323,7 +323,7 @@ class Layer:
 
     @property
     def _mode(self) -> bool:
-        """The mode that was set last, which is `training` unless the layer is frozen."""
+        """The mode set last, which is `training` unless the layer is frozen."""
         return bool(self.__dict__.get("_training", True))
 
     def train(self, mode: bool = True) -> Self:
@@ -355,7 +355,7 @@ class Layer:
         return self
 
     def unfreeze(self) -> Self:
-        """Undo `freeze`, return to the mode that was set last, and return the layer."""
+        """Undo `freeze`, restore the mode set last, and return the layer."""
         for _, layer in self.walk():
             layer.__dict__.pop("_frozen", None)
         for parameter in self.parameters().values():
@@ -384,7 +384,7 @@ class Layer:
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     def count_differentiable(self, n_inputs: int) -> int:
-        """Return how many of so many inputs have a gradient."""
+        """Return how many of `n_inputs` inputs have a gradient."""
         return n_inputs - self.n_nondifferentiable_inputs
 
     def multiply_adds(self, *shapes: tuple[int, ...]) -> int:
@@ -417,7 +417,7 @@ class Layer:
     def remember(self, y: Y, *kept: Any) -> Y:
         """Cache what backward needs, and the shape and type that `dout` must have, and return `y`.
 
-        Without a backward to come, as in `predict`, nothing is cached. Arrays in `kept` may be the
+        If no backward will follow, as in `predict`, nothing is cached. Arrays in `kept` may be the
         inputs or `y` itself: they are copied if the caller could write into them, and only then.
 
         Examples
@@ -478,8 +478,8 @@ class Layer:
     def predict(self, *inputs: Any, batch_size: int | None = None, progress: bool = False) -> Any:
         """Return ``forward(*inputs)`` in evaluation mode, without changing anything in the layer.
 
-        Nothing is cached, and the mode applies to this call alone. So any number of threads may
-        predict with the same layer at once, even while another one trains it.
+        Nothing is cached, and the mode applies only to this call. So any number of threads may
+        predict with the same layer at once, even while another thread trains it.
 
         Parameters
         ----------
@@ -530,7 +530,7 @@ class Layer:
         return {key: value for key, value in list(self.__dict__.items()) if key not in CACHES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Set the attributes, with NumPy's own objects for types, which pickles do not keep."""
+        """Set the attributes, with NumPy's own dtype objects, which pickles do not preserve."""
         own = {key: np.dtype(value.str) for key, value in state.items() if isinstance(value, np.dtype)}
         self.__dict__.update(state | own)
 
@@ -542,7 +542,7 @@ def _copy_for_inference(layer: Layer) -> Layer:
     """Return a copy of `layer` that shares the parameters and nothing else.
 
     Attributes, lists, arrays and buffers are copied. So whatever a forward assigns, appends or
-    writes into an array changes the copy alone.
+    writes into an array changes only the copy.
     """
     twin = object.__new__(type(layer))
     twin.__dict__.update({name: _copy_value(value) for name, value in list(layer.__dict__.items())})

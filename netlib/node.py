@@ -12,7 +12,7 @@ from .symbol import Symbol
 
 
 class Call:
-    """One use of a layer in a graph: the layer, the nodes it takes, and its name, if it has one."""
+    """One use of a layer in a graph: the layer, the nodes it takes, and its name, if any."""
 
     __slots__ = ("layer", "name", "sources")
 
@@ -32,7 +32,7 @@ def _operators(kind: type[Layer]) -> tuple[Callable[[Any, Any], Any], Callable[[
 
 
 def _beside(node: Node, other: Any) -> Any:
-    """Return the other operand: a plain number as a node, and anything else as it is."""
+    """Return the other operand: a plain number as a node, and anything else unchanged."""
     return Scalar(other)(node) if type(other) in (int, float) else other
 
 
@@ -42,7 +42,8 @@ class Node(Symbol):
     Nodes come from `netlib.Input`, `netlib.Weight` and `netlib.Constant`, from calling a layer on
     nodes, and from arithmetic with ``+ - * / @ **``, which stands for the layers `Add`, `Subtract`,
     `Multiply`, `Divide`, `MatMul` and `Power`. ``-node`` is `Negative`, and ``node[1:3]`` `Slice`.
-    A plain number beside a node, as in ``1 - node / 2``, adopts its dtype: it is a `Scalar`.
+    A plain number combined with a node, as in ``1 - node / 2``, becomes a `Scalar` and adopts the
+    node's dtype.
 
     Examples
     --------

@@ -28,8 +28,8 @@ def normal(x: Array) -> tuple[Array, Array]:
     """Return the distribution function Φ(x) and the density φ(x), with small relative errors.
 
     With a = |x|, Φ(-a) = exp(-a² / 2) p(t) / (a + c), where t = (a - c) / (a + c) lies between -1
-    and 1. The polynomial p passes through the right values at Chebyshev's nodes: with c = 4 and
-    degree 9 it is exact to 2⁻²⁶, with c = 6 and degree 21 to 2⁻⁵⁵.
+    and 1. The polynomial p interpolates at Chebyshev nodes: with c = 4 and degree 9 it is exact to
+    2⁻²⁶, with c = 6 and degree 21 to 2⁻⁵⁵.
 
     Examples
     --------

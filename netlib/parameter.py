@@ -28,7 +28,7 @@ class Parameter:
     Notes
     -----
     An optimizer moves `value` and `grad` into two flat arrays. So keep a reference to the parameter
-    rather than to its arrays, and read ``parameter.value`` again after an optimizer was made.
+    rather than to its arrays, and read ``parameter.value`` again after creating an optimizer.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Parameter:
         """Return a parameter over `value` itself, without a copy.
 
         `value` is a floating-point array in C order to which there are no other references. If it
-        is read-only, as a placeholder is, the gradient has no memory either.
+        is read-only, like a placeholder, the gradient has no memory either.
         """
         parameter = cls.__new__(cls)
         parameter._initialize(value, True)
@@ -65,7 +65,7 @@ class Parameter:
 
     @property
     def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that all references see the new values."""
+        """The array itself. Assigning copies into it, so all references see the new values."""
         return self._value
 
     @value.setter
@@ -123,7 +123,7 @@ class Parameter:
         return self._grad
 
     def is_in_sync(self, value: Array, trainable: bool | None) -> bool:
-        """Return whether `value` is still the array of the parameter and `trainable` its state.
+        """Return whether `value` is still the parameter's array and `trainable` its state.
 
         If so, write the zeros of a stale gradient.
         """
@@ -150,10 +150,10 @@ class Parameter:
         self._grad_rows = None
 
     def add_grad_rows(self, rows: Rows, d: Array) -> None:
-        """Do ``grad[rows] += d``, for a slice or an array of different row numbers.
+        """Do ``grad[rows] += d``, for a slice or an array of distinct row numbers.
 
-        It takes time for these rows alone, and so does `zero_grad`, except after an optimizer has
-        worked on the gradient, or if other methods add to it, too.
+        It works only on these rows, and so does `zero_grad`, except after an optimizer has worked
+        on the gradient, or if other methods also add to it.
         """
         if self._grad_is_stale:
             self.current_grad()
@@ -194,13 +194,13 @@ class Parameter:
         self._value = other._value
 
     def take_grad(self, other: Parameter) -> None:
-        """Add the gradient of `other`, which is zeros afterwards."""
+        """Add the gradient of `other`, and set that to zeros."""
         if not other._grad_is_stale:
             self.add_grad(other._grad)
             other.zero_grad()
 
     def adopt(self, value: Array) -> None:
-        """Use `value` itself from now on, without a copy, and a gradient of zeros.
+        """Use `value` itself from now on, without copying it, and a gradient of zeros.
 
         `value` has the shape and dtype of the parameter, as `wrap` takes it.
         """
@@ -232,7 +232,7 @@ class Parameter:
 class Buffer:
     """An array that belongs to a model and is not learned, such as a running mean.
 
-    Assign it to an attribute of a layer, and it is part of `Layer.buffers` and `Layer.state_dict`:
+    Assigned to an attribute of a layer, it is part of `Layer.buffers` and `Layer.state_dict`:
     saved, restored and shared together with the parameters.
 
     Parameters
@@ -275,7 +275,7 @@ class Buffer:
 
     @property
     def value(self) -> Array:
-        """The array itself. Assigning copies into it, so that all references see the new values."""
+        """The array itself. Assigning copies into it, so all references see the new values."""
         return self._value
 
     @value.setter
@@ -298,10 +298,10 @@ class Buffer:
 
 
 def with_own_type(array: Array) -> Array:
-    """Return an unpickled array with NumPy's own object for its type, which is not pickled.
+    """Return an unpickled array with NumPy's own dtype object, which is not pickled.
 
-    Fused operations compare types by identity. An array in read-only memory, such as a file that
-    joblib maps, is copied.
+    Fused operations compare types by identity. An array in read-only memory, such as a file mapped
+    by joblib, is copied.
 
     >>> import pickle
     >>> array = pickle.loads(pickle.dumps(np.ones(2)))

@@ -99,8 +99,8 @@ def watch_calls(
 class _Wrapper:
     """A method of a layer that also reports its calls.
 
-    A copy of the layer, as `Recurrent` makes for each step, has a wrapper of its own method, which
-    reports the calls as those of the layer itself.
+    A copy of the layer, such as `Recurrent` makes for each step, wraps its own method, and reports
+    the calls as those of the original layer.
     """
 
     def __init__(self, path: str, layer: Layer, method: Callable[..., Any], report: Any) -> None:

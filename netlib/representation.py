@@ -19,9 +19,9 @@ MISSING = object()
 def call_text(thing: object) -> str:
     """Return the constructor call that makes `thing`.
 
-    The arguments are the attributes that are named like the parameters of the constructor. Left out
-    are arguments with their default value, optional ones that were not kept in an attribute, such
-    as ``init``, and random generators. A required argument without an attribute shows as ``…``.
+    The arguments are the attributes that are named like the parameters of the constructor.
+    Arguments with their default value, optional ones without an attribute, such as ``init``, and
+    random generators are omitted. A required argument without an attribute is shown as ``…``.
 
     Examples
     --------
@@ -49,9 +49,9 @@ def call_text(thing: object) -> str:
 def arguments_of(thing: object) -> Iterator[tuple[inspect.Parameter, Any]]:
     """Yield the parameters of the constructor of `thing`, each with its argument.
 
-    The argument is the attribute of the same name, perhaps with an underscore in front, or
-    `MISSING` if there is none. Where the default is True or False, it is whether there is such a
-    part, such as a bias.
+    The argument is the attribute of the same name, possibly with a leading underscore, or `MISSING`
+    if there is none. If the default is True or False, it is whether there is such a part, such as a
+    bias.
 
     Examples
     --------

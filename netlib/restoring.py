@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def preserve_state(*layers: Layer) -> Iterator[None]:
-    """Restore all attributes at the end: caches, modes, whatever else a user's layer keeps.
+    """Restore all attributes at the end: caches, modes, and anything else a layer stores.
 
-    So a prediction may run between a forward and its backward, and keeps no memory afterwards.
+    So a prediction may run between a forward and its backward, and frees its memory afterwards.
     Arrays are not copied: what a layer writes into its own arrays, such as running statistics, is
     not undone.
 

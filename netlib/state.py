@@ -1,4 +1,4 @@
-"""Comparing the arrays of a model with those that are to be loaded into it."""
+"""Comparing the arrays of a model with those to be loaded into it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Held = Mapping[str, Parameter | Buffer]
 
 
 def state_problems(held: Held, given: Mapping[str, Any]) -> dict[str, str]:
-    """Return by path why `given` does not fit: missing, unexpected, and unsuitable arrays.
+    """Return, by path, why `given` does not fit: missing, unexpected, and unsuitable arrays.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def _shape_of(array: Any) -> tuple[int, ...] | None:
 
 
 def _missing(path: str, alike: Sequence[str]) -> str:
-    """Return that `path` is missing, and which of the `alike` may be it, under another name."""
+    """Return that `path` is missing, and which of the `alike` may be it under another name."""
     end = path.rpartition(".")[2]
     same_end = [name for name in alike if str(name).rpartition(".")[2] == end]
     for names in (same_end, alike):

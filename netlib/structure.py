@@ -12,7 +12,7 @@ _stamp = object()
 
 
 def renew_stamp() -> None:
-    """Record that a layer, a parameter or a method was assigned to some layer."""
+    """Record that a layer, a parameter or a method was assigned to a layer."""
     global _stamp  # noqa: PLW0603 - one stamp for all models: "no change" takes one comparison
     _stamp = object()
 

@@ -21,7 +21,7 @@ LONGEST = 48
 
 
 class Row(NamedTuple):
-    """One layer, or one parameter held by a container itself, such as that of a `Weight` node."""
+    """One layer, or one parameter held by a container itself, such as a `Weight` node's."""
 
     path: str
     text: str
@@ -80,8 +80,8 @@ class Summary:
 def summarize(model: Layer, input_shape: Any) -> Summary:
     """Return the summary of `model`, found by running it on zeros of this shape.
 
-    They are of the first types that the model takes: floats, or else integers, for ids and lengths,
-    or booleans, for masks.
+    Their types are the first that the model accepts: floats, integers (for ids and lengths), or
+    booleans (for masks).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a layer can be called on besides arrays."""
+"""What a layer can be called on other than arrays."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Ignoring underflow, whatever `numpy.seterr` says.
 
-Careful people write ``np.seterr(all="raise")``. A probability that rounds to 0 is right all the
-same, and must not end their training.
+With ``np.seterr(all="raise")``, a probability that correctly rounds to 0 would end training with an
+error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def _state_lookup() -> Callable[[], Any]:
-    """Return a function that returns NumPy's present error state, or a new object if unknown."""
+    """Return a function that returns NumPy's current error state, or a new object if unknown."""
     try:
         from numpy._core.umath import _extobj_contextvar  # not public: see ignore_underflow
     except ImportError:
@@ -38,8 +38,8 @@ _ignoring = {_DEFAULT}
 def ignore_underflow(function: Callable[P, R]) -> Callable[P, R]:
     """Return `function` with underflow ignored inside.
 
-    Entering `numpy.errstate` takes a microsecond, which small networks would feel at every call. In
-    the state in which NumPy starts and inside `ignore_all`, the function is called as it is.
+    Entering `numpy.errstate` takes a microsecond, which is noticeable in small networks. In NumPy's
+    initial state and inside `ignore_all`, the function is called directly.
 
     >>> @ignore_underflow
     ... def square(x):

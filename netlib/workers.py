@@ -1,4 +1,4 @@
-"""Threads for work on the side, or the calling thread where Python has no others: in a browser."""
+"""Background threads, or the calling thread where Python has no others, as in a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HAS_THREADS = sys.platform not in ("emscripten", "wasi")
 
 
 class CallingThread(Executor):
-    """An executor that has run a function when `submit` returns.
+    """An executor that runs a function before `submit` returns.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class CallingThread(Executor):
     """
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run ``fn(*args, **kwargs)``; what it raises is raised by `result`."""
+        """Run ``fn(*args, **kwargs)``; its exceptions are raised by `result`."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))

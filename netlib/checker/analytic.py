@@ -1,4 +1,4 @@
-"""The gradients that a layer's own backward gives, by name."""
+"""The gradients computed by a layer's own backward, by name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
     """Run backward after a forward and return the gradients.
 
     The parameters' gradients start at -0.0, which any addition changes, even one of zeros; or at
-    `prefilled`. Backward gets copies of `douts`, unless `are_spent`: nobody needs them afterwards.
+    `prefilled`. Backward gets copies of `douts`, unless `are_spent`: they are not needed
+    afterwards.
     """
     for path, parameter in twin.parameters.items():
         parameter.grad[...] = -0.0 if prefilled is None else prefilled[path]
@@ -65,7 +66,7 @@ def gradients(twin: Twin, douts: Sequence[Array], prefilled: dict[str, Array] | 
 
 
 def left_out(twin: Twin, yours: Gradients) -> list[str]:
-    """Return the inputs that backward leaves out, as labels, masks and lengths stored as floats.
+    """Return the inputs that backward leaves out: labels, masks and lengths stored as floats.
 
     They come after the first input, are whole numbers and get zeros or None.
     """
@@ -81,7 +82,7 @@ def _is_whole(x: Array) -> bool:
 
 
 def as_numbers(g: Any) -> Array | None:
-    """Return a gradient as a float array, or None where it holds no real numbers."""
+    """Return a gradient as a float array, or None if it does not hold real numbers."""
     try:
         g = np.asarray(g)
     except ValueError:
@@ -90,7 +91,7 @@ def as_numbers(g: Any) -> Array | None:
 
 
 def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
-    """Return what backward returned by input, and a complaint if the number is wrong."""
+    """Return the gradients that backward returned, by input, and a complaint if their number is wrong."""
     if not isinstance(dx, tuple | list | np.ndarray | np.number | float | int | None):
         return {}, f"backward returned a {type(dx).__name__}, expected the gradient, or a tuple of them in the order of the inputs"
     given = list(dx) if isinstance(dx, tuple | list) else [dx]
@@ -118,12 +119,12 @@ def random_douts(ys: Sequence[Any], rng: Rng, is_used: bool = True) -> list[Arra
 
 
 def random_signed(rng: Rng, n: int) -> Array:
-    """Return random numbers of both signs, of at least the size `LEAST`."""
+    """Return random numbers of both signs with magnitudes of at least `LEAST`."""
     return np.asarray(rng.uniform(LEAST, 1.5, n) * rng.choice([-1.0, 1.0], n))
 
 
 def repeat(draw: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return a new array of numbers that ``draw(n)`` gives; a long one repeats itself."""
+    """Return a new array of numbers from ``draw(n)``; a long one repeats them."""
     repeated = np.empty(shape, dtype)
     numbers = np.asarray(draw(min(repeated.size, PERIOD)), dtype)
     flat = repeated.reshape(-1)
@@ -133,10 +134,10 @@ def repeat(draw: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype
 
 
 def estimate_rounding(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], plain: Gradients, eps: float) -> float:
-    """Return the size below which a gradient is rounding, as of terms that cancel.
+    """Return the size below which a gradient is rounding error, such as that of terms that cancel.
 
-    Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones show
-    as soon as the last digits of dout change. One change is enough in a large layer.
+    Such terms have the size of dout, or less where outputs are tiny beside inputs. Larger ones
+    become visible when the last digits of dout change. One change is enough in a large layer.
     """
     x, y, d = (max(map(largest, arrays), default=0.0) for arrays in (twin.slots.values(), ys, douts))
     rounding = eps * d * max(1e-3, 16 * min(1.0, 100 * y / x) if x else 0.0)
@@ -162,7 +163,7 @@ def _with_other_digits(dout: Array, eps: float, rng: Rng) -> Array:
 
 
 def backward_or_none(twin: Twin, douts: list[Array]) -> Any:
-    """Return what backward returns; None where it raises."""
+    """Return the result of backward, or None if it raises."""
     try:
         return twin.backward(douts)
     except UserCodeError:

@@ -1,4 +1,4 @@
-"""Which layer inside a layer is to blame: each is checked alone, on its inputs in the whole."""
+"""Which inner layer is to blame: each is checked separately, on its inputs in the whole."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_own_code(
 ) -> GradientReport | None:
     """Return the report on a layer with the blamed parts repaired.
 
-    None where they cannot be repaired, or where a forward is at fault.
+    None if they cannot be repaired, or if a forward is at fault.
     """
     if any(finding.mistake in OF_FORWARD and finding.where != "backward" for finding in inner):
         return None

@@ -1,4 +1,4 @@
-"""Long arrays in blocks, so that what is computed from them on the way takes little memory."""
+"""Long arrays in blocks, so that intermediate results take little memory."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 
 def largest_finite(a: Array) -> float:
-    """Return the largest absolute value that is finite, 0 where there is none."""
+    """Return the largest finite absolute value, or 0 if there is none."""
     size = largest(a)
     return size if np.isfinite(size) else max(float(np.abs(part[np.isfinite(part)]).max(initial=0)) for (part,) in blocks(a))
 
 
 def max_apart(a: Array, b: Array) -> float:
-    """Return the largest absolute difference of two arrays of one shape, as `largest` does."""
+    """Return the largest absolute difference of two arrays of one shape, as in `largest`."""
     return float(np.max([largest(x - y) for x, y in blocks(a, b)], initial=0.0))
 
 

@@ -1,4 +1,4 @@
-"""The gradient check: first conduct, then the numbers, then the name of each mistake."""
+"""The gradient check: first behaviour, then the numbers, then the name of each mistake."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ def check_gradients(
     Works on any layer, container or loss. Integer inputs and the targets of losses are not
     differentiated. The check runs on a deep copy, in float64 where the layer allows it, and leaves
     the layer itself unchanged. Large layers are sampled; ``report.covered`` says how far. How much
-    is sampled depends on sizes and not on the clock, so that a busy machine gives the same report.
-    Only a forward that takes ten times longer than its size suggests is timed.
+    is sampled depends on sizes, not on time, so that a busy machine gives the same report. Only a
+    forward that takes ten times longer than its size suggests is timed.
 
     Parameters
     ----------
     layer : Layer
         In the mode to check, training or evaluation.
     *inputs : array_like
-        The inputs of forward. Random numbers, several samples and axes of different lengths
-        show the most.
+        The inputs of forward. Random numbers, several samples and axes of different lengths reveal
+        the most mistakes.
     method : {"difference", "complex"}
         Differences of forward at nearby points, or complex steps (Squire and Trapp, 1998), which
-        are exact to rounding but need an analytic forward.
+        are exact up to rounding but need an analytic forward.
     seed : int
         Seed of all random numbers: dout, the choice of elements in a large layer, other inputs.
     domain : callable, optional
-        ``domain(rng)`` draws inputs that the layer may be given: an array, or a tuple of them. A
-        mistake at some of these is a mistake. Without a domain the layer passes if its gradients
-        agree at the given inputs, and what differs at other ones is a note. With a domain, `inputs`
-        may be left out.
+        ``domain(rng)`` draws valid inputs of the layer: an array, or a tuple of them. A mistake at
+        any of these is a mistake. Without a domain, the layer passes if its gradients agree at the
+        given inputs, and differences at other inputs are notes. With a domain, `inputs` may be
+        omitted.
 
     Returns
     -------
@@ -84,9 +84,9 @@ def check_gradients(
     InvalidTypeError
         For a layer that cannot be deep-copied, and for a domain that cannot be called.
     InvalidValueError
-        For an unknown method, and for complex steps where forward is not analytic.
+        For an unknown method, and for complex steps if forward is not analytic.
     ShapeError
-        For a domain that draws another number of inputs than given.
+        For a domain that draws a different number of inputs than given.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def check_gradients(
 def check(layer: Layer, inputs: tuple[Array, ...], method: str, seed: int, draw: Draw | None) -> GradientReport:
     """Return the report on a layer.
 
-    The layer is checked as it is, and then with other numbers, where the given ones could hide a
+    The layer is checked as given, and then with other numbers if the given ones could hide a
     mistake.
     """
     report = GradientReport(repr(layer), method)
@@ -193,7 +193,7 @@ def check_tree(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int) ->
 def check_once(
     layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float = SECONDS
 ) -> tuple[GradientReport, CheckContext | None]:
-    """Return the report on a layer at these inputs; the method "none" checks conduct only."""
+    """Return the report on a layer at these inputs; the method "none" checks behaviour only."""
     report, context = compare_once(layer, inputs, method, seed, seconds)
     name_and_correct(layer, inputs, report, context, seed, seconds)
     return report, context
@@ -204,7 +204,7 @@ def compare_once(
 ) -> tuple[GradientReport, CheckContext | None]:
     """Return the report without names: those of inner layers may make them unnecessary.
 
-    No line to write is sought in a trial.
+    A trial searches for no corrections.
     """
     rng = np.random.default_rng(seed)
     own = Twin(layer, inputs)
@@ -265,8 +265,8 @@ def compare_once(
 def make_exact_twin(layer: Layer, inputs: tuple[Any, ...], own: Twin, ys: list[Any]) -> tuple[Twin, list[Array], float]:
     """Return a copy in float64, its outputs and the spacing of its numbers.
 
-    The copy keeps the layer's own types where the layer refuses float64. It is `own` where these
-    are float64 and forward left everything as it was.
+    The copy keeps the layer's own types if the layer rejects float64. It is `own` if these are
+    float64 and forward left everything unchanged.
     """
     if own.computes_in(np.dtype(np.float64)) and not own.copies_inputs and not own.writes_parameters:
         outputs = [np.array(y) for y in ys]
@@ -332,7 +332,7 @@ def compare_numbers(layer: Layer, inputs: tuple[Any, ...], context: CheckContext
 def name_and_correct(
     layer: Layer, inputs: tuple[Any, ...], report: GradientReport, context: CheckContext | None, seed: int, seconds: float
 ) -> None:
-    """Name the mistakes, and find the lines to write instead."""
+    """Name the mistakes, and find corrected lines."""
     if context is not None:
         name_mistakes(context)
         for finding in report.findings:
@@ -348,7 +348,7 @@ def name_and_correct(
 
 
 def check_trial(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, seconds: float) -> GradientReport:
-    """Return the report on an edited layer, without lines to write."""
+    """Return the report on an edited layer, without corrections."""
     report, context = compare_once(layer, inputs, method, seed, seconds, is_trial=True)
     if context is not None:
         name_mistakes(context)
@@ -358,8 +358,8 @@ def check_trial(layer: Layer, inputs: tuple[Any, ...], method: str, seed: int, s
 def search_corrections(layer: Layer, inputs: tuple[Any, ...], context: CheckContext) -> list[Correction]:
     """Return edits of the layer's source that make wrong gradients right.
 
-    None is sought where an earlier training forward is at fault, since it would be right in
-    evaluation alone.
+    None is sought if an earlier training forward is at fault, since it would be right only in
+    evaluation.
     """
     if not layer.training and "stale-cache" in context.report.mistakes:
         return []

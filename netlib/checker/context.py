@@ -1,4 +1,4 @@
-"""All that is known in one check, and the questions that rules ask about it."""
+"""The information of one check, and queries on it for the rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CheckContext:
-    """Your gradients, the measured ones, and the arrays that both are made of."""
+    """Your gradients, the measured ones, and the arrays that both are computed from."""
 
     def __init__(self, twin: Twin, ys: list[Array], douts: list[Array], yours: Gradients, record: Callable[[], tuple[Gradients, Logs]],
                  rows: Rows | None, eps: float, nothing: float, report: GradientReport) -> None:  # fmt: skip
@@ -76,7 +76,7 @@ class CheckContext:
         return next((each for each in self.corrections if name in each.names), None)
 
     def wrong_names(self) -> set[str]:
-        """Return the names of the measured arrays whose gradient is not right."""
+        """Return the names of the measured arrays whose gradient is wrong."""
         return {name for name in self.slopes if name not in self.accepted and not self._is_right(name)}
 
     def _is_right(self, name: str) -> bool:
@@ -114,7 +114,7 @@ class CheckContext:
         return self.slopes[name].slope.reshape(self.twin.slots[name].shape)
 
     def is_gradient(self, candidate: Array, name: str) -> bool:
-        """Return whether a candidate equals the measured gradient, wherever that is known."""
+        """Return whether a candidate equals the measured gradient wherever that is known."""
         if candidate.shape != self.twin.slots[name].shape:
             return False
         slopes = self.slopes[name]
@@ -147,7 +147,7 @@ class CheckContext:
         return c if fits.all() else None
 
     def evidence(self, name: str, wrong: Array | None = None, yours: Array | None = None) -> Evidence | None:
-        """Return the numbers of an array, or None where your gradient has another shape."""
+        """Return the numbers of an array, or None if your gradient has another shape."""
         mine = self.yours.by_name.get(name) if yours is None else yours
         mine = None if mine is None else as_numbers(mine)
         if mine is None or name not in self.slopes:
@@ -162,7 +162,7 @@ class CheckContext:
         return Evidence(mine, target, self.slopes[name].noise.reshape(target.shape), wrong)
 
     def find(self, mistake: str, name: str, cause: str, hint: str = "", yours: Array | None = None, is_one_slip: bool = False) -> None:
-        """Report a mistake, with its numbers where there are any.
+        """Report a mistake, with its numbers if there are any.
 
         The same cause again is a consequence of the first finding, where `is_one_slip`, unless one
         line does not correct both.
@@ -175,7 +175,7 @@ class CheckContext:
 
     @cached_property
     def operands(self) -> dict[str, Array]:
-        """The arrays that a gradient can be made of, by their names in a program."""
+        """The arrays from which a gradient can be computed, by their names in a program."""
         found: dict[str, Array] = {}
         if len(self.douts) == 1:
             found["dout"] = np.asarray(self.douts[0], float)
@@ -204,7 +204,7 @@ class CheckContext:
         return None
 
     def line(self, name: str) -> str:
-        """Return the line that computes the right gradient, "" if that is no simple expression."""
+        """Return the line that computes the right gradient, "" if that is not a simple expression."""
         explained = self.explain(self.numeric(name), name) if name in self.slopes else None
         text = explained[0] if explained is not None else self.slope_text(self.numeric(name)) if name in self.slopes else ""
         if not text:
@@ -232,7 +232,7 @@ class CheckContext:
         return ""
 
     def jacobians(self, name: str) -> tuple[Array, Array] | None:
-        """Return (yours, measured), outputs by elements; None where large or partly unknown."""
+        """Return (yours, measured), outputs by elements; None if large or partly unknown."""
         measured = self.slopes[name].jacobian
         n_outputs = sum(y.size for y in self.ys)
         if measured is None or np.isnan(measured).any() or n_outputs > 300 or self.yours.error is not None or not self.twin.takes_dout:

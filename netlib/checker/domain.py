@@ -1,4 +1,4 @@
-"""The inputs that a layer may be given, as a function that draws them."""
+"""The valid inputs of a layer, as a function that draws them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Draw = Callable[[], tuple[Array, ...]]
 
 
 def make_draw(domain: Any, n_inputs: int, seed: int) -> Draw:
-    """Return a function that draws all inputs from a domain, each time others.
+    """Return a function that draws all inputs from a domain, different ones each time.
 
-    `n_inputs` is the number of inputs given beside the domain; with 0, any number may be drawn.
+    `n_inputs` is the number of inputs given with the domain; with 0, any number may be drawn.
     """
     if not callable(domain):
         hint = "Write domain=lambda rng: rng.uniform(0.1, 2, (4, 3)), with a tuple for several inputs."

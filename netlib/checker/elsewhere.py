@@ -1,8 +1,8 @@
-"""Check again where the given numbers may hide a mistake.
+"""Further checks if the given numbers may hide a mistake.
 
 A difference counts as a mistake with changed parameters, since training changes them, with repeated
 rows, since they are the given ones, and with inputs from the layer's domain. With any other inputs
-it is a note: the layer may never be given such inputs.
+it is a note: the layer may never receive such inputs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ NOTHING_MOVES = "all true gradients are zero, so a backward that returns zeros w
 def check_changed_parameters(layer: Layer, inputs: Inputs, context: CheckContext, check: Check, seed: int) -> None:
     """Check with slightly changed parameters in new memory, as after a step of an optimizer.
 
-    First those with special values, such as ones, change, and then the others. A mistake shows
-    along the gradients and against them.
+    Parameters with special values, such as ones, change first, and then the others. A mistake shows
+    both along the gradients and against them.
     """
     values = {path: parameter.value for path, parameter in layer.parameters().items()}
     special = {path for path, value in values.items() if has_special_values(value)}
@@ -73,7 +73,7 @@ def _find_beside(layer: Layer, inputs: Inputs, context: CheckContext, paths: set
 
 
 def check_repeated_rows(layer: Layer, inputs: Inputs, context: CheckContext, check: Check) -> None:
-    """Check a single row again as several equal ones, where forward keeps rows apart."""
+    """Check a single row again as several equal ones, if forward keeps rows separate."""
     repeated = repeat_rows(inputs)
     if repeated is None:
         return
@@ -89,7 +89,7 @@ def check_repeated_rows(layer: Layer, inputs: Inputs, context: CheckContext, che
 
 
 def _keeps_rows_apart(twin: Twin, ys: list[Array]) -> bool:
-    """Return whether outputs repeat as the rows do; a single number may be a mean or a sum."""
+    """Return whether outputs repeat like the rows; a single number may be a mean or a sum."""
     try:
         outputs = [np.asarray(y) for y in twin.forward()]
     except UserCodeError:
@@ -101,7 +101,7 @@ def _keeps_rows_apart(twin: Twin, ys: list[Array]) -> bool:
 
 
 def check_domain(layer: Layer, report: GradientReport, draw: Draw, check: Check) -> None:
-    """Check with inputs that are drawn from the layer's domain."""
+    """Check with inputs drawn from the layer's domain."""
     for _ in range(DRAWS):
         found = check(layer, draw())
         report.take_failures(found)
@@ -114,7 +114,7 @@ def check_domain(layer: Layer, report: GradientReport, draw: Draw, check: Check)
 
 
 def note_other_inputs(layer: Layer, inputs: Inputs, context: CheckContext, check: Check, seed: int) -> None:
-    """Note what differs with inputs that are not like the given ones, and what these hide."""
+    """Note differences with inputs unlike the given ones, and what the given ones hide."""
     report, rng = context.report, np.random.default_rng([seed, 1])
     moving: set[str] = set()
     agreeing = []
@@ -139,7 +139,7 @@ def _try(
 ) -> set[str] | None:
     """Return the names of nonzero gradients that agree; note differences.
 
-    None where the layer does not take these inputs.
+    None if the layer does not accept these inputs.
     """
     report, others = context.report, other.make(inputs, rng)
     try:

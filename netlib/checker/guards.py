@@ -1,4 +1,4 @@
-"""The two places that catch any exception: around a layer's own code, and around tracing."""
+"""The two functions that catch any exception: around a layer's own code, and around tracing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class UserCodeError(Exception):
-    """What a layer's own forward or backward raised, in `error`."""
+    """The exception of a layer's own forward or backward, in `error`."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(describe(error))
@@ -19,7 +19,7 @@ class UserCodeError(Exception):
 
 
 def call_user_code(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what a layer's own code returns; raise `UserCodeError` for whatever it raises."""
+    """Return the result of a layer's own code; raise `UserCodeError` for any exception."""
     try:
         return function(*args)
     except Exception as error:
@@ -27,10 +27,10 @@ def call_user_code(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def attempt(report: GradientReport, where: str, action: Callable[[], T], default: T) -> T:
-    """Return what `action` returns; where it fails, note that and return `default`.
+    """Return the result of `action`; if it fails, note that and return `default`.
 
-    For code that only finds a better name for a mistake, and that depends on the interpreter or on
-    NumPy's internals. A failure there must not change the verdict, and must not be silent.
+    Use it for code that only finds a better name for a mistake, and that depends on the interpreter
+    or on NumPy's internals. A failure there must neither change the verdict nor be silent.
     """
     try:
         return action()

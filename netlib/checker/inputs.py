@@ -1,4 +1,4 @@
-"""The inputs that a user gives to the check: what it can work with, and what it cannot."""
+"""The check's inputs from the user: which are usable, and which are not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_inputs(layer: Layer, inputs: tuple[Any, ...]) -> tuple[Array, ...]:
     Raises
     ------
     InvalidTypeError
-        For another number of inputs than forward takes; for arrays of complex numbers, records
+        If the number of inputs is not that of forward, and for arrays of complex numbers, records
         or objects.
     InvalidValueError
         For lists of different lengths.
@@ -53,7 +53,7 @@ HINTS = {
 
 
 def non_finite(inputs: Iterable[Any]) -> str:
-    """Return in words which input has infinities or NaN; "" where none has."""
+    """Return, in words, which input has infinities or NaN; "" if none has."""
     for i, x in enumerate(inputs):
         if isinstance(x, np.ndarray) and x.dtype.kind == "f" and not np.isfinite(x).all():
             bad = ~np.isfinite(x)

@@ -1,4 +1,4 @@
-"""Your gradient beside the measured one, as pictures for a notebook."""
+"""Your gradient and the measured one, as pictures for a notebook."""
 
 from __future__ import annotations
 

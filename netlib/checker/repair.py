@@ -1,4 +1,4 @@
-"""Repair the backward of layers inside a layer, to see what else is wrong."""
+"""Repairing the backward of inner layers, to find further mistakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_NUMBERS = 100_000
 def repair_parts(layer: Layer, paths: Iterable[str], inputs: tuple[Any, ...]) -> Layer | None:
     """Return a copy in which the layers at these paths use a backward made of differences.
 
-    None where one of them draws random numbers, or has a large Jacobian.
+    None if one of them draws random numbers, or has a large Jacobian.
     """
     layer = deep_copy(layer, "the check works on a copy")
     inside = dict(layer.walk())

@@ -46,9 +46,9 @@ class Evidence(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """What to write in place of some lines of a layer's source.
+    """The replacement for some lines of a layer's source.
 
-    It was tried: with it, the gradients of these names are right.
+    It has been tested: with it, the gradients of these names are right.
     """
 
     mistake: str
@@ -73,19 +73,19 @@ class Finding:
     mistake : str
         The slug, such as ``"missing-transpose"``.
     where : str
-        "input 0", "weight", "0.weight", "forward", "backward"; inside a container with the path of
-        the layer: "2: input 0".
+        "input 0", "weight", "0.weight", "forward" or "backward"; inside a container, with the path
+        of the layer: "2: input 0".
     cause : str
         The mistake in a sentence.
     hint : str
-        The code to write instead, where known.
+        The code to write instead, if known.
     layer : str
         The layer that makes the mistake.
     evidence : Evidence or None
-        The numbers that show it, where there are any.
+        The numbers that show it, if any.
     correction : Correction or None
-        The lines to replace, and what to write instead, where an edit of the source was found
-        with which the check passes.
+        The lines to replace and their replacement, if an edit of the source was found with which
+        the check passes.
     consequences : list of str
         The other inputs and parameters whose gradients are wrong for the same reason.
     """
@@ -101,13 +101,13 @@ class Finding:
         self.consequences: list[str] = []
 
     def correct(self, correction: Correction) -> None:
-        """Take a correction, and its line as the hint."""
+        """Set the correction, and use its line as the hint."""
         self.correction = correction
         self.hint = dedent(correction.new)
 
     @property
     def details(self) -> list[str]:
-        """The evidence, the line that is wrong and the one to write, as far as they are known."""
+        """The evidence, the wrong line and its correction, as far as known."""
         lines = [self.evidence.text(self.where)] if self.evidence is not None else []
         if self.consequences:
             lines.append(f"the same slip spoils {', '.join(self.consequences)}")
@@ -133,7 +133,7 @@ def joined(code: str) -> str:
 
 
 class Note:
-    """A remark that is no mistake, such as a check that proves nothing."""
+    """A remark that is not a mistake, such as a check that proves nothing."""
 
     def __init__(self, kind: str, where: str, text: str) -> None:
         self.kind = kind
@@ -142,7 +142,7 @@ class Note:
 
     @property
     def message(self) -> str:
-        """The note in a line."""
+        """The note in one line."""
         return f"{self.kind}: {self.where}: {self.text}"
 
     def __repr__(self) -> str:
@@ -155,26 +155,27 @@ class GradientReport:
     Attributes
     ----------
     ok : bool
-        Whether there are no findings. Notes do not count. Where the layer has gradients and none
-        of them could be compared, it is False, too, and a note says why.
+        Whether there are no findings. Notes do not count. If the layer has gradients and none of
+        them could be compared, it is also False, and a note says why.
     errors : dict
-        Name of each input and parameter to its largest relative error. Small elements count
-        relative to the large ones in their array.
+        The largest relative error of each input and parameter, by name. Errors of small elements
+        are relative to the large ones in their array.
     findings : list of Finding
         The mistakes.
     notes : list of Note
-        Remarks: what differs at other inputs or in float32, what your inputs hide, slopes that
-        could not be compared, approximations, outputs that share memory, names not found.
+        Remarks: differences at other inputs or in float32, mistakes that your inputs would hide,
+        slopes that could not be compared, approximations, outputs that share memory, names not
+        found.
     covered : dict
-        Name to (elements compared, all elements).
+        (elements compared, all elements), by name.
     directions : dict
-        Name to the number of directions along which all elements were compared at once; only for
-        arrays too large to compare each element, and where forward refuses steps of one element.
+        The number of directions along which all elements were compared at once, by name; only for
+        arrays too large to compare each element, and if forward rejects steps of one element.
     chances : dict
-        Name to the chance that these directions do not show a single element which is twice its
-        gradient: the share of elements that are too small for the noise.
+        The chance, by name, that these directions miss a single element whose gradient is doubled:
+        the share of elements that are too small for the noise.
     kinks : dict
-        Name to the number of elements at a kink whose gradient lies between the slopes on both
+        The number of elements at a kink, by name, whose gradient lies between the slopes on both
         sides.
 
     Examples
@@ -204,7 +205,7 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no findings, and something was compared where there was something."""
+        """Whether there are no findings, and at least one gradient was compared if there are any."""
         return not self.findings and not self.is_empty
 
     @property
@@ -224,7 +225,7 @@ class GradientReport:
             self.notes.append(Note(kind, where, text))
 
     def take_failures(self, other: GradientReport) -> None:
-        """Add the notes of another report on what could not be traced."""
+        """Add another report's notes on code that could not be traced."""
         for note in other.notes:
             if note.kind == TRACING_FAILED:
                 self.note(note.kind, note.where, note.text)
@@ -277,7 +278,7 @@ class GradientReport:
     __repr__ = __str__
 
     def show(self, file: TextIO | None = None) -> None:
-        """Print the report, coloured where `file` (by default standard output) is a terminal."""
+        """Print the report, in colour if `file` (by default, standard output) is a terminal."""
         import os
         import sys
 
@@ -295,7 +296,7 @@ class GradientReport:
         Raises
         ------
         NetlibError
-            If the layer raises it.
+            If the layer raises an error.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""A copy of a layer for experiments: one floating type, and randomness that repeats."""
+"""A copy of a layer for experiments, with one floating type and reproducible randomness."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Twin:
     Parameters
     ----------
     layer : Layer
-        Left unchanged.
+        It is not changed.
     inputs : sequence of ndarray
         Copied.
     dtype : dtype, optional
@@ -35,7 +35,7 @@ class Twin:
     ----------
     slots : dict
         The differentiated arrays themselves, by name: "input 0", …, and the path of each parameter.
-        Write into one and call `forward`, and you have an experiment.
+        To run an experiment, write into one and call `forward`.
     """
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], dtype: np.dtype[Any] | None = None) -> None:
@@ -71,7 +71,7 @@ class Twin:
         return all(x.dtype == dtype for x in self.inputs if is_float(x)) and computes_in(self.layer, dtype)
 
     def leave_out(self, name: str) -> None:
-        """Differentiate an input no longer."""
+        """Stop differentiating an input."""
         del self.slots[name]
         self.float_inputs.remove(int(name.removeprefix("input ")))
 
@@ -94,11 +94,11 @@ class Twin:
         return all(same_state(state(g), old) for (g, _), old in zip(self._generators, before, strict=True))
 
     def settle(self) -> None:
-        """Forget the generators that passes have not used, to make the next passes cheap."""
+        """Drop the generators that passes have not used, to make the next passes faster."""
         self._generators = [(g, old) for g, old in self._generators if not same_state(state(g), old)]
 
     def reset(self) -> None:
-        """Restore everything but the slots: random generators, attributes, and arrays in them."""
+        """Restore everything except the slots: random generators, attributes, and arrays in them."""
         self.rewind()
         if self.is_stateful:
             for each, attributes in self._attributes:
@@ -124,7 +124,7 @@ class Twin:
         return self.forward_on()
 
     def result(self) -> Any:
-        """Return what forward returns, from the current state."""
+        """Return the result of forward from the current state."""
         inputs = [copy.copy(x) for x in self.inputs] if self.copies_inputs else self.inputs
         return call_user_code(self.layer.forward, *inputs)
 
@@ -139,7 +139,7 @@ class Twin:
 
     @cached_property
     def seconds(self) -> float:
-        """Seconds of a forward: estimated from sizes, or measured where that is far off."""
+        """The seconds of a forward: estimated from sizes, or measured if the estimate is far off."""
         usual = seconds_of_forward(self.layer, self.inputs)
         clock = getattr(time, "thread_time", time.perf_counter)  # of this thread alone, except in a browser
         quickest = np.inf
@@ -175,12 +175,12 @@ def _own(x: Any, dtype: np.dtype[Any] | None) -> Any:
 
 
 def make_twin(layer: Layer, inputs: tuple[Any, ...], eps: float) -> Twin:
-    """Return a twin in the type of a check whose numbers are `eps` apart: float64, or its own."""
+    """Return a twin in the type of a check with spacing `eps`: float64, or the layer's own."""
     return Twin(layer, inputs, np.dtype(np.float64) if eps < 1e-12 else None)
 
 
 def _as_lists(state: Any) -> Any:
-    """Return a copy of a random state with lists for arrays, which are set 30 times as fast."""
+    """Return a copy of a random state with lists instead of arrays, which are set 30 times as fast."""
     if isinstance(state, dict):
         return {key: _as_lists(value) for key, value in state.items()}
     return state.tolist() if isinstance(state, np.ndarray) else state

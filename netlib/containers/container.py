@@ -17,9 +17,9 @@ from .program import Program, Wiring, as_gradients
 
 
 class ProgramCache:
-    """The program of a container, once it is made.
+    """The cached program of a container.
 
-    A prediction may make one without changing an attribute of the container.
+    A prediction may create one without changing an attribute of the container.
     """
 
     __slots__ = ("program",)
@@ -44,7 +44,7 @@ class Container(Layer):
         return container
 
     def wire(self, *sources: int) -> Wiring:
-        """Say how the layers are wired.
+        """Yield how the layers are wired.
 
         This is a generator. For each layer it yields ``(label, layer, slots of its inputs)`` and is
         sent the slots of the layer's outputs. It returns the slots of the container's outputs.
@@ -52,7 +52,7 @@ class Container(Layer):
         raise NotImplementedError
 
     def program(self, n_inputs: int) -> Program:
-        """Return the flat program of this container, made again only if layers have changed."""
+        """Return the flat program of this container, rebuilt only if layers have changed."""
         cached = self._cached
         program = cached.program
         if program is None or program.n_inputs != n_inputs or program.structure.has_changed():
@@ -165,7 +165,7 @@ class Container(Layer):
     def for_inference(self) -> Layer:
         """Return itself, since its program runs the layers inside without caching.
 
-        A container that overrides forward is treated as a user's layer.
+        A container that overrides forward is treated as a custom layer.
         """
         return self if self.as_inlinable() is not None else super().for_inference()
 

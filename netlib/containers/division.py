@@ -1,12 +1,12 @@
 """Plans that run on all cores, each on its share of the batch.
 
-If every operation of a plan treats the samples of a batch one by one, so may the whole plan: each
-core runs all operations on its share of the samples, forward and then backward. Cores then wait for
-each other twice in a step instead of at every product, and everything between the products runs on
-all cores too.
+If every operation of a plan treats the samples of a batch independently, the batch can be divided:
+each core runs all operations on its share of the samples, forward and then backward. Cores then
+wait for each other twice in a step instead of at every product, and everything between the products
+also runs on all cores.
 
-A share has layers of its own, since they cache what backward needs, and parameters over the same
-values, with gradients of their own. The gradients are added up in the order of the shares, so the
+A share has its own layers, since they cache what backward needs, and parameters over the same
+values with their own gradients. The gradients are added up in the order of the shares, so the
 result does not depend on which core is faster.
 """
 
@@ -60,8 +60,8 @@ class Share:
 class DividedPlan(Plan):
     """A plan that runs a plan for each core, on its share of the batch.
 
-    The layers of the model themselves do not run. If one is asked for what its backward needs, they
-    run on the whole batch, once more.
+    The model's own layers do not run. If what one of them caches for backward is requested, they
+    run once more, on the whole batch.
     """
 
     def __init__(self, program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan, shares: Sequence[Share]) -> None:
@@ -125,7 +125,7 @@ class DividedPlan(Plan):
 
 
 class Deferred:
-    """What a layer would have cached, computed if it is asked for."""
+    """What a layer would have cached, computed on request."""
 
     def __init__(self, plan: DividedPlan, layer: Layer) -> None:
         self._plan, self._layer = plan, layer
@@ -140,7 +140,7 @@ class Deferred:
 
 def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan,
            make_plan: Callable[..., Plan]) -> DividedPlan | None:  # fmt: skip
-    """Return a divided plan, or None if the program cannot be divided, or it is not worth it."""
+    """Return a divided plan, or None if the program cannot be divided, or dividing does not pay."""
     n_samples = inputs[0].shape[0] if inputs and inputs[0].shape else 0
     parts = split(n_samples, count_cores()) if n_samples else []
     if len(parts) < 2 or not is_loaded() or not _is_rowwise(program, specs, n_samples) or not _is_worth_it(program, specs):
@@ -157,7 +157,7 @@ def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Pl
 
 
 def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
-    """Return whether each sample of each value depends on that sample of the inputs alone."""
+    """Return whether each sample of each value depends only on that sample of the inputs."""
     for group in program.groups:
         fusion, xs = group.fusion, [specs[slot] for slot in group.sources]
         if fusion is not None and fusion.fits(group.layers, *xs):
@@ -171,7 +171,7 @@ def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
 
 
 def _draws(layer: Layer) -> bool:
-    """Return whether the layer drops numbers at random: shares would draw in no fixed order."""
+    """Return whether the layer draws random numbers: shares would draw in no fixed order."""
     return getattr(layer, "dropout", 0) > 0
 
 
@@ -186,7 +186,7 @@ def _is_worth_it(program: Program, specs: Specs) -> bool:
 def _copy_program(program: Program, parameters: dict[int, tuple[Parameter, Parameter]] | None) -> Program:
     """Return the program with copies of the layers, which belong to one share.
 
-    If `parameters` is a dict, they have gradients of their own, and it collects them.
+    If `parameters` is a dict, it collects the parameters, which have their own gradients.
     """
     twin = copy.copy(program)
     twin.exposed = program.exposed.difference(range(program.n_inputs), program.outputs)  # both are copied

@@ -55,7 +55,7 @@ class Weight(Node):
 
     @classmethod
     def over(cls, name: str, parameter: Parameter) -> Weight:
-        """Return a node whose value is `parameter` itself, which other layers may use, too."""
+        """Return a node whose value is `parameter` itself, which other layers may also use."""
         node = cls(name, np.empty(0))
         node.parameter = parameter
         node.call = Call(_WeightLayer(parameter), (), as_name(name))
@@ -69,8 +69,8 @@ class Constant(Node):
     ----------
     name : str
     value : array_like
-        It is copied, and a floating type is kept: 0.5 is an array of float64. A number that adopts
-        the dtype of a node is written without a constant, as in ``0.5 * node``.
+        It is copied, and a floating type is kept: 0.5 is an array of float64. For a number that
+        adopts the dtype of a node, write ``0.5 * node`` instead.
 
     Examples
     --------
@@ -128,9 +128,10 @@ class Graph(Container):
     Parameters
     ----------
     inputs : sequence of Input
-        In the order in which forward takes the arrays.
+        The inputs, in the order in which forward takes the arrays.
     outputs : sequence of Node
-        In the order in which forward returns them: an array for one output, a tuple for several.
+        The outputs, in the order in which forward returns them: an array for one, a tuple for
+        several.
 
     Raises
     ------

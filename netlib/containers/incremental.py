@@ -1,4 +1,4 @@
-"""Running a program on the next positions of sequences, given what it kept of those before."""
+"""Running a program on the next positions of sequences, given its state from those before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Past(NamedTuple):
-    """What a program keeps of the positions so far."""
+    """What a program keeps from the positions so far."""
 
     fixed: dict[int, Any]
     """The values that depend on no input, such as those of weights, by slot."""
@@ -29,8 +29,8 @@ def infer_next(program: Program, past: Past | None, inputs: Sequence[Any]) -> tu
     Returns
     -------
     list of ndarray, Past
-        None if a layer cannot go on from its past, or if axis 1 of a value that depends on the
-        inputs are not the positions.
+        None if a layer cannot continue from its past, or if axis 1 of a value that depends on the
+        inputs is not the positions.
     """
     fixed, before = Past({}, {}) if past is None else past
     values = {**fixed, **dict(enumerate(inputs))}
@@ -67,10 +67,10 @@ def infer_next(program: Program, past: Past | None, inputs: Sequence[Any]) -> tu
 
 
 def _keeps_positions(step: Step, values: dict[int, Any], fixed: dict[int, Any]) -> bool:
-    """Return whether the layer is as its class says, and broadcasting moves nothing elsewhere.
+    """Return whether the layer is as its class declares, and broadcasting keeps positions in place.
 
     A value that depends on no input has no positions. If it has axes besides the last one,
-    broadcasting would put its rows at positions.
+    broadcasting would treat its rows as positions.
     """
     n_axes = {np.ndim(values[slot]) for slot in step.sources if slot not in fixed}
     n_fixed_axes = [np.ndim(values[slot]) for slot in step.sources if slot in fixed]

@@ -2,7 +2,7 @@
 
 A plan keeps the values and gradients inside a program in arrays that it reuses in every training
 step. Two of them share memory if the first is no longer needed when the second is written. To find
-out, this module goes through one forward and one backward without computing anything.
+these, this module steps through one forward and one backward without computing anything.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ALIGNMENT = 64
 
 
 class Block:
-    """A piece of memory for one array after another, with the number of slots that need it now."""
+    """A piece of memory for a succession of arrays, with the number of slots that need it now."""
 
     __slots__ = ("memory", "users")
 
@@ -86,7 +86,7 @@ class WorkArrays:
         return self._y.keys()
 
     def memory(self, i: int, copies: dict[int, Array]) -> Memory:
-        """Return the arrays of piece `i`, which reads `copies` in place of some slots."""
+        """Return the arrays of piece `i`, which reads `copies` instead of some slots."""
         _, steps = self._pieces[i]
         x = tuple(copies.get(slot, self._y.get(slot)) for slot in steps[0].sources)
         dx = tuple(self._dx.get((i, k)) for k in range(len(steps[0].sources)))
@@ -109,7 +109,7 @@ class WorkArrays:
         return all(fusion is not None for _, fusion in readers)
 
     def gradients_to_copy(self, i: int) -> list[bool] | None:
-        """Return for each input of piece `i` whether its gradient goes to code that may keep it.
+        """Return, for each input of piece `i`, whether its gradient goes to code that may keep it.
 
         None if no gradient does.
         """

@@ -24,7 +24,7 @@ class MultiHeadAttention(Container):
     """``y = output(attention(query(x), key(x), value(x)))``, with several heads.
 
     Four affine transformations, features → features, around `ScaledDotProductAttention`: each head
-    attends by itself with its part of the features, and `output` mixes what the heads return.
+    attends separately with its part of the features, and `output` mixes the outputs of the heads.
 
     ``forward(x)`` is self-attention: x (…, T, features) is query, key and value, and its gradients
     from all three add up. ``forward(query, key, value)`` is cross-attention, with key and value
@@ -36,16 +36,16 @@ class MultiHeadAttention(Container):
         A multiple of `heads`.
     heads : int
     causal : bool
-        Whether position i may look at the positions 0 … i alone.
+        Whether position i may attend to the positions 0 … i only.
     dropout : float
-        The probability with which a weight of the attention is dropped in training mode.
+        The probability of dropping an attention weight in training mode.
     mask : bool
         Whether the last input is a mask: booleans that broadcast to (…, heads, T, S), True where a
-        query may look (PyTorch's `MultiheadAttention` takes the opposite, ``~mask``). A head
-        returns 0 for a query that may look nowhere. For a mask (N, S) of the keys of each sample,
+        query may attend (PyTorch's `MultiheadAttention` takes the opposite, ``~mask``). A head
+        returns 0 for a query that may attend nowhere. For a mask (N, S) of the keys of each sample,
         write ``mask[:, None, None, :]``. The mask has no gradient.
     init : Initializer
-        It draws the weights of the affine transformations.
+        Initializes the weights of the affine transformations.
     dtype : dtype
     rng : numpy.random.Generator or int, optional
 
@@ -99,7 +99,7 @@ class MultiHeadAttention(Container):
         return layer
 
     def wire(self, *sources: int) -> Wiring:
-        """Wire one input to query, key and value, or three, and a mask to the attention."""
+        """Wire one input to query, key and value, or one to each, and a mask to the attention."""
         n = len(sources) - bool(self.mask)
         if n not in (1, 3):
             expected = "x, or query, key and value" + (", and a mask" if self.mask else "")

@@ -1,14 +1,15 @@
 """A plan: the operations by which one thread runs a program, for inputs of given shapes.
 
-A training loop passes the same shapes to a container again and again. In the first step, the layers
+A training loop passes the same shapes to a container in every step. In the first step, the layers
 run one by one, and the program records the shapes of all values. From the second step on, it runs a
 plan: layers that the table of fused kernels lists run as one operation, and their results are
 written to work arrays, which every step reuses. The plan computes what the layers would compute. It
-also sets the cache of each layer, so that the layer's own backward works as after its own forward.
+also sets the cache of each layer, so that the layer's own backward works as it would after its own
+forward.
 
-Only two kinds of code may see a work array: fused operations, and the backward of layers with a
-`kernel_name`, which promise to return new arrays and to keep none that they were given. Arrays from
-any other code are copied, and any other code gets new arrays.
+Only two kinds of code receive work arrays: fused operations, and the backward of layers with a
+`kernel_name`, which must return new arrays and keep none of their arguments. Arrays from any other
+code are copied, and any other code gets new arrays.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class Plan:
         """Whether most of its work is in operations that use all cores themselves."""
 
     def matches(self, inputs: Sequence[Any]) -> bool:
-        """Return whether it was made for such inputs, and for the kernels that are in use."""
+        """Return whether the plan was made for such inputs, and for the kernels in use."""
         if self._input is not None:  # the common case, without a loop
             x, (shape, dtype) = inputs[0], self._input
             fits = type(x) is np.ndarray and x.shape == shape and x.dtype is dtype
@@ -180,7 +181,7 @@ class Plan:
     def backward(self, douts: Sequence[Array], input_gradient: bool) -> list[Any]:
         """Run the operations in reverse, and return dL/d(input) for each input.
 
-        It is None if not asked for, or if no gradient reaches the input.
+        It is None if it was not requested, or if no gradient reaches the input.
         """
         given = [
             dout if dtype is None or (dout.dtype is dtype and dout.flags.carray) else np.array(dout, dtype, order="C")

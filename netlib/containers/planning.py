@@ -3,7 +3,7 @@
 `Plans` decides when to make a plan, `make_plan` makes one. Each operation of a plan is a closure
 around the forward and backward of a fused kernel or of a layer. A fused operation relies on arrays
 of the planned shape and type, and writes its results to work arrays. So `_fused_op` wraps it if a
-neighbour is a layer of unknown conduct: inputs and `dout` from such a layer are checked, and
+neighbour is a layer of unknown behaviour: inputs and `dout` from such a layer are checked, and
 gradients to it are copied.
 """
 
@@ -57,7 +57,7 @@ class Plans:
         return outputs
 
     def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
-        """Return the plan for `inputs`, and a dict if it is to record the specs of all values."""
+        """Return the plan for `inputs`, and a dict if all values' specs are to be recorded."""
         if not execution.uses_work_arrays:
             return self._unfused, None
         for plan in self._plans:
@@ -236,7 +236,7 @@ def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Seque
 
 
 def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec, takes_any_layout: bool = False) -> Callable[[Any], Any]:
-    """Return a backward that first converts dout to the type of `spec`, and maybe to C order."""
+    """Return a backward that first converts dout to `spec`'s type, and to C order if needed."""
     shape, dtype = spec
 
     def converting_backward(dout: Any) -> Any:
@@ -261,9 +261,9 @@ def _copy_gradients(backward: Callable[[Any], Any], to_copy: list[bool]) -> Call
 
 
 def _set_frees(ops: list[Op], program: Program, reused_slots: Container[int] = ()) -> None:
-    """Have each operation free the values that no later one reads.
+    """Make each operation free the values that no later one reads.
 
-    Values in work arrays are not freed, and a copied value stays until the reader of the copy ran.
+    Values in work arrays are not freed, and a copied value stays until the copy has been read.
     """
     reads_and_writes: list[tuple[Iterable[int], Iterable[int]]] = [
         ((*op.sources, *op.gradient_slots), op.last.targets) if op.backward is not None else ((), ()) for op in ops
@@ -274,7 +274,7 @@ def _set_frees(ops: list[Op], program: Program, reused_slots: Container[int] = (
 
 
 def last_reads(operations: Sequence[tuple[Iterable[int], Iterable[int]]], outputs: Iterable[int]) -> list[tuple[int, ...]]:
-    """Return for each operation the slots that no later one reads.
+    """Return, for each operation, the slots that no later one reads.
 
     An operation is given as the slots that it reads and the slots that it writes.
 

@@ -1,8 +1,8 @@
 """The flat program that a container runs.
 
 A container may hold containers, to any depth. A program lists the layers inside all of them as
-steps, in an order in which each comes after those whose outputs it takes. Values are kept in
-numbered slots: a step reads the slots of its inputs and writes the slots of its outputs.
+steps, each after the steps whose outputs it takes. Values are kept in numbered slots: a step reads
+the slots of its inputs and writes the slots of its outputs.
 
 Training runs a program by plans (see `planning`), and inference by `Program.infer`.
 """
@@ -90,7 +90,7 @@ class Step:
 
 
 class ThreadLocal(local):
-    """The part of a program that each thread has for itself."""
+    """The part of a program that is separate for each thread."""
 
     def __init__(self, program: Program) -> None:
         self.plans = Plans(program)
@@ -304,7 +304,7 @@ def shared_layer_error(layer: Layer, first: str, second: str) -> InvalidValueErr
 def require_distinct_layers(layers: Sequence[tuple[str, Layer]]) -> None:
     """Raise if two of the layers are, or hold, the same layer.
 
-    A single layer needs no check, since it was checked when it was made.
+    A single layer needs no check, since it was checked when it was created.
     """
     if len(layers) < 2:
         return

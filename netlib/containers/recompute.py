@@ -1,4 +1,4 @@
-"""Gradient checkpointing: keep only a layer's input, and run its forward again in backward."""
+"""Gradient checkpointing: keeping only a layer's input, and repeating its forward in backward."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Recompute(Layer):
     """``layer(x)``, which keeps only x: backward runs forward again with the same random numbers.
 
     A chain of n layers, split into k such blocks, keeps about k + n / k values at a time instead of
-    n, and runs one more forward.
+    n, at the cost of one more forward.
 
     Chen et al., "Training deep nets with sublinear memory cost", 2016.
 
@@ -26,7 +26,7 @@ class Recompute(Layer):
     ----------
     layer : Layer
         After forward and backward, its random generators and buffers are as after one forward.
-        Arrays that a user's layer keeps in plain attributes are kept here too.
+        Arrays that a custom layer stores in plain attributes are not discarded.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class Recompute(Layer):
         self.n_nondifferentiable_inputs = layer.n_nondifferentiable_inputs
 
     def forward(self, *inputs: Any) -> Any:
-        """Return what the layer returns."""
+        """Return the output of the layer."""
         before = _Snapshot(self.layer) if execution.keeps else None
         with without_caching(evaluates=False):
             layer = self.layer.for_inference() if execution.evaluates else self.layer
@@ -54,7 +54,7 @@ class Recompute(Layer):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether the layer is."""
+        """Whether the layer is positionwise."""
         return self.layer.is_positionwise
 
     def forward_next(self, past: Any, *inputs: Any) -> Any:

@@ -12,7 +12,7 @@ from .program import Wiring, require_distinct_layers
 
 
 class Sequential(Container):
-    """A chain of layers: each takes the output of the one before it.
+    """A chain of layers, each of which takes the output of the one before it.
 
     Parameters
     ----------

@@ -25,31 +25,31 @@ class TransformerBlock(Container):
     """``h = x + attention(norm(x))``, ``y = h + contract(activation(expand(norm(h))))``.
 
     Positions exchange information in `attention`, a `MultiHeadAttention`. `expand` and `contract`
-    are affine transformations, features → hidden → features, that work on each position alone. At
-    the fan-out before each +, the gradients of both paths add up.
+    are affine transformations, features → hidden → features, that work on each position separately.
+    At the fan-out before each +, the gradients of both paths add up.
 
     x and y are (…, T, features). Xiong et al., "On layer normalization in the transformer
-    architecture", 2020, compare both places of the norms.
+    architecture", 2020, compare both positions of the norms.
 
     Parameters
     ----------
     features, heads : int
         As in `MultiHeadAttention`.
     hidden : int, optional
-        By default 4 · features.
+        By default, 4 · features.
     causal : bool
-        Whether position i may look at the positions 0 … i alone, as in a GPT.
+        Whether position i may attend to the positions 0 … i only, as in a GPT.
     dropout : float
-        The probability of dropping, in training mode, weights of the attention, elements of what
-        both parts add to x, and hidden elements.
+        The probability, in training mode, of dropping attention weights, elements of both parts'
+        outputs, and hidden elements.
     norm_first : bool
         Whether each part normalizes its input. If False, the norm follows the +.
     mask : bool
         Whether the last input is a mask, as in `MultiHeadAttention`.
     activation : Layer, optional
-        By default ``ReLU()``.
+        By default, ``ReLU()``.
     init : Initializer
-        It draws the weights of the affine transformations.
+        Initializes the weights of the affine transformations.
     dtype : dtype
     rng : numpy.random.Generator or int, optional
 
@@ -103,7 +103,7 @@ class TransformerBlock(Container):
         return (yield from self._chain((*h, *y), "feedforward_add", behind and "feedforward_norm"))
 
     def _chain(self, slots: Slots, *names: str | Literal[False]) -> Wiring:
-        """Wire these attributes one after the other, without those that the block does not have."""
+        """Wire these attributes in sequence, without those that the block does not have."""
         for name in names:
             layer = getattr(self, name) if name else None
             if layer is not None:

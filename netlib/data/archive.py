@@ -1,4 +1,4 @@
-"""The archives of arrays that are part of the package."""
+"""The archives of arrays included in the package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..arrays import Array
 
 
 def read_archive(name: str) -> dict[str, Array]:
-    """Return the arrays of an archive of this folder, new on every call.
+    """Return the arrays of an archive in this folder, new on every call.
 
     >>> sorted(read_archive("digits"))
     ['labels', 'pixels']

@@ -1,4 +1,4 @@
-"""The fuel consumption of cars, a table for regression, which is part of the package."""
+"""The fuel consumption of cars, a table for regression included in the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .archive import read_archive
 
 
 def cars() -> tuple[Array, Array]:
-    """Return how far 392 cars of 1970 to 1982 go with a gallon of fuel, and what they are like.
+    """Return the properties and the fuel economy of 392 cars of 1970 to 1982.
 
     The columns have very different scales, so a network learns little until they are standardized.
     Weight, displacement and horsepower rise together, and consumption grows faster than weight.

@@ -1,4 +1,4 @@
-"""The carbon dioxide in the air over 44 years, a time series, which is part of the package."""
+"""The carbon dioxide in the air over 44 years, a time series included in the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .archive import read_archive
 
 
 def co2() -> tuple[Array, Array]:
-    """Return the carbon dioxide in the air over Hawaii, week by week from 1958 to 2001.
+    """Return the weekly concentration of carbon dioxide in the air over Hawaii, 1958 to 2001.
 
     It rises, faster and faster, and swings with the seasons. A network that fits the past closely
-    may still fail beyond it, which a random split does not show: hold out the last years.
+    may still fail on later years, which a random split does not show: hold out the last years.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class _Format(NamedTuple):
     missing: float | None
 
     def number(self, cell: str) -> float | None:
-        """Return `cell` as a number, or None if it is not one, as "1_000" is not."""
+        """Return `cell` as a number, or None if it is not one (such as "1_000")."""
         cell = cell.strip()
         if self.missing is not None and cell.lower() in MISSING:
             return self.missing
@@ -49,7 +49,7 @@ def read_csv(
 ) -> tuple[Array, Any]:  # fmt: skip
     r"""Read features and targets from a CSV file.
 
-    For anything this reader does not know, such as dates or compressed files, read the file with
+    For anything this reader does not support, such as dates or compressed files, read the file with
     pandas and pass arrays: ``table[["length", "width"]].to_numpy()``.
 
     Parameters
@@ -58,21 +58,21 @@ def read_csv(
         The file. Empty lines are skipped.
     target : int or str, sequence of them, or None
         The columns to predict: their numbers, where negative ones count from the right, or their
-        names in the header. None for none.
+        names in the header. None means no targets.
     columns : sequence of int or str, optional
-        The columns of the features. By default all but the targets, and but a first column without
-        a name that counts the rows.
+        The columns of the features. By default, all except the targets and a first column without a
+        name that counts the rows.
     header : bool, optional
-        Whether the first line holds names. By default it does if none of its cells is a number.
+        Whether the first line holds names. By default, it does if none of its cells is a number.
     delimiter : str
         The character between cells: ``";"`` and ``"\t"`` are common too.
     decimal : str
-        The decimal mark; ``","`` in many countries, with ``delimiter=";"``.
+        The decimal mark: in many countries ``","``, with ``delimiter=";"``.
     encoding : str
         Such as "utf-8", with or without a mark at the start, "cp1252" or "latin-1".
     missing : float, optional
-        What to put where a cell is empty, or holds "NA", "n/a", "nan", "null", "none", "-" or "?".
-        By default such cells are refused.
+        The value of cells that are empty, or hold "NA", "n/a", "nan", "null", "none", "-" or "?".
+        By default, such cells raise an error.
     dtype : dtype
         The floating type of the numbers.
     verbose : bool
@@ -83,26 +83,26 @@ def read_csv(
     x : array (N, features)
         Of type `dtype`.
     t : array (N,), or (N, targets) for a sequence of targets, or None
-        int64 where all cells are written as whole numbers ("2"), as class labels are; strings where
-        none of them is a number; else of type `dtype` ("2.0"). ``np.unique(t,
-        return_inverse=True)`` makes class numbers of strings; ``t[:, None]`` is the column that a
-        network with one output is trained on.
+        int64 if all cells are written as whole numbers ("2"), such as class labels; strings if none
+        of them is a number; else of type `dtype` ("2.0"). ``np.unique(t, return_inverse=True)``
+        converts strings to class numbers; ``t[:, None]`` is the column that a network with one
+        output is trained on.
 
     Warns
     -----
     UserWarning
-        Where a column that counts the rows is left out; where a first line of numbers looks like a
-        header; and where `dtype` makes numbers of a column equal that differ.
+        If a column that counts the rows is left out, if a first line of numbers looks like a
+        header, or if different numbers of a column are equal in `dtype`.
 
     Raises
     ------
     FormatError
-        With line and column, where a cell is missing, no number, or not finite in `dtype`; where
-        lines differ in their number of cells; where the file is empty.
+        With line and column, if a cell is missing, not a number, or not finite in `dtype`; if lines
+        differ in their number of cells; if the file is empty.
     MissingError
-        Where there is no such column.
+        If there is no such column.
     OSError
-        Where the file cannot be opened.
+        If the file cannot be opened.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class _Table:
         return rounded
 
     def number_of(self, column: Column) -> int:
-        """Return the number of a column, counted from 0."""
+        """Return the index of a column."""
         if isinstance(column, int):
             if not -self.width <= column < self.width:
                 raise MissingError(f"there is no column {column}, the file has {self.width}", where=self.name)
@@ -239,7 +239,7 @@ class _Table:
         return (self.names[i] if self.names is not None else "") or str(i)
 
     def description(self) -> str:
-        """Return what was read, in a line."""
+        """Return a one-line description of what was read."""
         return f"{os.path.basename(self.name)}: {len(self.lines)} rows; {'; '.join(self._shown)}"
 
     def _counts_rows(self) -> bool:
@@ -249,7 +249,7 @@ class _Table:
         return len(numbers) > 2 and numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)])
 
     def _warn_of_header(self) -> None:
-        """Warn where the first line counts 0, 1, 2, … or years, and no other line does."""
+        """Warn if the first line counts 0, 1, 2, … or years, and no other line does."""
         if self._is_sure or self.width < 3 or len(self.lines) < 2:
             return
         rows = np.array([[self.form.number(cell) or 0.0 for cell in column[:100]] for column in self.cells]).T

@@ -1,4 +1,4 @@
-"""The handwritten digits that are part of the package."""
+"""The handwritten digits included in the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .archive import read_archive
 
 
 def digits() -> tuple[Array, Array]:
-    """Return 1,797 handwritten digits, 8 by 8 grey pixels each.
+    """Return 1,797 handwritten digits of 8 by 8 grey pixels.
 
     Returns
     -------

@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 
 
 def read_idx(path: Path) -> Array:
-    """Read an array from an IDX file, such as those of MNIST, which may be compressed by gzip.
+    """Read an array from an IDX file, such as those of MNIST, optionally compressed with gzip.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".t
 
 
 def read_images(path: Path, size: int | tuple[int, int] | None = None, grey: bool = False) -> tuple[Array, Array, list[str]]:
-    """Read the images of a folder that has one folder inside for each class.
+    """Read the images of a folder that contains one folder for each class.
 
     Parameters
     ----------
@@ -26,16 +26,16 @@ def read_images(path: Path, size: int | tuple[int, int] | None = None, grey: boo
         The folder, with a folder for each class, such as ``cats/1.jpg`` and ``dogs/2.jpg``. Names
         that begin with a dot are left out, and so are files without the suffix of an image.
     size : int or (height, width), optional
-        Scale every image to this size; it fills it, and what is too long on one side is cut off in
-        equal parts. Necessary if the images differ in size.
+        Scale every image to fill this size, and crop the longer side equally at both ends.
+        Necessary if the images differ in size.
     grey : bool
         Whether to read one channel of grey instead of red, green and blue.
 
     Returns
     -------
     x : float32 array (N, 3, H, W), or (N, 1, H, W)
-        The images from 0 (black) to 1 (white), upright as their EXIF data say, class after class,
-        and by name within a class. Transparent pixels get the colour that the file gives them.
+        The images from 0 (black) to 1 (white), upright according to their EXIF data, sorted by
+        class, and by name within a class. Transparent pixels get the colour stored in the file.
     t : int64 array (N,)
         The number of each image's class.
     classes : list of str

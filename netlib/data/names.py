@@ -1,4 +1,4 @@
-"""The first names that are part of the package."""
+"""The first names included in the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ def names() -> list[str]:
     Returns
     -------
     list of str
-        Each name once, in the letters A to Z, with one capital. The list is new on every call.
+        Each name occurs once, in the letters A to Z, with one capital. The list is new on every
+        call.
 
     Notes
     -----

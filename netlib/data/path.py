@@ -11,7 +11,7 @@ Path: TypeAlias = str | os.PathLike[str]
 
 
 def as_path(path: Path, where: object = "") -> str:
-    """Return `path` as a string, or raise if it is not a file name, such as a file descriptor.
+    """Return `path` as a string, or raise if it is not a file name but, say, a file descriptor.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The measurements of penguins, a table for classification, which is part of the package."""
+"""The measurements of penguins, a table for classification included in the package."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .archive import read_archive
 def penguins() -> tuple[Array, Array]:
     """Return the measurements of 342 penguins, and their species.
 
-    Any single measurement confuses two species. Two together nearly separate all three, which a
-    picture shows, and the classes are not of equal size.
+    Any single measurement confuses two species. Two together nearly separate all three, as a plot
+    shows. The classes differ in size.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The novel that is part of the package."""
+"""The novel included in the package."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ..errors import ShapeError
 
 
 def xor(n: int = 4, noise: float = 0.0, rng: RNG = None) -> tuple[Array, Array]:
-    """Return the corners of the unit square; the class is the exclusive or of the two coordinates.
+    """Return corners of the unit square; the class is the exclusive or of the two coordinates.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def spirals(n: int = 300, classes: int = 3, noise: float = 0.03, rng: RNG = None
     Parameters
     ----------
     n : int
-        The number of points on all arms together.
+        The total number of points on all arms.
     classes : int
         The number of arms.
     noise : float
@@ -149,7 +149,7 @@ def blobs(n: int = 300, classes: int = 3, features: int = 2, noise: float = 1.0,
     Parameters
     ----------
     n : int
-        The number of points in all classes together.
+        The total number of points in all classes.
     classes : int
         The number of centres.
     features : int

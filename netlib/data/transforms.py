@@ -1,4 +1,4 @@
-"""Transforms of a batch: functions ``transform(x, t, rng) -> (x, t)`` that draw it anew each time.
+"""Transforms of a batch: functions ``transform(x, t, rng) -> (x, t)`` that vary it at random.
 
 ``fit(…, transform=)`` calls one on every batch of the training samples. Any such function will do;
 those here return new arrays and take all their randomness from `rng`.
@@ -18,9 +18,9 @@ Transform: TypeAlias = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]
 
 
 def shift(pixels: int) -> Transform:
-    """Return a transform that moves each image by up to so many pixels, up or down and sideways.
+    """Return a transform that shifts each image by up to `pixels` vertically and horizontally.
 
-    Zeros come in from outside, and what leaves the image is lost.
+    Zeros fill the gap, and pixels that leave the image are lost.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def flip(axis: int = -1, p: float = 0.5) -> Transform:
     Parameters
     ----------
     axis : int
-        The axis of x to reverse, -1 for left and right of images (N, C, H, W). Not 0, which counts
+        The axis of x to reverse, -1 for left and right of images (N, C, H, W). Not 0, the axis of
         the samples.
     p : float
         The probability, in [0, 1].
@@ -94,7 +94,7 @@ def noise(std: float) -> Transform:
     Parameters
     ----------
     std : float
-        The standard deviation, in the unit of x.
+        The standard deviation, in the units of x.
 
     Examples
     --------
@@ -113,10 +113,11 @@ def noise(std: float) -> Transform:
 
 
 def mixup(alpha: float = 0.2, classes: int | None = None) -> Transform:
-    """Return a transform that mixes each sample, and its target, with another one of the batch.
+    """Return a transform that mixes each sample and its target with another one of the batch.
 
-    ``x ← λ x + (1 - λ) x'`` and ``t ← λ t + (1 - λ) t'``, with one λ ~ Beta(alpha, alpha) a batch.
-    Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", 2018, Eq. (1).
+    ``x ← λ x + (1 - λ) x'`` and ``t ← λ t + (1 - λ) t'``, with one λ ~ Beta(alpha, alpha) per
+    batch. Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", 2018,
+    Eq. (1).
 
     Parameters
     ----------

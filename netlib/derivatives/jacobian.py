@@ -21,7 +21,7 @@ def jacobian(layer: Layer, *inputs: ArrayLike, wrt: int | str = 0) -> Array:
     Parameters
     ----------
     layer : Layer
-        Left unchanged: a copy runs.
+        It does not change: a copy runs.
     *inputs : array_like
         The inputs of forward.
     wrt : int or str

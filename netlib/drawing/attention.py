@@ -21,10 +21,10 @@ RULE = re.compile(
 
 
 def open_attention(rule: str, inputs: Sequence[Array], output: str) -> Graph | None:
-    """Return attention as a graph, or None if `rule` is that of another layer.
+    """Return attention as a graph, or None if `rule` belongs to another layer.
 
     The scores S = QKᵀ / √d are a dot node, P = softmax(S) holds the weights, and Y = PV is another
-    dot node. What a causal attention may not look at has the score -∞.
+    dot node. In causal attention, the scores of later keys are -∞.
 
     Examples
     --------

@@ -26,10 +26,9 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     """Draw the computing graph of `model` with values and gradients, as in the chapter's Fig. 1.8.
 
     A copy of the model runs forward and backward once; the model itself does not change. The
-    drawing uses ``forward`` and ``backward`` alone, so your own layers are drawn as netlib's are.
-    A layer may state its rule in an attribute ``rule``, such as
-    ``"y = x·weight; dx = dy·weightᵀ; dweight = xᵀ·dy"``: the picture shows it, and the page
-    computes with it.
+    drawing uses only ``forward`` and ``backward``, so your own layers are drawn like netlib's. A
+    layer may state its rule in an attribute ``rule``, such as ``"y = x·weight; dx = dy·weightᵀ;
+    dweight = xᵀ·dy"``: the picture shows it, and the page uses it to compute.
 
     Parameters
     ----------
@@ -40,13 +39,13 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     dout : array_like, or tuple of them, optional
         dL/d(output), which enters at the right; ones by default.
     detail : {"layers", "folded", "nodes"}
-        What one node is. "layers": each layer. "folded": each layer and each container directly in
-        `model`; a model of more than 40 layers is always folded. "nodes": the nodes that layers
-        consist of; `Affine`, and any layer with its rule, becomes a dot node, the column of ones D
-        with the bias, and a + node (Figs. 1.6 and 1.7).
+        What a node represents. "layers": each layer. "folded": each layer and each container
+        directly in `model`; a model of more than 40 layers is always folded. "nodes": the nodes
+        that layers consist of; `Affine`, and any layer with its rule, becomes a dot node, the
+        column of ones D with the bias, and a + node (Figs. 1.6 and 1.7).
     within : str, optional
         The path of a container or a layer, as in ``model.parameters()``. Only the part inside it is
-        drawn, with the values and gradients that pass its border. In the page, a click opens a
+        drawn, with the values and gradients that cross its border. In the page, a click opens a
         folded container.
 
     Returns
@@ -59,7 +58,7 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
     InvalidValueError
         For an unknown `detail`, or a path at which nothing ran.
     NetlibError
-        If the model raises it for these inputs, with the location.
+        If the model raises an error for these inputs; it names the location.
 
     Examples
     --------
@@ -107,13 +106,13 @@ class Drawing:
         The picture for each detail: "folded", "layers", "nodes".
     title : str
     detail : str
-        The one that is drawn. The page can switch between all that differ.
+        The detail that is drawn. The page can switch between all that differ.
     wrong : sequence of str
         Places of wrong gradients, as in `Finding.where`; they are shown in red.
 
     Notes
     -----
-    Only `png` needs the extra ``draw``. Where it is installed, graphlay computes the layout.
+    Only `png` needs the extra ``draw``. If graphlay is installed, it computes the layout.
     """
 
     def __init__(self, pictures: dict[str, Picture], title: str, detail: str = "layers", wrong: Sequence[str] = ()) -> None:
@@ -152,11 +151,11 @@ class Drawing:
 
     @cached_property
     def png(self) -> bytes:
-        """The picture as PNG, in its light colours, at twice the size."""
+        """The picture as PNG, in light colours, at twice the size."""
         return svg.to_png(self.svg)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the drawing to a file; its suffix is the format.
+        """Write the drawing to a file; the suffix determines the format.
 
         Suffixes are .svg, .html, .png, .dot, .mermaid and .mmd.
 

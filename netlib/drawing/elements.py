@@ -39,7 +39,7 @@ class Wire:
         Numbers of nodes.
     value : ndarray
     grad : ndarray or None
-        The gradient that comes back along this wire; None if none was computed.
+        The gradient that flows back along this wire; None if none was computed.
     """
 
     number: int
@@ -59,9 +59,9 @@ class Node:
     ----------
     kind : str
         One of "input", "parameter", "constant", "operation", "group", "fan-out", "output",
-        "unused", "entry" and "exit". A group is several layers folded into one; an output is where
-        the gradient enters. In the picture of a part, an entry is a value from the rest of the
-        model, and an exit a value that the rest uses.
+        "unused", "entry" and "exit". A group is several layers folded into one; the gradient enters
+        at an output. In the picture of a part, an entry is a value from the rest of the model, and
+        an exit is a value that the rest uses.
     title : str
         A name, or the repr of the layer.
     symbol : str

@@ -33,7 +33,7 @@ class Value:
     Attributes
     ----------
     name : str
-        The name that the user gave; empty without one.
+        The name given by the user; empty if there is none.
     kind : {"input", "parameter", "constant", "made"}
     path : str
         The path of the parameter, or of the layer that computes the value: ``"0.weight"``. A
@@ -115,7 +115,7 @@ class Flow:
     Raises
     ------
     NetlibError
-        If the model raises it for these inputs or this `dout`.
+        If the model raises an error for these inputs or this `dout`.
     """
 
     def __init__(self, model: Layer, inputs: Sequence[Any], dout: Any = None, open_layers: bool = False) -> None:
@@ -209,7 +209,7 @@ class Flow:
     def agrees_with(self, other: Flow) -> bool:
         """Return whether another flow of the same model has about the same outputs and gradients.
 
-        It has not if a layer runs as the nodes of a rule that is wrong.
+        They differ if a layer runs as the nodes of a wrong rule.
         """
         ours, theirs = self._results(), other._results()
         largest = max(map(_largest, theirs.values()), default=0.0)
@@ -266,7 +266,7 @@ class Flow:
 
 
 def input_names(layer: Layer, n: int) -> list[str]:
-    """Return the names of the arguments of forward, ``x1, x2, …`` where it takes any number.
+    """Return the names of the arguments of forward, ``x1, x2, …`` if it takes any number.
 
     >>> import netlib as nl
     >>> input_names(nl.MatMul(), 2), input_names(nl.Add(), 3)
@@ -279,7 +279,7 @@ def input_names(layer: Layer, n: int) -> list[str]:
 
 
 def _names_of_inputs(model: Layer, n: int) -> list[str]:
-    """Return the names of the inputs in the model's graph or forward; empty ones without names."""
+    """Return the names of the inputs in the model's graph or forward; empty strings if unnamed."""
     container = model.as_inlinable()
     if isinstance(container, Graph):
         return [node.name or "" for node in container.inputs]
@@ -309,7 +309,7 @@ def _adding_location(step: Step) -> Iterator[None]:
 
 
 def _name_given_to(step: Step) -> str:
-    """Return the name that the user gave to a node of a graph; empty for a generated name."""
+    """Return the user's name of a node of a graph; empty for a generated name."""
     if not step.label.startswith("Graph["):
         return ""
     name = str(literal_eval(step.label[len("Graph[") : -1]))
@@ -323,7 +323,8 @@ def _join_paths(prefix: str, path: str) -> str:
 def _agree(a: Array, b: Array, largest: float) -> bool:
     """Return whether two arrays differ by at most 1 % of the largest number, or by rounding.
 
-    `largest` is the largest number of all results, which a gradient that cancels is rounded to.
+    `largest` is the largest number of all results, which determines rounding errors after
+    cancellation.
     """
     rounding = 10 * float(np.finfo(as_floats(b).dtype).eps) * largest
     return np.allclose(a.reshape(b.shape), b, rtol=0, atol=0.01 * _largest(b) + rounding, equal_nan=True)

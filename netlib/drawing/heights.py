@@ -30,9 +30,9 @@ def heights(boxes: Sequence[Point], ranks: Sequence[int], paths: Sequence[Sequen
     ranks : sequence of int
         The column of each box.
     paths : sequence of sequence of int
-        The boxes that each edge joins, in consecutive columns; it merely passes those in between.
+        The boxes that each edge joins, in consecutive columns; it only passes the ones in between.
     gap : float
-        Between two boxes of a column.
+        The gap between two boxes of a column.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def _lines(
     after: Neighbours,
     passed: set[int],
 ) -> list[int]:
-    """Return the number of each box's line: the longest path is one, then the longest beside it.
+    """Return the index of each box's line: the longest path, then the longest of the rest, and so on.
 
     Lines do not cross.
     """
@@ -190,7 +190,7 @@ def _placed(n: int, distances: Sequence[tuple[int, int, float]], pulls: Sequence
     n : int
         The number of lines.
     distances : sequence of (upper, lower, distance)
-        Lines and how far they are apart at least.
+        Lines and their minimum distance.
     pulls : sequence of (line, line)
         An edge between two lines.
     """

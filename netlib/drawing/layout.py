@@ -1,7 +1,7 @@
 """The layout of a graph, from left to right in columns: positions of boxes and routes of edges.
 
 graphlay computes the order within columns and the heights where it is installed (MIT or Apache-2.0,
-no dependencies, deterministic). It is a native extension, which a browser does not have, and a
+no dependencies, deterministic). It is a native extension, which is unavailable in a browser, and a
 young project, so only `_heights` calls it, and `heights.py` does the same in Python: in the 50
 random graphs of the tests, edges cross 22 times, with graphlay 21 times. Of the other layered
 layouts that pip can install, igraph (GPL) and fast-sugiyama ignore the sizes of boxes, and grandalf
@@ -53,7 +53,7 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Arrange
     """Lay out a directed graph of boxes from left to right.
 
     No two boxes overlap and no edge crosses a box. A box without incoming edges is placed just
-    before its first user, and a chain lies on a straight line. The layout is deterministic. An edge
+    before its first user, and a chain forms a straight line. The layout is deterministic. An edge
     with a label is laid out as two edges with a box between them.
 
     Parameters

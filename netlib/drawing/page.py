@@ -26,7 +26,7 @@ SOURCES = ("arrays.js", "images.js", "rules.js", "laboratory.js", "numbers.js", 
 
 
 def to_html(pictures: Mapping[str, Picture], title: str, begin: str, wrong: Sequence[str] = ()) -> str:
-    """Return an HTML page that needs no other file and no network.
+    """Return a self-contained HTML page, which needs no other file and no network.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _to_json(data: object) -> str:
 
 
 class ArrayTable:
-    """The arrays of a page, each stored once, however many wires have it.
+    """The arrays of a page, each stored once, however many wires use it.
 
     Large images are stored once as a value and once as a gradient, since these look different.
     """
@@ -180,7 +180,7 @@ def _line_data(picture: Picture, node: Node, line: Line) -> dict[str, Any]:
 
 
 def _held_arrays_in(node: Node, line: Line) -> dict[str, dict[str, Any]]:
-    """Return what the layer holds and a line names: buffers, such as a running mean, and arrays."""
+    """Return the arrays and buffers of a layer that a line names, such as a running mean."""
     words = re.findall(r"\w+", " ".join(part for part in line.parts if isinstance(part, str)))
     held: dict[str, Any] = {} if node.layer is None else vars(node.layer)
     values = {name: each.value if isinstance(each, Buffer) else each for name, each in held.items() if name in words}

@@ -19,7 +19,7 @@ MOST_OPENED_NODES = 80
 
 @dataclass
 class Part:
-    """What becomes one node: the values it reads, the gradients it returns, the values it makes."""
+    """The part that becomes one node: values it reads, gradients it returns, values it computes."""
 
     node: Node
     inputs: list[int] = field(default_factory=list)
@@ -34,7 +34,7 @@ def is_inside(path: str, within: str) -> bool:
 
 
 def divide(flow: Flow, folded: bool, within: str) -> list[Part]:
-    """Return the parts of a flow in order, of what is inside the layer at path `within`."""
+    """Return the parts of a flow in order, restricted to the layer at path `within`."""
     inside = [each for each in flow.operations if is_inside(each.path, within)]
     outside = [each for each in flow.operations if not is_inside(each.path, within)]
     parts = _layers_and_groups(flow, inside, folded, within)
@@ -70,7 +70,7 @@ def _layer(operation: Operation) -> Part:
 
 
 def _group(flow: Flow, path: str, operations: list[Operation], n_uses: Counter[int]) -> Part:
-    """Return several operations as one part, with the values that pass its border.
+    """Return several operations as one part, with the values that cross its border.
 
     Parameters and constants that only this group reads are folded into it.
     """

@@ -1,4 +1,4 @@
-"""What is drawn: nodes, the wires between them, and the arrays on the wires."""
+"""The contents of a drawing: nodes, the wires between them, and the arrays on the wires."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Picture:
 
 
 def _references(node: Node) -> dict[str, Reference]:
-    """Return the wires by the names that the layer's rule has for them and for their gradients."""
+    """Return the wires by the rule's names for them and for their gradients."""
     y = "L" if "y" in node.roles else "y"
     names = [*node.roles, *([y] if len(node.outputs) == 1 else [f"{y}{i}" for i in range(1, len(node.outputs) + 1)])]
     wires = list(zip(names, [*node.inputs, *node.outputs], strict=True))

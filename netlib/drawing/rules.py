@@ -1,4 +1,4 @@
-"""The local rule of each layer: its forward and its backward, in a line each.
+"""The local rule of each layer: its forward and its backward, one line each.
 
 A rule is text. The layer's own names stand for arrays: the arguments of forward (x1, x2, … if it
 takes any number), the attributes of its parameters, and y for the output (L if an argument is

@@ -4,7 +4,7 @@ The rule of such a layer begins with "in each step, ", followed by equations. A 
 a state after the step, and the same name without it the state before. ``a_i`` is a block of the
 columns of a, in the order in which the equations compute i and the others. The last line says which
 state y holds, of all steps or of the last one; it is the first of the states that the layer takes.
-So a user's own layer with such a rule is drawn step by step, too.
+So your own layer with such a rule is also drawn step by step.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def open_steps(layer: Layer, rule: str, inputs: Sequence[Array], output: str) ->
     Parameters
     ----------
     layer : Layer
-        Of one layer in one direction, without lengths.
+        A recurrent layer with one layer in one direction, without lengths.
     rule : str
         Its rule for these inputs.
     inputs : sequence of ndarray

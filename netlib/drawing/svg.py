@@ -90,7 +90,7 @@ def to_svg(picture: Picture, title: str, wrong: Sequence[int] = ()) -> str:
 
 
 def _arrange(picture: Picture, shapes: Sequence[Shape], labels: Sequence[Label]) -> Arrangement:
-    """Return where everything is: first the boxes of the nodes, then those of the labels.
+    """Return the positions of the boxes: first those of the nodes, then those of the labels.
 
     A wire is two edges, from its source to its label and from its label to its target.
     """
@@ -180,12 +180,12 @@ def _legend(picture: Picture) -> Iterator[Text]:
 
 
 def to_png(svg: str, scale: float = 2.0) -> bytes:
-    """Convert an SVG made by `to_svg` to PNG, in its light colours.
+    """Convert an SVG from `to_svg` to PNG, in light colours.
 
     Raises
     ------
     MissingError
-        Without resvg, the extra ``draw``.
+        If resvg is not installed (extra ``draw``).
     """
     try:
         import resvg_py

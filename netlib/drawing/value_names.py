@@ -12,7 +12,7 @@ SHORT = {"weight": "W", "bias": "B"}
 def name_values(flow: Flow) -> dict[int, str]:
     """Return a name for each value: the given one, or the chapter's letter.
 
-    Where several values have the same name, each gets a number. A number is its own name.
+    If several values have the same name, each gets a number. A number is its own name.
     """
     values = _values_in_order(flow)
     given = {value: flow.values[value].name for value in values}

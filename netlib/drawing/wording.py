@@ -11,7 +11,7 @@ SIGNS = {"·", " + ", " − ", " ⊙ ", " / "}
 
 
 def shorten(name: str) -> str:
-    """Return a short name unchanged, a long one without its last arguments or its middle.
+    """Return a short name unchanged, and a long one without its last arguments or its middle.
 
     >>> shorten("Affine(2, 2, dtype='float64')"), shorten("a_name_that_goes_on_and_on_and_on")
     ('Affine(2, 2, …)', 'a_name_that_go…and_on_and_on')
@@ -72,7 +72,7 @@ def fit_of_shapes(picture: Picture, line: Line) -> str:
 def gradient_formula(picture: Picture, wire: Wire) -> str:
     """Return the formula of a wire's gradient for its label: `` = ∂L/∂Y·Wᵀ``.
 
-    A formula that is too long is left out, or replaced by a few words at a fan-out.
+    A formula that is too long is omitted, or at a fan-out replaced by a few words.
     """
     target = picture.nodes[wire.target]
     if target.kind == "output":

@@ -1,4 +1,4 @@
-"""Building a model from the plain values of a `Description`."""
+"""The construction of a model from the plain values of a `Description`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FREE_MEMORY = 1 << 20
 
 
 class Builder:
-    """Builds a model from a list of entries, each from those before it.
+    """A builder of a model from a list of entries, each of which may use earlier ones.
 
-    Its parameters are placeholders at first, which get their arrays afterwards. The classes are
-    netlib's own and `classes`: nothing is imported or looked up by a name in the file.
+    Parameters are placeholders at first, and receive their arrays later. The classes are netlib's
+    own and `classes`: nothing is imported or looked up by a name in the file.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Builder:
         return Weight.over(name, self._weights[array])
 
     def _constant(self, name: Any, array: Any, where: str) -> Constant:
-        """Return a node with a copy of an array, of which no other node has a copy."""
+        """Return a node with a copy of an array, separate from those of other nodes."""
         values = self._array(array, where)
         if array in self._constants:
             raise FormatError(f"refers to the array {array!r} of another constant", where=where)

@@ -24,7 +24,7 @@ LAYERS: dict[str, type[Layer]] = {
 
 
 def is_own(kind: type) -> bool:
-    """Return whether a class of layers is netlib's own, which a file names without more."""
+    """Return whether a class of layers is netlib's own, so that a file need only name it."""
     return LAYERS.get(kind.__name__) is kind
 
 

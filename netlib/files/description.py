@@ -1,8 +1,8 @@
 """A model as plain values: classes by name, constructor arguments, and arrays by name.
 
-What `repr` shows is what is described: the attributes that are named like the parameters of the
-constructor. So a layer needs no method for it. Layers and nodes of graphs stand in one list, those
-inside before those around them, so that neither writing nor reading recurses over their depth.
+The description contains what `repr` shows: the attributes that are named like the parameters of the
+constructor. So a layer needs no method for it. Layers and nodes of graphs are in one list, inner
+ones before outer ones, so that neither writing nor reading recurses over their depth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Description:
     generators : list of dict
         The states of the random generators.
     constants : dict of str to ndarray
-        Arrays that are arguments, and so belong to no state.
+        Arrays that are arguments, and so not part of the state.
     classes : dict of str to type
         The user's classes by name.
 
@@ -91,7 +91,7 @@ class Description:
         return {**self._class_entry(type(thing)), "arguments": self._arguments(thing)}
 
     def _class_entry(self, kind: type[Layer]) -> dict[str, str]:
-        """Return what stands for a class of layers: its name, and whether it is netlib's own."""
+        """Return the description of a class of layers: its name, and whether it is netlib's own."""
         if is_own(kind):
             return {"class": kind.__name__}
         if self.classes.setdefault(kind.__name__, kind) is not kind:
@@ -120,7 +120,7 @@ class Description:
         return described
 
     def _value(self, value: Any, where: str, depth: int) -> Any:
-        """Return what stands for `value`."""
+        """Return the description of `value`."""
         if isinstance(value, Layer):
             return {"layer": self._numbers[id(value)]}
         if isinstance(value, Node):
@@ -142,7 +142,7 @@ class Description:
         return plain_value(value, where, lambda key, inner: self._value(inner, f"{where}[{key!r}]", depth + 1))
 
     def generator(self, generator: Any, where: str) -> int:
-        """Return the number of a random generator in the list of their states."""
+        """Return the index of a random generator in the list of their states."""
         if id(generator) not in self._generator_numbers:
             self._generator_numbers[id(generator)] = len(self.generators)
             self.generators.append(generator_state(generator, where))
@@ -158,7 +158,7 @@ class Description:
 
 
 def plain_value(value: Any, where: str, describe: Callable[[Any, Any], Any]) -> Any:
-    """Return what stands for a value in JSON; ``describe(key, inner)`` does so for those inside."""
+    """Return the description of a value in JSON, with ``describe(key, inner)`` for inner values."""
     if value is None or type(value) is bool or (type(value) is int and abs(value) < MAX_INT):
         return value
     if type(value) is str and is_unicode(value):

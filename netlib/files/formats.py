@@ -1,4 +1,4 @@
-"""Files of arrays, and which format a name means."""
+"""Files of arrays, and the format that a file name implies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_contents(path: Path, where: str) -> Contents:
 
 
 def write_contents(path: Path, contents: Contents, where: str) -> None:
-    """Write a file as a whole, or leave what was there before."""
+    """Write a file completely, or leave the previous one unchanged."""
     name, _, write = format_of(path, where)
     with open_replacement(name) as file:
         write(file, contents)

@@ -1,4 +1,4 @@
-"""Saving a model, architecture and state, and loading it again."""
+"""Saving and loading a model, with its architecture and state."""
 
 from __future__ import annotations
 
@@ -40,18 +40,19 @@ Change = Callable[[], object]
 def save(model: Layer, path: Path) -> None:
     """Write a model to a file: its architecture and its state.
 
-    The file has every parameter and buffer under its path, as `state_dict` has, and a description
-    of the layers: their classes and the arguments of their constructors, as `repr` shows them. It
-    also keeps which parameters are shared, trainable or frozen, the modes, and the states of random
-    generators. The same model gives the same bytes. A failure leaves the old file as it was.
+    The file contains every parameter and buffer under its path, as in `state_dict`, and a
+    description of the layers: their classes and the arguments of their constructors, as shown by
+    `repr`. It also records which parameters are shared, trainable or frozen, the modes, and the
+    states of random generators. The same model gives the same bytes. A failure leaves the old file
+    unchanged.
 
     Parameters
     ----------
     model : Layer
-        A layer of your own needs nothing but attributes that are named like the arguments of its
-        constructor: numbers, text, arrays, layers, or tuples, lists and dicts of them.
+        Your own layer needs only attributes named like the arguments of its constructor: numbers,
+        text, arrays, layers, or tuples, lists and dicts of these.
     path : str or path
-        The file. The suffix is the format: ``.npz``, which `numpy.load` reads, or
+        The file. The suffix determines the format: ``.npz``, which `numpy.load` reads, or
         ``.safetensors``, which other libraries read (extra ``safetensors``).
 
     Raises
@@ -89,7 +90,7 @@ def save(model: Layer, path: Path) -> None:
 
 
 def load(path: Path, classes: Iterable[type[Layer]] = ()) -> Layer:
-    """Read a model from a file of `save`, or from a checkpoint.
+    """Read a model from a file written by `save`, or from a checkpoint.
 
     Nothing in the file is imported or executed: the classes of the layers are netlib's own and
     those in `classes`. Sizes in the file are compared with its length before memory is allocated.
@@ -103,19 +104,19 @@ def load(path: Path, classes: Iterable[type[Layer]] = ()) -> Layer:
     Returns
     -------
     Layer
-        The model, which gives the same bits, and can be drawn, checked and trained further.
+        The model, which gives bit-identical results, and can be drawn, checked and trained further.
 
     Raises
     ------
     FormatError
-        If the file is damaged, is no file of `save`, was written by a later version in a newer
-        format, or needs a class that is not in `classes`.
+        If the file is damaged, was not written by `save`, has a newer format from a later version,
+        or needs a class that is not in `classes`.
     OSError
         If the file cannot be read.
 
     Examples
     --------
-    A layer of your own is passed by its class:
+    Pass the class of your own layer:
 
     >>> import netlib as nl, numpy as np, os, tempfile
     >>> class Scale(nl.Layer):
@@ -185,7 +186,7 @@ def describe(model: Layer, where: str) -> tuple[dict[str, Array], Record]:
 
 
 def read_record(contents: Contents, where: str) -> Record:
-    """Return the plain values in a file of `save`, or raise if it is none or too new."""
+    """Return the plain values in a file of `save`, or raise if it is not one or is too new."""
     if contents.text is None:
         hint = "Read them with nl.load_state(path), and pass them to model.load_state_dict."
         raise FormatError("holds arrays, but no architecture", where=where, hint=hint)
@@ -200,7 +201,7 @@ def read_record(contents: Contents, where: str) -> Record:
 
 
 def build(record: Record, arrays: Mapping[str, Array], classes: Mapping[str, type[Layer]], where: str) -> Layer:
-    """Return the model that `describe` described."""
+    """Return the model from the values that `describe` returned."""
     model = _build_parts(record, arrays, classes, where)
     apply(record, arrays, model, where)
     return model
@@ -212,7 +213,7 @@ def apply(record: Record, arrays: Mapping[str, Array], model: Layer, where: str)
     Raises
     ------
     FormatError
-        If it does not fit the model, which has not changed then.
+        If it does not fit the model, which then does not change.
     """
     state = model._state()
     given = {name: array for name, array in arrays.items() if not name.startswith(OWN)}

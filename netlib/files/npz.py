@@ -1,7 +1,8 @@
 """NumPy's format of several arrays, ``.npz``: a zip archive with a ``.npy`` file for each array.
 
 Everything in the file is checked against its length before memory is allocated, and every byte of
-an array against the archive's checksum. What `numpy.load` would need pickle for is refused.
+an array against the archive's checksum. Arrays for which `numpy.load` would need pickle are
+rejected.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def read_npz(file: BinaryIO, where: str) -> Contents:
 
 
 def _is_of_system(error: BaseException) -> bool:
-    """Return whether the error tells of the disk, not of the archive."""
+    """Return whether the error concerns the disk, not the archive."""
     return isinstance(error, OSError) and error.errno is not None and error.errno != 22
 
 
@@ -218,7 +219,7 @@ def as_native(array: Array) -> Array:
 
 
 def _read_header(source: IO[bytes] | _Stored, where: str) -> tuple[np.dtype[Any], bool, Shape, int]:
-    """Return type, whether it is in Fortran order, shape, and the length of the header."""
+    """Return the type, whether it is in Fortran order, the shape, and the length of the header."""
     start = source.read(10)
     if start[:6] != SIGNATURE:
         raise FormatError(f"bytes 0 to 5 are {start[:6]!r}, expected {SIGNATURE!r}", where=where)

@@ -10,7 +10,7 @@ CHUNK = 1 << 20
 
 
 class OverlappingFile:
-    """A file to write to that returns at once: the bytes are written while the caller goes on.
+    """A file whose `write` returns at once: the bytes are written while the caller continues.
 
     The caller must not change the bytes that it passes.
     """
@@ -38,7 +38,7 @@ class OverlappingFile:
         return self._file.seek(position, whence)
 
     def seekable(self) -> bool:
-        """Return whether the file can be moved in."""
+        """Return whether the file supports `seek`."""
         return self._file.seekable()
 
     def flush(self) -> None:

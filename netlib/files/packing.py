@@ -14,7 +14,7 @@ from .description import plain_value
 
 
 def pack(value: Any, name: str, where: str) -> tuple[Any, dict[str, Array]]:
-    """Return what stands for `value` in JSON, and the arrays in it, named `name` and a number.
+    """Return the description of `value` in JSON, and its arrays, named `name` and a number.
 
     Raises
     ------

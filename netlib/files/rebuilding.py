@@ -1,6 +1,6 @@
-"""What a model has besides classes and arguments: shared parts, generators, other attributes.
+"""The parts of a model besides classes and arguments: sharing, generators, other attributes.
 
-`save` builds the model again and compares, so that no file is written that could not be read.
+`save` rebuilds the model and compares, so that it writes no file that could not be read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def all_state(model: Layer) -> dict[str, Parameter | Buffer]:
 
 
 def shared_state(model: Layer) -> dict[str, str]:
-    """Return the further paths of shared parameters and buffers, each with the first path.
+    """Return the additional paths of shared parameters and buffers, each with the first path.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def shared_state(model: Layer) -> dict[str, str]:
 
 
 def share_state(model: Layer, shared: Mapping[str, str]) -> None:
-    """Let the parameters and buffers of `model` be shared as in `shared_state`."""
+    """Share the parameters and buffers of `model` as in `shared_state`."""
     state = all_state(model)
     owners = {f"{path}.{name}" if path else name: layer for path, layer in model.walk() for name, _ in layer.members()}
     for path, first in shared.items():
@@ -120,7 +120,7 @@ def _generators(model: Layer) -> dict[str, str]:
 def changed_attributes(model: Layer, rebuilt: Layer) -> Attributes:
     """Return the plain attributes of layers that differ from those of `rebuilt`, by path.
 
-    An attribute that is None or missing in `rebuilt` is what forward keeps for backward.
+    An attribute that is None or missing in `rebuilt` was stored by forward for backward.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def changed_attributes(model: Layer, rebuilt: Layer) -> Attributes:
 def _is_settable(layer: Layer, name: str) -> bool:
     """Return whether a file may set an attribute that the constructor has set.
 
-    Those of netlib's own layers are arguments, and so need not be set again.
+    The attributes of netlib's own layers are arguments, and so need not be set again.
     """
     if is_own(type(layer)) or name in NOT_COMPARED or name not in vars(layer):
         return False

@@ -1,7 +1,7 @@
 """The format of Hugging Face, ``.safetensors``: a JSON header, then the numbers of all arrays.
 
-The safetensors library writes the file and checks its header. This module makes sure beforehand of
-what the library takes for granted, and reads the numbers straight into their arrays.
+The safetensors library writes the file and checks its header. This module checks beforehand what
+the library assumes, and reads the numbers directly into their arrays.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_safetensors(file: BinaryIO, where: str) -> Contents:
     Raises
     ------
     FormatError
-        If the file is damaged, or holds arrays of 8 bits or less per number.
+        If the file is damaged, or holds arrays with 8 bits or fewer per number.
     """
     tensors, text = _read_header(file, where)
     _library_check(file, where)

@@ -28,7 +28,7 @@ def save_state(state: Mapping[str, Array], path: Path) -> None:
     InvalidValueError
         If a name cannot be stored, or the suffix is unknown.
     OSError
-        If the file cannot be written. The old file is as it was.
+        If the file cannot be written. The old file is unchanged.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def save_state(state: Mapping[str, Array], path: Path) -> None:
 
 
 def load_state(path: Path) -> dict[str, Array]:
-    """Read the arrays of a file, also of one that another library wrote.
+    """Read the arrays of a file, including files written by other libraries.
 
     Parameters
     ----------

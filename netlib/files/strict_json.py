@@ -1,4 +1,4 @@
-"""JSON as the standard has it: each key once, finite numbers, and no deep nesting."""
+"""Standard JSON only: unique keys, finite numbers, and no deep nesting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a file so that a failure leaves the old one as it was."""
+"""Writing a file so that a failure leaves the old one unchanged."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def open_replacement(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of `path` once it is complete and on disk.
+    """Open a temporary file that replaces `path` once it is complete and on disk.
 
-    It is in the same folder. So a full disk, an interrupt or a power cut loses nothing, and nobody
-    ever reads half a file. A symbolic link stays, and the file that it points to is replaced. The
-    new file has the permissions of the old one, which must not be read-only. What is no regular
-    file, such as ``/dev/stdout`` or a pipe, is written to directly.
+    It is in the same folder. So a full disk, an interrupt or a power failure loses nothing, and no
+    reader ever sees a partial file. A symbolic link is kept, and the file that it points to is
+    replaced. The new file has the permissions of the old one, which must not be read-only. Anything
+    but a regular file, such as ``/dev/stdout`` or a pipe, is written to directly.
 
     If the process is killed, the temporary file remains. A later write to `path` removes it.
 
@@ -87,7 +87,7 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def temporary_folder(temporary: str) -> Iterator[str]:
-    """Make a folder beside a file of `open_replacement`, and remove it afterwards.
+    """Create a folder beside a file of `open_replacement`, and remove it afterwards.
 
     If the process is killed, it is removed together with the file.
     """
@@ -107,7 +107,7 @@ def _mode_of(path: Path) -> int | None:
 
 
 def _lock(file: BinaryIO) -> None:
-    """Lock `file` as long as it is open, so that other processes see that it is being written."""
+    """Lock `file` while it is open, so that other processes see that it is being written."""
     try:
         import fcntl
     except ImportError:
@@ -142,7 +142,7 @@ def _is_locked(path: str) -> bool:
 
 
 def _sync_folder(folder: str) -> None:
-    """Write the folder's list of names to disk. Windows cannot and need not."""
+    """Write the folder's list of names to disk. Windows neither can nor needs to do this."""
     with suppress(OSError):
         descriptor = os.open(folder or ".", os.O_RDONLY)
         try:

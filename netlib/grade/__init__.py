@@ -1,8 +1,8 @@
-"""Grade files of layers that students wrote: who made which mistake.
+"""Grading of students' layers: who made which mistake.
 
 ``python -m netlib.grade students/*.py --assignment assignment.py`` prints a table; `grade` returns
-its rows. Each file runs in a process of its own, with a limit of time and of memory. That protects
-from accidents, and is no sandbox: the files can do whatever the user who runs them can do.
+its rows. Each file runs in its own process, with a limit on time and memory. This protects from
+accidents but is not a sandbox: the files can do whatever the user who runs them can do.
 
 Examples
 --------

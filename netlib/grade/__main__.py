@@ -1,4 +1,4 @@
-"""Print who made which mistake in which layer.
+"""Print which student made which mistake in which layer.
 
 Each file runs in a process of its own, with a limit of time and memory. This is no sandbox. Exit
 status: 0 if every layer of every file is right, 1 if not, 2 if the command itself is wrong.

@@ -1,4 +1,4 @@
-"""What a teacher says about an exercise, and the file with all of them."""
+"""The definition of an exercise, and the file with all of them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Exercise:
         The name of the class.
     *inputs : array_like
         The arguments of forward. Random numbers, several samples and axes of different lengths
-        show the most.
+        reveal the most mistakes.
     make : callable, optional
-        ``make(cls)`` makes the layer; without it, ``cls()`` does.
+        ``make(cls)`` creates the layer. By default, ``cls()`` does.
     forward : callable, optional
         ``forward(layer, *inputs)`` computes what the layer should return, from its parameters.
-        Without it, backward is compared with the student's forward, whatever that computes.
+        By default, backward is compared with the student's forward, whatever that computes.
 
     Examples
     --------

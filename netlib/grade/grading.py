@@ -1,4 +1,4 @@
-"""Run each file in a process of its own, and put together what is found."""
+"""Run each file in its own process, and collect the results."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ SLOWEST_START = 120
 
 
 def grade(files: Sequence[str], assignment: str | None = None, *, seconds: float = 10, memory: int = 10**9) -> list[Result]:
-    """Check the layers of each file, and return one result for each mistake or right layer.
+    """Check the layers of each file, and return one result for each mistake or correct layer.
 
     Parameters
     ----------
     files : sequence of str
         Paths of Python files.
     assignment : str, optional
-        The path of a Python file with ``EXERCISES``, a list of `Exercise`. Without it, each layer
-        is checked that can be made without arguments.
+        The path of a Python file with ``EXERCISES``, a list of `Exercise`. By default, each layer
+        that can be created without arguments is checked.
     seconds : float
-        How long a file may take. After a layer that had to be stopped, the others have as long
+        The time limit of a file. After a layer that had to be stopped, the others get the same time
         again.
     memory : int
-        Bytes that a process may use; only on systems that limit the address space, as Linux does.
+        The memory limit of a process in bytes, on systems that can limit the address space, such as
+        Linux.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def grade(files: Sequence[str], assignment: str | None = None, *, seconds: float
     Raises
     ------
     MissingError
-        For a file that is not there.
+        For a missing file.
     FormatError
         For an assignment without exercises.
 
@@ -88,7 +89,7 @@ def grade_each(files: Sequence[str], assignment: str | None, seconds: float, mem
 
 
 def short_names(files: Iterable[str]) -> list[str]:
-    """Return the paths without what they have in common.
+    """Return the paths without their common part.
 
     >>> short_names(["students/anna.py", "students/ben.py"])
     ['anna.py', 'ben.py']
@@ -104,7 +105,7 @@ def short_names(files: Iterable[str]) -> list[str]:
 
 
 def grade_file(path: str, assignment: str | None, seconds: float, memory: int) -> dict[str, list[Found]]:
-    """Return what is found in each layer; after one that had to be stopped, a new process goes on.
+    """Return the results of each layer; after one that had to be stopped, a new process continues.
 
     The name of the file itself is "".
     """
@@ -121,7 +122,7 @@ def grade_file(path: str, assignment: str | None, seconds: float, memory: int) -
 def run(
     path: str, assignment: str | None, done: list[str], seconds: float, memory: int
 ) -> tuple[dict[str, list[Found]], str, Found | None]:
-    """Return what one process found, and the layer that it did not finish, with the reason."""
+    """Return the results of one process, and the layer that it did not finish, with the reason."""
     with tempfile.TemporaryDirectory(prefix="netlib-grade-", ignore_cleanup_errors=True) as folder:
         results, printed, empty = (os.path.join(folder, name) for name in ("results", "printed", "empty"))
         os.mkdir(empty)
@@ -155,9 +156,9 @@ def send(process: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
 
 
 def watch(process: subprocess.Popen[bytes], results: str, output: int, seconds: float) -> tuple[str, str] | None:
-    """Wait until the process has ended, and return why it must be stopped before.
+    """Wait until the process ends, and return why it must be stopped early.
 
-    The time counts from the first line of results, as a slow start is not the student's.
+    The time counts from the first line of results: a slow start is not the student's fault.
     """
     started, end = False, time.monotonic() + SLOWEST_START
     while process.poll() is None:
@@ -172,7 +173,7 @@ def watch(process: subprocess.Popen[bytes], results: str, output: int, seconds: 
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process, and what it has started."""
+    """End the process and its children."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):  # nothing is left
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One row of the table: a layer and a mistake, or that it is right."""
+"""One row of the table: a layer with a mistake, or a correct layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OK = "ok"
 
 
 class Found(NamedTuple):
-    """What was found in a layer; a result without its file and layer."""
+    """The result for a layer, without its file and layer."""
 
     mistake: str
     where: str = ""
@@ -17,12 +17,12 @@ class Found(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was found in a layer of a file.
+    """The result for a layer of a file.
 
     Attributes
     ----------
     file : str
-        The file, shortened by what all paths have in common.
+        The file, without the common part of all paths.
     layer : str
         The name of the class; "" for the file as a whole.
     mistake : str
@@ -33,7 +33,7 @@ class Result(NamedTuple):
     message : str
         The mistake in a sentence.
     details : str
-        More lines: numbers, the line that is wrong and the one to write.
+        More lines: numbers, the wrong line and its correction.
     """
 
     file: str
@@ -45,5 +45,5 @@ class Result(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether the layer is right."""
+        """Whether the layer is correct."""
         return self.mistake == OK

@@ -1,8 +1,8 @@
-"""The process of one file: run it, find its layers, check them, and write what is found.
+"""The process of one file: run it, find its layers, check them, and write the results.
 
-The request comes from standard input, and the results go to a file of their own, line by line, so
-that nothing that the layers print can be taken for a result, and what was found before the process
-had to be stopped is not lost.
+The request comes from standard input, and the results go to a separate file, line by line, so that
+nothing that the layers print is mistaken for a result, and no result is lost if the process has to
+be stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST = 2_000
 
 
 class StopCheckError(Exception):
-    """A layer cannot be checked any further."""
+    """Raised when a layer cannot be checked any further."""
 
     def __init__(self, found: Found) -> None:
         self.found = found
@@ -80,7 +80,7 @@ def limit_memory(limit: int) -> None:
 
 
 def run_file(path: str, module: ModuleType) -> list[Found]:
-    """Run the file as the module, and return what goes wrong."""
+    """Run the file as the module, and return any errors."""
     module.__file__ = path
     sys.modules[MODULE] = module
     try:
@@ -129,14 +129,14 @@ def place(error: BaseException) -> str:
 
 
 def layers_of(module: ModuleType) -> Iterator[tuple[str, Callable[[], list[Found]]]]:
-    """Yield the layers that the file defines, each with the check of what can be guessed."""
+    """Yield the layers that the file defines, each with its check on guessed inputs."""
     for name, kind in list(vars(module).items()):
         if isinstance(kind, type) and issubclass(kind, Layer) and kind.__module__ == MODULE and kind.__name__ == name:
             yield name, partial(check_unassigned, kind)
 
 
 def assigned_layers(module: ModuleType, exercises: list[Exercise], is_whole: bool) -> Iterator[tuple[str, Callable[[], list[Found]]]]:
-    """Yield the exercises with their checks; of a file that failed half-way, what is there."""
+    """Yield the exercises with their checks; for a file that failed half-way, those present."""
     for exercise in exercises:
         if is_whole or hasattr(module, exercise.layer):
             yield exercise.layer, partial(check_assigned, module, exercise)
@@ -164,7 +164,7 @@ def check_assigned(module: ModuleType, exercise: Exercise) -> list[Found]:
 
 
 def check_unassigned(kind: type[Layer]) -> list[Found]:
-    """Check a layer that is made without arguments, at inputs for which its forward works."""
+    """Check a layer that takes no arguments, at inputs for which its forward works."""
     needed = [parameter.name for parameter in signature(kind).parameters.values() if is_needed(parameter)]
     if needed:
         raise StopCheckError(
@@ -202,7 +202,7 @@ def guess_inputs(layer: Layer) -> Iterator[tuple[Array, ...]]:
 
 
 def call(where: str, function: Callable[[], Any]) -> Any:
-    """Return what a student's code returns; if it raises, there is nothing more to check."""
+    """Return the result of a student's code; if it raises, there is nothing more to check."""
     try:
         return function()
     except MemoryError:
@@ -212,7 +212,7 @@ def call(where: str, function: Callable[[], Any]) -> Any:
 
 
 def copies(inputs: tuple[Array, ...]) -> list[Array]:
-    """Return copies of the inputs, which a layer may spoil."""
+    """Return copies of the inputs, which a layer may change."""
     return [x.copy() for x in inputs]
 
 
@@ -236,7 +236,7 @@ def compare_outputs(layer: Layer, y: Any, exercise: Exercise) -> list[Found]:
 
 
 def difference(name: str, expected: Array, y: Any) -> str:
-    """Return in words how an output differs from what is expected; "" where it does not."""
+    """Return, in words, how an output differs from the expected one; "" if it does not."""
     try:
         y = np.asarray(y, dtype=float)
     except (TypeError, ValueError):

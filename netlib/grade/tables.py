@@ -14,7 +14,7 @@ HEADER = ("file", "layer", "mistake", "where", "message")
 
 
 def as_text(results: Sequence[Result]) -> str:
-    """Return a table for a terminal, and a line that counts.
+    """Return a table for a terminal, with a line of totals.
 
     >>> wrong = Result("ben.py", "ReLU", "missing-mask", "input 0", "no mask")
     >>> print(as_text([Result("anna.py", "ReLU", "ok"), wrong]))
@@ -31,7 +31,7 @@ def as_text(results: Sequence[Result]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, without what would move a terminal's cursor."""
+    """Return the text on one line, without characters that move a terminal's cursor."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -45,7 +45,7 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def as_csv(results: Sequence[Result]) -> str:
-    """Return all columns as CSV, a line with their names first."""
+    """Return all columns as CSV, with a header line."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(Result._fields)

@@ -1,4 +1,4 @@
-"""Adaptive pooling: as many windows as asked for, whatever the size of the image."""
+"""Adaptive pooling: a given number of windows, whatever the size of the image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AdaptivePooling(Layer):
         return tuple(range(2, 2 + self.axes))
 
     def _windows(self, lengths: Shape) -> Iterator[tuple[Any, Any]]:
-        """Yield for each position its index in y, and that of its window in x."""
+        """Yield, for each position, its index in y and the index of its window in x."""
         for position in np.ndindex(self._sizes):
             axes = zip(position, lengths, self._sizes, strict=True)
             yield (..., *position), (..., *(slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in axes))
@@ -145,7 +145,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The largest under each window: (N, C, H, W) to (N, C, output_size).
+    """The largest number under each window: (N, C, H, W) to (N, C, output_size).
 
     See `AdaptiveMaxPool1d`.
 
@@ -158,7 +158,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest under each window: (N, C, D, H, W) to (N, C, output_size).
+    """The largest number under each window: (N, C, D, H, W) to (N, C, output_size).
 
     See `AdaptiveMaxPool1d`.
 

@@ -9,7 +9,7 @@ from .rules import Shape, Shapes, elementwise_rule, numbered_names
 
 
 class Add(Layer):
-    """``y = x1 + x2 + …``, any number of inputs, broadcast as NumPy does.
+    """``y = x1 + x2 + …``, any number of inputs, with NumPy's broadcasting.
 
     Eqs. (1.1) and (1.2): ∂y/∂x1 = ∂y/∂x2 = 1, so the + node passes dL/dy unchanged to each input.
     If an input was broadcast, the gradients of its copies add up (section 1.2.4).

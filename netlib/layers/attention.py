@@ -16,12 +16,13 @@ from .rules import Shapes
 
 
 class ScaledDotProductAttention(Layer):
-    """``y = p @ v`` with ``p = softmax(q @ kᵀ / √d)``: each query takes a mean of the values.
+    """``y = p @ v`` with ``p = softmax(q @ kᵀ / √d)``: each query averages the values.
 
     q is (…, T, d), k (…, S, d), v (…, S, d_v) and y (…, T, d_v). Row i of p weights the S values
-    for query i. `causal` lets query i look at the keys 0 … i alone. With ``mask=True``, the last
-    input is boolean, broadcasts to (…, T, S), and is True where a query may look. Where none is
-    allowed, y is 0. In training mode, elements of p are dropped with probability `dropout`.
+    for query i. With ``causal=True``, query i attends to the keys 0 … i only. With ``mask=True``,
+    the last input is boolean, broadcasts to (…, T, S), and is True where a query may attend. Where
+    a query may attend to no key, y is 0. In training mode, elements of p are dropped with
+    probability `dropout`.
 
     Two dot nodes, Eqs. (1.20) and (1.30), with a softmax in between. With the scores s = q kᵀ / √d:
     ∂L/∂v = pᵀ ∂L/∂y and ∂L/∂p = ∂L/∂y vᵀ; ∂L/∂s = p (∂L/∂p - Σ_j p_j ∂L/∂p_j), as in `Softmax`;
@@ -102,14 +103,14 @@ class ScaledDotProductAttention(Layer):
         return unbroadcast(dq, q.shape), unbroadcast(dk, k.shape), unbroadcast(dv, v.shape)
 
     def forward_next(self, past: tuple[Rows, Rows] | None, q: Array, k: Array, v: Array, mask: Array | None = None) -> Any:
-        """Return y at the next positions, and the keys and values so far; only if it is causal."""
+        """Return y at the next positions, and the keys and values so far; causal attention only."""
         if not self.causal or self.mask or q.ndim != 3:
             return NotImplemented
         keys, values = (Rows(k), Rows(v)) if past is None else (past[0].followed_by(k), past[1].followed_by(v))
         return self._attend(q, keys.array, values.array, mask, len(keys) - q.shape[1])[0], (keys, values)
 
     def multiply_adds(self, *shapes: Shape) -> int:
-        """Return those of both products: T · S · (d + d_v) for each of the leading axes."""
+        """Return the multiply-adds of both products: T · S · (d + d_v) for each leading axis."""
         q, k, v, *_ = shapes
         lead = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
         return math.prod(lead) * q[-2] * k[-2] * (q[-1] + v[-1])

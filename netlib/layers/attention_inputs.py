@@ -1,4 +1,4 @@
-"""The checks of what attention takes: queries, keys, values, and boolean masks."""
+"""Checks of the inputs of attention: queries, keys, values, and boolean masks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def as_mask(mask: ArrayLike | None, expected: bool, shape: Shape, where: object)
 
 
 def _conversion_of(mask: Array) -> str:
-    """Return how to make booleans of a mask of numbers."""
+    """Return how to convert a mask of numbers to booleans."""
     values: Any = mask.ravel()
     if np.all((values == 0) | (values == 1)):
         return "Write mask > 0 if 1 is where it may look, mask == 0 if 1 is where it may not."

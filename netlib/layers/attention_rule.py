@@ -14,7 +14,7 @@ IN_HEADS = {"q": "Q", "k": "K", "v": "V", "dy": "D"}
 
 
 def attention_rule(layer: ScaledDotProductAttention, inputs: Shapes, output: Shape, heads: int = 0) -> str:
-    """Return the rule of `layer`, which cuts its inputs into so many `heads`, if any.
+    """Return the rule of `layer`, which splits its inputs into `heads` parts if this is not 0.
 
     >>> from netlib import ScaledDotProductAttention
     >>> rule = attention_rule(ScaledDotProductAttention(causal=True), [(3, 4)] * 3, (3, 4))

@@ -43,8 +43,8 @@ class _AvgPool(Pooling):
 class AvgPool1d(_AvgPool):
     """y is the mean of the numbers under each window: (N, C, L) to (N, C, positions).
 
-    Zeros in the border count, unless `count_include_pad` is False. What a window covers beyond the
-    border never counts. Each of the n numbers under a window gets ∂L/∂y / n.
+    Zeros in the border count, unless `count_include_pad` is False. Positions beyond the border
+    never count. Each of the n numbers under a window gets ∂L/∂y / n.
 
     >>> pool = AvgPool1d(2, stride=1)
     >>> pool.forward([[[1.0, 3.0, 5.0]]]), pool.backward([[[2.0, 4.0]]])

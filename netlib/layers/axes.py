@@ -18,7 +18,7 @@ def as_axis(axis: object, where: object) -> int:
 
 
 def require_axis(x: Array, axis: int, where: object) -> None:
-    """Raise if `x` has no such `axis`, or if it is empty, so that it has no maximum."""
+    """Raise if `x` has no such `axis`, or if the axis is empty and so has no maximum."""
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"got x of shape {x.shape}, which has no axis {axis}", where=where)
     if x.shape[axis] == 0:

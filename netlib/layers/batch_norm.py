@@ -17,7 +17,7 @@ class BatchNorm(Normalization):
     """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of each channel.
 
     x is (N, channels) or (N, channels, …). In training mode, μ and the variance are those of the
-    batch. They also move the buffers, which evaluation mode uses in their place (Ioffe and Szegedy,
+    batch. They also move the buffers, which evaluation mode uses instead (Ioffe and Szegedy,
     2015)::
 
         running_mean ← (1 − momentum) running_mean + momentum μ
@@ -65,9 +65,9 @@ class BatchNorm(Normalization):
         return self._normalize(x, mean, variance, n)
 
     def of_whole_batch(self, mean: Array, variance: Array, n: int) -> tuple[Array, Array, int]:
-        """Return mean, variance and count of the whole batch, of which these `n` rows are a share.
+        """Return mean, variance and count of the whole batch, of which these `n` rows are a part.
 
-        They are the same unless several processes train on a batch: `execution.total` adds up.
+        They are unchanged unless several processes share a batch: `execution.total` adds them up.
         """
         total = execution.total
         if total is None:
@@ -111,7 +111,7 @@ class BatchNorm(Normalization):
         return standardize_backward(d, standardized, inverse, axes, means)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the norm, in evaluation mode with the running statistics."""
+        """Return the norm, which uses the running statistics in evaluation mode."""
         (per, _), axes = _per_channel(output), len(output) - 2
         if self.training:
             return self.norm_rule(*standardization_rule("x", per, self.eps), per=per, axes=axes)

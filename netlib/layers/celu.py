@@ -12,8 +12,8 @@ from .rules import Shape, Shapes, format_number
 class CELU(Layer):
     """``y = x`` where x > 0, ``alpha * (exp(x / alpha) - 1)`` elsewhere (Barron, 2017).
 
-    ∂y/∂x is 1 where x > 0 and exp(x / alpha) elsewhere. Unlike that of `ELU`, it has no jump at 0
-    for any alpha.
+    ∂y/∂x is 1 where x > 0 and exp(x / alpha) elsewhere. Unlike in `ELU`, it has no jump at 0,
+    whatever alpha is.
 
     >>> celu = CELU(2.0)
     >>> celu.forward([-1e4, 0.0, 3.0]), celu.backward([5.0, 5.0, 5.0])

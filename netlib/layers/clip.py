@@ -11,7 +11,7 @@ from .rules import Shape, Shapes, format_number
 class Clip(Layer):
     """``y = min(max(x, low), high)``, as in `numpy.clip`; None means no bound.
 
-    ∂y/∂x is 1 where low ≤ x ≤ high, the bounds included as in `torch.clamp`, and 0 elsewhere.
+    ∂y/∂x is 1 where low ≤ x ≤ high, including the bounds as in `torch.clamp`, and 0 elsewhere.
 
     >>> clip = Clip(0.0, 1.0)
     >>> clip.forward([-1.0, 0.5, 1.0]), clip.backward([3.0, 3.0, 3.0])

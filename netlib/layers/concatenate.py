@@ -11,10 +11,10 @@ from .rules import Shape, Shapes, numbered_names
 
 
 class Concatenate(Layer):
-    """The inputs, any number of them, joined along `axis`, as `numpy.concatenate` does.
+    """Any number of inputs joined along `axis`, as in `numpy.concatenate`.
 
-    Each element of y is one element of one input, so dL/d(input) is the piece of dL/dy at the place
-    of the input.
+    Each element of y is one element of one input, so dL/d(input) is the corresponding piece of
+    dL/dy.
 
     >>> concatenate = Concatenate()
     >>> concatenate.forward([[1.0, 2.0]], [[3.0]]), concatenate.backward([[4.0, 5.0, 6.0]])
@@ -46,7 +46,7 @@ class Concatenate(Layer):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        """Whether `axis` is the feature axis, the last of (N, T, features)."""
         return self.axis in (-1, 2)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

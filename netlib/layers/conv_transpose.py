@@ -17,7 +17,7 @@ from .windows import Windows, kernel_windows, spans_of
 
 
 class _ConvTranspose(Convolution):
-    """The way back through a convolution: X holds maps, and Y the patches Wᵀ X, put back.
+    """The transpose of a convolution: X holds maps, and Y is the sum of the patches Wᵀ X.
 
     So ∂L/∂X = W P, where P holds the patches of ∂L/∂Y, and ∂L/∂W = X Pᵀ.
     """

@@ -12,8 +12,8 @@ from .rules import Shapes
 class CumulativeSum(Layer):
     """``y_i = x_0 + … + x_i`` along `axis`, as in `numpy.cumulative_sum`.
 
-    By default it is the last axis, as in `Softmax`. NumPy has no default for arrays with several
-    axes, apart from `numpy.cumsum`, which would flatten a batch into one vector.
+    The default is the last axis, as in `Softmax`. NumPy's function has no default for arrays with
+    several axes, and `numpy.cumsum` would flatten a batch into one vector.
 
     x_j is in each y_i with i ≥ j, so ∂L/∂x_j = Σ_{i ≥ j} ∂L/∂y_i, a cumulative sum from the end.
 

@@ -22,12 +22,12 @@ def draw_scale(rng: np.random.Generator, p: float, shape: Shape, dtype: np.dtype
 class Dropout(Layer):
     """``y = x * mask / (1 - p)`` in training mode, ``y = x`` in evaluation mode.
 
-    Every forward draws a new mask, whose elements are 0 with probability p and 1 otherwise. Along
-    `axes` it does not vary: ``axes=(2, 3)`` drops whole channels of images. `rng` is the random
-    generator or seed.
+    Every forward draws a new mask, whose elements are 0 with probability p and 1 otherwise. The
+    mask is constant along `axes`: ``axes=(2, 3)`` drops whole channels of images. `rng` is the
+    random generator or seed.
 
-    ∂y/∂x = mask / (1 - p), with the mask of the forward. The factor 1 / (1 - p) keeps the mean of y
-    equal to that of x (inverted dropout, Srivastava et al., 2014).
+    ∂y/∂x = mask / (1 - p), with the mask that forward drew. The factor 1 / (1 - p) keeps the mean
+    of y equal to that of x (inverted dropout, Srivastava et al., 2014).
 
     >>> dropout = Dropout(0.5, rng=0)
     >>> dropout.forward(np.ones(5)), dropout.backward(np.ones(5))

@@ -16,11 +16,11 @@ from .rules import Shapes, format_axes, format_shape, numbered_names
 class Einsum(Layer):
     """``numpy.einsum(equation, a, b, …)``: sums of products, each axis named by a letter.
 
-    ``Einsum("ij,jk->ik")`` is y_ik = Σ_j a_ij b_jk. Without ``->``, y has the letters that occur
-    once, in alphabetical order. ``...`` stands for further axes, which broadcast.
+    ``Einsum("ij,jk->ik")`` is y_ik = Σ_j a_ij b_jk. Without ``->``, the axes of y are the letters
+    that occur once, in alphabetical order. ``...`` stands for further axes, which broadcast.
 
     a_ij is in each y_ik with the factor b_jk, so ∂L/∂a_ij = Σ_k ∂L/∂y_ik b_jk: in the equation,
-    y and the operand change places. ``ik,jk->ij`` of ∂L/∂y and the other operands is ∂L/∂a.
+    y and the operand swap places. ``ik,jk->ij`` of ∂L/∂y and the other operands is ∂L/∂a.
 
     - A letter that only a has, as j in ``ij->i``: every a_ij has the same factor, and the gradient
       is repeated along j.
@@ -64,7 +64,7 @@ class Einsum(Layer):
         return tuple(dxs) if len(dxs) > 1 else dxs[0]
 
     def _name_axes(self, shapes: Shapes) -> tuple[list[str], str]:
-        """Return the letters of each operand and of y, with some for the axes of an ellipsis."""
+        """Return the letters of each operand and of y, including the axes of an ellipsis."""
         lengths = [len(shape) - len(term.replace(".", "")) for shape, term in zip(shapes, self._terms, strict=True)]
         for shape, term, n in zip(shapes, self._terms, lengths, strict=True):
             if n < 0 or (n and "." not in term):
@@ -75,12 +75,12 @@ class Einsum(Layer):
         return terms, self._output.replace(".", "".join(free))
 
     def multiply_adds(self, *shapes: Shape) -> int:
-        """Return the number of terms times that of the products in a term."""
+        """Return the number of terms times the number of products in a term."""
         terms, _ = self._name_axes(shapes)
         return math.prod(_long_letters(terms, shapes).values()) * (len(terms) - 1)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the equation, and the one of each gradient."""
+        """Return the equation, and the equation of each gradient."""
         terms, y = self._name_axes(inputs)
         names, rename = numbered_names(len(terms)), _renaming([*terms, y])
         lines = [f"y = {_write([*terms, y], names, rename)}"]
@@ -169,7 +169,7 @@ def _on_diagonal(dx: Array, term: str, shape: Shape) -> Array:
 
 
 def _renaming(terms: Sequence[str]) -> dict[int, str]:
-    """Return other letters for x and y, which name arrays in a rule."""
+    """Return letters to use instead of x and y, which name arrays in a rule."""
     free = [letter for letter in ascii_letters if letter not in "".join(terms) and letter not in "xy"]
     return str.maketrans(dict(zip("xy", free, strict=False)))
 

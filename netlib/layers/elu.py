@@ -11,8 +11,8 @@ from .rules import Shape, Shapes, format_number
 class ELU(Layer):
     """``y = x`` where x > 0, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al., 2016).
 
-    ∂y/∂x is 1 where x > 0 and alpha · exp(x) elsewhere. It takes exp of min(x, 0), which cannot
-    overflow.
+    ∂y/∂x is 1 where x > 0 and alpha · exp(x) elsewhere. The exponential is that of min(x, 0), which
+    cannot overflow.
 
     >>> elu = ELU()
     >>> elu.forward([-1e4, 0.0, 2.0]), elu.backward([5.0, 5.0, 5.0])

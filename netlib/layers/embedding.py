@@ -15,13 +15,13 @@ from .rules import Shapes
 class Embedding(Layer):
     """``y = weight[ids]``: a row of the table `weight` (entries, features) for each id.
 
-    ids (…) are whole numbers, and y is (…, features). The id `padding`, if there is one, stands for
-    no entry: y is zero there, and its row of weight is zero at first and gets no gradient.
+    ids (…) are whole numbers, and y is (…, features). The id `padding`, if given, stands for no
+    entry: y is zero there, and its row of weight starts as zeros and gets no gradient.
 
     With one-hot rows D of the ids, y = D @ weight is a dot node, Eq. (1.30): ∂L/∂weight = Dᵀ ∂L/∂y,
     whose row i is the sum of the rows of ∂L/∂y with id i. Ids have no gradient: backward returns
-    None. It takes time for the ids of a batch alone, as forward does. An optimizer still works on
-    all rows, since its running means also change those without a gradient.
+    None. Like forward, it works only on the rows of the ids in a batch. An optimizer still works on
+    all rows, since its running means also change rows without a gradient.
 
     >>> embedding = Embedding.from_arrays([[1.0, 2.0], [3.0, 4.0]])
     >>> embedding.forward([1, 0, 1]).tolist()

@@ -10,7 +10,7 @@ from ..underflow import ignore_underflow
 class Exp(Layer):
     """``y = exp(x)``, the exponential function.
 
-    ∂y/∂x = exp(x) = y. As in NumPy, y is 0 for very negative x, and inf with a warning where it
+    ∂y/∂x = exp(x) = y. As in NumPy, y is 0 for very negative x, and inf, with a warning, where it
     exceeds the largest number of its dtype.
 
     >>> exp = Exp()

@@ -9,7 +9,7 @@ from .rules import Shapes, format_shape
 
 
 class Expand(Layer):
-    """x with new axes of length 1, which are the axes `axis` of y, as in `numpy.expand_dims`.
+    """x with new axes of length 1 at the positions `axis` of y, as in `numpy.expand_dims`.
 
     Every element is copied unchanged, so ∂L/∂x is ∂L/∂y in x's shape. To repeat x along the new
     axis, add `BroadcastTo`.

@@ -11,7 +11,7 @@ from .rules import Shape, Shapes, format_shape
 
 
 class Flatten(Layer):
-    """Merge all axes from `start_axis` on into one; by default, all axes but the batch axis.
+    """x with all axes from `start_axis` on merged into one; by default, all but the batch axis.
 
     Every element is copied unchanged, so dL/dx is dL/dy in x's shape.
 

@@ -15,7 +15,7 @@ from .rules import Shape, Shapes, format_axes, format_shape
 class GlobalAvgPool(Layer):
     """The mean of each channel: (N, C, …) to (N, C).
 
-    Every number of a channel of n gets ∂L/∂y / n.
+    Each of the n numbers of a channel gets ∂L/∂y / n.
 
     >>> pool = GlobalAvgPool()
     >>> pool.forward([[[1.0, 3.0], [2.0, 6.0]]]), pool.backward([[2.0, 4.0]]).tolist()
@@ -45,7 +45,7 @@ class GlobalAvgPool(Layer):
 class GlobalMaxPool(Layer):
     """The largest number of each channel: (N, C, …) to (N, C).
 
-    ∂L/∂x is ∂L/∂y at the largest number, the first of equals, and 0 at the others.
+    ∂L/∂x is ∂L/∂y at the largest number, the first of equals, and 0 elsewhere.
 
     >>> pool = GlobalMaxPool()
     >>> pool.forward([[[1.0, 3.0], [2.0, 2.0]]]), pool.backward([[5.0, 7.0]]).tolist()

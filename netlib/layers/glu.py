@@ -14,7 +14,7 @@ from .sigmoid import sigmoid
 class GLU(Layer):
     """``y = a * sigmoid(b)``, where a and b are the first and second half of x along `axis`.
 
-    b opens and closes a gate for a (Dauphin et al., 2017).
+    b controls a gate for a (Dauphin et al., 2017).
 
     With s = sigmoid(b) and s' = s (1 - s): ∂y/∂a = s and ∂y/∂b = a s'. ∂L/∂x is ∂L/∂a and ∂L/∂b
     side by side.
@@ -43,7 +43,7 @@ class GLU(Layer):
         return np.concatenate([dout * slope_a, dout * slope_b], axis=self.axis)
 
     def _halves(self, x: ArrayLike) -> list[Array]:
-        """Return the halves of `x` along the axis, or raise if they are not of one length."""
+        """Return the halves of `x` along the axis, or raise if their lengths differ."""
         x = as_floats(x, where=self)
         require_axis(x, self.axis, self)
         if x.shape[self.axis] % 2 == 1:
@@ -53,7 +53,7 @@ class GLU(Layer):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        """Whether `axis` is the feature axis, the last of (N, T, features)."""
         return self.axis in (-1, 2)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
@@ -73,7 +73,7 @@ class SwiGLU(GLU):
     """``y = silu(a) * b``, where a and b are the first and second half of x along `axis`.
 
     silu(a) = a sigmoid(a), as in `SiLU`. This is the activation alone. The feed-forward layer of
-    the same name (Shazeer, 2020) makes a and b with one `Affine`::
+    the same name (Shazeer, 2020) computes a and b with one `Affine`::
 
         Sequential(Affine(d, 2 * hidden, bias=False), SwiGLU(), Affine(hidden, d, bias=False))
 

@@ -16,7 +16,7 @@ class GroupNorm(Normalization):
     """``y = (x − μ) / σ * weight + bias``, with μ and σ² = variance + eps of a group of channels.
 
     x is (N, channels, …), and every sample has its own μ and σ for each of the `groups`. The
-    parameters `weight`, ones at first, and `bias`, zeros, have a number for each channel
+    parameters `weight`, initially ones, and `bias`, initially zeros, have a number for each channel
     (Wu and He, 2018). With one group it is a layer norm over all but the first axis.
 
     With d = ∂L/∂y * weight and x̂ = (x − μ) / σ, ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ, with

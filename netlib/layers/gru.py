@@ -10,21 +10,21 @@ from .rules import Shapes
 
 
 class GRU(RecurrentLayer):
-    """Gated recurrent unit: a state h that moves towards a candidate n as far as a gate z lets it.
+    """Gated recurrent unit: a state h that moves towards a candidate n as far as a gate z allows.
 
     x is (N, T, in_features), y (N, T, hidden_features), and the options are those of `RNN`. The
     columns of weight_x, weight_h and bias are three blocks, in PyTorch's order r, z, n. With
-    a = x weight_x + bias and u = h weight_h, where h is that of the step before, and bias_h added
-    to u_n, a step is::
+    a = x weight_x + bias and u = h weight_h, where h is the state of the previous step, and with
+    bias_h added to u_n, a step is::
 
         (1) r = σ(a_r + u_r)             what of the past the candidate sees
         (2) z = σ(a_z + u_z)             what to keep
         (3) n = tanh(a_n + r ⊙ u_n)      the candidate
         (4) h' = (1 − z) ⊙ n + z ⊙ h
 
-    The candidate's bias_h stays apart from bias, since r multiplies it. y holds the h' of all
-    steps. Backward goes through the steps from the last to the first. There, h' fans out to y and
-    to the next step, so its gradient dh' is the sum of both::
+    The candidate's bias_h is separate from bias, since r multiplies it. y holds the h' of all
+    steps. Backward goes through the steps from the last to the first. In each step, h' fans out to
+    y and to the next step, so its gradient dh' is the sum of both::
 
         (4) dn = dh' ⊙ (1 − z),   dz = dh' ⊙ (h − n),   dh = dh' ⊙ z
         (3) da_n = dn ⊙ (1 − n²),   dr = da_n ⊙ u_n,   du_n = da_n ⊙ r

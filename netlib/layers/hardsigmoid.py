@@ -11,7 +11,7 @@ class Hardsigmoid(Layer):
     """``y = (x + 3) / 6``, clipped to [0, 1]: a line through the middle of the sigmoid.
 
     ∂y/∂x is 1/6 where -3 < x < 3 and 0 elsewhere, including both kinks. This is the definition of
-    PyTorch and of Howard et al., 2019; Courbariaux et al., 2015, have another slope.
+    PyTorch and of Howard et al., 2019; Courbariaux et al., 2015, use another slope.
 
     >>> layer = Hardsigmoid()
     >>> layer.forward([-3.0, 0.0, 1e4]), layer.backward([6.0, 6.0, 6.0])

@@ -9,7 +9,7 @@ from .rules import Shape, Shapes, format_number
 
 
 class Hardtanh(Layer):
-    """``y = x`` between `low` and `high`, and the nearer of the two elsewhere (Collobert, 2004).
+    """``y = x`` between `low` and `high`, and the nearer bound elsewhere (Collobert, 2004).
 
     ∂y/∂x is 1 where low < x < high and 0 elsewhere, including both kinks, as in PyTorch.
 
@@ -44,7 +44,7 @@ class Hardtanh(Layer):
 
 
 class ReLU6(Hardtanh):
-    """``y = min(max(x, 0), 6)``, the `ReLU` of small float types (Krizhevsky, 2010).
+    """``y = min(max(x, 0), 6)``, the `ReLU` for low-precision types (Krizhevsky, 2010).
 
     ∂y/∂x is 1 where 0 < x < 6 and 0 elsewhere, including both kinks, as in PyTorch.
 

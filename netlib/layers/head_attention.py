@@ -12,10 +12,10 @@ from .rules import Shapes
 class HeadAttention(ScaledDotProductAttention):
     """`ScaledDotProductAttention` of each head: the core of `MultiHeadAttention`.
 
-    q (…, T, features), k and v (…, S, features) are cut along the last axis into `heads` parts,
-    each of which attends by itself; y (…, T, features) holds their outputs side by side. So the
-    gradients of q, k and v hold those of the heads side by side. The mask, if there is one, is the
-    last input, and broadcasts to (…, heads, T, S).
+    q (…, T, features), k and v (…, S, features) are split along the last axis into `heads` parts,
+    each of which attends separately; y (…, T, features) holds their outputs side by side. So the
+    gradients of q, k and v hold those of the heads side by side. The mask, if any, is the last
+    input, and broadcasts to (…, heads, T, S).
 
     >>> attention = HeadAttention(heads=2)
     >>> attention.forward([[0.0, 9.0]], [[1.0, 1.0], [2.0, 2.0]], [[0.0, 0.0], [1.0, 1.0]]).round(4)
@@ -41,7 +41,7 @@ class HeadAttention(ScaledDotProductAttention):
         return x.reshape(*x.shape[:-1], self.heads, x.shape[-1] // self.heads).swapaxes(-2, -3)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the rule of `ScaledDotProductAttention` on arrays that are cut into heads."""
+        """Return the rule of `ScaledDotProductAttention` on arrays that are split into heads."""
         return attention_rule(self, inputs, output, self.heads)
 
 

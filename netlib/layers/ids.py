@@ -9,7 +9,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 
 
 def as_ids(ids: ArrayLike, entries: int, where: object = "") -> Array:
-    """Return `ids` as an array of integers that may be used as indices of `entries` rows, or raise.
+    """Return `ids` as an array of integers that are valid indices of `entries` rows, or raise.
 
     Examples
     --------
@@ -45,9 +45,9 @@ def as_padding(padding: object, entries: int, where: object) -> int | None:
 
 
 def sum_by_id(ids: Array, d: Array) -> tuple[Array, Array]:
-    """Return the different `ids` (n,) in order, and for each the sum of its rows of `d` (n, …).
+    """Return the distinct `ids` (n,) in order, and the sum of the rows of `d` (n, …) for each.
 
-    The rows of an id are added in their order, so that the sum is the same every time.
+    The rows of an id are added in order, so that the sum is reproducible.
 
     Examples
     --------

@@ -14,7 +14,7 @@ class LayerNorm(Normalization):
     """``y = (x − μ) / σ * weight + bias``, with the mean μ and σ² = variance + eps of each sample.
 
     They are taken over the last axes, whose lengths are `shape`, an int or a tuple. The parameters
-    `weight`, ones at first, and `bias`, zeros, have this shape (Ba et al., 2016).
+    `weight`, initially ones, and `bias`, initially zeros, have this shape (Ba et al., 2016).
 
     x reaches y directly, through μ and through σ: with d = ∂L/∂y * weight and x̂ = (x − μ) / σ,
     ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ. See `standardize_backward` for the derivation.
@@ -56,7 +56,7 @@ class LayerNorm(Normalization):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether the norm is over the last axis alone."""
+        """Whether the norm is over the last axis only."""
         return len(self.shape) == 1
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

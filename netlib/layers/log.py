@@ -9,8 +9,8 @@ from ..layer import Layer
 class Log(Layer):
     """``y = log(x)``, the natural logarithm.
 
-    ∂y/∂x = 1 / x. As in NumPy, y is -inf at 0 and NaN below, with a warning; the slope at 0 is inf.
-    No constant is added to x.
+    ∂y/∂x = 1 / x. As in NumPy, y is -inf at 0 and NaN below 0, with a warning; the slope at 0 is
+    inf. No constant is added to x.
 
     >>> log = Log()
     >>> log.forward([1.0, 4.0]).round(3), log.backward([1.0, 1.0])

@@ -8,7 +8,7 @@ from .softplus import softplus
 
 
 class LogSigmoid(Layer):
-    """``y = log(sigmoid(x))``, computed as -softplus(-x), which keeps its digits at both ends.
+    """``y = log(sigmoid(x))``, computed as -softplus(-x), which is accurate at both ends.
 
     log(1 / (1 + exp(-x))) = -log(1 + exp(-x)), so ∂y/∂x = exp(-x) / (1 + exp(-x)) = sigmoid(-x).
 

@@ -43,7 +43,7 @@ class LogSoftmax(Layer):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether `axis` is that of the features, the last of (N, T, features)."""
+        """Whether `axis` is the feature axis, the last of (N, T, features)."""
         return self.axis in (-1, 2)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

@@ -14,15 +14,15 @@ class LSTM(RecurrentLayer):
 
     x is (N, T, in_features), y (N, T, hidden_features), and the options are those of `RNN`. The
     columns of weight_x, weight_h and bias are four blocks, in PyTorch's order i, f, g, o. With
-    a = x weight_x + h weight_h + bias, where h is that of the step before, a step is::
+    a = x weight_x + h weight_h + bias, where h is the output of the previous step, a step is::
 
         (1) i  = σ(a_i)        what to write        (4) o  = σ(a_o)        what to show
         (2) f  = σ(a_f)        what to keep         (5) c' = f ⊙ c + i ⊙ g
         (3) g  = tanh(a_g)     what could be new    (6) h' = o ⊙ tanh(c')
 
-    y holds the h' of all steps. Backward goes through the steps from the last to the first. There,
-    h' fans out to y and to the next step, so its gradient dh' is the sum of both, and c' fans out
-    to (6) and to the next step::
+    y holds the h' of all steps. Backward goes through the steps from the last to the first. In each
+    step, h' fans out to y and to the next step, so its gradient dh' is the sum of both, and c' fans
+    out to (6) and to the next step::
 
         (6) do = dh' ⊙ tanh(c')   and   dc' += dh' ⊙ o ⊙ (1 − tanh(c')²)
         (5) di = dc' ⊙ g,   dg = dc' ⊙ i,   df = dc' ⊙ c,   dc = dc' ⊙ f

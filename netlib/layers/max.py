@@ -54,7 +54,7 @@ class Max(Layer):
         return np.max(x, axis=axes, keepdims=True)  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the largest x, which alone has a gradient."""
+        """Return the largest x, the only one with a gradient."""
         axes = along(self.axis)
         share = f"{spread_gradient(self.axis, inputs[0])} ⊙ w / sum{axes}(w), where w = [x = max{axes}(x)]"
         return f"y = max{axes}(x); dx = {share}"

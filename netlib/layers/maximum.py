@@ -14,9 +14,9 @@ from .rules import Shape, Shapes, numbered_names, sum_to_shape
 class Maximum(Layer):
     """``y = max(x1, x2, …)`` element by element, with NumPy's broadcasting.
 
-    ∂y/∂xi is 1 where xi is the largest and 0 elsewhere. Where n inputs are equally large, each
-    takes 1 / n: two share the gradient in halves, as in PyTorch. The gradients of broadcast copies
-    add up.
+    ∂y/∂xi is 1 where xi is the largest and 0 elsewhere. Where n inputs are equally large, each gets
+    1 / n of the gradient: two get half each, as in PyTorch. The gradients of broadcast copies add
+    up.
 
     >>> maximum = Maximum()
     >>> maximum.forward([1.0, 5.0, 2.0], [3.0, 4.0, 2.0])

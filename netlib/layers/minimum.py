@@ -11,7 +11,7 @@ class Minimum(Maximum):
     """``y = min(x1, x2, …)`` element by element, with NumPy's broadcasting.
 
     ∂y/∂xi is 1 where xi is the smallest and 0 elsewhere. Where n inputs are equally small, each
-    takes 1 / n: two share the gradient in halves, as in PyTorch. The gradients of broadcast copies
+    gets 1 / n of the gradient: two get half each, as in PyTorch. The gradients of broadcast copies
     add up.
 
     >>> minimum = Minimum()

@@ -15,14 +15,14 @@ from .rules import Shapes, format_number
 class Norm(Layer):
     """``y = (Σ |x|^p)^(1/p)`` over `axis`, with p = `ord`, as in `numpy.linalg.vector_norm`.
 
-    `axis` may be one, several or all axes (None). `ord` is a number of at least 1, or infinity, for
-    the largest |x|. The largest |x| is divided out before the powers, and multiplied in after the
-    sum, so they do not overflow.
+    `axis` may be one, several or all axes (None). `ord` is a number of at least 1, or infinity,
+    which gives the largest |x|. To prevent overflow, x is divided by the largest |x| before the
+    powers are taken, and the norm is multiplied by it.
 
     ∂y/∂x = 1/p (Σ |x|^p)^(1/p - 1) · p |x|^(p-1) sign(x) = sign(x) (|x| / y)^(p-1), which is x / y
     for p = 2. For p = ∞ this tends to sign(x) for the largest |x|, and 0 for the others; if n are
-    equally large, each takes 1 / n. Where x = 0 or y = 0 there is no derivative, and 0, which lies
-    between the slopes on both sides, takes its place, as in PyTorch.
+    equally large, each gets 1 / n. Where x = 0 or y = 0 there is no derivative; as in PyTorch, the
+    gradient there is 0, which lies between the slopes on both sides.
 
     >>> norm = Norm(axis=1)
     >>> norm.forward([[3.0, 4.0], [0.0, 0.0]]), norm.backward([1.0, 1.0])
@@ -63,7 +63,7 @@ class Norm(Layer):
         return share * np.sign(x) * is_largest  # type: ignore[no-any-return]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the sum of powers, and the power of x's share in the norm."""
+        """Return the sum of powers, and the gradient sign(x) (|x| / y)^(p-1)."""
         axes, dy = along(self.axis), spread_gradient(self.axis, inputs[0])
         if self.ord == 1:
             return f"y = sum{axes}(|x|); dx = {dy} ⊙ sign(x)"
@@ -77,7 +77,7 @@ class Norm(Layer):
 
 
 def _as_ord(ord: object) -> float:
-    """Return `ord` as a float, or raise if it makes no norm."""
+    """Return `ord` as a float, or raise if it does not define a norm."""
     try:
         if isinstance(ord, bool | str):
             raise TypeError

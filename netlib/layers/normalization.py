@@ -1,4 +1,4 @@
-"""What the normalizing layers share: a weight and a bias for what is normalized, and the rule."""
+"""What the normalizing layers share: a weight and a bias for the normalized x, and the rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rules import format_axes, format_shape, lift
 
 
 class Normalization(Layer):
-    """The base class: `weight` and `bias`, which scale and shift what is normalized."""
+    """The base class: `weight` and `bias`, which scale and shift the normalized x."""
 
     def __init__(self, shape: Shape, eps: float, affine: bool, dtype: DTypeLike, bias: bool = True) -> None:
         where = type(self).__name__
@@ -81,7 +81,7 @@ class Normalization(Layer):
         axes : int
             The number of axes after those of weight and bias.
         shape, grouped : tuple of int
-            The shape of x, and that in which it was normalized, then called g, if they differ.
+            The shape of x, and the shape in which it was normalized (called g) if it differs.
         """
         where = f"z = {z}, s = {s}"
         if self.weight is None and not grouped:

@@ -13,7 +13,7 @@ MODES = ("constant", "reflect", "edge", "wrap")
 
 
 class Pad(Layer):
-    """Add a border, as `numpy.pad` does: of `value`, or of copies of the numbers inside.
+    """x with a border of `value`, or of copies of its own numbers, as in `numpy.pad`.
 
     `widths` is a number for all axes after the second, or a pair (before, after) for each of the
     last axes. Along an axis, every number of y is a copy of one in x, or `value`. So ∂L/∂x is the

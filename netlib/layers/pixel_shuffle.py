@@ -10,7 +10,7 @@ from .rules import Shape, Shapes, format_shape
 
 
 class PixelShuffle(Layer):
-    """Enlarge an image by `factor` r: channels become pixels, (N, C r², H, W) to (N, C, H r, W r).
+    """x enlarged by `factor` r: channels become pixels, (N, C r², H, W) to (N, C, H r, W r).
 
     y[n, c, h r + i, w r + j] = x[n, c r² + i r + j, h, w] (Shi et al., 2016). Every element is
     moved unchanged, so ∂L/∂x is ∂L/∂y moved back.

@@ -13,10 +13,10 @@ from .windows import Windows, kernel_windows
 
 
 class Pooling(Layer):
-    """The base class: a window at each position, on each channel for itself.
+    """The base class: a window at each position, on each channel separately.
 
-    By default the stride is `kernel_size`, so that windows do not overlap. With `ceil_mode`, a last
-    window may reach beyond the end.
+    By default, the stride is `kernel_size`, so that windows do not overlap. With `ceil_mode`, a
+    last window may reach beyond the end.
     """
 
     axes = 0
@@ -44,7 +44,7 @@ class Pooling(Layer):
         return windows
 
     def _options(self, windows: Windows, count_border: bool = False, **more: str) -> str:
-        """Return the options of pooling in rules. What does not count lies outside the border."""
+        """Return the options of pooling in rules; `outside` is the border that does not count."""
         axes = zip(windows.lengths, windows.pads, windows.spans, windows.positions, self._strides, strict=True)
         overhang = [(0, max((p - 1) * s + span - (a + n + b), 0)) for n, (a, b), span, p, s in axes]
         everything = [(a, b + beyond) for (a, b), (_, beyond) in zip(windows.pads, overhang, strict=True)]

@@ -18,7 +18,7 @@ class PositionalEmbedding(Layer):
 
     The parameter `weight` is (length, features), and T is at most `length`.
 
-    x reaches y as it is: ∂L/∂x = ∂L/∂y. Row t of weight reaches position t of every sequence, as b
+    x reaches y unchanged: ∂L/∂x = ∂L/∂y. Row t of weight reaches position t of every sequence, as b
     reaches every row in Eq. (1.31): row t of ∂L/∂weight is the sum of ∂L/∂y at t over the leading
     axes, and zero from T on.
 

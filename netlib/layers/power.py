@@ -15,8 +15,8 @@ class Power(Layer):
 
     ∂y/∂x = p x^(p-1), which is 0 for p = 0, whatever x is. ∂y/∂p = x^p log(x), and its limit 0 at
     x = 0 where p ≥ 0. As in PyTorch, ∂y/∂p is NaN where x < 0: there is no derivative, even if p is
-    a whole number. The gradients of broadcast copies add up. p is the
-    second input, or the fixed number `exponent`: ``Power(2)(x)``, which ``node ** 2`` stands for.
+    a whole number. The gradients of broadcast copies add up. p is the second input, or the fixed
+    number `exponent`, as in ``Power(2)(x)``, also written ``node ** 2``.
 
     >>> power = Power()
     >>> power.forward([1.0, 3.0], 2.0), power.backward([1.0, 1.0])[0]

@@ -18,10 +18,10 @@ class PReLU(Layer):
     """``y = x`` where x > 0, ``weight * x`` elsewhere: `LeakyReLU` with a slope that is learned.
 
     He et al., 2015. `weight` is one number for all of x, of any shape, or with ``channels > 1`` one
-    for each channel of x, (N, channels, …). It is `negative_slope` at first.
+    for each channel of x, (N, channels, …). Its initial value is `negative_slope`.
 
     ∂y/∂x is 1 where x > 0 and weight elsewhere, including the kink x = 0. ∂y/∂weight is 0 where
-    x > 0 and x elsewhere, which is min(x, 0), so ∂L/∂weight = Σ ∂L/∂y min(x, 0) over the places
+    x > 0 and x elsewhere, which is min(x, 0), so ∂L/∂weight = Σ ∂L/∂y min(x, 0) over the elements
     that share a weight.
 
     >>> layer = PReLU(dtype="float64")
@@ -66,7 +66,7 @@ class PReLU(Layer):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether one weight is for all of x, whatever axis 1 is."""
+        """Whether there is one weight for all of x, whatever axis 1 is."""
         return self.channels == 1
 
     def _weight_for(self, ndim: int) -> Array:
@@ -79,7 +79,7 @@ class PReLU(Layer):
         return tuple(i for i in range(ndim) if i != 1 or self.channels == 1)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return x or weight times x, and the gradient of weight, a sum over what shares it."""
+        """Return x or weight times x, and the gradient of weight, summed where it is shared."""
         w = lift("weight", len(output) - 2) if self.channels > 1 else "weight"
         axes = self._shared_axes(len(output))
         total = f"sum[axis={format_axes(axes)}]" if axes else ""

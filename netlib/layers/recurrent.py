@@ -13,18 +13,18 @@ from ..layer import Layer, as_layer
 class Recurrent(Layer):
     """Your own cell, written for one step, run over all steps: x (N, T, …) to y (N, T, …).
 
-    ``cell.forward(x_t, h)`` takes the input of a step, (N, …), and the state before it, and returns
-    the state after it; ``cell.forward(x_t, h, c)`` takes and returns two, and so on. y holds the
-    first state of all steps, or with ``return_sequences=False`` that of the last step alone. With
+    ``cell.forward(x_t, h)`` takes the input of a step, (N, …), and the previous state, and returns
+    the next state; ``cell.forward(x_t, h, c)`` takes and returns two, and so on. y holds the first
+    state of all steps, or with ``return_sequences=False`` that of the last step only. With
     `return_state`, forward also returns the states after the last step.
 
     Every step runs on a copy of the cell with the same parameters, so each keeps what its own
-    backward needs. Backward goes through the steps from the last to the first. There, a state fans
-    out to y and to the next step, so its gradient is the sum of both. The gradients of the
-    parameters add up over the steps.
+    backward needs. Backward goes through the steps from the last to the first. In each step, a
+    state fans out to y and to the next step, so its gradient is the sum of both. The gradients of
+    the parameters add up over the steps.
 
-    The initial states are zeros if they are not given after x. The cell then says their size by its
-    attribute `hidden_features`, an int, or a tuple with one for each state.
+    The initial states are zeros if they are not given after x. The cell's attribute
+    `hidden_features`, an int or a tuple with one for each state, then gives their size.
 
     >>> import netlib as nl
     >>> x, h = nl.Input("x"), nl.Input("h")

@@ -39,9 +39,9 @@ UnrollBackward: TypeAlias = Callable[[str, Array, States, Any, bool], tuple[Arra
 class RecurrentLayer(Layer):
     """The base class of `RNN`, `LSTM` and `GRU`.
 
-    A subclass holds the mathematics of one layer in one direction, as two methods that are free of
-    all the rest: `_unroll` and `_unroll_backward`. A faster version of them goes through the same
-    doors, `_run` and `_run_backward`.
+    A subclass holds only the mathematics of one layer in one direction, in two methods: `_unroll`
+    and `_unroll_backward`. A faster version of them is called the same way, by `_run` and
+    `_run_backward`.
     """
 
     n_gates: ClassVar[int] = 1
@@ -76,7 +76,7 @@ class RecurrentLayer(Layer):
         self.dtype = self._parameters("")[0].dtype
 
     def _shapes(self, in_features: int) -> list[tuple[str, Shape]]:
-        """Return name and shape of the parameters of a layer in one direction."""
+        """Return the names and shapes of the parameters of a layer in one direction."""
         n = self.n_gates * self.hidden_features
         shapes = [(in_features, n), (self.hidden_features, n), (n,), (self.hidden_features,)]
         return list(zip(self.parameter_names, shapes, strict=False))
@@ -87,8 +87,8 @@ class RecurrentLayer(Layer):
         """Return one layer in one direction with copies of the arrays, in the dtype of weight_x.
 
         They are weight_x (in, gates·hidden), weight_h (hidden, gates·hidden), bias (gates·hidden,)
-        and, for `GRU` alone, bias_h (hidden,). A bias that is not given is zero. `options` are
-        those of the class, such as ``return_state=True``.
+        and, for `GRU` only, bias_h (hidden,). A bias that is not given is zero. `options` are those
+        of the class, such as ``return_state=True``.
         """
         where = f"{cls.__name__}.from_arrays"
         if options.get("layers", 1) != 1 or options.get("bidirectional"):
@@ -119,7 +119,7 @@ class RecurrentLayer(Layer):
         -------
         ndarray or tuple of ndarray
             y is (N, T, directions·hidden), or (N, directions·hidden) without `return_sequences`.
-            The states have the shape in which they are given.
+            The states have the same shape as the initial states.
         """
         outputs, kept = self._run(inputs, self._unroll)
         return self.remember(outputs, *kept)
@@ -153,7 +153,7 @@ class RecurrentLayer(Layer):
         Returns
         -------
         y : ndarray (N, T, hidden_features)
-            What comes after the end of a sequence does not matter, but is finite.
+            The values after the end of a sequence are arbitrary but finite.
         states : sequence of ndarray (N, hidden_features)
             The state after the last step of each sequence.
         kept : object
@@ -250,7 +250,7 @@ class RecurrentLayer(Layer):
         return f"in each step, {equations}\n{y}"
 
     def multiply_adds(self, *shapes: Shape) -> int:
-        """Return those of each step: of the input and of the state, in each layer and direction."""
+        """Return the multiply-adds of input and state in each step, layer and direction."""
         n_rows = math.prod(shapes[0][:-1])
         return n_rows * sum(p.size for path, p in self.parameters().items() if path.startswith("weight_"))
 
@@ -329,7 +329,7 @@ class RecurrentLayer(Layer):
 
 
 def swap_steps(x: Array) -> Array:
-    """Return a copy (T, N, …) of x (N, T, …), or the reverse: the numbers of a step lie together.
+    """Return a copy (T, N, …) of x (N, T, …), or the reverse: the numbers of a step are contiguous.
 
     >>> swap_steps(np.zeros((2, 5, 3))).shape
     (5, 2, 3)

@@ -1,4 +1,4 @@
-"""What reductions share: the shape of a gradient before its axes were reduced, and its rule."""
+"""What reductions share: the shape of a gradient before reduction, and its rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def keep_axes(y: Array, shape: Shape, axes: Shape) -> Array:
 
 
 def wide_type(x: Array) -> np.dtype[Any]:
-    """Return the type in which to sum `x`: at least float32, since float16 ends at 65,504.
+    """Return the type in which to sum `x`: at least float32, since the largest float16 is 65,504.
 
     >>> wide_type(np.ones(1, np.float16)), wide_type(np.ones(1))
     (dtype('float32'), dtype('float64'))

@@ -13,7 +13,8 @@ class RMSNorm(Normalization):
     """``y = x / r * weight``, with r² = mean(x²) + eps of each sample.
 
     The mean is taken over the last axes, whose lengths are `shape`, an int or a tuple. `weight`,
-    ones at first, has this shape. By default eps is that of the dtype (Zhang and Sennrich, 2019).
+    initially ones, has this shape. By default, eps is the machine epsilon of the dtype (Zhang and
+    Sennrich, 2019).
 
     x reaches y directly and through r, with ∂r/∂x = x / (n r). With d = ∂L/∂y * weight and
     x̂ = x / r, ∂L/∂x = (d − x̂ mean(d x̂)) / r.
@@ -53,7 +54,7 @@ class RMSNorm(Normalization):
 
     @property
     def is_positionwise(self) -> bool:
-        """Whether the norm is over the last axis alone."""
+        """Whether the norm is over the last axis only."""
         return len(self.shape) == 1
 
     def rule(self, inputs: Shapes, output: Shape) -> str:

@@ -12,15 +12,15 @@ from .rules import Shapes
 
 
 class RNN(RecurrentLayer):
-    """A state h that every step computes anew from its input and the h before it.
+    """A state h that every step computes from its input and the previous h.
 
     x is (N, T, in_features), y (N, T, hidden_features). With φ = tanh, or ReLU, a step is::
 
         (1) a  = x weight_x + h weight_h + bias
         (2) h' = φ(a)
 
-    y holds the h' of all steps. Backward goes through the steps from the last to the first. There,
-    h' fans out to y and to the next step, so its gradient dh' is the sum of both::
+    y holds the h' of all steps. Backward goes through the steps from the last to the first. In each
+    step, h' fans out to y and to the next step, so its gradient dh' is the sum of both::
 
         (2) da = dh' ⊙ (1 − h'²), or dh' ⊙ [h' > 0] for ReLU
         (1) dx = da weight_xᵀ,  dh = da weight_hᵀ
@@ -32,13 +32,13 @@ class RNN(RecurrentLayer):
     ----------
     in_features, hidden_features : int
     layers : int
-        Layers on top of each other: each takes the y of the one below.
+        The number of stacked layers: each takes the y of the one below.
     bidirectional : bool
         Whether a second pass goes from the end to the start; y holds both, side by side.
     dropout : float
         The probability of dropout between the layers.
     return_sequences : bool
-        If False, y is the h after the last step alone, (N, hidden_features).
+        If False, y is only the h after the last step, (N, hidden_features).
     return_state : bool
         Whether forward also returns the state after the last step.
     lengths : bool
@@ -46,7 +46,7 @@ class RNN(RecurrentLayer):
     nonlinearity : {"tanh", "relu"}
         φ.
     init : Initializer, optional
-        By default uniform in ±1/√hidden_features, as in PyTorch.
+        By default, uniform in ±1/√hidden_features, as in PyTorch.
 
     Examples
     --------

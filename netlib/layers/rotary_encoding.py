@@ -13,14 +13,14 @@ from .rules import Shape, Shapes, format_number, format_shape
 
 
 class RotaryEncoding(Layer):
-    """Turn pairs of features of x (…, T, features) by angles that grow with the position.
+    """x (…, T, features) with pairs of features rotated by angles that grow with the position.
 
-    Pair i is turned by a = t / base^(2i / features) at position t: (y₁, y₂) = (x₁ cos a - x₂ sin a,
-    x₂ cos a + x₁ sin a). So the product of a query and a key depends on how far apart they are. The
-    pairs are features i and i + features / 2, or neighbours if `interleaved` is true (Su et al.,
-    "RoFormer", 2021). `features` are those of one head, an even number.
+    Pair i is rotated by a = t / base^(2i / features) at position t: (y₁, y₂) = (x₁ cos a - x₂ sin
+    a, x₂ cos a + x₁ sin a). So the product of a query and a key depends on how far apart they are.
+    The pairs are features i and i + features / 2, or neighbours if `interleaved` is true (Su et
+    al., "RoFormer", 2021). `features` are those of one head, an even number.
 
-    y = Rx with the matrix R of a turn. Rᵀ = R⁻¹: ∂L/∂x = Rᵀ ∂L/∂y is ∂L/∂y turned back, by -a.
+    y = Rx with a rotation matrix R. Rᵀ = R⁻¹: ∂L/∂x = Rᵀ ∂L/∂y is ∂L/∂y rotated back, by -a.
 
     >>> rotary = RotaryEncoding(2)
     >>> rotary.forward([[1.0, 0.0], [1.0, 0.0]]).round(4).tolist()
@@ -66,7 +66,7 @@ class RotaryEncoding(Layer):
         return y
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the turned pairs, as neighbours or one half after the other."""
+        """Return the rotated pairs, as neighbours or one half after the other."""
         half, axis, shape, end = self.features // 2, len(output) - 1, "", self.features // 2
         a = f"column(arange({output[-2]})) ⊙ exp(−{format_number(2 * math.log(self.base) / self.features)} arange({half}))"
         if self.interleaved:

@@ -1,4 +1,4 @@
-"""Rows to which more are appended: the keys and values that attention looks back at."""
+"""Rows to which more are appended: the keys and values that attention has seen so far."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..arrays import Array
 
 
 class Rows:
-    """An array (…, n, features) that n can be made longer of, without copying all of it each time.
+    """An array (…, n, features) to which rows can be appended without copying all of it each time.
 
     Its memory doubles when it is full, and then holds the rows of several objects, each longer than
-    the one before. An object never changes, so two may go on from the same rows.
+    the one before. An object never changes, so two may continue from the same rows.
 
     >>> rows = Rows(np.zeros((1, 2, 3)))
     >>> longer = rows.followed_by(np.ones((1, 1, 3)))
@@ -35,7 +35,7 @@ class Rows:
         return self._memory[..., : self._n, :]
 
     def followed_by(self, array: Array) -> Self:
-        """Return these rows with those of `array` behind them."""
+        """Return these rows followed by those of `array`."""
         *lead, _, features = self._memory.shape
         longer = object.__new__(type(self))
         longer._n = self._n + array.shape[-2]

@@ -39,7 +39,7 @@ def sum_to_shape(formula: str, shape: Shape, output: Shape) -> str:
 
 
 def format_axes(axes: Sequence[int]) -> str:
-    """Return axes as a rule shows them.
+    """Return axes as displayed in a rule.
 
     >>> format_axes([1]), format_axes([0, 1])
     ('1', '(0, 1)')
@@ -48,7 +48,7 @@ def format_axes(axes: Sequence[int]) -> str:
 
 
 def format_options(**options: str) -> str:
-    """Return the options of a function in a rule, without those that have their default.
+    """Return the options of a function in a rule, without those that have their default value.
 
     >>> format_options(stride="2×1", border="0", groups="1"), format_options(stride="1")
     ('[stride=2×1]', '')
@@ -84,7 +84,7 @@ def _once_or_all(texts: Sequence[str]) -> str:
 
 
 def lift(name: str, axes: int) -> str:
-    """Return `name`, an array with a number for each channel, followed by so many axes.
+    """Return `name`, an array with a number for each channel, followed by `axes` axes of length 1.
 
     >>> lift("bias", 2), lift("bias", 0)
     ('bias[:, None, None]', 'bias')
@@ -102,7 +102,7 @@ def numbered_names(n: int) -> list[str]:
 
 
 def format_shape(shape: Shape) -> str:
-    """Return a shape as the chapter shows it.
+    """Return a shape in the notation of the chapter.
 
     >>> format_shape((2, 3)), format_shape((4,)), format_shape(())
     ('2×3', '4', 'scalar')

@@ -14,7 +14,7 @@ class Scalar(Layer):
     The numbers in ``0.5 * node`` and ``1 - node`` are such layers, whose x is the node. So a number
     adopts the type of the arrays, as in NumPy, where a `Constant` has a type of its own.
 
-    y depends on x only by its type, so ∂y/∂x does not exist, and backward returns None.
+    y depends only on the type of x, so ∂y/∂x does not exist, and backward returns None.
 
     >>> scalar = Scalar(0.5)
     >>> scalar.forward(np.ones((2, 3), np.float32))

@@ -14,8 +14,8 @@ SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
 class SELU(Layer):
     """``y = λ x`` where x > 0, ``λ α (exp(x) - 1)`` elsewhere (Klambauer et al., 2017).
 
-    With λ = 1.0507… and α = 1.6732…, the outputs of normal x have mean 0 and variance 1 again. Use
-    it with `LeCun` weights.
+    With λ = 1.0507… and α = 1.6732…, standard normal x gives y with mean 0 and variance 1 again.
+    Use it with `LeCun` weights.
 
     ∂y/∂x is λ where x > 0 and λ α exp(x) elsewhere, including the kink x = 0.
 

@@ -1,4 +1,4 @@
-"""The order in which a batch of sequences is run: the longest first, and backwards if asked."""
+"""The order in which a batch of sequences is processed: the longest first, optionally reversed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SequenceOrder:
     def flip(self, x: Array) -> Array:
         """Return x (N, T, …), sorted, with the steps of each sequence from its end to its start.
 
-        What comes after the end stays there. Flipped twice, x is as before.
+        Steps after the end stay there. Flipping twice restores x.
         """
         if self._order is None:
             return np.ascontiguousarray(x[:, ::-1])

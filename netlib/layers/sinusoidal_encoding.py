@@ -15,7 +15,7 @@ class SinusoidalEncoding(Layer):
     """``y = x + e[:T]`` for x (…, T, features), with waves e of the positions.
 
     Features 2i and 2i + 1 of e are the sine and the cosine of t / 10000^(2i / features) at position
-    t, the last sine without a cosine if features is odd (Vaswani et al., "Attention is all you
+    t, with no cosine for the last sine if features is odd (Vaswani et al., "Attention is all you
     need", 2017).
 
     e does not depend on x, and nothing in it is learned: ∂L/∂x = ∂L/∂y.

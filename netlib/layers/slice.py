@@ -16,7 +16,7 @@ Key: TypeAlias = int | slice | EllipsisType | None
 class Slice(Layer):
     """``y = x[key]``, a part of x, with the integers and slices of NumPy's basic indexing.
 
-    `key` is an integer, a slice, ``...``, None, or a tuple of them, as `numpy.s_` writes them:
+    `key` is an integer, a slice, ``...``, None, or a tuple of them, as `numpy.s_` returns them:
     ``Slice(np.s_[:, 1:3])``.
 
     Each element of y is one element of x, and no element of x is used twice, so ∂L/∂x is ∂L/∂y at
@@ -77,7 +77,7 @@ class Slice(Layer):
         return self.key if isinstance(self.key, tuple) else (self.key,)
 
     def _pieces(self, shape: Shape) -> list[tuple[int, int]] | None:
-        """Return begin and end along each axis, or None if the part is not so simple."""
+        """Return begin and end along each axis, or None if the part is no contiguous block."""
         parts, n_missing = list(self._parts), len(shape) - len(self._parts)
         if not shape or any(part is None or part is Ellipsis for part in parts):
             return None

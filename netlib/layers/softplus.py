@@ -18,7 +18,7 @@ def softplus(x: Array) -> Array:
 
 
 class Softplus(Layer):
-    """``y = log(1 + exp(x))``, which is max(x, 0) but for a smooth bend at 0.
+    """``y = log(1 + exp(x))``, a smooth version of max(x, 0).
 
     ∂y/∂x = exp(x) / (1 + exp(x)) = sigmoid(x).
 

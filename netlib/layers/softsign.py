@@ -8,7 +8,7 @@ from ..underflow import ignore_underflow
 
 
 class Softsign(Layer):
-    """``y = x / (1 + |x|)``, which goes to ±1 more slowly than tanh (Glorot and Bengio, 2010).
+    """``y = x / (1 + |x|)``, which approaches ±1 more slowly than tanh (Glorot and Bengio, 2010).
 
     ∂|x|/∂x = sign(x), so ∂y/∂x = (1 + |x| - x sign(x)) / (1 + |x|)² = 1 / (1 + |x|)².
 

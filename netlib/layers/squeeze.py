@@ -11,7 +11,7 @@ class Squeeze(Layer):
     """x without the axes `axis`, which have length 1, as in `numpy.squeeze`.
 
     `axis` may be one or several. None removes every axis of length 1, which includes the batch axis
-    of a batch with one sample; so name the axis if there is a batch.
+    of a batch with one sample; so give the axis if there is a batch.
 
     Every element is copied unchanged, so ∂L/∂x is ∂L/∂y in x's shape.
 

@@ -11,7 +11,7 @@ from .rules import Shapes, format_shape, numbered_names
 
 
 class Stack(Layer):
-    """The inputs one after another along a new `axis`, as in `numpy.stack`.
+    """The inputs stacked along a new `axis`, as in `numpy.stack`.
 
     Each element of y is one element of one input, so ∂L/∂(input i) is entry i of ∂L/∂y along the
     axis.
@@ -44,7 +44,7 @@ class Stack(Layer):
         return dx if n > 1 else dx[0]
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the inputs side by side along an axis of their own."""
+        """Return the inputs side by side along a new axis."""
         names, axis = numbered_names(len(inputs)), self.axis % len(output)
         longer = format_shape((*output[:axis], 1, *output[axis + 1 :]))
         if len(names) == 1:

@@ -1,4 +1,4 @@
-"""Standardizing: x minus its mean, divided by its standard deviation, and the way back."""
+"""Standardization: x minus its mean, divided by its standard deviation, and its backward pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .rules import format_axes, format_number
 def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
     """Return x̂ = (x − μ) / σ, and 1 / σ: the mean μ over `axes`, and σ² = variance + eps.
 
-    The variance takes a second pass over x, since E[x²] − E[x]² would lose its digits. The rounding
-    error of a large mean is subtracted too: it is the mean of what should have none.
+    The variance takes a second pass over x, since E[x²] − E[x]² would lose precision. The rounding
+    error of a large mean is subtracted too: it is the mean of x − μ, which should be 0.
 
     >>> standardize(np.array([[1.0, 3.0]]), (1,), eps=0.0)
     (array([[-1.,  1.]]), array([[1.]]))
@@ -28,14 +28,14 @@ def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Sh
                          means: tuple[Array, Array] | None = None) -> Array:  # fmt: skip
     """Return ∂L/∂x, from d = ∂L/∂x̂ and what `standardize` returned.
 
-    x reaches L in three ways, each with a term of its own:
+    x reaches L in three ways, each with its own term:
 
     1. through x̂ directly: d / σ
     2. through μ = Σ x / n, on which each x̂ depends by −1 / σ: −mean(d) / σ
     3. through σ, with ∂x̂/∂σ = −x̂ / σ and ∂σ/∂x = x̂ / n: −x̂ mean(d x̂) / σ
 
-    In all, (d − mean(d) − x̂ mean(d x̂)) / σ. If these are a part of the samples, pass `means`, those
-    of d and d x̂ over all.
+    In all, (d − mean(d) − x̂ mean(d x̂)) / σ. If these are only part of the samples, pass `means`,
+    the means of d and d x̂ over all of them.
     """
     mean, slope = means or (d.mean(axis=axes, keepdims=True), np.mean(d * standardized, axis=axes, keepdims=True))
     dx: Array = d - mean

@@ -15,11 +15,11 @@ from .rules import Shape, Shapes, format_shape
 class Take(Layer):
     """``y = numpy.take(x, indices, axis)``: the parts of x at `indices` along `axis`.
 
-    Whole numbers `indices` (…) take the place of the axis in y's shape. Negative ones count from
+    The shape of `indices`, whole numbers, replaces the axis in y's shape. Negative ones count from
     the end, as in NumPy.
 
     With one-hot rows D of the indices, y = D x along the axis, so ∂L/∂x = Dᵀ ∂L/∂y: the gradients
-    of an index that repeats add up. Indices have no gradient.
+    of repeated indices add up. Indices have no gradient.
 
     >>> take = Take()
     >>> take.forward([1.0, 2.0, 3.0], [0, 2, 0]), take.backward([1.0, 2.0, 4.0])
@@ -58,7 +58,7 @@ class Take(Layer):
         return dx
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the product with the one-hot rows of the indices, x's other axes made columns."""
+        """Return the product with the indices' one-hot rows, with x's other axes as columns."""
         shape, indices = inputs
         axis, k, n = self.axis % len(shape), math.prod(indices), shape[self.axis]
         before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])

@@ -42,7 +42,7 @@ class Transpose(Layer):
         return np.array(dout.transpose(back), order="C")
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return the order of the axes, there and back."""
+        """Return the order of the axes, forward and back."""
         n = len(output)
         backwards = tuple(range(n))[::-1]
         order = backwards if self.axes is None else normalize_axis_tuple(self.axes, n)

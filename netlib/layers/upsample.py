@@ -14,13 +14,13 @@ Sources = list[tuple[Array, Array]]
 
 
 class Upsample(Layer):
-    """Enlarge all axes after the second by `scale`, one factor for all or one for each.
+    """x with all axes after the second enlarged by `scale`, one factor for all or one for each.
 
     ``"nearest"`` repeats pixels. ``"linear"`` interpolates between their centres, along one axis
     after the other: with two axes this is bilinear interpolation.
 
     Along an axis, every number of y is a weighted sum of numbers of x. So ∂L/∂x is the sum of
-    ∂L/∂y, with the same weights, over all places that a number went to.
+    ∂L/∂y, with the same weights, over all elements of y to which a number contributes.
 
     >>> upsample = Upsample(2)
     >>> upsample.forward([[[1.0, 2.0]]]), upsample.backward([[[1.0, 2.0, 3.0, 4.0]]])
@@ -56,7 +56,7 @@ class Upsample(Layer):
         return dx
 
     def _sources(self, x: Array) -> list[Sources]:
-        """Return for each axis after the second where its numbers come from, with their weights."""
+        """Return where the numbers of each axis after the second come from, and their weights."""
         scales = self.scale if isinstance(self.scale, tuple | list) else (self.scale,) * (x.ndim - 2)
         if x.ndim < 3 or len(scales) != x.ndim - 2:
             expected = f"{len(scales)} axes after (N, C)" if isinstance(self.scale, tuple | list) else "(N, C, …)"
@@ -75,7 +75,7 @@ class Upsample(Layer):
 
 
 def nearest(n: int, m: int, scale: float) -> Sources:
-    """Return which of `n` pixels each of `m` is: ⌊i / scale⌋, with the weight 1."""
+    """Return which of `n` pixels each of `m` copies: ⌊i / scale⌋, with the weight 1."""
     index = (np.arange(m) / scale).astype(int)
     return [(np.minimum(index, n - 1), np.ones(m))]
 

@@ -12,7 +12,7 @@ from .rules import Shape, Shapes, elementwise_rule
 class Where(Layer):
     """``y = a`` where `condition` holds and ``y = b`` elsewhere, with NumPy's broadcasting.
 
-    The condition comes last, unlike in `numpy.where`: a layer's inputs without a gradient follow
+    Unlike in `numpy.where`, the condition comes last: a layer's inputs without a gradient follow
     those that have one.
 
     ∂y/∂a is 1 where the condition holds and 0 elsewhere, and ∂y/∂b is the reverse. The gradients of

@@ -1,8 +1,7 @@
-"""The windows of a kernel on images: how patches are cut out, and how they are put back.
+"""The windows of a kernel on images: how patches are extracted, and how they are put back.
 
-Images are (N, C, …) with one, two or three axes after the channels; their lengths are called
-`lengths` here. Each pixel goes to all patches that cover it, so putting patches back is the sum at
-a fan-out.
+Images are (N, C, …) with one, two or three axes after the channels; `lengths` are the lengths of
+these. Each pixel fans out to all patches that cover it, so putting patches back sums them.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from .per_axis import Pads
 class Windows(NamedTuple):
     """The positions of a kernel on images of some lengths, with a number for each axis.
 
-    `pads` has the widths of the border before and after the image, and `positions` the numbers of
-    positions.
+    `pads` has the widths of the border before and after the image, and `positions` how many
+    positions there are.
 
     >>> windows = kernel_windows((4,), (2,), (1,), (1,), ((0, 0),), "Conv1d")
     >>> patches = windows.gather(np.array([[[1.0, 2.0, 3.0, 4.0]]]))
@@ -52,7 +51,7 @@ class Windows(NamedTuple):
         return patches
 
     def scatter(self, patches: Array) -> Array:
-        """Return the sum of `patches`, each put back to where `gather` cut it out."""
+        """Return the sum of `patches`, each put back where `gather` extracted it."""
         padded = np.zeros((len(patches), patches.shape[1 + len(self.kernel)], *self._padded), patches.dtype)
         for at_place, pixels in self._places():
             padded[pixels] += patches[at_place]
@@ -99,7 +98,7 @@ class Windows(NamedTuple):
 def kernel_windows(
     lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pads | None, where: object, ceil_mode: bool = False
 ) -> Windows:
-    """Return all windows on images of these `lengths`, or raise if the kernel is larger than those.
+    """Return all windows on images of these `lengths`, or raise if the kernel is larger.
 
     Along an axis of length n there are ⌊(n + before + after − span) / stride⌋ + 1 positions, where
     span = dilation · (kernel − 1) + 1. If `pads` is None ("same"), there are ⌈n / stride⌉. With
@@ -128,9 +127,9 @@ def kernel_windows(
 
 
 def add_at_winners(dout: Array, winners: Array, shape: Shape) -> Array:
-    """Return an array of `shape`, (N, C, lengths), with the sums of `dout` at its winners.
+    """Return an array of `shape`, (N, C, lengths), with the sums of `dout` at the `winners`.
 
-    Both are (N, C, positions). A winner is the number of a pixel in its channel.
+    Both are (N, C, positions). A winner is the index of a pixel in its channel.
 
     >>> add_at_winners(np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1, 1, 3]]]), (1, 1, 4))
     array([[[0., 3., 0., 4.]]])
@@ -152,7 +151,7 @@ def spans_of(kernel: Shape, dilation: Shape) -> Shape:
 
 
 def halves(total: int) -> tuple[int, int]:
-    """Return a border of `total` pixels in two parts, of which the second may be larger by one.
+    """Split a border of `total` pixels into two parts, the second of which may be larger by one.
 
     >>> halves(3)
     (1, 2)

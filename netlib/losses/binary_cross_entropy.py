@@ -12,8 +12,8 @@ class BinaryCrossEntropy(Loss):
     """``-t log y - (1 - t) log(1 - y)`` for probabilities y and targets t in [0, 1].
 
     Bishop, 2006, equation 4.90. ∂/∂y = (1 - t) / (1 - y) - t / y. Loss and gradient are infinite
-    only where y is exactly 0 or 1 and the target says otherwise. Prefer `SigmoidCrossEntropy` for
-    logits: it is exact where the probability rounds to 0 or 1.
+    only where y is exactly 0 or 1 and the target differs. Prefer `SigmoidCrossEntropy` for logits:
+    it is exact where the probability rounds to 0 or 1.
 
     >>> loss = BinaryCrossEntropy()
     >>> loss.forward([0.5, 1.0], [0, 1]), loss.backward()

@@ -15,13 +15,13 @@ class CTC(Loss):
     """``-log p(t | y)`` for a target without alignment: connectionist temporal classification.
 
     Graves, Fernández, Gomez and Schmidhuber, 2006. y (N, T, classes) are logits of each frame, one
-    class being a blank. A path is one class for each frame; leaving out repeats, and then blanks,
-    makes a target of it. p(t | y) sums the probabilities of all paths that make t.
+    class being a blank. A path is one class for each frame; removing repeats, and then blanks,
+    turns it into a target. p(t | y) sums the probabilities of all paths that give t.
 
     Let l be the target with blanks before, between and after its labels, and q(τ, s) the softmax of
-    frame τ at the class l_s. The probability of all beginnings of paths that are at s in frame τ is
-    α(τ, s) = q(τ, s) (α(τ-1, s) + α(τ-1, s-1) + α(τ-1, s-2)), the last only where l_s is neither
-    blank nor l_{s-2} (Eqs. 6 and 7); β(τ, s) is that of all endings after it, computed likewise
+    frame τ at the class l_s. The total probability of the path beginnings that are at s in frame τ
+    is α(τ, s) = q(τ, s) (α(τ-1, s) + α(τ-1, s-1) + α(τ-1, s-2)), the last only where l_s is neither
+    blank nor l_{s-2} (Eqs. 6 and 7); β(τ, s) is that of the endings after it, computed likewise
     from the end (Eqs. 10 and 11). Paths through s in frame τ have the probability α β, so
 
     p = Σ_s α β in any frame, and ∂L/∂y(τ, k) = softmax(y)(τ, k) - Σ_{s: l_s = k} α β / p (Eq. 16).
@@ -34,19 +34,19 @@ class CTC(Loss):
     blank : int
         The class that stands for no label.
     reduction : {"mean", "sum", "none"}
-        Over the samples. The mean is of the losses divided by the numbers of labels, as in PyTorch.
+        Over the samples. As in PyTorch, each loss is divided by its number of labels for the mean.
 
     Raises
     ------
     InvalidValueError
-        On a call, for labels that are blank or no class, lengths that do not fit, and targets that
-        no path makes, unless their weight is 0: each label needs a frame, and equal neighbours a
-        blank between them.
+        On a call, for labels that are blank or not a class, lengths that do not fit, and targets
+        that no path gives, unless their weight is 0: each label needs a frame, and equal neighbours
+        a blank between them.
 
     Notes
     -----
-    PyTorch's ``ctc_loss`` takes log-probabilities (T, N, classes). It has the same gradient with
-    respect to the logits behind them.
+    PyTorch's ``ctc_loss`` takes log-probabilities (T, N, classes). Its gradient with respect to the
+    underlying logits is the same.
 
     >>> loss = CTC()
     >>> p = np.log([[[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]])  # two frames of blank, a and b
@@ -77,7 +77,7 @@ class CTC(Loss):
         y : array_like (N, T, classes)
             Logits.
         t : array_like of int (N, S)
-            The labels, and after the length of a target anything.
+            The labels; values after the end of a target are ignored.
         input_lengths, target_lengths : array_like of int (N,)
             The numbers of frames and of labels of each sample.
         weight : array_like (N,), optional
@@ -85,13 +85,13 @@ class CTC(Loss):
         """
         return self.reduce(weight, y, t, input_lengths, target_lengths, weight)
 
-    @np.errstate(invalid="ignore")  # logaddexp complains of NaN, which a sample of weight 0 may hold
+    @np.errstate(invalid="ignore")  # logaddexp warns about NaN, which a sample of weight 0 may hold
     def terms(
         self, y: Array, t: ArrayLike, input_lengths: ArrayLike, target_lengths: ArrayLike, weight: ArrayLike | None = None
     ) -> tuple[Array, ...]:
         """Return the losses, the softmax, the share of paths at each class, and scales.
 
-        A sample of weight 0 may have a target that no path makes.
+        A sample of weight 0 may have a target that no path gives.
         """
         if y.ndim != 3 or not self.blank < y.shape[2]:
             raise ShapeError(f"got y of shape {y.shape}, expected (N, T, classes), with more than {self.blank} classes", where=self)
@@ -164,14 +164,14 @@ class CTC(Loss):
 
 
 def _shares(paths: Array) -> Array:
-    """Return the share of the paths of each frame that is at each s, 0 in frames without any."""
+    """Return the share of the paths that is at each s in each frame, 0 in frames without paths."""
     share: Array = np.exp(paths - paths.max(axis=-1, keepdims=True, initial=np.finfo(paths.dtype).min))
     share /= np.maximum(share.sum(axis=-1, keepdims=True), 1)
     return share
 
 
 def _arrivals(a: Array, skips: Array) -> Array:
-    """Return log Σ of those at s, s - 1 and, where allowed, s - 2, for each s."""
+    """Return the log of the sum over s, s - 1 and, where allowed, s - 2, for each s."""
     result = a.copy()
     result[:, 1:] = np.logaddexp(result[:, 1:], a[:, :-1])
     result[:, 2:] = np.logaddexp(result[:, 2:], np.where(skips, a[:, :-2], -np.inf))
@@ -179,7 +179,7 @@ def _arrivals(a: Array, skips: Array) -> Array:
 
 
 def _departures(a: Array, skips: Array) -> Array:
-    """Return log Σ of those at s, s + 1 and, where allowed, s + 2, for each s."""
+    """Return the log of the sum over s, s + 1 and, where allowed, s + 2, for each s."""
     result = a.copy()
     result[:, :-1] = np.logaddexp(result[:, :-1], a[:, 1:])
     result[:, :-2] = np.logaddexp(result[:, :-2], np.where(skips, a[:, 2:], -np.inf))

@@ -12,20 +12,20 @@ from .loss import product_or_zero
 class Focal(LabelLoss):
     """``-(1 - p)^gamma log p`` for logits y (…, classes), with the label's probability p.
 
-    Cross-entropy in which samples that are already right count little (Lin et al., 2017). With
-    q = 1 - p: ∂/∂log p = q^gamma (gamma p log(p) / q - 1), and ∂log p/∂y = onehot(t) - softmax(y).
-    Here q is the sum of the other probabilities and log p = log(1 - q), so that loss and gradient
-    agree where p rounds to 1.
+    Cross-entropy in which samples that are already classified well count little (Lin et al., 2017).
+    With q = 1 - p: ∂/∂log p = q^gamma (gamma p log(p) / q - 1), and ∂log p/∂y = onehot(t) -
+    softmax(y). Here q is computed as the sum of the other probabilities and log p as log(1 - q), so
+    that loss and gradient agree where p rounds to 1.
 
     Parameters
     ----------
     gamma : float
-        How much less right samples count; at 0 the loss is `SoftmaxCrossEntropy`.
+        How strongly well-classified samples are down-weighted; 0 gives `SoftmaxCrossEntropy`.
     reduction : {"mean", "sum", "none"}
         Over the samples.
     class_weight : array_like (classes,), optional
-        What a label of each class counts, in the loss and in the denominator of the mean: alpha in
-        the paper.
+        The weight of the labels of each class, in the loss and in the denominator of the mean:
+        alpha in the paper.
     ignore_index : int, optional
         The label of samples that do not count.
 

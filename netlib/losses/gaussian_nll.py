@@ -16,7 +16,7 @@ class GaussianNLL(Loss):
 
     The negative logarithm of the normal density without its constant (Nix and Weigend, 1994). With
     z = (y - t) / sqrt(v): ∂/∂y = z / sqrt(v) and ∂/∂v = (1 - z²) / (2 v). Variances must be
-    positive, as after `Softplus` or `Exp`.
+    positive, such as the output of `Softplus` or `Exp`.
 
     Parameters
     ----------

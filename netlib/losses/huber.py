@@ -9,7 +9,7 @@ from .loss import Loss, as_same_shape
 
 
 class Huber(Loss):
-    """``d² / 2`` where |d| = |y - t| is at most `delta`, ``delta (|d| - delta / 2)`` beyond.
+    """``d² / 2`` where |d| = |y - t| is at most `delta`, else ``delta (|d| - delta / 2)``.
 
     Huber, 1964.
 
@@ -28,7 +28,7 @@ class Huber(Loss):
             raise InvalidValueError("delta is 0, expected more", where="Huber", hint=hint)
 
     def terms(self, y: Array, t: ArrayLike) -> tuple[Array, ...]:
-        """Return the losses, with c = clip(d, ±delta) in both cases c (d - c / 2), and c."""
+        """Return the losses, c (d - c / 2) in both cases with c = clip(d, ±delta), and c."""
         difference = y - as_same_shape(y, t, self)
         clipped = np.clip(difference, -self.delta, self.delta)
         return clipped * (difference - clipped / 2), clipped

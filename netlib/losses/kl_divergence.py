@@ -11,8 +11,8 @@ from .loss import Loss, as_same_shape, product_or_zero
 class KLDivergence(Loss):
     """``Σ t (log t - y)`` over the last axis, for log-probabilities y and probabilities t.
 
-    Kullback and Leibler, 1951, with 0 log 0 = 0. ∂/∂y = -t. The mean is over samples: PyTorch calls
-    it ``"batchmean"``.
+    Kullback and Leibler, 1951, with 0 log 0 = 0. ∂/∂y = -t. The mean is over the samples, which
+    PyTorch calls ``"batchmean"``.
 
     >>> loss = KLDivergence()
     >>> loss.forward(np.log([[0.5, 0.5]]), [[0.0, 1.0]]), loss.backward()
@@ -35,6 +35,6 @@ class KLDivergence(Loss):
         return -t
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return Σ t (log t − y), with log 1 in the place of log 0, reduced over the samples."""
+        """Return Σ t (log t − y), with log 1 instead of log 0, reduced over the samples."""
         term = "sum[axis=-1](t ⊙ (log(t + [t = 0]) − y))"
         return self.reduction_rule(term, "−t", inputs, targets="t ≥ 0", of_rows=True)

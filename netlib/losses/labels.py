@@ -1,4 +1,4 @@
-"""The base class of losses of labels, whose classes have weights."""
+"""The base class of losses for labels, whose classes may have weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .loss import Loss
 
 
 class LabelLoss(Loss):
-    """A loss of scores (…, classes) and labels (…).
+    """The base class of losses for scores (…, classes) and labels (…).
 
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
         Over the samples.
     class_weight : array_like (classes,), optional
-        What a label of each class counts, in the loss and in the denominator of the mean.
+        The weight of the labels of each class, in the loss and in the denominator of the mean.
     ignore_index : int, optional
-        The label of samples that do not count, as padding. It need not be a class.
+        The label of samples that do not count, such as padding. It need not be a class.
     """
 
     def __init__(self, reduction: str = "mean", class_weight: ArrayLike | None = None, ignore_index: int | None = None) -> None:
@@ -29,13 +29,13 @@ class LabelLoss(Loss):
         self.ignore_index = ignore_index
 
     def counts(self, y: Array, t: ArrayLike) -> Array | None:
-        """Return what each label counts, or None for 1 each."""
+        """Return the weight of each label, or None if all are 1."""
         if self.class_weight is None and self.ignore_index is None:
             return None
         return self.weigh(y, t)[1]
 
     def weigh(self, y: Array, t: ArrayLike) -> tuple[Array, Array]:
-        """Return the labels, with -1 for those to be ignored, and what each counts.
+        """Return the labels, with -1 for those to be ignored, and their weights.
 
         >>> LabelLoss(class_weight=[1, 3], ignore_index=-100).weigh(np.zeros((3, 2)), [1, 0, -100])
         (array([ 1,  0, -1]), array([3., 1., 0.]))
@@ -59,7 +59,7 @@ class LabelLoss(Loss):
         return labels, counts * (1.0 if self.class_weight is None else self.class_weight[labels])
 
     def one_hot(self, y: Array, t: ArrayLike) -> tuple[Array, Array]:
-        """Return the labels as one-hot rows, and as a column what each counts, in the type of y.
+        """Return the labels as one-hot rows, and their weights as a column, in the type of y.
 
         The row of a label to be ignored is 0.
         """
@@ -67,7 +67,7 @@ class LabelLoss(Loss):
         return labels[..., None] == np.arange(y.shape[-1]), counts[..., None].astype(y.dtype)
 
     def count_rule(self, inputs: Shapes) -> str:
-        """Return what each label counts as a formula, empty for 1 each."""
+        """Return the weights of the labels as a formula, empty if all are 1."""
         ignored = self.ignore_rule(inputs)
         if self.class_weight is None:
             return ignored
@@ -101,7 +101,7 @@ def as_labels(y: Array, t: Array, where: object) -> Array:
 
 
 def as_whole_numbers(t: Array, where: object) -> Array:
-    """Return labels as int64, or raise if they are no integers."""
+    """Return labels as int64, or raise if they are not integers."""
     if t.dtype.kind not in "iu":
         hint = "Convert them with t.astype(int)."
         raise InvalidTypeError(f"got labels of {t.dtype}, expected whole numbers", where=where, hint=hint)
@@ -109,7 +109,7 @@ def as_whole_numbers(t: Array, where: object) -> Array:
 
 
 def unknown_label(t: Array, n_classes: int, where: object) -> InvalidValueError:
-    """Return the error for labels of which one is no class."""
+    """Return the error for labels that include an unknown class."""
     worst = int(t.max() if t.max() >= n_classes else t.min())
     message = f"got the label {worst}, expected 0 to {n_classes - 1}"
     hint = "Number the classes from 0, and give the model an output for each."

@@ -1,4 +1,4 @@
-"""The base class of losses, which checks targets and reduces the terms to a number."""
+"""The base class of losses, which checks the targets and reduces the terms to a number."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Loss(Layer):
     """The last layer: ``forward(y, t)`` returns the loss and ``backward(dout=1.0)`` dL/dy.
 
     Targets and weights have no gradient. A subclass implements `terms` and `derivative`. If it
-    takes several outputs of a model, it says how many in `n_differentiable_inputs`, and
-    `derivative` returns a tuple; if it takes no targets, `n_nondifferentiable_inputs` is 0.
+    takes several outputs of a model, `n_differentiable_inputs` is their number, and `derivative`
+    returns a tuple; if it takes no targets, `n_nondifferentiable_inputs` is 0.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Loss(Layer):
     Notes
     -----
     The last argument of forward may be a `weight`, one number for each sample or for each term l.
-    The sum is then Σ w l and the mean Σ w l / Σ w. What has the weight 0 may even be NaN. A mean in
-    which all weights are 0 is an error; only a batch in training may be so, and adds nothing.
+    The sum is then Σ w l and the mean Σ w l / Σ w. Terms of weight 0 may even be NaN. A mean in
+    which all weights are 0 is an error, except for a batch in training, which then adds nothing.
 
     >>> from netlib.losses.mean_squared_error import MeanSquaredError
     >>> loss = MeanSquaredError()
@@ -61,7 +61,7 @@ class Loss(Layer):
         self.reduction = reduction
 
     def count_differentiable(self, n_inputs: int) -> int:
-        """Return how many of so many inputs have a gradient: all before targets and weight."""
+        """Return how many of `n_inputs` inputs have a gradient: all before targets and weight."""
         has_weight = n_inputs > self.n_differentiable_inputs + self.n_nondifferentiable_inputs
         return n_inputs - self.n_nondifferentiable_inputs - has_weight
 
@@ -74,7 +74,7 @@ class Loss(Layer):
         raise NotImplementedError
 
     def counts(self, *inputs: Any) -> Array | None:
-        """Return what each term counts in the denominator of the mean, or None for 1 each."""
+        """Return the weight of each term in the denominator of the mean, or None if all are 1."""
         return None
 
     def forward(self, y: ArrayLike, t: ArrayLike, weight: ArrayLike | None = None) -> Any:
@@ -87,8 +87,8 @@ class Loss(Layer):
         t : array_like
             The targets.
         weight : array_like, optional
-            At least 0, in the shape of the terms or of their first axes, as (N,) for one weight per
-            sample.
+            At least 0, in the shape of the terms or of their first axes, such as (N,) for one
+            weight per sample.
         """
         return self.reduce(weight, y, t)
 
@@ -134,7 +134,7 @@ class Loss(Layer):
 
     @property
     def total_weight(self) -> float:
-        """What the last forward divides by for a mean: the number of terms, or their weights."""
+        """The denominator of the mean in the last forward: the number of terms, or Σ w."""
         return float(self.__dict__.get("_total_weight", 0.0))
 
     def _as_weights(self, weight: ArrayLike, terms: Array) -> Array:
@@ -193,9 +193,9 @@ class Loss(Layer):
         of_rows : bool
             Whether there is a term for each row of the first output, not for each element.
         count : str
-            What each term counts in the mean, if that depends on the targets.
+            The weight of each term in the mean, if that depends on the targets.
         factor : str, optional
-            What each term is multiplied by. By default, `count`.
+            The factor of each term. By default, `count`.
         """
         of_y = isinstance(derivative, str)
         derivatives = {"y": derivative} if isinstance(derivative, str) else derivative
@@ -234,14 +234,14 @@ def _scaled(dy: Array, w: Array | None, scale: Any) -> Array:
 
 
 def _lift(x: Array, dy: Array) -> Array:
-    """Return an array with a number for each term with the axes that `dy` has beyond them."""
+    """Return `x`, an array with a number for each term, with the further axes of `dy`."""
     return x.reshape(x.shape + (1,) * (dy.ndim - x.ndim))
 
 
 def as_same_shape(y: Array, t: ArrayLike, where: object, name: str = "t", y_name: str = "y") -> Array:
     """Return `t` in the type of `y`, or raise if the shapes differ.
 
-    NumPy would broadcast them, and the loss would be a wrong number without an error.
+    NumPy would broadcast them, and the loss would be wrong without an error.
     """
     t = as_floats(t, y.dtype, where)
     if t.shape != y.shape:

@@ -10,7 +10,7 @@ from .loss import Loss, as_same_shape, require_signs
 
 
 class MarginRanking(Loss):
-    """``max(0, margin - t (x1 - x2))`` for scores x1 and x2, where t = 1 ranks x1 higher, -1 x2.
+    """``max(0, margin - t (x1 - x2))`` for scores x1, x2: t = 1 ranks x1 higher, and t = -1 x2.
 
     Herbrich, Graepel and Obermayer, 2000. ∂/∂x1 = -t and ∂/∂x2 = t where the loss is positive, and
     0 elsewhere, including the kink.

@@ -9,7 +9,7 @@ from .loss import product_or_zero
 
 
 class NegativeLogLikelihood(LabelLoss):
-    """``-y_t`` for log-probabilities y (…, classes) and labels t (…), as after `LogSoftmax`.
+    """``-y_t`` for log-probabilities y (…, classes) of a `LogSoftmax` and labels t (…).
 
     Bishop, 2006, section 4.3.4. ∂/∂y_k = -1 for the label k = t, and 0 elsewhere.
 

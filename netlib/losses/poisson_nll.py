@@ -13,14 +13,14 @@ from .loss import Loss, as_same_shape, product_or_zero
 class PoissonNLL(Loss):
     """``exp(y) - t y`` for the logarithm y of a rate and a count t ≥ 0.
 
-    The negative logarithm of Poisson's probability exp(-r) r^t / t! with the rate r = exp(y),
+    The negative logarithm of the Poisson probability exp(-r) r^t / t! with the rate r = exp(y),
     without log t!, which does not depend on y. ∂/∂y = exp(y) - t. If y is the rate itself, the loss
     is y - t log y and ∂/∂y = 1 - t / y (McCullagh and Nelder, 1989, chapter 6).
 
     Parameters
     ----------
     log_input : bool
-        Whether y is the logarithm of the rate, not the rate, which must not be negative.
+        Whether y is the logarithm of the rate. If False, y is the rate, which must not be negative.
     full : bool
         Whether to add log t! by Stirling's formula, t log t - t + log(2 π t) / 2, where t > 1.
     reduction : {"mean", "sum", "none"}

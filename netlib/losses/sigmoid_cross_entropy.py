@@ -15,10 +15,10 @@ class SigmoidCrossEntropy(Loss):
     The targets are in [0, 1] and have the shape of y.
 
     With log p = y - s and log(1 - p) = -s, where s = log(1 + exp(y)), the loss is
-    s - t y = a |y| + log(1 + exp(-|y|)), where a is 1 - t for y ≥ 0 and t for y < 0. It stays
-    accurate where p rounds to 0 or 1, and at y = ±∞ too. ∂/∂y = sigmoid(y) - t.
+    s - t y = a |y| + log(1 + exp(-|y|)), where a is 1 - t for y ≥ 0 and t for y < 0. It is accurate
+    where p rounds to 0 or 1, and even at y = ±∞. ∂/∂y = sigmoid(y) - t.
 
-    With weights q of positives, ``-q t log p - (1 - t) log(1 - p)``, that is t' (-log p) + (1 - t)
+    With a weight q of positives: ``-q t log p - (1 - t) log(1 - p)``, that is t' (-log p) + (1 - t)
     (-log(1 - p)) with t' = q t. ∂/∂y = (1 - t) p - t' (1 - p).
 
     Parameters
@@ -26,7 +26,7 @@ class SigmoidCrossEntropy(Loss):
     reduction : {"mean", "sum", "none"}
         Over the elements.
     pos_weight : float or array_like, optional
-        What a positive target counts: one number, or one for each element along the last axes.
+        The weight of positive targets: one number, or one for each element along the last axes.
 
     >>> loss = SigmoidCrossEntropy(reduction="sum")
     >>> loss.forward([-1000.0, 1000.0], [1, 1]), loss.backward()

@@ -15,8 +15,8 @@ from .loss import as_same_shape, product_or_zero
 class SoftmaxCrossEntropy(LabelLoss):
     """``-Σ t log softmax(y)`` over the last axis, for logits y (…, classes).
 
-    With log p = log_softmax(y): ∂/∂y = p Σt - t. Here p is exp of the same logarithms as in the
-    loss, so that loss and gradient agree for logits of any size. Section 1.2.2 with L a scalar:
+    With log p = log_softmax(y): ∂/∂y = p Σt - t. Here p = exp(log p), from the same logarithms as
+    the loss, so that loss and gradient agree for logits of any size. Section 1.2.2 with L a scalar:
     ∂L/∂y_k = Σ_i ∂L/∂p_i ∂p_i/∂y_k.
 
     Parameters
@@ -27,14 +27,14 @@ class SoftmaxCrossEntropy(LabelLoss):
     reduction : {"mean", "sum", "none"}
         Over the samples.
     class_weight : array_like (classes,), optional
-        What a target of each class counts, in the loss and in the denominator of the mean.
+        The weight of the targets of each class, in the loss and in the denominator of the mean.
     ignore_index : int, optional
-        The label of samples that do not count, as padding. It need not be a class.
+        The label of samples that do not count, such as padding. It need not be a class.
 
     Notes
     -----
     Targets are class numbers, an integer array of shape (…), or probabilities such as one-hot rows,
-    of the shape of y. The number of axes decides which, never their lengths.
+    of the shape of y. The number of axes determines which, never their lengths.
 
     Weights of classes turn labels into weighted probabilities: t_k = class_weight_k onehot_k, or 0
     where the label is to be ignored. The mean divides by the weights of the labels.

@@ -12,7 +12,7 @@ from .schedules import Rate
 
 
 class AdaGrad(Optimizer):
-    """Steps that shrink with the sum of a weight's squared gradients (Duchi, Hazan, Singer, 2011).
+    """Steps that shrink as a weight's squared gradients add up (Duchi, Hazan and Singer, 2011).
 
     ::
 

@@ -23,8 +23,8 @@ class Adam(Optimizer):
 
     The state holds the decayed sums ``total`` = m / (1 − b1) and ``squares`` = v / (1 − b2), which
     saves two operations on the arrays. With c² = (1 − b2) / (1 − b2ᵗ), the step is then
-    lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c). These are the same numbers, with all
-    constants in two scalars.
+    lr·(1 − b1)/(1 − b1ᵗ)/c · total / (√squares + eps/c). This is the same step, with all constants
+    in two scalars.
 
     Parameters
     ----------

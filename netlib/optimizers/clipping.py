@@ -17,7 +17,7 @@ _LEAST = 1e-30
 
 
 def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float:
-    """Scale all gradients down together, so that their norm is at most `max_norm`.
+    """Scale all gradients down by one factor, so that their total norm is at most `max_norm`.
 
     Call it between ``backward`` and ``step``. Pascanu, Mikolov and Bengio, "On the difficulty of
     training recurrent neural networks", 2013.
@@ -61,7 +61,7 @@ def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float
 
 
 def grad_norm(parameters: Parameters | Optimizer) -> float:
-    """Return the norm of all gradients together, √Σg², over the trainable parameters.
+    """Return the total norm of all gradients, √Σg², over the trainable parameters.
 
     Examples
     --------

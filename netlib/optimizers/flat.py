@@ -28,16 +28,16 @@ class Flat:
     The parameters hold views of the two arrays. The state of the optimizer is stored in further
     arrays of the same layout, the slots. So an update takes a few operations on long arrays,
     however many parameters there are. Values of 16 bits have a state of 32 bits, and a copy of 32
-    bits, the master, which is updated and then rounded. So steps too small for 16 bits add up.
+    bits, the master, which is updated and then rounded, so that steps too small for 16 bits add up.
 
     Parameters
     ----------
     parameters : sequence of Parameter
         At least one, all of the same dtype.
     slots : sequence of str
-        The names of the state arrays, which are zeros at first.
+        The names of the state arrays, which are initially zero.
     groups : sequence, optional
-        The group of each parameter, any keys. Put parameters of one group next to each other.
+        The group of each parameter, any keys. Parameters of one group must be next to each other.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Flat:
         self._trainable_grads: list[Array] = []
 
     def sync(self) -> None:
-        """Move in parameters that have other memory, update `runs`, and write stale gradients."""
+        """Move in parameters stored elsewhere, update `runs`, and write stale gradients."""
         for parameter, view, trainable in zip(self.parameters, self._views, self._trainable, strict=True):
             if not parameter.is_in_sync(view, trainable):
                 self._arrange()
@@ -116,7 +116,7 @@ class Flat:
     def state(self, i: int) -> dict[str, Array]:
         """Return the part of each slot that belongs to parameter `i`, in the parameter's shape.
 
-        If there is a master, the name ``"master"`` stands for it.
+        If there is a master, its name is ``"master"``.
         """
         arrays = self.slots if self.master is None else {**self.slots, "master": self.master}
         return {name: self._view(array, i) for name, array in arrays.items()}
@@ -167,7 +167,7 @@ class Flat:
 
 
 def follow(master: Array, value: Array) -> None:
-    """Where `value` is not `master` rounded, since somebody wrote it, copy it to `master`.
+    """Copy `value` to `master` where it is not `master` rounded, that is, where it was changed.
 
     >>> master, value = np.array([1.0001, 1.0001], np.float32), np.array([1, 2], np.float16)
     >>> follow(master, value)
@@ -184,9 +184,9 @@ def follow(master: Array, value: Array) -> None:
 def flush_subnormals(x: Array, scratch: Array) -> None:
     """Set the subnormal numbers of `x` to 0: those too small to be stored in full precision.
 
-    If a gradient stays 0, as that of a dead unit does, its running mean decays to the smallest
-    positive number, where rounding keeps it. Many processors are a hundred times slower with such
-    numbers, in every step from then on.
+    If a gradient stays 0, as in a dead unit, its running mean decays to the smallest positive
+    number and stays there because of rounding. Many processors are a hundred times slower with such
+    numbers, in every later step.
 
     >>> x = np.array([1e-320, -1e-320, 1e-300, -1e-300])
     >>> flush_subnormals(x, np.empty(4))

@@ -1,4 +1,4 @@
-"""Groups of parameters with settings of their own, by patterns of paths."""
+"""Groups of parameters with their own settings, selected by patterns of paths."""
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ class LBFGS(Optimizer):
     parameters : Layer, dict of str to Parameter, iterable of Parameter, or Parameter
         Of 32 or 64 bits.
     lr : float or schedule
-        The first α to try. 1 is right, except for unusual problems.
+        The first α to try. 1 suits all but unusual problems.
     memory : int
         The number of pairs to keep.
     iterations : int
-        The most iterations in one `step`.
+        The maximum number of iterations in one `step`.
     tolerance : float
         A step ends when no element of the gradient is larger.
     weight_decay : float
@@ -90,15 +90,16 @@ class LBFGS(Optimizer):
         Parameters
         ----------
         closure : callable
-            It runs forward and backward, adds up the gradients, and returns the loss: the same
-            function of the parameters whenever it is called.
+            It runs forward and backward, adds up the gradients, and returns the loss. It must be
+            the same function of the parameters in every call.
 
         Raises
         ------
         InvalidTypeError
             If there is no closure.
         NonFiniteError
-            If loss or gradient are not finite at the start. The parameters are unchanged then.
+            If the loss or the gradient is not finite at the start. The parameters are unchanged
+            then.
         """
         if not callable(closure):
             hint = "Pass a function that runs forward and backward and returns the loss."
@@ -157,7 +158,7 @@ class LBFGS(Optimizer):
             _write(values, origin)
 
     def _slots_of(self, i: int) -> tuple[list[Array], list[Array]]:
-        """Return pair `i` as parts that may be written."""
+        """Return pair `i` as writable views."""
         s, y = ([part for flat in self._flats for part in flat.trainable(flat.slots[f"{kind}{i}"])] for kind in "sy")
         return s, y
 

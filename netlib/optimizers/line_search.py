@@ -32,7 +32,8 @@ def search(at: Callable[[float], Point], start: Point, step: float) -> Point:
     ``|slope| ≤ c2·|start.slope|``. Nocedal and Wright, "Numerical Optimization", 2006, Algorithms
     3.5 and 3.6 in one loop: `low` is the best point so far, and the minimum lies between it and
     `high`, which is None while the search still goes outwards. A value that is not finite counts
-    as too high. If the conditions cannot be met, because of rounding, say, the result is `low`.
+    as too high. If the conditions cannot be met, for example because of rounding, the result is
+    `low`.
 
     Examples
     --------
@@ -83,7 +84,7 @@ def _between(low: Point, high: Point) -> float:
 
 
 def _minimum_of_cubic(a: Point, b: Point) -> float | None:
-    """Return where the cubic through both points with their slopes is least; Eq. (3.59)."""
+    """Return the minimum of the cubic through both points with their slopes; Eq. (3.59)."""
     d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.step - b.step)
     square = d1 * d1 - a.slope * b.slope
     if not isfinite(square) or square < 0:

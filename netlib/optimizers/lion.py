@@ -20,8 +20,8 @@ class Lion(Optimizer):
         w ← w − lr·(sign(b1·m + (1 − b1)·g) + weight_decay·w)
         m ← b2·m + (1 − b2)·g
 
-    Both means are g + b·(m − g). The authors use a third to a tenth of the learning rate of `AdamW`
-    and three to ten times its weight decay.
+    Both means are computed as g + b·(m − g). The authors use a third to a tenth of the learning
+    rate of `AdamW` and three to ten times its weight decay.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class NAdam(Adam):
         return self.betas[0] * (1 - distance / 2)
 
     def _product(self, t: int) -> float:
-        """Return the product of the momenta of the steps 1 to `t`; all are kept."""
+        """Return the product of the momenta of the steps 1 to `t`; all products are kept."""
         products = self._products.setdefault((self.betas[0], self.momentum_decay), [1.0])
         while len(products) <= t:
             products.append(products[-1] * self._momentum(len(products)))

@@ -27,13 +27,13 @@ def _not_implemented(self: Optimizer, *_: object) -> None:
 
 
 class Optimizer:
-    """The base class of optimizers, which change parameters by their gradients, step by step.
+    """The base class of optimizers, which update parameters from their gradients, step by step.
 
-    To write your own optimizer, write a subclass with
-    ``update(rate, t, value, grad, scratch, *slots)``, which changes `value` in place. All arrays
-    are flat and hold a block of the parameters at a time. `t` counts the steps from 1. `grad` is
-    not used again, so you may overwrite it, and `scratch` is for temporary results. There is one
-    array for each name in the class attribute `slots`, zeros at first and kept from step to step.
+    To write your own optimizer, implement ``update(rate, t, value, grad, scratch, *slots)``, which
+    changes `value` in place. All arrays are flat and hold a block of the parameters at a time. `t`
+    counts the steps from 1. `grad` is not used again, so you may overwrite it, and `scratch` is for
+    temporary results. There is one array for each name in the class attribute `slots`, initially
+    zero and kept from step to step.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ class Optimizer:
     weight_decay : float
         Adds ``weight_decay * value`` to the gradient.
     groups : dict of str to dict
-        Other values of ``"lr"`` and ``"weight_decay"`` for some parameters, by patterns of their
-        paths, such as ``{"head.*": {"lr": 1e-4}, "*.bias": {"weight_decay": 0}}``, where ``*``
-        matches any characters. If several patterns match a path, each adds its settings, and later
-        ones win. Patterns apply to layers that are appended later, too. Setting `lr` leaves groups
-        with a rate of their own unchanged.
+        Other values of ``"lr"`` and ``"weight_decay"`` for some parameters, selected by patterns of
+        their paths, such as ``{"head.*": {"lr": 1e-4}, "*.bias": {"weight_decay": 0}}``, where
+        ``*`` matches any characters. If several patterns match a path, each adds its settings, and
+        later ones win. Patterns also apply to layers that are appended later. Setting `lr` leaves
+        groups with their own rate unchanged.
 
     Raises
     ------
@@ -69,8 +69,8 @@ class Optimizer:
 
     Parameters of 16 bits have a copy of 32 bits, ``"master"`` in the state. A step changes the copy
     and rounds it to the value, so that steps too small for 16 bits add up. If you change the value,
-    the copy follows. Gradients keep 16 bits: if they become 0, multiply the loss by a constant and
-    divide the arrays of `gradients` by it before the step.
+    the copy follows. Gradients keep 16 bits: if they underflow to 0, multiply the loss by a
+    constant and divide the arrays of `gradients` by it before the step.
 
     Examples
     --------
@@ -166,7 +166,7 @@ class Optimizer:
     def gradients(self) -> list[Array]:
         """Return the gradients of the trainable parameters as a few flat arrays.
 
-        They are the memory of the gradients itself, which the caller may read or scale in place.
+        They are not copies: the caller may read them or scale them in place.
         """
         self._sync()
         return [grad for flat in self._flats for grad in flat.gradients()]
@@ -177,7 +177,7 @@ class Optimizer:
         grad += scratch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state that is needed to continue later: numbers, and copies of arrays.
+        """Return the state needed to continue later: numbers, and copies of arrays.
 
         Returns
         -------
@@ -209,7 +209,7 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state and the hyperparameters that `state_dict` returned.
 
-        Where the state has no learning rate, the optimizer keeps its schedule.
+        If the state has no learning rate, the optimizer keeps its schedule.
 
         Raises
         ------
@@ -341,12 +341,12 @@ class Optimizer:
                 flat.load(i, *known[id(flat.parameters[i])])
 
     def _places(self) -> list[tuple[str, Flat, int]]:
-        """Return for each parameter its path, its `Flat`, and its number in there."""
+        """Return, for each parameter, its path, its `Flat`, and its index in it."""
         places = {id(p): (flat, i) for flat in self._flats for i, p in enumerate(flat.parameters)}
         return [(path, *places[id(p)]) for path, p in self._parameters.items()]
 
     def settings(self) -> dict[str, Any]:
-        """Return the hyperparameters besides the learning rate, by name."""
+        """Return the hyperparameters other than the learning rate, by name."""
         import inspect
 
         names = inspect.signature(type(self).__init__).parameters

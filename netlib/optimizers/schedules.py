@@ -1,7 +1,7 @@
 """Learning-rate schedules: functions of the step number, counted from 0, for any optimizer's `lr`.
 
-Any function will do, including ``lambda step: 0.1 / (1 + step)``. This module has the usual ones,
-and `Warmup` and `Chain`, which combine others.
+Any function will do, such as ``lambda step: 0.1 / (1 + step)``. This module provides the usual
+ones, and `Warmup` and `Chain`, which combine others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def as_rate(lr: object, where: object) -> float | Rate:
 
 
 class Schedule:
-    """A learning rate over time: ``schedule(step) -> lr``. It depends on the step alone."""
+    """A learning rate over time: ``schedule(step) -> lr``. It depends only on the step."""
 
     def __call__(self, step: int) -> float:
         """Return the rate of this step."""
@@ -105,7 +105,7 @@ class Exponential(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine wave from `lr` down to `min_lr` within `steps`, and `min_lr` from then on.
+    """Half a cosine wave from `lr` down to `min_lr` within `steps`, then constant.
 
     Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, Eq. (5),
     without restarts.
@@ -127,7 +127,7 @@ class Cosine(Schedule):
 
 
 class CosineRestarts(Schedule):
-    """Half a cosine wave from `lr` down to `min_lr`, again and again, each `growth` times as long.
+    """Half cosine waves from `lr` down to `min_lr`, each `growth` times as long as the last.
 
     Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, Eq. (5),
     with ``steps`` = T₀ and ``growth`` = T_mult.
@@ -154,9 +154,9 @@ class CosineRestarts(Schedule):
 
 
 class Warmup(Schedule):
-    """A linear rise from ``start_factor * lr`` to `lr` within `steps`, then `lr` itself.
+    """A linear rise from ``start_factor * lr`` to `lr` within `steps`, then `lr`.
 
-    If `lr` is a schedule, it starts with its step 0 after the rise.
+    If `lr` is a schedule, its step 0 follows the rise.
 
     Examples
     --------
@@ -186,7 +186,7 @@ class OneCycle(Schedule):
     max_lr : float
         The highest rate.
     steps : int
-        The number of steps of the cycle. The last rate remains from then on.
+        The number of steps of the cycle. The rate is constant afterwards.
     pct_start : float
         The share of the steps in which the rate rises, in [0, 1).
     div_factor : float
@@ -225,7 +225,7 @@ class OneCycle(Schedule):
 
 
 class Chain(Schedule):
-    """One schedule after the other, each for its number of steps and starting from its step 0.
+    """Schedules in sequence, each for its number of steps and starting from its step 0.
 
     Parameters
     ----------

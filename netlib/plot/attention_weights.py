@@ -26,10 +26,10 @@ MOST_TOKENS = 40
 
 def attention(model: Layer, *inputs: Any, path: str | None = None, sample: int = 0,
               tokens: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:  # fmt: skip
-    """Draw where each position looks: the weights P = softmax(QKᵀ / √d) of an attention layer.
+    """Draw the weights P = softmax(QKᵀ / √d) of an attention layer.
 
-    A row is a query, a column a key, and the numbers of a row sum to 1. The heads are side by side.
-    The model runs once, in evaluation mode, and does not change.
+    Each row is a query, each column a key, and a row sums to 1. The heads are side by side. The
+    model runs once, in evaluation mode, and does not change.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def attention(model: Layer, *inputs: Any, path: str | None = None, sample: int =
     sample : int
         Which of the N samples to draw.
     tokens : sequence, optional
-        What stands at each position, such as the letters of a text, for the axes.
+        Labels of the positions for the axes, such as the letters of a text.
     ax : matplotlib axes, optional
         The axes to draw on. By default, those of a new figure.
 

@@ -28,7 +28,7 @@ def decision_boundary(
     ax: Axes | None = None,
     threshold: float | None = None,
 ) -> Axes:
-    """Draw the regions of the classes that a model with two features predicts, and samples.
+    """Draw samples, and the regions of the classes that a model with two features predicts.
 
     A sample whose colour differs from that of its region is misclassified. The model runs in
     evaluation mode and does not change.

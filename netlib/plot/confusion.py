@@ -22,12 +22,12 @@ DARK = 0.71
 def confusion(matrix: ArrayLike, labels: Sequence[object] | None = None, ax: Axes | None = None) -> Axes:
     """Draw a confusion matrix.
 
-    Each cell shows the count. Its colour is the share of the row, the samples of a true class.
+    Each cell shows a count. Its colour is the share of its row, the samples of a true class.
 
     Parameters
     ----------
     matrix : array_like (C, C)
-        As `netlib.confusion_matrix` returns it: rows are true classes, columns predicted ones.
+        As returned by `netlib.confusion_matrix`: rows are true classes, columns predicted ones.
     labels : sequence of C, optional
         The names of the classes. By default, their numbers.
     ax : matplotlib axes, optional

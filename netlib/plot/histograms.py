@@ -31,7 +31,7 @@ def activations(record: LayerStatistics, ax: Axes | None = None) -> Axes:
     Each layer has a block, the first one on the left. Within a block, time runs from left to right,
     and every column is the histogram of one batch, on a logarithmic scale: darker means more
     values. The line is the root mean square. If the blocks sink from layer to layer, the signal
-    vanishes; if they rise, it explodes. A logarithmic scale has no place for zeros, so the share of
+    vanishes; if they rise, it explodes. A logarithmic scale cannot show zeros, so the share of
     zeros in the last batch is written below the block.
 
     Parameters

@@ -29,12 +29,13 @@ LABELS = {
 
 
 def weights(layer: Layer | Parameter, ax: Axes | None = None, shape: tuple[int, int] | None = None) -> Axes:
-    """Draw the weight matrix W (in, out) of a layer as one image for each unit, or its kernels.
+    """Draw the weight matrix W (in, out) of a layer as one image per unit, or its kernels.
 
-    An image shows to which inputs the unit responds. All images are in one grid, row by row, and
+    An image shows which inputs the unit responds to. All images are in one grid, row by row, and
     share a colour scale on which white is 0. The kernels of a convolution, (out, in, height,
-    width), are images as they are: if they have several channels, each kernel has a row. A kernel
-    with one axis is an image with a line for each channel, and one with three axes a row of slices.
+    width), are drawn as images directly: if they have several channels, each kernel has a row. A
+    kernel with one axis is an image with a line for each channel, and one with three axes a row of
+    slices.
 
     Parameters
     ----------

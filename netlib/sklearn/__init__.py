@@ -1,7 +1,7 @@
-"""Estimators of scikit-learn made of netlib's networks (extra ``sklearn``).
+"""scikit-learn estimators that train netlib networks (extra ``sklearn``).
 
-`Classifier` and `Regressor` are used as scikit-learn's own estimators are: in pipelines, in grid
-searches, in cross-validation.
+Use `Classifier` and `Regressor` like scikit-learn's own estimators: in pipelines, grid searches,
+and cross-validation.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -36,14 +36,14 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     hidden_layer_sizes : int or sequence of int
         The number of units in each hidden layer.
     activation : {"identity", "logistic", "tanh", "relu"}, or layer class
-        What follows each hidden layer: a name, or a class such as ``nl.GELU``.
+        The activation after each hidden layer: a name, or a class such as ``nl.GELU``.
     model : callable, optional
         A function ``(features, outputs, rng) -> Layer`` that returns the network to train, instead
         of `hidden_layer_sizes` and `activation`. It takes X, of shape (n_samples, features), and
         returns logits (n_samples, outputs). The function chooses the dtype of the parameters.
     solver : {"adam", "sgd", "lbfgs"}, or optimizer class
         A name, or a function ``(model, lr=…)`` that returns an optimizer, such as ``nl.RAdam`` or
-        ``functools.partial(nl.SGD, momentum=0.5)``. ``"sgd"`` has Nesterov's momentum of 0.9.
+        ``functools.partial(nl.SGD, momentum=0.5)``. ``"sgd"`` uses Nesterov's momentum of 0.9.
         ``"lbfgs"`` takes all samples as one batch, and makes one iteration per epoch.
     alpha : float
         The strength of the L2 penalty on all trainable parameters with at least two axes: weights,
@@ -53,32 +53,32 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     learning_rate_init : float or callable
         The learning rate, or a schedule such as those in `netlib.schedules`.
     max_iter : int
-        The largest number of epochs.
+        The maximum number of epochs.
     shuffle : bool
         Whether to shuffle the samples in every epoch.
     random_state : int, RandomState or None
-        Initial weights, order of samples, and samples held out depend on it.
+        Determines the initial weights, the order of the samples, and the samples held out.
     tol : float
-        Training has converged after more than `n_iter_no_change` epochs in a row in which the loss
-        did not fall, or with `early_stopping` the score did not rise, by `tol` beyond the best.
+        Training has converged after more than `n_iter_no_change` consecutive epochs in which the
+        loss (with `early_stopping`, the score) did not improve on the best by `tol`.
     verbose : bool
         Whether to print a line for each epoch.
     warm_start : bool
-        Whether `fit` goes on with the network of the last fit.
+        Whether `fit` continues with the network of the last fit.
     early_stopping : bool
         Whether to hold out samples, to compute the score on them after each epoch, and to keep the
         weights of the best score.
     validation_fraction : float
-        The share of samples to hold out for that.
+        The share of samples to hold out for early stopping.
     n_iter_no_change : int or inf
         See `tol`.
     class_weight : dict, "balanced" or None
-        How much the samples of each class count, by class.
+        The weight of the samples of each class, by class.
 
     Attributes
     ----------
     model_ : Layer
-        The network. It can be drawn, checked and saved like any other.
+        The network. It can be drawn, checked and saved like any other layer.
     classes_ : ndarray (n_classes,)
         The classes, in ascending order.
     history_ : History
@@ -86,7 +86,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     n_iter_ : int
         The number of epochs of the last fit.
     loss_curve_, loss_, best_loss_ : list of float, float, float or None
-        The loss of each epoch, also of earlier fits that this one went on from; the last loss and
+        The loss of each epoch, including earlier fits that this one continued; the last loss; and
         the lowest, which is None with `early_stopping`.
     validation_scores_, best_validation_score_ : list of float or None, float or None
         The score after each epoch and the best score, with `early_stopping`.
@@ -148,7 +148,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.class_weight = class_weight
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train for one epoch on these samples: the network that is there, or a new one.
+        """Train the existing network, or a new one, for one epoch on these samples.
 
         Parameters
         ----------
@@ -277,7 +277,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return self.n_outputs_ > 1 and not self._is_multilabel
 
     def _decode(self, outputs: Array) -> Array:
-        """Return the classes that belong to outputs of the network."""
+        """Return the classes for these outputs of the network."""
         if self._is_multilabel:
             return (outputs > 0).astype(int)
         codes = outputs.argmax(axis=1) if self._is_softmax else (outputs[:, 0] > 0) & (len(self.classes_) > 1)

@@ -1,4 +1,4 @@
-"""When training has converged."""
+"""The criterion by which training has converged."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ..training import Callback, Trainer
 
 
 class Convergence(Callback):
-    """Stop after too many epochs without an improvement by `tol`, as scikit-learn's MLP does.
+    """A callback that stops after too many epochs without improvement, as in scikit-learn's MLP.
 
     Parameters
     ----------
     tol : float
-        An epoch improves if it is better than the best one before it by this much.
+        An epoch is an improvement if it is better than the best one before it by this much.
     patience : float
-        Training stops after more epochs than this without improvement, one after the other.
+        Training stops after more than this many consecutive epochs without improvement.
     score : callable, optional
         Called after each epoch. It returns the score of the validation samples, and the weights of
-        the best score are restored in the end. By default, the training loss is watched.
+        the best score are restored at the end. By default, the training loss is monitored.
 
     Attributes
     ----------
     scores : list of float
-        What `score` returned.
+        The values returned by `score`.
     reached : bool
         Whether training has converged.
     """

@@ -77,14 +77,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_no_change = n_iter_no_change
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network, or with ``warm_start=True`` the one that is there.
+        """Train a new network, or with ``warm_start=True`` the existing one.
 
         Parameters
         ----------
         X : array_like (n_samples, n_features)
         y : array_like (n_samples,) or (n_samples, n_outputs)
         sample_weight : array_like (n_samples,), optional
-            How much each sample counts. A sample of weight 2 counts as two equal samples, one of
+            The weight of each sample. A sample of weight 2 counts as two equal samples, one of
             weight 0 as none.
 
         Returns
@@ -140,7 +140,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return history
 
     def _extend_curves(self, losses: list[float], scores: list[float] | None, new_scores: list[float]) -> None:
-        """Set the losses and scores: those of this fit come after those of earlier ones."""
+        """Append the losses and scores of this fit to those of earlier fits."""
         self.loss_curve_ = losses + self.history_["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=np.nan)
@@ -174,7 +174,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return optimizer
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> Samples:
-        """Return the samples that count, checked as scikit-learn checks them."""
+        """Return the samples that count, after scikit-learn's checks."""
         x, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=DTYPES, multi_output=True, y_numeric=is_regressor(self))
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=np.float64)
         samples = self._as_samples(x, y, weight, reset, classes)
@@ -232,7 +232,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _strata(self, samples: Samples) -> Array | None:
-        """Return the classes that validation samples have in the same shares, if there are any."""
+        """Return the classes by which to stratify the validation samples, if any."""
 
     @abstractmethod
     def _score_of(self, outputs: Array, samples: Samples) -> float:

@@ -24,11 +24,11 @@ class Objective(Layer):
     loss : Loss
         A mean over samples, or over samples and outputs.
     weights : iterable of Parameter
-        The parameters that are penalized.
+        The parameters to penalize.
     alpha : float
         The strength of the penalty.
     factor : float
-        What the sum of a sample's terms is multiplied by.
+        The factor of the sum of a sample's terms.
     outputs : int
         The number of terms of `loss` for each sample.
 

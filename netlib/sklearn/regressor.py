@@ -37,7 +37,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these samples: the network that is there, or a new one.
+        """Train the existing network, or a new one, for one epoch on these samples.
 
         Parameters
         ----------

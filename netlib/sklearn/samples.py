@@ -1,4 +1,4 @@
-"""Samples as the estimators hold them, dense or sparse."""
+"""The samples of the estimators, dense or sparse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Samples(NamedTuple):
 
 
 def as_rows(x: Any) -> Any:
-    """Return what a trainer can read: an array, or a large sparse matrix batch by batch."""
+    """Return rows that a trainer can read: an array, or a large sparse matrix batch by batch."""
     if not issparse(x):
         return x
     return x.toarray() if math.prod(x.shape) * x.dtype.itemsize <= DENSE_BYTES else SparseRows(x)

@@ -1,4 +1,4 @@
-"""What the arguments of the estimators stand for: the model, the optimizer, the sizes."""
+"""The conversion of the estimators' arguments: the model, the optimizer, the sizes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def as_patience(epochs: Any, where: str) -> float:
 
 
 def choose(given: Any, named: dict[str, Any], name: str, where: str) -> Any:
-    """Return what a name stands for, or a function or class as it is."""
+    """Return the object that a name stands for, or a function or class unchanged."""
     if isinstance(given, str) and given in named:
         return named[given]
     if isinstance(given, str) or not callable(given):
@@ -71,8 +71,8 @@ def choose(given: Any, named: dict[str, Any], name: str, where: str) -> Any:
 def perceptron(features: int, outputs: int, rng: np.random.Generator, *, sizes: Sequence[int], activation: Any, dtype: Any) -> Sequential:
     """Return affine layers of these sizes, with an activation after each but the last.
 
-    Weights and biases begin as in scikit-learn's MLP, between ±√(6 / (in + out)), or ±√(2 / (in +
-    out)) with `Sigmoid` (Glorot and Bengio, 2010).
+    Weights and biases are initialized as in scikit-learn's MLP, between ±√(6 / (in + out)), or ±√(2
+    / (in + out)) with `Sigmoid` (Glorot and Bengio, 2010).
 
     >>> perceptron(4, 3, np.random.default_rng(0), sizes=[8], activation=ReLU, dtype="float32")
     Sequential(Affine(4, 8), ReLU(), Affine(8, 3))

@@ -1,4 +1,4 @@
-"""For your own test suite: check in one call that a layer behaves as netlib's layers do.
+"""For your own test suite: check in one call that a layer behaves like netlib's layers.
 
 Examples
 --------

@@ -121,7 +121,7 @@ def _batch_of(n: int, tested: LayerUnderTest) -> str:
 def _find_batch(tested: LayerUnderTest) -> tuple[list[Array], set[int]]:
     """Return the outputs and the numbers of the inputs whose rows are independent samples.
 
-    They are if replacing row 0 by row 1 in these inputs replaces row 0 by row 1 in y,
+    They are independent if replacing row 0 by row 1 in these inputs replaces row 0 by row 1 in y,
     and changes nothing else.
     """
     layer, inputs = tested.layer().eval(), tested.inputs()

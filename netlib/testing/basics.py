@@ -1,4 +1,4 @@
-"""Rules that all others need."""
+"""Rules that all other rules depend on."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from .rules import RULES
 
 
 def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Assert that a layer behaves as netlib's own layers do: one line in your test suite.
+    """Assert that a layer behaves like netlib's own layers: one line in your test suite.
 
     The layer's gradients must pass `netlib.check_gradients`. It must preserve dtypes, accept any
     memory layout and batches of one row and of none, leave its arguments unchanged, remember the
     last forward, add to gradients, work in training, in evaluation, in copies and in threads,
-    continue sequences if it says that it does, and raise clear errors. The layer and the inputs
-    stay as they are: the checks run on copies.
+    continue sequences if it declares that it can, and raise clear errors. The layer and the inputs
+    do not change: the checks run on copies.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def check_layer(layer: Layer, *inputs: ArrayLike, excuse: Mapping[str, str] | No
         Lists all violated rules, each with what was expected, what was found, and how to fix it.
         An excuse for a rule that the layer does not violate is listed too.
     MissingError
-        For an excuse from a rule that does not exist.
+        For an excuse for a rule that does not exist.
 
     Examples
     --------

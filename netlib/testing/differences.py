@@ -29,8 +29,8 @@ def copies_by_name(what: str, arrays: Sequence[Any]) -> Results:
 def find_difference(got: Results, expected: Results) -> str:
     """Return where two results differ by more than rounding, in words; empty where they agree.
 
-    An array of numbers that cancel, such as the gradient of a key's bias in attention, has the
-    rounding errors of the larger numbers that it was computed from.
+    If numbers cancel, as in the gradient of a key's bias in attention, the rounding errors are
+    those of the larger numbers that it was computed from.
     """
     largest = max((_largest(b) for b in expected.values()), default=0.0)
     for name, b in expected.items():

@@ -1,4 +1,4 @@
-"""What a layer shows: its repr, its parameters, and gradients that match its forward."""
+"""The interface of a layer: its repr, its parameters, and gradients that match its forward."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from .layer_under_test import LayerUnderTest
 
 
 class DoesNotApply(Exception):  # noqa: N818 - not an error
-    """Raised by a rule that says nothing about this layer; the message is the reason."""
+    """Raised by a rule that does not apply to this layer; the message is the reason."""
 
 
 class Rule(NamedTuple):

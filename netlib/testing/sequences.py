@@ -1,4 +1,4 @@
-"""Sequences in parts: what `generate` relies on."""
+"""Sequences processed in parts, which `generate` relies on."""
 
 from __future__ import annotations
 

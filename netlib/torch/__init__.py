@@ -1,4 +1,4 @@
-"""Models from PyTorch, and to it (extra ``torch``)."""
+"""Conversion of models to and from PyTorch (extra ``torch``)."""
 
 from .opening import convert as convert
 from .opening import module as module

@@ -1,4 +1,4 @@
-"""Activations, which differ in the names of their arguments, and dropout."""
+"""Activations, whose argument names differ, and dropout."""
 
 from __future__ import annotations
 

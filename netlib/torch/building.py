@@ -1,4 +1,4 @@
-"""From a model to a module of PyTorch: every layer by the table, and containers around them.
+"""From a model to a PyTorch module: layers by the table, and containers around them.
 
 This module is imported on use, since it imports PyTorch.
 """
@@ -28,7 +28,7 @@ METHODS = "forward", "backward", "wire"
 
 
 class Builder:
-    """It makes the modules of a model; shared arrays are shared there, and faults are collected."""
+    """A builder of a model's modules, which keeps shared arrays shared and collects errors."""
 
     def __init__(self, translations: Translations) -> None:
         self.translations = translations
@@ -37,7 +37,7 @@ class Builder:
         self._layouts: dict[int, Any] = {}
 
     def build(self, layer: Layer, path: str) -> nn.Module:
-        """Return the module of a layer; a fault by its path, and a stand-in, if there is none."""
+        """Return the module of a layer; if there is none, record an error and return a stand-in."""
         try:
             return self._translate(layer, path)
         except NetlibError as error:
@@ -177,7 +177,7 @@ CONTAINERS: dict[type[Layer], Callable[[Any, dict[str, nn.Module]], nn.Module]] 
 
 
 def build(model: Layer, translations: Translations) -> nn.Module:
-    """Return the module of a model, or raise one error with all faults."""
+    """Return the module of a model, or raise one error that lists all problems."""
     builder = Builder(translations)
     module = builder.build(model, "")
     if builder.faults:

@@ -1,4 +1,4 @@
-"""What a traced forward calls: functions and methods of tensors as layers, by name.
+"""The calls of a traced forward: functions and tensor methods as layers, by name.
 
 This module is imported on use, since it imports PyTorch.
 """
@@ -62,7 +62,7 @@ FUNCTIONALS: dict[Any, tuple[Any, str]] = {
 
 
 def call_functional(caller: Caller, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Return the value of a function, by way of the module that does the same."""
+    """Return the value of a function, through the module that does the same."""
     kind, names = FUNCTIONALS[function]
     given = dict(zip(["input", *names.split()], args, strict=False)) | kwargs
     x = given.pop("input")
@@ -94,7 +94,7 @@ def _refuse(**options: Any) -> None:
 
 
 def _layer(make: Callable[[], Layer], n: int = 1) -> Callable[..., Any]:
-    """Return what calls a layer on n tensors or numbers."""
+    """Return a function that calls a layer on n tensors or numbers."""
 
     def call(caller: Caller, *inputs: Any, **options: Any) -> Any:
         _refuse(**options)
@@ -292,7 +292,7 @@ def _transpose(caller: Caller, x: Any, dim0: int, dim1: int) -> Any:
 
 
 def _flat(dims: Sequence[Any]) -> list[Any]:
-    """Return sizes or axes that are given one by one, or as one list."""
+    """Return sizes or axes given one by one, or as one list."""
     return [*dims[0]] if len(dims) == 1 and isinstance(dims[0], list | tuple) else [*dims]
 
 
@@ -340,7 +340,7 @@ def _repeat(caller: Caller, x: Any, *dims: Any) -> Any:
 
 
 def _repeat_along(caller: Caller, x: Any, lengths: list[Any]) -> Any:
-    """Return x with longer axes; one that is as long as the batch becomes so by adding zeros."""
+    """Return x with repeated axes; to the length of the batch, x is broadcast by adding zeros."""
     own = [None] * (len(lengths) - len(x.shape)) + [*x.shape] if x.shape is not None else [None] * len(lengths)
     free = [axis for axis, n in enumerate(lengths) if isinstance(n, Size) and not isinstance(own[axis], Size)]
     node = caller.node(x)
@@ -544,7 +544,7 @@ def call_attention(caller: Caller, module: Any, target: str, path: str, args: An
 
 
 def _is_causal(mask: Any, causal: Any) -> bool:
-    """Return whether a fixed mask keeps queries from later keys, which is the only one known."""
+    """Return whether a fixed mask is causal; no other fixed mask is supported."""
     if mask is None:
         if causal:
             raise InvalidValueError("has is_causal without attn_mask, which PyTorch does not take")
@@ -572,7 +572,7 @@ def call_transformer(caller: Caller, module: Any, target: str, path: str, args: 
 
 
 def call_embedding(caller: Caller, module: Any, target: str, path: str, args: Any, kwargs: Any) -> Any:
-    """Return the rows of a table; of positions, which are fixed, a part of the weight."""
+    """Return the rows of a table; for fixed positions, a part of the weight."""
     (ids,) = _bound(module, args, kwargs, "input")
     layer = caller.converter.convert(module, path)
     if not isinstance(ids, torch.Tensor):
@@ -587,7 +587,7 @@ def call_embedding(caller: Caller, module: Any, target: str, path: str, args: An
 
 
 def _bound(module: Any, args: Any, kwargs: Any, *names: str) -> list[Any]:
-    """Return arguments by name, None where they are not given."""
+    """Return arguments by name, None for those not given."""
     given = dict(zip(names, args, strict=False)) | kwargs
     unknown = [name for name in given if name not in names]
     if unknown or len(args) > len(names):

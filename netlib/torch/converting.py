@@ -1,4 +1,4 @@
-"""From a module of PyTorch to a model: every module by the table, and containers around them.
+"""From a PyTorch module to a model: modules by the table, and containers around them.
 
 This module is imported on use, since it imports PyTorch.
 """
@@ -35,7 +35,7 @@ DTYPES = {torch.float16, torch.float32, torch.float64}
 
 
 class Converter:
-    """It makes the layers of a module; shared arrays are shared there, and faults are collected."""
+    """A converter of a module's layers, which keeps shared arrays shared and collects errors."""
 
     def __init__(self, root: nn.Module, translations: Translations) -> None:
         self.translations = translations
@@ -48,9 +48,9 @@ class Converter:
         self._layouts: dict[int, Any] = {}
 
     def convert(self, module: nn.Module, path: str, *call: Any) -> Layer:
-        """Return the layer of a module; a fault by its path, and a stand-in, if there is none.
+        """Return the layer of a module; if there is none, record an error and return a stand-in.
 
-        `call` is how the module is called, as `traced` takes it.
+        `call` describes how the module is called, as `traced` takes it.
         """
         try:
             return self._translate(module, path, *call)
@@ -59,7 +59,7 @@ class Converter:
         return nl.Identity()
 
     def part(self, module: nn.Module, name: str, path: str) -> Layer:
-        """Return the layer of a module inside."""
+        """Return the layer of an inner module."""
         return self.convert(getattr(module, name), f"{path}.{name}" if path else name)
 
     def _translate(self, module: nn.Module, path: str, *call: Any) -> Layer:
@@ -143,7 +143,7 @@ class Converter:
         return Weight.over(name, parameter)
 
     def _tied_linear(self, module: Any) -> Layer:
-        """Return ``x @ weight.T + bias`` as a graph: an embedding has the weight as it is."""
+        """Return ``x @ weight.T + bias`` as a graph, for a weight shared with an embedding."""
         x = Input("x")
         y = x @ nl.Transpose()(self.node("weight", module.weight), name="transposed")
         if module.bias is not None:
@@ -192,7 +192,7 @@ def make_layer(counterpart: Counterpart, module: nn.Module) -> Any:
 
 
 def _share_generators(old: Layer, new: Layer) -> None:
-    """Let a new part draw from the generators of the one whose place it takes."""
+    """Let a new part draw from the generators of the part that it replaces."""
     for (_, before), (_, after) in zip(old.walk(), new.walk(), strict=False):
         if type(before) is type(after) and "_rng" in vars(before):
             after.__dict__["_rng"] = before.__dict__["_rng"]
@@ -370,7 +370,7 @@ for each in [kind for kind in BACK if kind.__name__ in DROPPED_AXES]:
 
 
 def convert(module: Any, inputs: Sequence[Any], translations: Translations) -> Layer:
-    """Return the model of a module, or raise one error with all faults."""
+    """Return the model of a module, or raise one error that lists all problems."""
     if not isinstance(module, nn.Module):
         hint = "For a dict of arrays, use load_state_dict." if isinstance(module, Mapping) else ""
         raise InvalidTypeError(f"got {type(module).__name__}, expected a module of PyTorch", where="torch.convert", hint=hint)

@@ -1,4 +1,4 @@
-"""What corresponds to a layer in PyTorch: a class, its arguments, and the layout of its arrays."""
+"""The PyTorch counterpart of a layer: a class, its arguments, and the layout of its arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Change = Callable[..., tuple[Array, ...]]
 
 
 class Link(NamedTuple):
-    """Arrays of a layer and the arrays of a module that say the same."""
+    """Arrays of a layer and the corresponding arrays of a module."""
 
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
@@ -29,7 +29,7 @@ class Link(NamedTuple):
 
 
 def same(*names: str) -> list[Link]:
-    """Return links of arrays with the same name and layout.
+    """Return links between arrays with the same name and layout.
 
     >>> [link.theirs for link in same("weight", "bias")]
     [('weight',), ('bias',)]
@@ -38,7 +38,7 @@ def same(*names: str) -> list[Link]:
 
 
 def transposed(name: str) -> list[Link]:
-    """Return the link of a matrix that PyTorch holds transposed.
+    """Return the link of a matrix that PyTorch stores transposed.
 
     >>> (link,) = transposed("weight")
     >>> link.write(np.zeros((2, 3)))[0].shape
@@ -57,7 +57,7 @@ def transpose(*arrays: Array) -> tuple[Array, ...]:
 
 
 def arrays(*links: Link) -> Callable[[Layer], list[Link]]:
-    """Return a function from a layer to those of the links whose arrays it has."""
+    """Return a function from a layer to the links whose arrays it has."""
     return lambda layer: [link for link in links if all(find(layer, name) is not None for name in link.ours)]
 
 
@@ -82,24 +82,24 @@ class Counterpart:
     ----------
     layer : type
     module : str
-        The name of the class in ``torch.nn``, or of one in `netlib.torch.modules`, which is a
-        subclass of it that is called as the layer is.
+        The name of the class in ``torch.nn``, or of a subclass of it in `netlib.torch.modules` that
+        is called like the layer.
     arguments : mapping of str to str
-        Arguments of the layer's constructor, and what the module calls them.
+        Arguments of the layer's constructor, and their names in the module.
     fixed : mapping of str to object
-        Arguments of the module without a counterpart, with the only value that netlib knows.
+        Arguments of the module without a counterpart, with the only value that netlib supports.
     arrays : callable
         From the layer to the links of its arrays.
     parts : mapping of str to str
-        Layers inside, and what the module calls them.
+        Inner layers, and their names in the module.
     to, back : mapping of str to callable
-        How the values of arguments change, by the layer's names, where they do.
+        How the values of arguments are converted, where necessary, by the layer's names.
     more : callable
         From the layer to arguments of the module that the layer keeps in its parts.
     read : callable
         From the module to its arguments by name, if they are not its attributes.
     fits : callable
-        Whether the module can do what this layer does.
+        Whether the module can represent this layer.
     also : tuple of str
         Further classes in ``torch.nn`` that become the layer.
     note : str
@@ -139,7 +139,7 @@ class Counterpart:
         return found
 
     def refused(self, module: Any) -> list[str]:
-        """Return the arguments of a module that netlib does not know."""
+        """Return the arguments of a module that netlib does not support."""
         given = {name: getattr(module, name, value) for name, value in self.fixed.items()}
         return [f"{name}={given[name]!r}, expected {value!r}" for name, value in self.fixed.items() if not _is_same(given[name], value)]
 
@@ -153,12 +153,12 @@ def _is_same(given: Any, expected: Any) -> bool:
 
 
 def constant(name: str, value: Any) -> Link:
-    """Return the link of an array that PyTorch has and netlib does without."""
+    """Return the link of an array that PyTorch has and netlib lacks."""
     return Link((), (name,), lambda: (np.array(value),), lambda _: (), is_optional=True)
 
 
 def as_numpy(array: Any) -> Any:
-    """Return a tensor, on whatever device, as an array; anything else as it is."""
+    """Return a tensor on any device as an array, and anything else unchanged."""
     if not hasattr(array, "detach"):
         return array
     tensor = array.detach().cpu()

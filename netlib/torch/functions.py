@@ -62,7 +62,7 @@ def _scalar(layer: Any, x: Tensor) -> Tensor:
 
 
 def _slice(layer: Any, x: Tensor) -> Tensor:
-    """Return a part; a step backwards, which tensors do not have, as a choice of places."""
+    """Return a part; a negative step, which tensors lack, by indexing."""
     key = layer.key if isinstance(layer.key, tuple) else (layer.key,)
     n_used = sum(part is not None and part is not Ellipsis for part in key)
     axis, plain = 0, []
@@ -130,7 +130,7 @@ def _upsample(layer: Any, x: Tensor) -> Tensor:
 
 
 def _pool(layer: Any, x: Tensor) -> Tensor:
-    """Return the pooled image where PyTorch does not know the padding, window by window."""
+    """Return the image pooled window by window where PyTorch does not support the padding."""
     windows, n = layer.windows(tuple(x.shape[2:])), len(layer._kernel)
     places = windows.gather(np.arange(math.prod(x.shape[2:])).reshape(1, 1, *x.shape[2:]), border=-1)
     places = places.reshape(-1, *places.shape[n + 2 :])  # -1 is the border

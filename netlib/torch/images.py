@@ -16,7 +16,7 @@ def _names(*names: str) -> dict[str, str]:
 
 
 def _has_equal_borders(layer: Any) -> bool:
-    """Return whether PyTorch can say the padding: numbers, "valid", or "same" without stride."""
+    """Return whether PyTorch supports the padding: numbers, "valid", or "same" without stride."""
     return layer.padding == "valid" or (_has_numbers(layer.padding) or (layer.padding == "same" and set(layer._strides) == {1}))
 
 
@@ -29,7 +29,7 @@ def _is_plain_transposed(layer: Any) -> bool:
 
 
 def _is_poolable(layer: Any) -> bool:
-    """Return whether PyTorch takes the padding: numbers up to half of the kernel."""
+    """Return whether PyTorch accepts the padding: numbers up to half the kernel."""
     return _has_numbers(layer.padding) and all(2 * before <= k for (before, _), k in zip(layer._pads, layer._kernel, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Losses, which differ in names; weights of classes are arrays here, and tensors there."""
+"""Losses, whose names differ; class weights are arrays in netlib and tensors in PyTorch."""
 
 from __future__ import annotations
 

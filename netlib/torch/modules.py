@@ -1,5 +1,5 @@
 # mypy: disable-error-code="misc, call-arg"
-"""PyTorch's modules where netlib's layers are called otherwise, or can do more.
+"""PyTorch modules for netlib layers that are called differently, or can do more.
 
 Each is a subclass of the module in ``torch.nn`` with the same name and parameters, or stands for a
 layer that ``torch.nn`` does not have. This module is imported on use, since it imports PyTorch.
@@ -25,7 +25,7 @@ class Sequential(nn.Sequential):
     """An ``nn.Sequential`` in which a module may take or return several tensors."""
 
     def forward(self, *inputs: Any) -> Any:
-        """Return what the last module returns."""
+        """Return the output of the last module."""
         for module in self:
             y = module(*inputs)
             inputs = y if isinstance(y, tuple) else (y,)
@@ -52,7 +52,7 @@ class Recompute(nn.Module):
         self.layer = layer
 
     def forward(self, *inputs: Any) -> Any:
-        """Return what the module returns."""
+        """Return the output of the module."""
         return checkpoint(self.layer, *inputs, use_reentrant=False)
 
 
@@ -65,7 +65,7 @@ class Recurrent(nn.Module):
         self.return_sequences, self.return_state = return_sequences, return_state
 
     def forward(self, x: Tensor, *states: Tensor) -> Any:
-        """Return y, and the last states if they are asked for."""
+        """Return y, and the last states if requested."""
         states = states or tuple(x.new_zeros(len(x), size) for size in self.sizes)
         firsts = []
         for step in x.unbind(1):
@@ -79,8 +79,9 @@ class Recurrent(nn.Module):
 class Graph(nn.Module):
     """Modules wired as the nodes of a `netlib.Graph`.
 
-    `calls` are the names of the nodes, each with its sources: pairs of the number of a call and of
-    its output, or (-1, i) for input i. A node is a module, a parameter, or a constant buffer.
+    `calls` are the names of the nodes, each with its sources: pairs of the index of a call and the
+    index of its output, or (-1, i) for input i. A node is a module, a parameter, or a constant
+    buffer.
     """
 
     def __init__(self, input_names: Sequence[str], calls: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -88,7 +89,7 @@ class Graph(nn.Module):
         self._input_names, self._wiring, self._output_places = tuple(input_names), tuple(calls), tuple(outputs)
 
     def forward(self, *inputs: Any) -> Any:
-        """Return the output, a tuple of several."""
+        """Return the output, or a tuple of several."""
         values = {(-1, i): x for i, x in enumerate(inputs)}
         for number, (name, sources) in enumerate(self._wiring):
             node = self.held(name)
@@ -98,12 +99,12 @@ class Graph(nn.Module):
         return outputs if len(outputs) != 1 else outputs[0]
 
     def held(self, name: str) -> Any:
-        """Return what a node is."""
+        """Return the module or tensor of a node."""
         owner, last = self.place(name)
         return getattr(owner, last)
 
     def place(self, name: str) -> tuple[nn.Module, str]:
-        """Return the module that holds a node, and its name there: blocks/0 is 0 in blocks."""
+        """Return the module that holds a node, and its name in it: blocks/0 is 0 in blocks."""
         owner: nn.Module = self
         *outer, last = name.split("/")
         for part in outer:
@@ -121,11 +122,11 @@ class Function(nn.Module):
         self.layer, self.function = layer, function
 
     def forward(self, *inputs: Any) -> Any:
-        """Return what the function returns."""
+        """Return the output of the function."""
         return self.function(self.layer, *inputs)
 
     def train(self, mode: bool = True) -> Function:
-        """Set the mode of the layer, too."""
+        """Also set the mode of the layer."""
         self.layer.train(mode)
         super().train(mode)
         return self
@@ -174,7 +175,7 @@ class InstanceNorm(nn.InstanceNorm1d):
 
 
 class _PaddedConv:
-    """A convolution with borders that differ, or with "same" and a stride."""
+    """A convolution with unequal borders, or with "same" and a stride."""
 
     def __init__(self, *, padding: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -203,7 +204,7 @@ class PaddedConv3d(_PaddedConv, nn.Conv3d):
 
 
 class _PaddedConvTranspose(_PaddedConv):
-    """A transposed convolution with borders that differ, or with "same"."""
+    """A transposed convolution with unequal borders, or with "same"."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
         """Return the transposed convolution without its border."""
@@ -242,7 +243,7 @@ def _flat(pads: Sequence[tuple[int, int]]) -> list[int]:
 
 
 class _Recurrent:
-    """A recurrent module that is called as the layer: x, states with the batch first, lengths."""
+    """A recurrent module called like the layer: x, states with the batch first, lengths."""
 
     def __init__(self, *, return_sequences: bool = True, return_state: bool = False, lengths: bool = False,
                  **options: Any) -> None:  # fmt: skip
@@ -250,7 +251,7 @@ class _Recurrent:
         self.return_sequences, self.return_state, self.lengths = return_sequences, return_state, lengths
 
     def forward(self: Any, x: Tensor, *states: Tensor) -> Any:
-        """Return y, and the last states if they are asked for."""
+        """Return y, and the last states if requested."""
         lengths = None
         if self.lengths:
             *states, lengths = states  # type: ignore[assignment]
@@ -281,19 +282,19 @@ class _Recurrent:
 
 
 class RNN(_Recurrent, nn.RNN):
-    """An ``nn.RNN`` that is called as `netlib.RNN`."""
+    """An ``nn.RNN`` that is called like `netlib.RNN`."""
 
 
 class LSTM(_Recurrent, nn.LSTM):
-    """An ``nn.LSTM`` that is called as `netlib.LSTM`."""
+    """An ``nn.LSTM`` that is called like `netlib.LSTM`."""
 
 
 class GRU(_Recurrent, nn.GRU):
-    """An ``nn.GRU`` that is called as `netlib.GRU`."""
+    """An ``nn.GRU`` that is called like `netlib.GRU`."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float) -> Tensor:
-    """Return scaled dot-product attention; zeros for a query that may look nowhere."""
+    """Return scaled dot-product attention; zeros for a query that may attend nowhere."""
     t, s = q.shape[-2], k.shape[-2]
     if causal:
         up_to_now = torch.ones(t, s, dtype=torch.bool, device=q.device).tril()
@@ -307,7 +308,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, d
 
 
 class MultiheadAttention(nn.MultiheadAttention):
-    """An ``nn.MultiheadAttention`` that is called as `netlib.MultiHeadAttention`."""
+    """An ``nn.MultiheadAttention`` that is called like `netlib.MultiHeadAttention`."""
 
     def __init__(self, embed_dim: int, num_heads: int, *, causal: bool = False, mask: bool = False, **options: Any) -> None:
         super().__init__(embed_dim, num_heads, batch_first=True, **options)
@@ -329,7 +330,7 @@ class MultiheadAttention(nn.MultiheadAttention):
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
-    """An ``nn.TransformerEncoderLayer`` that is called as `netlib.TransformerBlock`."""
+    """An ``nn.TransformerEncoderLayer`` that is called like `netlib.TransformerBlock`."""
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int, *, causal: bool = False, mask: bool = False,
                  dropout: float = 0.0, norm_first: bool = True, **options: Any) -> None:  # fmt: skip
@@ -348,5 +349,5 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
 
 
 def index_along(x: Tensor, axis: int, places: Any) -> Tensor:
-    """Return the slices of x at these places along an axis."""
+    """Return the slices of x at these positions along an axis."""
     return x.index_select(axis, torch.as_tensor(np.asarray(places), device=x.device))

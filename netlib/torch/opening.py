@@ -13,17 +13,17 @@ from ..layer import Layer, as_layer
 def module(model: Layer, *, translations: Mapping[type[Any], Any] | None = None) -> Any:
     """Return a model as an ``nn.Module``, to train it under autograd on any device.
 
-    Layers become the modules of ``torch.nn`` that correspond to them, with copies of their arrays,
-    so that the names of its ``state_dict`` are PyTorch's. Layers that ``torch.nn`` does not have
-    become small modules. The module is called as the model is: sequences and states have the batch
-    first, and several inputs are arguments. It has the model's types, its frozen parameters and its
-    mode. `load_state_dict` or `convert` bring it back.
+    Layers become the corresponding modules of ``torch.nn``, with copies of their arrays, so that
+    the names in its ``state_dict`` are PyTorch's. Layers that ``torch.nn`` lacks become small
+    modules. Call the module like the model: sequences and states have the batch first, and several
+    inputs are separate arguments. It has the model's types, frozen parameters and mode. Use
+    `load_state_dict` or `convert` for the way back.
 
     Parameters
     ----------
     model : Layer
     translations : mapping of type to callable, optional
-        For each class of your own layers, a function from the layer to a module of PyTorch.
+        For each of your own layer classes, a function from the layer to a PyTorch module.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def module(model: Layer, *, translations: Mapping[type[Any], Any] | None = None)
     Raises
     ------
     InvalidTypeError
-        If layers have no counterpart. The message lists them all, by path.
+        If layers have no counterpart. The message lists all of them by path.
     MissingError
         If PyTorch is not installed.
 
@@ -55,21 +55,21 @@ def module(model: Layer, *, translations: Mapping[type[Any], Any] | None = None)
 
 
 def convert(module: Any, *inputs: Any, translations: Mapping[type[Any], Any] | None = None) -> Layer:
-    """Return a module of PyTorch as a model, with the same forward and the same gradients.
+    """Convert a PyTorch module to a model with the same forward and the same gradients.
 
     Modules with a counterpart become layers, and an ``nn.Sequential`` a `Sequential`. A module with
-    a forward of its own becomes a `Graph`: ``torch.fx`` traces its forward, once, so that branches
-    are decided then. The paths of its layers are those of the modules. The model has the
-    module's types, frozen parameters and mode.
+    its own forward becomes a `Graph`: ``torch.fx`` traces its forward once, which fixes its
+    branches. The paths of its layers are those of the modules. The model has the module's types,
+    frozen parameters and mode.
 
     Parameters
     ----------
     module : torch.nn.Module
     *inputs : tensor or array_like
-        Inputs of its forward, for sizes that it asks for, such as ``x.shape[1]``. The size of the
-        batch stays free.
+        Example inputs, for sizes that its forward uses, such as ``x.shape[1]``. The size of the
+        batch remains variable.
     translations : mapping of type to callable, optional
-        For each class of other modules, a function from the module to a layer.
+        For each other class of modules, a function from the module to a layer.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def convert(module: Any, *inputs: Any, translations: Mapping[type[Any], Any] | N
     InvalidTypeError
         If `module` is not a module of PyTorch.
     InvalidValueError
-        If netlib lacks modules, functions or options. The message lists them all, by path.
+        If netlib lacks modules, functions or options. The message lists all of them by path.
     MissingError
         If PyTorch is not installed.
 

@@ -1,4 +1,4 @@
-"""Recurrent layers: transposed weights, and the two biases, which only ever add up."""
+"""Recurrent layers: transposed weights, and two biases whose sum is the bias of the layer."""
 
 from __future__ import annotations
 

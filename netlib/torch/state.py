@@ -37,7 +37,7 @@ class Placed(NamedTuple):
 
 
 def placed_links(model: Layer) -> Iterator[Placed]:
-    """Yield the links of all layers in PyTorch's order: arrays of a layer, then its layers."""
+    """Yield the links of all layers in PyTorch's order: a layer's arrays, then its inner layers."""
     stack: list[tuple[str, Layer]] = [("", model)]
     seen: set[int] = set()
     while stack:
@@ -61,7 +61,7 @@ def _dotted(name: str) -> str:
 
 
 def links_of(layer: Layer) -> list[Link]:
-    """Return the links of a layer's own arrays; those of a user's layer keep name and layout."""
+    """Return the links of a layer's own arrays; arrays of custom layers keep name and layout."""
     counterpart = counterpart_of(layer)
     links = list(counterpart.arrays(layer)) if counterpart else []
     linked = {name for link in links for name in link.ours}
@@ -86,11 +86,11 @@ def _member(layer: Layer, name: str) -> Any:
 
 
 def state_dict(model: Layer) -> dict[str, Array]:
-    """Return a copy of every array of a model, as the ``state_dict`` of PyTorch's modules has it.
+    """Return a copy of every array of a model, as in the ``state_dict`` of PyTorch's modules.
 
-    The names are those of the modules in ``torch.nn`` that correspond to the layers, and so are the
-    layouts: the weight of an `Affine` is transposed. Names inside containers stay as they are. So
-    do names and layouts of the arrays of your own layers. PyTorch need not be installed.
+    Names and layouts are those of the corresponding modules in ``torch.nn``: the weight of an
+    `Affine` is transposed. Names inside containers do not change, nor do names and layouts of the
+    arrays of your own layers. PyTorch need not be installed.
 
     Parameters
     ----------
@@ -132,9 +132,9 @@ def load_state_dict(model: Layer, state: Any) -> None:
     model : Layer
         A model of the layers that correspond to PyTorch's modules.
     state : mapping of str to array_like or tensor
-        Under PyTorch's names, as ``module.state_dict()`` returns it, or `netlib.load_state` for a
-        file. Arrays are converted to the type of their target. The two biases of a recurrent layer
-        are added. One place of a shared array is enough.
+        Arrays under PyTorch's names, as returned by ``module.state_dict()``, or by
+        `netlib.load_state` for a file. They are converted to the type of their target. The two
+        biases of a recurrent layer are added. One entry for a shared array is enough.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def load_state_dict(model: Layer, state: Any) -> None:
         If `model` is not a layer, or `state` not a mapping.
     InvalidValueError
         If the state does not match exactly. The message lists all missing, unexpected and
-        unsuitable arrays, and nothing has changed.
+        unsuitable arrays, and nothing changes.
 
     See Also
     --------

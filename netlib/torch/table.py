@@ -16,7 +16,7 @@ TABLE: tuple[Counterpart, ...] = (*LINEAR, *IMAGES, *NORMALIZATION, *RECURRENT, 
 
 
 def counterpart_of(layer: Layer) -> Counterpart | None:
-    """Return the counterpart of a layer, or of the class that it derives from; None without one."""
+    """Return the counterpart of a layer, or of the class it derives from; None if there is none."""
     for kind in type(layer).__mro__:
         for each in TABLE:
             if each.layer is kind and each.fits(layer):

@@ -99,7 +99,7 @@ def _pair(example: Any) -> tuple[Any, Any]:
 
 
 def _trace(module: nn.Module, constants: Mapping[str, Any]) -> fx.Graph:
-    """Return what forward calls, which must be the same in both modes."""
+    """Return the calls of forward, which must be the same in both modes."""
     before, graphs = module.training, []
     try:
         for mode in (False, True):
@@ -154,7 +154,7 @@ def _record_shapes(module: nn.Module, graph: fx.Graph, call: Call) -> None:
 
 
 class _Interpreter:
-    """It goes through the calls of a forward, and makes nodes of a graph."""
+    """An interpreter that turns the calls of a forward into nodes of a graph."""
 
     def __init__(self, converter: Any, module: nn.Module, path: str, call: Call) -> None:
         self.converter, self.module, self.path, self.call = converter, module, path, call
@@ -196,7 +196,7 @@ class _Interpreter:
         return fx.node.map_arg(thing, self.values.get)
 
     def value(self, node: Any) -> Any:
-        """Return a node, or a tuple of nodes, with its shape, as far as it is known."""
+        """Return a node, or a tuple of nodes, with its shape if known."""
         if isinstance(node, tuple):
             return tuple(self.flat_value(each, i) for i, each in enumerate(node))
         return self.flat_value(node, 0)
@@ -214,7 +214,7 @@ class _Interpreter:
         return Constant(f"{self.current}_constant{self.n_constants}", as_numpy(tensor).astype(self.converter.dtype))
 
     def node(self, thing: Any, beside: Any = None) -> Any:
-        """Return the node of a value, of a fixed tensor, or of a number beside a value."""
+        """Return the node of a value, of a fixed tensor, or of a number combined with a value."""
         if isinstance(thing, Value):
             return thing.node
         if type(thing) in (int, float) and isinstance(beside, Value):
@@ -262,7 +262,7 @@ class _Interpreter:
         return y
 
     def _replace(self, node: fx.Node, y: Any) -> None:
-        """Let y be the value of the tensor that a call changes in place, for all who read it."""
+        """Let y be the value of the tensor that a call changes in place, for all its readers."""
         source = node.all_input_nodes[0]
         bases = source.all_input_nodes if name_of(source.target) in VIEWS else []
         views = [each for each in source.users if each in self.values and name_of(each.target) in VIEWS]
@@ -276,7 +276,7 @@ class _Interpreter:
         return f"Write a module of it, and pass translations={{{type(self.module).__name__}: function}} or that of the module."
 
     def _fold(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
-        """Return the result of a call without inputs of the model, such as part of a fixed mask."""
+        """Return the result of a call independent of the inputs, such as part of a fixed mask."""
         try:
             if node.op == "call_method":
                 return getattr(args[0], str(node.target))(*args[1:], **kwargs)

@@ -1,4 +1,4 @@
-"""What a traced forward computes with: nodes, sizes that depend on the batch, and zeros.
+"""The values of a traced forward: nodes, sizes that depend on the batch, and zeros.
 
 This module is imported on use, since it imports PyTorch.
 """
@@ -17,7 +17,7 @@ from ..node import Node
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor: the node for it, and its shape, if that is known."""
+    """A tensor: its node, and its shape if known."""
 
     node: Node
     shape: tuple[Any, ...] | None
@@ -35,7 +35,7 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """The length of an axis that depends on the batch, or is not known."""
+    """The length of an axis that depends on the batch, or is unknown."""
 
     numbers: Any = None
     """Its values for two sizes of the batch."""
@@ -52,7 +52,7 @@ class Size:
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """The shape of a value, all its axes."""
+    """The whole shape of a value."""
 
     of: Value
 
@@ -73,7 +73,7 @@ def has_values(thing: Any) -> bool:
 
 
 def as_sizes(both: Any) -> tuple[Any, ...] | None:
-    """Return the shape of a tensor from what is known for two sizes of the batch."""
+    """Return the shape of a tensor from the shapes for two sizes of the batch."""
     if both is None or not all(hasattr(each, "shape") for each in both):
         return None
     one, other = (tuple(each.shape) for each in both)

@@ -16,7 +16,7 @@ RESERVED = ("epoch", "loss", "lr", "seconds")
 
 
 def as_optimizer_of(model: Layer, optimizer: Any, where: str) -> Optimizer:
-    """Return `optimizer`, or raise if it is not an optimizer of parameters of `model`."""
+    """Return `optimizer`, or raise if it is not an optimizer of the parameters of `model`."""
     hint = "Make one over the model: nl.Adam(model)."
     if not isinstance(optimizer, Optimizer):
         raise InvalidTypeError(f"got {optimizer!r}, expected an optimizer", where=where, hint=hint)
@@ -27,7 +27,7 @@ def as_optimizer_of(model: Layer, optimizer: Any, where: str) -> Optimizer:
 
 
 def as_metrics(metrics: Any, where: str) -> dict[str, Metric]:
-    """Return the functions by name, or raise if a name belongs to another column of the history."""
+    """Return the functions by name, or raise if a name is that of another column of the history."""
     if metrics is None:
         return {}
     if not isinstance(metrics, Mapping):
@@ -58,11 +58,11 @@ def as_callbacks(callbacks: Any, where: str) -> list[Callback]:
 def _require_outputs_first(name: object, metric: Metric, where: str) -> None:
     """Raise for functions of ``(y_true, y_pred)``, as in scikit-learn and Keras.
 
-    They would get their arguments in the wrong order.
+    They would receive their arguments in the wrong order.
     """
     try:
         first = next(iter(signature(metric).parameters), "")
-    except (TypeError, ValueError):  # some functions in C have none
+    except (TypeError, ValueError):  # some functions in C have no signature
         return
     if first == "y_true":
         hint = f"Write {{{name!r}: lambda y, t: function(t, y)}}, with y.argmax(axis=-1) where classes are expected."

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Callback:
     """The base class of callbacks. A subclass overrides the methods it needs.
 
-    The trainer has all information: ``trainer.model``, ``.epoch`` and ``.batch`` (counted from 1),
-    ``.epochs``, ``.batch_loss``, ``.history``, ``.optimizer``. Set ``trainer.stop = True`` to end
-    training after the current batch or epoch.
+    The trainer provides all information: ``trainer.model``, ``.epoch`` and ``.batch`` (counted from
+    1), ``.epochs``, ``.batch_loss``, ``.history``, ``.optimizer``. Set ``trainer.stop = True`` to
+    end training after the current batch or epoch.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Callback:
         """Run before the first batch."""
 
     def around_batch(self, trainer: Trainer) -> AbstractContextManager[object]:
-        """Return a context manager in which forward and backward of the next batch run."""
+        """Return a context manager that surrounds forward and backward of the next batch."""
         return nullcontext()
 
     def on_step_begin(self, trainer: Trainer) -> None:
@@ -68,14 +68,14 @@ class Callback:
         """Run at the end, also after Ctrl-C, but not after an error."""
 
     def on_fit_error(self, trainer: Trainer) -> None:
-        """Before an error leaves `fit`."""
+        """Run before an error leaves `fit`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a `Checkpoint` must keep of the callback: plain values and arrays."""
+        """Return the state that a `Checkpoint` saves: plain values and arrays."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, after `on_fit_begin` of a resumed training."""
+        """Restore the state from `state_dict`, after `on_fit_begin` of a resumed training."""
 
     def __repr__(self) -> str:
         return call_text(self)
@@ -87,10 +87,10 @@ STATE_OF_EARLY_STOPPING = (
 
 
 class EarlyStopping(Callback):
-    """Stop training when a column of the history stops improving, and restore the best weights.
+    """Early stopping when a column of the history stops improving, with the best weights restored.
 
-    The best weights are restored at the end of training, no matter how it ends: because of
-    `patience`, after the last epoch, by Ctrl-C, or by an error.
+    The best weights are restored however training ends: because of `patience`, after the last
+    epoch, by Ctrl-C, or by an error.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class EarlyStopping(Callback):
         self.on_fit_end(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best weights, and since when nothing has improved."""
+        """Return the best weights, and how long nothing has improved."""
         return {name: getattr(self, name) for name in STATE_OF_EARLY_STOPPING}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -49,11 +49,11 @@ def channel_of(communicator: Any) -> Channel:
 class Channel:
     """Collective operations of all ranks.
 
-    Each begins with a few numbers that all ranks add up. They say whether a rank has failed: it
-    takes part in whatever the others do next, once, so that they stop waiting for it. A rank that
-    comes to the end of its program says so in the same way. They also say what each rank is about
-    to do, so that different operations never meet. A rank that fails amid an operation, or outside
-    of `Trainer`, ends the whole job.
+    Each begins with a few numbers that all ranks add up. They show whether a rank has failed: it
+    takes part once in whatever the others do next, so that they stop waiting for it. A rank at the
+    end of its program reports this in the same way. The numbers also show what each rank is about
+    to do, so that different operations are never mixed. A rank that fails during an operation, or
+    outside of `Trainer`, ends the whole job.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Channel:
     Attributes
     ----------
     rank, size : int
-        The number of this process, counted from 0, and how many there are.
+        The number of this process, counted from 0, and the number of processes.
     """
 
     NUMBERS = 4
@@ -84,13 +84,13 @@ class Channel:
         Raises
         ------
         RankError
-            If another rank has failed, has come to the end of its program, or does something else.
+            If another rank has failed, has reached the end of its program, or does something else.
         """
         with self._operation(self.AGREE, *numbers) as sums:
             return sums
 
     def fail(self, error: BaseException) -> None:
-        """Tell the others of an error of this rank, unless they know."""
+        """Tell the other ranks about an error of this rank, unless they know."""
         if self._left or id(self) in _told(error):
             return
         if self._is_amid:
@@ -119,13 +119,13 @@ class Channel:
                     array[...] = part.reshape(array.shape)
 
     def gather(self, item: Any) -> list[Any]:
-        """Return what each rank has passed, in the order of ranks."""
+        """Return the items of all ranks, in the order of ranks."""
         with self._operation(self.GATHER):
             items: list[Any] = self._comm.allgather(item)
         return items
 
     def from_first(self, item: Any) -> Any:
-        """Return what rank 0 has passed."""
+        """Return the item of rank 0."""
         with self._operation(self.FROM_FIRST):
             return self._comm.bcast(item)
 
@@ -139,7 +139,7 @@ class Channel:
 
     @contextmanager
     def _operation(self, operation: int, *numbers: float) -> Iterator[list[float]]:
-        """Begin the same operation on all ranks with the sums of the numbers."""
+        """Begin the same operation on all ranks, and yield the sums of the numbers."""
         if self._left:
             raise self._error({}, self._left)
         if self._is_amid:
@@ -168,7 +168,7 @@ class Channel:
         return sums
 
     def _exchange(self, text: str | None, leaves: bool = False) -> tuple[dict[int, str], list[int]]:
-        """Return what the failed ranks say, and which ranks have left."""
+        """Return the messages of the failed ranks, and the ranks that have left."""
         said = self._comm.allgather((text, leaves))
         self._left = [rank for rank, (_, has_left) in enumerate(said) if has_left]
         return {rank: words for rank, (words, _) in enumerate(said) if words is not None}, self._left
@@ -190,13 +190,13 @@ class Channel:
         return self._known(RankError(message, where="Trainer", hint="Call fit and evaluate on every rank."))
 
     def _known(self, error: RankError) -> RankError:
-        """Return an error that all ranks know of."""
+        """Return an error that all ranks know about."""
         _told(error).append(id(self))
         return error
 
 
 def _told(error: BaseException) -> list[int]:
-    """Return the ids of the channels whose ranks know of an error, in a list to append to."""
+    """Return the ids of the channels whose ranks know about an error, in a list to append to."""
     channels: list[int] = vars(error).setdefault("_channels_told", [])
     return channels
 
@@ -204,7 +204,7 @@ def _told(error: BaseException) -> list[int]:
 def _ending_the_job(before: Any) -> Callable[..., None]:
     """Return a hook for uncaught errors that ends the job, so that no other rank waits.
 
-    A `RankError` is shown in one line, and leaves the end to the rank that has failed.
+    A `RankError` is shown in one line, and the failed rank ends the job.
     """
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -1,4 +1,4 @@
-"""Writing the state of a training to a file, so that it can be resumed after a crash."""
+"""Checkpoints: the state of training in a file, from which it can be resumed after a crash."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ Label = tuple[int, int]
 
 
 class Checkpoint(Callback):
-    """Write the model and the whole state of the training to a file, again and again.
+    """A callback that writes the model and the whole state of training to a file at intervals.
 
-    ``trainer.fit(…, resume=path)`` goes on from the file, bit for bit as if training had never
-    stopped. `netlib.load` reads the model in it. A write is whole or absent: whenever the process
-    is killed, the file is the last complete one.
+    ``trainer.fit(…, resume=path)`` continues from the file, bit for bit as if training had never
+    stopped. `netlib.load` reads the model in it. Writing is atomic: whenever the process is killed,
+    the file is the last complete one.
 
     The file holds the model, the optimizer's state, the position in the epoch, the random
     generators, the history, and the state of the other callbacks, such as `EarlyStopping`. A
     checkpoint is written after all other callbacks have run, and after the last epoch in any case.
-    It is not written at Ctrl-C: `resume` then repeats what came after the last one.
+    Ctrl-C writes none: `resume` then repeats the steps after the last one.
 
     Parameters
     ----------
     path : str or path
         The file, ``.npz`` or ``.safetensors``.
     every : int or str
-        The number of epochs from one write to the next, or a number of batches: ``"100 batches"``.
-        With gradient accumulation, a write waits for the next optimizer step.
+        The number of epochs between writes, or a number of batches: ``"100 batches"``. With
+        gradient accumulation, a write waits for the next optimizer step.
     keep : int
-        How many checkpoints to keep. The last is always `path`. If there are more than one, each
-        also has a name of its own, such as ``run-epoch-3.npz`` for ``run.npz``.
+        How many checkpoints to keep. The last is always `path`. If there are several, each also has
+        its own name, such as ``run-epoch-3.npz`` for ``run.npz``.
     best : str, optional
-        A column of the history, such as ``"val_loss"``. The checkpoint of its best epoch is kept,
+        A column of the history, such as ``"val_loss"``. The checkpoint of its best epoch is kept
         too: ``run-best.npz`` for ``run.npz``.
     mode : "min" or "max"
         Whether lower or higher values of that column are better.
@@ -56,12 +56,12 @@ class Checkpoint(Callback):
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        At the start of training, if the model cannot be saved, or no file can be made in the
+        At the start of training, if the model cannot be saved, or no file can be created in the
         folder.
     MissingError
         At the start of training, if there is no column `best`.
     OSError
-        If the file cannot be written. The earlier one is as it was.
+        If the file cannot be written. The earlier file is unchanged.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class Checkpoint(Callback):
         return True
 
     def _write(self, trainer: Trainer, label: Label) -> None:
-        """Write the checkpoint, and keep it under its own name, too, if `keep` says so."""
+        """Write the checkpoint, and keep it under its own name too, as `keep` requires."""
         if self.keep > 1:
             self._kept.append(label)
         self._write_contents(trainer, self.path)
@@ -149,7 +149,7 @@ class Checkpoint(Callback):
         self._remove_oldest()
 
     def _write_contents(self, trainer: Trainer, path: str) -> None:
-        """Write the contents, to which all ranks contribute, on rank 0."""
+        """Write the contents, which all ranks contribute to, on rank 0."""
         contents = checkpoint_contents(trainer)
         if self._writes:
             write_contents(path, contents, "Checkpoint")
@@ -171,7 +171,7 @@ class Checkpoint(Callback):
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, the best value only if it is of the same column."""
+        """Restore the state from `state_dict`, the best value only if it is of the same column."""
         self._batches = int(state["_batches"])
         self._kept = [(int(epoch), int(batch)) for epoch, batch in state["_kept"]]
         if (state["best"], state["mode"]) == (self.best, self.mode):
@@ -202,7 +202,7 @@ def _with_ending(path: str, ending: str) -> str:
 
 
 def _link(path: str, name: str) -> None:
-    """Give the file at `path` the further name `name`, or copy it where links are not possible."""
+    """Give the file at `path` the additional name `name`, or copy it where links are impossible."""
     with suppress(FileNotFoundError):
         os.unlink(name)
     try:

@@ -1,4 +1,4 @@
-"""What is known before the first step: whether data, loss and metrics fit what the model gives."""
+"""Checks before the first step: whether data, loss and metrics fit the output of the model."""
 
 from __future__ import annotations
 
@@ -69,20 +69,19 @@ ROUNDING = 1e-3
 
 
 def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric], samples: Batch, what: str = "") -> None:
-    """Raise for samples and metrics that would fail later, and warn of losses that cannot be small.
+    """Raise for samples and metrics that would fail later, and warn if the loss cannot be small.
 
-    `what` says of a message which samples it is about, such as "validation ". Nothing in the model
-    changes.
+    `what` names the samples in messages, such as "validation ". The model does not change.
 
     Raises
     ------
     NonFiniteError
         For a NaN or an infinity in an input or a target, if the loss of that row is not finite.
     NetlibError
-        For a target that the loss refuses, with its row; and what a metric of netlib raises on the
+        For a target that the loss rejects, with its row; and any error of a netlib metric on the
         first rows.
     InvalidTypeError
-        For a metric that returns no number.
+        For a metric that does not return a number.
     """
     if samples.weight is not None:
         samples = samples.take(np.flatnonzero(samples.weight.reshape(len(samples), -1).any(axis=1)))
@@ -91,7 +90,7 @@ def check_before_training(model: Layer, loss: Layer, metrics: dict[str, Metric],
     inputs, (t,) = samples.inputs, samples.targets
     try:
         y = model.predict(*(x[:FEW] for x in inputs))
-    except Exception:  # the first batch will raise it, in training mode, with its place
+    except Exception:  # the first batch will raise it, in training mode, with its location
         return
     if isinstance(y, tuple) or np.ndim(y) == 0 or len(y) != len(t[:FEW]):
         return
@@ -122,7 +121,7 @@ def last_layer(model: Layer, n_inputs: int) -> Layer:
 def as_metric_of(model: Layer, n_inputs: int, metric: Metric, y: Any) -> Metric:
     """Return `metric` with the threshold that suits the model, if it takes one and has none.
 
-    A sigmoid makes probabilities, which 0.5 divides; the outputs of any other layer are logits.
+    A sigmoid returns probabilities, with the threshold 0.5; the outputs of other layers are logits.
     """
     function: Any = metric.func if isinstance(metric, partial) else metric
     if not (getattr(function, "__module__", None) or "").startswith(f"{__package__}.metrics"):
@@ -144,7 +143,7 @@ def _check_targets(loss: Layer, y: Array, t: Array, what: str) -> None:
     for start in range(0, len(t), CHUNK):
         rows = t[start : start + CHUNK]
         error = _refusal(loss, like[: len(rows)], rows)
-        if isinstance(error, ShapeError):  # of all rows alike
+        if isinstance(error, ShapeError):  # the same for all rows
             raise error
         if error is not None:
             refusals = ((i, _refusal(loss, like[:1], rows[i : i + 1])) for i in range(len(rows)))
@@ -221,7 +220,7 @@ def _warn_of_loss(last: Layer, loss: Layer, y: Array, t: Array) -> None:
 
 
 def _indistinct_column(x: Array, dtype: np.dtype[Any]) -> int:
-    """Return a column of numbers, as of recent times, that `dtype` can hardly tell apart, or -1."""
+    """Return a column of numbers, such as recent times, that `dtype` hardly resolves, or -1."""
     rows = x.reshape(len(x), -1)
     if x.dtype.kind not in "iuf" or x.dtype.itemsize <= dtype.itemsize or not rows.size:
         return -1

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class CSVLog(Callback):
-    """Write the history to a CSV file, a row after each epoch, so that it can be read meanwhile.
+    """A CSV file of the history: each epoch adds a row, which can be read during training.
 
-    A training with ``resume`` continues the file; any other begins it anew.
+    Training with ``resume`` continues the file; otherwise it is overwritten.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class CSVLog(Callback):
     Raises
     ------
     InvalidValueError
-        At the start of training, if there is no such folder.
+        At the start of training, if the folder does not exist.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class CSVLog(Callback):
             as_folder_of(self.path, self)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Write the row of the epoch, and those before it if this is the first since the start."""
+        """Write the row of the epoch, and the rows before it if this is the first write."""
         if trainer.rank:
             return
         if not self._has_begun:

@@ -16,7 +16,7 @@ KEPT = ("rng_state", "lr", "batch")
 
 
 class EpochProgress:
-    """How much of an epoch is done, and what was measured so far.
+    """How much of an epoch is done, and the measurements so far.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class EpochProgress:
     lr : float
         The learning rate at the start.
     measuring : Measuring
-        What measures loss and metrics.
+        Measures loss and metrics.
 
     Attributes
     ----------
@@ -36,10 +36,10 @@ class EpochProgress:
     last : Batch or None
         The last of them.
     fingerprint : int or None
-        That of the last batch before training was resumed.
+        The fingerprint of the last batch before training was resumed.
     accumulated, reference : float
         The weight of the batches since the last optimizer step, and the weight by which their
-        gradients are divided already.
+        gradients have been divided.
     whole : float or None
         The weight of a whole batch, if this process has a share of each.
     measuring : Measuring
@@ -70,14 +70,14 @@ class EpochProgress:
         """Return the factor for the gradient of a mean over this `weight`.
 
         Gradients of one step are divided by the same weight, the `reference` of the first batch.
-        `end_group` tells how far that is from the weight of all.
+        `end_group` corrects this to the weight of all.
         """
         if self.is_between_steps:
             self.reference, self.accumulated = reference, 0.0
         return weight / self.reference
 
     def end_group(self) -> float:
-        """Begin a new group of batches, and return the factor that its gradients lack."""
+        """Begin a new group of batches, and return the factor that corrects the last group."""
         self.n_accumulated = 0
         return self.reference / self.accumulated if self.accumulated else 1.0
 
@@ -89,7 +89,7 @@ class EpochProgress:
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any], rng: np.random.Generator, measuring: Measuring) -> EpochProgress:
-        """Return the progress that `state_dict` was made of.
+        """Return the progress that `state_dict` describes.
 
         It shuffles as before with a copy of `rng`, from which layers may have drawn since.
         """

@@ -22,7 +22,7 @@ HEAD = TAIL = 5
 class History:
     """A table with one row for each completed epoch.
 
-    Each `fit` returns its own. ``first + second`` is the history of both: epochs are numbered on,
+    Each `fit` returns its own. ``first + second`` is the history of both: epoch numbers continue,
     and a column that one of them lacks is NaN there.
 
     Parameters

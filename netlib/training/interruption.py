@@ -8,8 +8,8 @@ from typing import Any, Self
 class Interruption:
     """Record Ctrl-C inside a ``with`` block instead of raising; a second Ctrl-C raises.
 
-    Python handles Ctrl-C in the main thread alone. If the program ignores the signal or lets it
-    end the process, that remains so.
+    Python handles Ctrl-C only in the main thread. If the program ignores the signal or lets it end
+    the process, this does not change.
 
     Attributes
     ----------

@@ -101,7 +101,7 @@ class Track:
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> Track:
-        """Return the table that `state_dict` was made of."""
+        """Return the table that `state_dict` describes."""
         track = cls(state["kind"])
         numbers = [state[column].tolist() for column in Statistics._fields if column != "histogram"]
         for batch, *row, histogram in zip(state["batch"].tolist(), *numbers, state["histogram"], strict=True):
@@ -110,21 +110,20 @@ class Track:
 
 
 class LayerStatistics(Callback):
-    """Record statistics of every layer's output and of dL/d(output) during training.
+    """Statistics of every layer's output and of dL/d(output), recorded during training.
 
-    It records any layer, including users' own layers and those inside them. The results of training
+    It records every layer, including your own layers and those inside them. The results of training
     stay the same, bit for bit. Only statistics are kept, not the arrays.
 
     The gradients are those of the outputs, because dL/d(output) of a layer is that of the last
-    layer times all Jacobians in between. This product of many factors is what vanishes or explodes.
-    The gradient of a weight has the layer's input as a further factor, and layers without
-    parameters have none.
+    layer times all Jacobians in between. This product of many factors vanishes or explodes. The
+    gradient of a weight has the layer's input as a further factor, and layers without parameters
+    have none.
 
     Parameters
     ----------
     every : int
-        The number of batches from one recorded batch to the next. The first batch is recorded. A
-        recorded step takes longer.
+        Every how many batches to record one, starting with the first. A recorded step takes longer.
 
     Attributes
     ----------

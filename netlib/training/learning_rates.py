@@ -52,7 +52,7 @@ class LearningRates:
 
     @property
     def suggestion(self) -> float:
-        """A tenth of the rate with the least smoothed loss, well before the loss rises again."""
+        """A tenth of the rate with the smallest smoothed loss, well before the loss rises again."""
         return float(self.rates[np.argmin(self.smoothed)] / 10)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -102,7 +102,7 @@ def smooth(losses: Array) -> Array:
 
 
 class _Rise(Callback):
-    """Raises the rate after each step, until the smoothed loss is 4 times its least."""
+    """Raises the rate after each step, until the smoothed loss is 4 times its minimum."""
 
     def __init__(self, rates: Array) -> None:
         self.rates = [float(rate) for rate in rates]
@@ -129,11 +129,11 @@ class _Rise(Callback):
 
 def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, start: float = 1e-6,
             end: float = 10.0, steps: int = 100) -> LearningRates:  # fmt: skip
-    """Train a copy of the model with a rising learning rate, to see which rates make it learn.
+    """Train a copy of the model with a rising learning rate, to find rates at which it learns.
 
     The rate grows by the same factor from step to step. The run ends early when the loss becomes
-    far larger or is not finite. The model, the optimizer, and all random generators stay as they
-    are. With several ranks, call it on every rank; the first does it alone. Smith, "Cyclical
+    far larger or is not finite. The model, the optimizer, and all random generators do not change.
+    With several ranks, call it on every rank; only the first does the work. Smith, "Cyclical
     learning rates for training neural networks", 2017, section 3.3.
 
     Parameters
@@ -156,7 +156,7 @@ def find_lr(trainer: Trainer, x: Any, t: Any = None, batch_size: int = 32, *, st
     InvalidValueError
         If `start` is not below `end`, or is 0.
     InvalidTypeError
-        If the optimizer is `LBFGS`, which searches for its rate itself.
+        If the optimizer is `LBFGS`, which searches for its own rate.
     NonFiniteError
         If the first loss is not finite.
 

@@ -24,8 +24,8 @@ CHUNK = 4096
 class Measuring:
     """Loss and metrics, batch by batch.
 
-    Metrics of netlib that add up, such as `accuracy`, take in some rows at a time. For the others,
-    such as `roc_auc` and functions of the user, all outputs and targets are kept.
+    Metrics of netlib that add up, such as `accuracy`, process some rows at a time. For the others,
+    such as `roc_auc` and the user's own functions, all outputs and targets are kept.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Measuring:
     n_inputs : int
         The number of inputs of the model.
     loss : Layer
-        The loss. If it is a graph of losses, each of them is measured, too, under its path.
+        The loss. If it is a graph of losses, each of them is also measured, under its path.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Measuring:
         self._n_new = 0
 
     def add(self, y: Any, t: Any, n: int, loss: float, weight: float) -> None:
-        """Count a batch in: its outputs, its `n` targets, and its loss, the mean over `weight`."""
+        """Add a batch: its outputs, its `n` targets, and its loss, the mean over `weight`."""
         self.total += loss * weight if self._is_mean else loss
         self.weight += weight
         for path, part in self._parts.items():
@@ -71,7 +71,7 @@ class Measuring:
         self._n_new += n
 
     def _fit(self) -> None:
-        """Give metrics the threshold that suits the model."""
+        """Set the threshold of metrics to suit the model."""
         y, _ = self._new[0]
         self._fitted = {name: as_metric_of(self._model, self._n_inputs, metric, y) for name, metric in self._metrics.items()}
         for name, before in self._streams.items():
@@ -111,7 +111,7 @@ class Measuring:
         return measured
 
     def merged(self, states: Sequence[dict[str, Any]]) -> Measuring:
-        """Return what several processes have measured, from the `state_dict` of each."""
+        """Return the measurements of several processes, from the `state_dict` of each."""
         whole = Measuring(self._model, self._metrics, self._n_inputs, self._loss)
         for given in states:
             part = Measuring(self._model, self._metrics, self._n_inputs, self._loss)
@@ -128,7 +128,7 @@ class Measuring:
         return whole
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is measured so far as plain values and arrays."""
+        """Return the measurements so far as plain values and arrays."""
         return {
             "total": self.total,
             "weight": self.weight,
@@ -150,12 +150,12 @@ class Measuring:
 
 
 def is_mean(loss: Layer) -> bool:
-    """Return whether a loss is a mean over samples, as it is unless its `reduction` says not."""
+    """Return whether a loss is a mean over samples, as it is unless its `reduction` differs."""
     return getattr(loss, "reduction", "mean") == "mean"
 
 
 def parts_of(loss: Layer) -> dict[str, Loss]:
-    """Return the losses inside a graph of losses by path, and none of any other loss.
+    """Return the losses inside a graph of losses by path, or none for any other loss.
 
     >>> from netlib import Graph, Input, MeanSquaredError
     >>> y, t = Input("y"), Input("t")
@@ -166,7 +166,7 @@ def parts_of(loss: Layer) -> dict[str, Loss]:
 
 
 def _can_join(pairs: list[tuple[Any, Any]]) -> bool:
-    """Return whether all outputs have the same shape but for their rows."""
+    """Return whether all outputs have the same shape apart from their rows."""
     return len({np.shape(y)[1:] for y, _ in pairs if not isinstance(y, tuple)}) <= 1
 
 

@@ -1,4 +1,4 @@
-"""The errors for NaN and infinity in training, which name the first layer that has them."""
+"""The errors for NaN and infinity in training, which name the first layer affected."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ STATE = ("best", "_bad_epochs", "_cooling")
 
 
 class ReduceOnPlateau(Callback):
-    """Multiply the learning rate by `factor` when a column of the history stops improving.
+    """A learning rate that is multiplied by `factor` when a column of the history stops improving.
 
-    An epoch is bad if its value is not better than the best before by the share `threshold`. After
-    more than `patience` bad epochs in a row, ``lr ← max(factor·lr, min_lr)``, and the next
+    An epoch is bad if it does not improve the best value by at least the fraction `threshold`.
+    After more than `patience` bad epochs in a row, ``lr ← max(factor·lr, min_lr)``, and the next
     `cooldown` epochs do not count as bad. Groups of the optimizer with their own lr keep it.
 
     Parameters
@@ -30,13 +30,13 @@ class ReduceOnPlateau(Callback):
     factor : float
         In [0, 1).
     patience : int
-        The number of bad epochs in a row that are tolerated.
+        The number of consecutive bad epochs to tolerate.
     threshold : float
-        The least improvement that counts, relative to the best value.
+        The smallest improvement that counts, relative to the best value.
     cooldown : int
         The number of epochs to wait after each reduction.
     min_lr : float
-        The least learning rate.
+        The smallest learning rate.
     mode : "min" or "max"
         Whether lower or higher values are better.
 
@@ -87,7 +87,7 @@ class ReduceOnPlateau(Callback):
         self._bad_epochs = self._cooling = 0
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Forget earlier epochs, or raise if this training cannot be watched."""
+        """Discard earlier epochs, or raise if this training cannot be monitored."""
         require_column(self.monitor, trainer.history, self)
         if trainer.optimizer.schedule is not None:
             hint = "Give the optimizer a number as lr, or leave the callback out."
@@ -115,7 +115,7 @@ class ReduceOnPlateau(Callback):
         return value > self.best * (1 + self.threshold)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, and how many epochs are bad or still to wait."""
+        """Return the best value, the number of bad epochs, and the number left to wait."""
         return {name: getattr(self, name) for name in STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

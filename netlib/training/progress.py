@@ -41,7 +41,7 @@ class Progress:
             self._bar.close()
 
     def resume(self, file: str, epoch: int, batch: int, batches: int | None) -> None:
-        """Say where training is resumed, and count the batches of earlier processes."""
+        """Print where training resumes, and count the batches of earlier processes."""
         self.say(f"resumed from {file}: epoch {epoch}/{self._epochs}, batch {batch}" + (f"/{batches}" if batches else ""))
         if self._bar is not None:
             self._done = self._bar.n = self._bar.initial = (epoch - 1) * (batches or 0) + batch
@@ -74,7 +74,7 @@ class Progress:
     def _print(self, line: str) -> None:
         try:
             print(line, flush=True)
-        except BrokenPipeError:  # nobody reads any more, as after ``| head``
+        except BrokenPipeError:  # the reader has gone, as after ``| head``
             self._shown = False
             with suppress(OSError, ValueError):  # else Python reports the pipe once more when it ends
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

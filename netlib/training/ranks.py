@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Agreed(NamedTuple):
-    """What all ranks know of a batch."""
+    """What all ranks know about a batch."""
 
     loss: float
     """The loss of the whole batch."""
@@ -39,7 +39,7 @@ class Agreed(NamedTuple):
 
 
 class Alone:
-    """One process, with whole batches. What `Ranks` does over all ranks is nothing here."""
+    """One process, with whole batches. The operations over all ranks of `Ranks` do nothing here."""
 
     rank, size = 0, 1
     n_statistics = 1
@@ -56,42 +56,42 @@ class Alone:
         return nullcontext()
 
     def rehearsing(self) -> AbstractContextManager[object]:
-        """Return a context in which layers count the share of this rank for each other, too."""
+        """Return a context in which layers count this rank's share for every other rank too."""
         return nullcontext()
 
     def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
-        """Return a context in which each of so many losses is that of the whole batch."""
+        """Return a context in which each of `n_losses` losses is that of the whole batch."""
         return nullcontext()
 
     def add_nothing(self, n_losses: int) -> None:
-        """Take part in the sums of so many losses, without samples."""
+        """Take part in the sums of `n_losses` losses, without samples."""
 
     def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
         """Raise if a rank differs from the first in these facts, else give it the same state."""
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if a rank has drifted away, and give all the buffers of the first."""
+        """Raise if a rank has diverged, and copy the buffers of the first to all."""
 
     def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
-        """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
+        """Let each rank draw its own random numbers, or continue from as many `saved` states."""
 
     def reference(self, weight: float, before: float | None) -> float:
         """Return the weight of the whole batch, given that of this rank's share, or `before`."""
         return weight or 1.0
 
     def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:
-        """Return what all ranks know, given what this one knows of its share."""
+        """Return what all ranks know, given what this one knows about its share."""
         return Agreed(value, weight, is_last, stops)
 
     def any(self, here: bool) -> bool:
-        """Return whether it is so on any rank."""
+        """Return whether `here` is true on any rank."""
         return here
 
     def sum(self, arrays: Sequence[Array]) -> None:
         """Add up arrays over all ranks, in place."""
 
     def from_first(self, make: Callable[[], Any]) -> Any:
-        """Return what the function returns on the first rank, where alone it is called."""
+        """Return the result of the function, which only the first rank calls."""
         return make()
 
     def gather(self, item: Any) -> list[Any]:
@@ -99,7 +99,7 @@ class Alone:
         return [item]
 
     def merged(self, measuring: Measuring) -> Measuring:
-        """Return what all ranks have measured."""
+        """Return the measurements of all ranks."""
         return measuring
 
     def __str__(self) -> str:
@@ -146,15 +146,15 @@ class Ranks(Alone):
         return with_total(self._total) if self._sync else nullcontext()
 
     def rehearsing(self) -> AbstractContextManager[object]:
-        """Return a context in which layers count the share of this rank for each other, too."""
+        """Return a context in which layers count this rank's share for every other rank too."""
         return with_total(lambda sums: self.size * sums) if self._sync else nullcontext()
 
     def around_loss(self, n_losses: int) -> AbstractContextManager[object]:
-        """Return a context in which each of so many losses is that of the whole batch."""
+        """Return a context in which each of `n_losses` losses is that of the whole batch."""
         return with_total(self._total if n_losses else None)
 
     def add_nothing(self, n_losses: int) -> None:
-        """Take part in the sums of so many losses, without samples."""
+        """Take part in the sums of `n_losses` losses, without samples."""
         for _ in range(n_losses):
             self._total(np.zeros(2))
 
@@ -196,7 +196,7 @@ class Ranks(Alone):
             raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where="Trainer.fit", hint=hint)
 
     def end_epoch(self, trainer: Trainer) -> None:
-        """Raise if a rank has drifted away, and give all the buffers of the first."""
+        """Raise if a rank has diverged, and copy the buffers of the first to all."""
         numbers = 0
         for parameter in trainer.model.parameters().values():
             numbers = crc32(parameter.value.tobytes(), numbers)
@@ -213,7 +213,7 @@ class Ranks(Alone):
             buffer.value = values[path]
 
     def draw_apart(self, layer: Layer, saved: Sequence[Sequence[Any]] = ()) -> None:
-        """Let each rank draw its own random numbers, or go on from `saved` states of as many."""
+        """Let each rank draw its own random numbers, or continue from as many `saved` states."""
         drawing = generators(layer)
         if len(saved) == self.size:
             for generator, of_rank in zip(drawing, saved[self.rank], strict=True):
@@ -227,13 +227,13 @@ class Ranks(Alone):
         return self._channel.agree(weight)[0] or 1.0 if before is None else before
 
     def agree(self, value: float, weight: float, is_mean: bool, is_last: bool = True, stops: bool = False) -> Agreed:
-        """Return what all ranks know, given what this one knows of its share."""
+        """Return what all ranks know, given what this one knows about its share."""
         total, whole, further, stopping = self._channel.agree(value * weight if is_mean else value, weight, not is_last, stops)
         mean = total / whole if whole else 0.0
         return Agreed(mean if is_mean else total, whole, not further, stopping > 0)
 
     def any(self, here: bool) -> bool:
-        """Return whether it is so on any rank."""
+        """Return whether `here` is true on any rank."""
         return self._channel.agree(here)[0] > 0
 
     def sum(self, arrays: Sequence[Array]) -> None:
@@ -241,7 +241,7 @@ class Ranks(Alone):
         self._channel.sum(arrays)
 
     def from_first(self, make: Callable[[], Any]) -> Any:
-        """Return what the function returns on the first rank, where alone it is called."""
+        """Return the result of the function, which only the first rank calls."""
         return self._channel.from_first(make() if self.rank == 0 else None)
 
     def gather(self, item: Any) -> list[Any]:
@@ -249,7 +249,7 @@ class Ranks(Alone):
         return self._channel.gather(item)
 
     def merged(self, measuring: Measuring) -> Measuring:
-        """Return what all ranks have measured."""
+        """Return the measurements of all ranks."""
         return measuring.merged(self._channel.gather(measuring.state_dict()))
 
     def __str__(self) -> str:

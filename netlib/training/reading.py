@@ -1,4 +1,4 @@
-"""Arrays that stay on disk: which they are, and reading some of their rows."""
+"""Arrays that stay on disk: recognizing them, and reading some of their rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 def is_on_disk(a: Any) -> bool:
-    """Return whether `a` is an array to read row by row: of np.memmap, h5py, zarr, or like them.
+    """Return whether `a` is an array to read row by row: np.memmap, h5py, zarr, or similar.
 
     It has shape, dtype and ``a[rows]``. Arrays of other libraries in memory have ``__array__`` and
     no chunks.
@@ -49,7 +49,7 @@ def as_rows(arrays: Sequence[Any], where: str) -> list[Any]:
 def _as_readable(a: Any) -> Any:
     """Return `a` or, for a memory-mapped file, its rows in the file if that is possible.
 
-    It is not for changes that are in memory alone (mode "c"), and for files that are gone.
+    This is impossible for changes that are only in memory (mode "c"), and for deleted files.
     """
     if isinstance(a, np.memmap) and a.mode != "c" and a.filename is not None and hasattr(os, "preadv") and _has_whole_rows(a):
         with suppress(OSError):
@@ -58,7 +58,7 @@ def _as_readable(a: Any) -> Any:
 
 
 def read(a: Any, rows: slice | Array) -> Array:
-    """Return rows of an array: a view of a slice in memory, and otherwise a copy.
+    """Return rows of an array: a view for a slice in memory, otherwise a copy.
 
     h5py takes row numbers in ascending order, without repeats.
 
@@ -86,8 +86,8 @@ def read(a: Any, rows: slice | Array) -> Array:
 class FileRows:
     """The rows of a memory-mapped array, read from its file instead of the mapped memory.
 
-    Every row that is read from mapped memory stays there, up to the size of the file, and giving
-    it back slows down all threads. The file is open as long as this object lives.
+    Every row that is read from mapped memory stays in memory, up to the size of the file, and
+    freeing it slows down all threads. The file is open as long as this object lives.
 
     Parameters
     ----------
@@ -143,9 +143,9 @@ def _has_whole_rows(a: Array) -> bool:
 
 
 def one_ahead(items: Generator[Item]) -> Generator[Item]:
-    """Yield the items, and prepare the next one in a thread meanwhile.
+    """Yield the items, while a thread prepares the next one.
 
-    The thread ends with the iterator. What it raises is raised here, in turn.
+    The thread ends with the iterator. Its errors are raised here, in turn.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of a training, and going on from there."""
+"""The contents of a checkpoint, and resuming training from it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHOWN = 100
 
 
 def facts_of(trainer: Trainer, source: Source, held_out: Source | None, shuffle: bool, transform: object) -> dict[str, str]:
-    """Return as texts what must be the same when a training is resumed."""
+    """Return, as texts, what must be the same when training is resumed."""
     optimizer = trainer.optimizer
     settings = ", ".join(f"{name}={value!r}" for name, value in optimizer.settings().items())
     settings += f", groups={optimizer.groups!r}" if optimizer.groups else ""
@@ -76,12 +76,12 @@ def _without_addresses(text: str) -> str:
 
 
 def _has_state(callback: Callback) -> bool:
-    """Return whether the callback has a state which the results depend on."""
+    """Return whether the callback has a state that the results depend on."""
     return callback.needed_to_resume and type(callback).state_dict is not Callback.state_dict
 
 
 def checkpoint_contents(trainer: Trainer) -> Contents:
-    """Return the contents of a checkpoint: the model, as `save` has it, and all else."""
+    """Return the contents of a checkpoint: the model, as `save` writes it, and everything else."""
     where = "Checkpoint"
     arrays, record = describe(trainer.model, where)
     progress, history, ranks = trainer.epoch_progress, trainer.history, trainer.ranks
@@ -147,13 +147,13 @@ class SavedTraining:
 
     @classmethod
     def of(cls, trainer: Trainer) -> SavedTraining:
-        """Return the present state of a trainer, which later training does not change."""
+        """Return the current state of a trainer, unaffected by later training."""
         contents = checkpoint_contents(trainer)
         arrays = {name: array.copy() for name, array in contents.arrays.items()}
         return cls(read_record(contents, "Trainer"), arrays, "Trainer")
 
     def require_same(self, model: Layer, facts: dict[str, str], epochs: int) -> None:
-        """Raise if `facts` or the model differ, or if the training has gone beyond `epochs`."""
+        """Raise if `facts` or the model differ, or if training is already beyond `epochs`."""
         differences = [*self._differences(facts)] or [*self._differences_of_arguments(model)]
         if differences:
             hint = "Pass what the training began with, or train without resume."
@@ -173,7 +173,7 @@ class SavedTraining:
                 yield f"{name} is {', and was '.join(excerpts(text, str(saved.get(name))))}"
 
     def _differences_of_arguments(self, model: Layer) -> Iterator[str]:
-        """Yield how arguments differ that `repr` does not show, such as arrays."""
+        """Yield differences of arguments that `repr` does not show, such as arrays."""
         arrays, record = describe(model, "Trainer.fit")
         pairs = zip(record["objects"], entry(self._record, "objects", list, self.name), strict=False)
         for now, before in pairs:
@@ -184,11 +184,11 @@ class SavedTraining:
                 yield "an array among the arguments of the model has other numbers"
 
     def restore(self, trainer: Trainer, source: Source, transform: Any) -> None:
-        """Bring the trainer to where the checkpoint was written, or raise and change nothing.
+        """Restore the trainer to the state of the checkpoint, or raise and change nothing.
 
         A container runs its layers one by one for the first batch of each size, and by a plan from
-        the second on, which rounds otherwise. So the model first runs on a batch of each size that
-        it had seen.
+        the second on, which rounds differently. So the model first runs on a batch of each size
+        that it had seen.
         """
         before = SavedTraining.of(trainer)
         try:
@@ -202,7 +202,7 @@ class SavedTraining:
             raise
 
     def _n_run(self, source: Source) -> int:
-        """Return how many batches of one pass the training had run on, at least."""
+        """Return a lower bound on the number of batches of one pass that training had run on."""
         batch: int = self._entry("batch", int)
         if self._epoch <= 1:
             return batch
@@ -236,7 +236,7 @@ class SavedTraining:
             raise FormatError(f"the record of the training is not valid: {error}", where=self.name) from error
 
     def _of_rank(self, progress: dict[str, Any], trainer: Trainer) -> dict[str, Any]:
-        """Return the progress of one of several processes: rank 0 has what all have measured."""
+        """Return the progress of one of several processes: rank 0 has all measurements."""
         ranks = trainer.ranks
         if ranks.rank:
             progress = progress | {"measured": trainer.new_measuring().state_dict()}
@@ -245,7 +245,7 @@ class SavedTraining:
         return progress | {"fingerprint": self._ranks[ranks.rank]["fingerprint"]} if self._ranks else progress
 
     def _checked_state(self, state: Any) -> dict[str, Any]:
-        """Return the state of a random generator, or raise if NumPy must not be given it."""
+        """Return the state of a random generator, or raise if it is not safe to pass to NumPy."""
         return {**state, **as_generator(state, self.name).bit_generator.state}
 
     def _restore_callbacks(self, trainer: Trainer, saved: Sequence[tuple[str, dict[str, Any]]]) -> None:

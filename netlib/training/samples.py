@@ -68,7 +68,7 @@ class Batch:
 
     @property
     def description(self) -> str:
-        """Shapes and types, as a checkpoint keeps them."""
+        """Shapes and types, as stored in a checkpoint."""
         return ", ".join(f"{a.shape} {a.dtype}" for a in self.arrays)
 
 
@@ -100,7 +100,7 @@ def as_samples(x: Any, t: Any, weight: Any, where: str) -> Batch:
 
 
 def require_targets_of(loss: Layer, samples: Batch, where: str) -> None:
-    """Raise if `loss` is a loss of netlib that takes fewer targets."""
+    """Raise if `loss` is a netlib loss that takes fewer targets."""
     n = len(samples.targets)
     if isinstance(loss, Loss) and n > loss.n_nondifferentiable_inputs:
         message = f"got {n} targets, but {type(loss).__name__} takes {loss.n_nondifferentiable_inputs}"
@@ -111,7 +111,7 @@ def require_targets_of(loss: Layer, samples: Batch, where: str) -> None:
 def arguments_of_loss(loss: Layer, y: Any, batch: Batch) -> tuple[Any, ...]:
     """Return the outputs, the targets, and the weight, if there is one.
 
-    A loss of one output gets a tuple of outputs as it is, and refuses it.
+    A loss of one output gets a tuple of outputs unchanged, and rejects it.
     """
     takes_one = isinstance(loss, Loss) and loss.n_differentiable_inputs == 1
     outputs = y if isinstance(y, tuple) and not takes_one else (y,)
@@ -121,7 +121,7 @@ def arguments_of_loss(loss: Layer, y: Any, batch: Batch) -> tuple[Any, ...]:
 def total_weight(loss: Layer, batch: Batch) -> float:
     """Return the denominator of the mean that `loss` has just computed.
 
-    A loss without the property `total_weight` is taken for a mean over samples.
+    A loss without the property `total_weight` is assumed to be a mean over samples.
     """
     total = getattr(loss, "total_weight", None)
     if total is None:
@@ -153,10 +153,10 @@ def held_out_rows(samples: Batch, share: Any, seed: int, shuffle: bool, stratify
 
 
 def _one_class_after_another(order: Array, labels: Array, n_out: int) -> Array:
-    """Return `order` changed so that its first `n_out` rows have each class in its share.
+    """Return `order` changed so that its first `n_out` rows contain each class in proportion.
 
-    Sorted by class, rows at equal distances are chosen: from k of n rows the share of k, rounded up
-    or down.
+    Sorted by class, rows at equal distances are chosen: a class with k of n rows gets its share,
+    rounded up or down.
 
     >>> _one_class_after_another(np.arange(6), np.array([0, 1, 0, 1, 0, 0]), 3)
     array([2, 5, 3, 0, 4, 1])

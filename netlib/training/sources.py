@@ -36,7 +36,7 @@ class ArraySource:
     drop_last : bool
         Whether to leave out a last batch of fewer than `batch_size` rows.
     rows : ndarray, optional
-        The rows to use, by default all.
+        The rows to use. By default, all.
     share : (int, int)
         The rank of this process and the number of processes, which divide each batch.
     """
@@ -73,7 +73,7 @@ class ArraySource:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What tells other samples of the same shape and type apart."""
+        """What distinguishes these samples from others of the same shape and type."""
         return {"the checksum of the first samples": f"{fingerprint_of(self._take(slice(0, HEAD))):08x}"}
 
     def head(self) -> Batch:
@@ -81,7 +81,7 @@ class ArraySource:
         return self._take(slice(0, HEAD)) if self.is_on_disk else self.samples
 
     def order(self, rng: np.random.Generator) -> Array:
-        """Return the samples in an order of chance."""
+        """Return a random order of the samples."""
         return rng.permutation(self.n)
 
     def batches(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[Batch]:
@@ -117,14 +117,14 @@ class ArraySource:
 
 
 class BatchSource:
-    """The batches of an iterable that can be gone through again, or of a function that returns one.
+    """The batches of an iterable that can be iterated again, or of a function that returns one.
 
     Parameters
     ----------
     make : iterable or callable
     share : (int, int)
-        The rank of this process and the number of processes. Each has batches of its own, which are
-        its shares, and as soon as it has no more, its shares are empty.
+        The rank of this process and the number of processes. Each has its own batches, which are
+        its shares; when it has no more, its shares are empty.
     """
 
     n_batches: int | None
@@ -155,7 +155,7 @@ class BatchSource:
 
     @property
     def size_text(self) -> str:
-        """The form of a batch, since nobody knows how many samples there are."""
+        """The form of a batch, since the number of samples is unknown."""
         return self.description
 
     def head(self) -> Batch:
@@ -163,7 +163,7 @@ class BatchSource:
         return self._first
 
     def order(self, rng: np.random.Generator) -> Array | None:
-        """Return None: batches come as they are."""
+        """Return None: batches are used in the order given."""
         return None
 
     def batches(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[Batch]:
@@ -172,7 +172,7 @@ class BatchSource:
         Raises
         ------
         InvalidValueError
-            If the last of those that are passed over has another `fingerprint`.
+            If the last of the skipped batches has another `fingerprint`.
         """
         batches = self._all()
         passed = deque(islice(batches, first), maxlen=1)
@@ -213,7 +213,7 @@ Source = ArraySource | BatchSource
 
 
 def fingerprint_of(batch: Batch) -> int:
-    """Return a number by which another batch is recognized as another one."""
+    """Return a number that distinguishes a batch from others."""
     number = 0
     for array in batch.arrays:
         number = crc32(array.tobytes(), number)
@@ -242,7 +242,7 @@ def split(source: Source, share: Any, seed: int, shuffle: bool, stratify: bool, 
 
 
 def as_validation(given: Any, training: Source, batch_size: int, where: str) -> Source:
-    """Return the source of samples of its own: ``(x, t)``, ``(x, t, weight)``, or batches."""
+    """Return the source of separate samples: ``(x, t)``, ``(x, t, weight)``, or batches."""
     if isinstance(given, tuple) or (isinstance(given, list) and given and not isinstance(given[0], tuple)):
         if len(given) not in (2, 3):
             raise InvalidValueError(f"validation has {len(given)} elements, expected (x, t)", where=where)

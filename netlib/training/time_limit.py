@@ -1,4 +1,4 @@
-"""Ending training after some time."""
+"""A time limit for training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class TimeLimit(Callback):
     """Stop training after the first batch that ends later than `seconds` from the start.
 
-    An epoch that is not complete has no row in the history. A training that is resumed has the
-    whole time again.
+    An epoch that is not complete has no row in the history. Resumed training has the full time
+    again.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class TimeLimit(Callback):
         self._trainer, self._start, self._has_stopped = trainer, perf_counter(), False
 
     def on_batch_end(self, trainer: Trainer) -> None:
-        """Stop training if the time is over."""
+        """Stop training if the time is up."""
         if not trainer.stop and perf_counter() - self._start > self.seconds:
             trainer.stop = self._has_stopped = True
 
@@ -62,10 +62,10 @@ class TimeLimit(Callback):
         self._trainer = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return whether the time was over."""
+        """Return whether the time was up."""
         return {"has_stopped": self._has_stopped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let training go on if nothing but the time had stopped it."""
+        """Let training continue if only the time limit had stopped it."""
         if state["has_stopped"] and self._trainer is not None:
             self._trainer.stop = False

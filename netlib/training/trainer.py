@@ -37,7 +37,7 @@ Transform = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]]
 
 
 class Trainer:
-    """Train a model with mini-batches.
+    """A training loop with mini-batches.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class Trainer:
         ``forward(y, t)`` returns a float, and ``backward(dout)`` returns dL/dy. With several
         outputs or targets it is ``forward(*outputs, *targets)``, and with weights they come last.
     optimizer : Optimizer
-        An optimizer of parameters of the model. With `LBFGS`, each batch is one step of several
+        An optimizer of the model's parameters. With `LBFGS`, each batch is one step of several
         iterations, so pass all samples as one batch.
     metrics : dict of str to callable, optional
         Further columns of the history: functions ``(y, t) -> float`` of all outputs of an epoch,
-        also called once on a few rows before training, to see whether they work. Metrics of netlib
-        get ``threshold=0.5`` if the model ends in `Sigmoid`, and otherwise 0. They add up during
-        the epoch, except `roc_auc`; for that and for functions of your own, all outputs and targets
-        of an epoch are kept. Metrics count every sample once, whatever its weight.
+        also called once on a few rows before training, as a check. Metrics of netlib get
+        ``threshold=0.5`` if the model ends in `Sigmoid`, and otherwise 0. They add up during the
+        epoch, except `roc_auc`; for that and for your own functions, all outputs and targets of an
+        epoch are kept. Metrics count every sample once, whatever its weight.
     callbacks : sequence of Callback
         They are called in order.
     clip_norm : float, optional
@@ -61,16 +61,16 @@ class Trainer:
     accumulate : int
         The number of batches per optimizer step, which act like one large batch.
     seed, rng : int or numpy.random.Generator, optional
-        Random generator or seed for shuffling and splitting the samples. Pass one of the two.
+        Random generator or seed for shuffling and splitting the samples. Pass only one of the two.
     communicator : mpi4py.MPI.Comm, optional
         Trains on all ranks of an MPI job (extra ``mpi``), such as ``MPI.COMM_WORLD``: each computes
         the gradient of its share of every batch, and the gradients add up. The result is that of
-        one process with whole batches, but for rounding and `Dropout`, for which each rank draws
-        random numbers of its own. `fit` and `evaluate` must be called on every rank; `predict` is
-        one rank's own.
+        one process with whole batches, except for rounding and `Dropout`, for which each rank draws
+        its own random numbers. `fit` and `evaluate` must be called on every rank; `predict` works
+        on each rank separately.
     sync_batch_norm : bool
-        Whether `BatchNorm` uses the mean and the variance of the whole batch, and not those of each
-        rank's share, if there are several ranks. Without it, the running statistics are rank 0's.
+        Whether `BatchNorm` uses the mean and the variance of the whole batch instead of each rank's
+        share, if there are several ranks. Without it, the running statistics are rank 0's.
 
     Attributes
     ----------
@@ -157,10 +157,10 @@ class Trainer:
         x : array_like (N, …), or tuple of them
             The inputs. A tuple if the model takes several. Arrays on disk (`np.memmap`, h5py, zarr)
             are read batch by batch, one batch ahead. Without `t`, x is batches: an iterable that
-            can be gone through again, or a function that returns an iterable, of ``(x, t)`` or
-            ``(x, t, weight)``. They come as they are, without shuffling.
+            can be iterated again, or a function that returns an iterable, of ``(x, t)`` or ``(x, t,
+            weight)``. They are used as given, without shuffling.
         t : array_like (N, …), or tuple of them
-            The targets. The loss takes several after the outputs of the model.
+            The targets. Several are passed to the loss after the outputs of the model.
         epochs, batch_size : int
             The number of passes over all samples, and the number of samples per batch. The last
             batch may be smaller. If the model has a layer such as `BatchNorm`, which needs several
@@ -174,23 +174,23 @@ class Trainer:
         progress : bool
             Whether to print a line for each epoch, and to show a progress bar on a terminal.
         resume : str or path, optional
-            A file of `Checkpoint`. Training goes on where it was written, to `epochs` in all, with
-            the same results, bit for bit, as if it had never stopped, given the same samples. If
-            there is no such file, training begins from the start. The states of all random
-            generators come from the file, including that of NumPy's global one. Batches that were
-            seen are gone through again, so they must be the same in every pass.
+            A file of `Checkpoint`. Training continues where it was written, up to `epochs` in all,
+            with the same results, bit for bit, as if it had never stopped, given the same samples.
+            If there is no such file, training begins from the start. The states of all random
+            generators come from the file, including that of NumPy's global one. Batches already
+            seen are iterated again, so they must be the same in every pass.
         sample_weight : array_like (N,) or of the shape of the loss's terms, optional
-            How much each sample counts in the loss. Metrics are not weighted. A batch of weights
-            that are all 0 adds nothing to loss and gradient.
+            How much each sample counts in the loss. Metrics are not weighted. A batch whose weights
+            are all 0 adds nothing to loss and gradient.
         stratify : bool
-            Whether each class has the same share among the samples held out. Targets are class
-            numbers or one-hot.
+            Whether the held-out samples contain each class in proportion. Targets are class numbers
+            or one-hot.
         drop_last : bool
             Whether to leave out the last batch if it is smaller than `batch_size`.
         transform : callable, optional
             ``transform(x, t, rng)`` returns the inputs and targets to train on instead of those of
-            a batch, such as shifted images. Its random numbers depend on the seed of the trainer,
-            the epoch and the batch alone.
+            a batch, such as shifted images. Its random numbers depend only on the seed of the
+            trainer, the epoch and the batch.
 
         Returns
         -------
@@ -200,10 +200,10 @@ class Trainer:
         Raises
         ------
         ShapeError, InvalidValueError, InvalidTypeError
-            If the samples or numbers are invalid, or differ from those of the checkpoint. No step
-            has been made then.
+            If the samples or numbers are invalid, or differ from those of the checkpoint. In this
+            case, no step has been made.
         FormatError
-            If the file to resume from is damaged, or is no checkpoint.
+            If the file to resume from is damaged, or is not a checkpoint.
         NonFiniteError
             If the loss or the gradient of a batch is not finite. The parameters are as before that
             batch.
@@ -348,7 +348,7 @@ class Trainer:
             callback.on_epoch_end(self)
 
     def new_measuring(self) -> Measuring:
-        """Return what measures loss and metrics of an epoch."""
+        """Return a new object that measures loss and metrics of an epoch."""
         return Measuring(self.model, self.metrics, self._n_inputs, self.loss)
 
     def _results(self, measuring: Measuring) -> dict[str, float]:
@@ -395,7 +395,7 @@ class Trainer:
     def _forward(self, batch: Batch, n: int) -> tuple[Any, float, float]:
         """Return the outputs, the loss and the weight that it is the mean over.
 
-        The share of a rank may be empty. Then the model runs only if its layers add up over ranks.
+        If the share of a rank is empty, the model runs only if its layers add up over ranks.
         """
         if not n:
             y = self.model.forward(*batch.inputs) if self._least_samples > 1 else None
@@ -418,7 +418,7 @@ class Trainer:
             self.model.backward_parameters(tuple(map(np.zeros_like, y)) if isinstance(y, tuple) else np.zeros_like(y))
 
     def transformed(self, batch: Batch, transform: Transform | None, source: Source) -> Batch:
-        """Return what `transform` makes of a batch, also the form of one without samples."""
+        """Return the transformed batch; a batch without samples keeps the form."""
         if transform is None:
             return batch
         if not len(batch):
@@ -433,11 +433,11 @@ class Trainer:
 
     @property
     def _least_samples(self) -> int:
-        """The least number of samples in a batch. A smaller last batch joins the one before."""
+        """The smallest number of samples in a batch. A smaller last batch joins the one before."""
         return 2 * self.ranks.n_statistics if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
     def _step(self, epoch: EpochProgress, batch: Batch) -> None:
-        """Check and clip the gradients, and make an optimizer step, for L-BFGS on this batch."""
+        """Check and clip the gradients, and make an optimizer step (for L-BFGS, on this batch)."""
         gradients = self.optimizer.gradients()
         self.ranks.sum(gradients)
         factor = epoch.end_group()
@@ -468,7 +468,7 @@ class Trainer:
 
     def _evaluate(self, source: Source) -> dict[str, float]:
         measuring = Measuring(self.model, self.metrics, len(source.head().inputs), self.loss)
-        has_parts = bool(parts_of(self.loss))  # which say what they were: they must not be copies
+        has_parts = bool(parts_of(self.loss))  # they report their last values: no copies
         loss = self.loss if has_parts else self.loss.for_inference()
         with closing(source.batches_and_last()) as batches, with_empty_means():
             for batch, is_last in batches:
@@ -508,7 +508,7 @@ class Trainer:
             return contexts.pop_all()
 
     def _overriding(self, method: str) -> list[Callback]:
-        """Return the callbacks that have a method of their own."""
+        """Return the callbacks that override the method."""
         base = getattr(Callback, method)
         return [each for each in self.callbacks if getattr(getattr(each, method), "__func__", None) is not base]
 

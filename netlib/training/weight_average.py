@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class WeightAverage(Callback):
-    """Keep an exponential moving average of the weights, which often predicts better.
+    """An exponential moving average of the weights, which often predicts better.
 
     ::
 
         a ← w                               after the first step
         a ← decay·a + (1 − decay)·w         after each further step
 
-    Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, with weights
-    that decay. Training and validation use the weights themselves. Buffers, such as running means,
-    are not averaged: the model's own are used.
+    Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, with
+    exponentially decaying weights. Training and validation use the weights themselves. Buffers,
+    such as running means, are not averaged: the model's own are used.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class WeightAverage(Callback):
         self._steps = 0
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        """Forget the average of an earlier training."""
+        """Discard the average of an earlier training."""
         self.average = {}
         self._steps = trainer.optimizer.steps
 
@@ -79,7 +79,7 @@ class WeightAverage(Callback):
 
     @contextmanager
     def applied(self, model: Layer) -> Iterator[None]:
-        """Give the model the average inside a ``with`` block, and its own weights back after it.
+        """Give the model the average inside a ``with`` block, and restore its own weights after it.
 
         To keep the average, save the model inside the block.
 

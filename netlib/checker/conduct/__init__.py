@@ -1,5 +1,4 @@
-"""What a layer may not do, found without differences.
+"""Rules for the behaviour of a layer, checked without differences.
 
-Forward and backward must repeat, gradients must add up, and the arrays of others must stay as they
-are.
+Forward and backward must be repeatable, gradients must add up, and other arrays must not change.
 """

@@ -23,7 +23,7 @@ def check_dtypes(own: Twin, ys: Sequence[Any], found: Gradients, report: Gradien
 
 
 def note_float32(layer: Layer, inputs: tuple[Any, ...], report: GradientReport) -> None:
-    """Note the same of a copy in float32, where all given numbers are float64 and so hide it."""
+    """Note the same for a copy in float32, if all given numbers are float64 and so hide it."""
     if _types(layer, inputs) != {"float64"}:
         return
     try:

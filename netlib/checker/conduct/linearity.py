@@ -1,4 +1,4 @@
-"""Backward is linear in dout, and adds to the gradients that are there already."""
+"""Backward is linear in dout, and adds to the existing gradients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFF = 1e-4
 
 
 def check_accumulation(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rng: Rng, tolerance: float) -> None:
-    """Report a backward that does not add to the gradients that are there already."""
+    """Report a backward that does not add to the existing gradients."""
     if plain.error is not None:
         return
     scale = {path: 1.0 if g is None or not g.size else largest(g) or 1.0 for path, g in plain.grads.items()}
@@ -104,7 +104,7 @@ def check_linearity(
 
 
 def check_magnitudes(twin: Twin, douts: Sequence[Array], plain: Gradients, report: GradientReport, rounding: float) -> None:
-    """Report gradients that do not grow and shrink as dout does."""
+    """Report gradients that do not scale with dout."""
     if not twin.takes_dout or plain.error is not None:
         return
     wrong = {finding.where for finding in report.findings}

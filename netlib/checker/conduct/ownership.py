@@ -17,7 +17,7 @@ from .repetition import nondeterministic_names
 
 
 def check_forward_writes(twin: Twin, report: GradientReport) -> list[Any]:
-    """Return the outputs of a first forward; report one that writes into inputs or parameters."""
+    """Return the outputs of a first forward; report it if it writes into inputs or parameters."""
     return _watch(twin, report, "forward", twin.forward)  # type: ignore[no-any-return]
 
 

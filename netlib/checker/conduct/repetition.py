@@ -1,4 +1,4 @@
-"""Forward and backward repeat, and a backward belongs to the last forward."""
+"""Forward and backward are repeatable, and a backward belongs to the last forward."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ KEEP_A_GENERATOR = "draw from a generator of the layer: self.rng = np.random.def
 def check_repetition(twin: Twin, passes: Passes, report: GradientReport) -> Passes | None:
     """Report passes that differ from earlier ones in the same random state.
 
-    Returns the outputs and gradients that repeat: a container may round otherwise from its second
-    forward on, which runs by a plan. None where forward does not repeat, or earlier backward passes
-    spoil later ones.
+    Returns the repeatable outputs and gradients: a container may round differently from its second
+    forward on, which runs by a plan. None if forward is not repeatable, or earlier backward passes
+    affect later ones.
     """
     ys, douts, once = passes
     shared = global_generator()
@@ -108,7 +108,7 @@ def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: 
     """Report a backward that uses an earlier forward, and results that a later pass changes.
 
     The second forward gets changed weights and other numbers, with another order of targets and
-    indices if the layer takes it, and then one sample less.
+    indices if the layer accepts it, and then one sample fewer.
     """
     here = twin.inputs
     n = len(here[0]) if np.ndim(here[0]) and len({np.shape(x)[:1] for x in here}) == 1 else 0
@@ -121,7 +121,7 @@ def check_last_forward(twin: Twin, report: GradientReport, rng: Rng, tolerance: 
 
 
 def check_evaluation(twin: Twin, ys: Sequence[Any], douts: Sequence[Array], report: GradientReport, rng: Rng, tolerance: float) -> None:
-    """Report a backward that, in evaluation, uses what a forward in training kept."""
+    """Report a backward that, in evaluation, uses the cache of a forward in training."""
     if twin.layer.training:
         return
     inputs, buffers = twin.inputs, {path: buffer.value.copy() for path, buffer in twin.layer.buffers().items()}

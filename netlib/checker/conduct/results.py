@@ -1,4 +1,4 @@
-"""What forward returns: arrays, and not nothing or a dict; weights that are no parameters."""
+"""The results of forward, which must be arrays; weights that are not parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..twin import Twin
 
 
 def check_results(layer: Layer, inputs: tuple[Any, ...], report: GradientReport) -> None:
-    """Report layers whose forward returns something else than numbers.
+    """Report layers whose forward returns anything but numbers.
 
-    Raises what forward raises, unless a layer before it is to blame.
+    Exceptions of forward are raised, unless a layer before it is to blame.
     """
     try:
         if not describe_result(Twin(layer, inputs).result()):
@@ -45,7 +45,7 @@ def check_results(layer: Layer, inputs: tuple[Any, ...], report: GradientReport)
 
 
 def describe_result(y: Any) -> str:
-    """Return in words what is wrong with a result of forward; "" where nothing is."""
+    """Return, in words, what is wrong with a result of forward; "" if nothing is."""
     if y is None:
         return "forward returns nothing: its last line should return the output"
     if isinstance(y, tuple | list) and y and all(not describe_result(each) for each in y):
@@ -58,7 +58,7 @@ def describe_result(y: Any) -> str:
 
 
 def note_bare_weights(layer: Layer, twin: Twin, report: GradientReport) -> None:
-    """Note arrays for which backward keeps a gradient, though they are no parameters."""
+    """Note arrays for which backward keeps a gradient, although they are not parameters."""
     before, after = _arrays(vars(layer)), _arrays(vars(twin.layer))
     for key, value in before.items():
         for other, gradient in after.items():
@@ -69,7 +69,7 @@ def note_bare_weights(layer: Layer, twin: Twin, report: GradientReport) -> None:
 
 
 def note_nothing_compared(context: CheckContext) -> None:
-    """Note why no gradient was compared, where there are some; then the report is not ok."""
+    """Note why no gradient was compared although there are some; the report is then not ok."""
     report, twin = context.report, context.twin
     if report.findings or report.directions or any(n for n, _ in report.covered.values()):
         return

@@ -1,4 +1,4 @@
-"""A batch against one of its rows: where forward keeps rows apart, so must backward."""
+"""A batch compared with one of its rows: if forward keeps rows separate, so must backward."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING = 1e-13
 
 
 class Rows(NamedTuple):
-    """What backward does with the rows of a batch, which forward keeps apart."""
+    """How backward treats the rows of a batch, which forward keeps separate."""
 
     mixed: set[str]
     """The inputs for which dout in one row reaches other rows."""
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
 
 def compare_rows(twin: Twin, ys: Sequence[Array], douts: Sequence[Array], tolerance: float) -> Rows | None:
-    """Compare the last row of a batch with itself alone; None where forward mixes rows.
+    """Compare the last row of a batch with a batch of that row; None if forward mixes rows.
 
     The last few rows are enough where rows are large.
     """

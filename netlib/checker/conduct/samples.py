@@ -1,4 +1,4 @@
-"""A few samples of a large batch, which show as much of a layer's conduct as all of them."""
+"""A few samples of a large batch, which show as much of a layer's behaviour as all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENOUGH = LARGE // 10
 
 
 class Passes(NamedTuple):
-    """The outputs and gradients of a forward and a backward, which later ones are compared with."""
+    """The outputs and gradients of a forward and a backward, to compare with later ones."""
 
     ys: Sequence[Array]
     douts: Sequence[Array]
@@ -31,7 +31,7 @@ class Passes(NamedTuple):
 
 @contextmanager
 def few_samples(twin: Twin, passes: Passes, rng: Rng) -> Iterator[Passes]:
-    """Let a twin run on the first samples of a large batch, where the layer takes them."""
+    """Run a twin on the first samples of a large batch, if the layer accepts them."""
     given, n = twin.inputs, count_few(twin.inputs)
     try:
         yield (_first_samples(twin, n, rng) if n and passes.plain.error is None else None) or passes
@@ -40,7 +40,7 @@ def few_samples(twin: Twin, passes: Passes, rng: Rng) -> Iterator[Passes]:
 
 
 def count_few(inputs: Sequence[Any]) -> int:
-    """Return how many samples are enough; 0 where the inputs are not large, or not a batch."""
+    """Return how many samples are enough; 0 if the inputs are not large, or not a batch."""
     n = len(inputs[0]) if inputs and np.ndim(inputs[0]) else 0
     size = sum(map(np.size, inputs))
     if size <= LARGE or any(np.shape(x)[:1] != (n,) for x in inputs):
@@ -50,7 +50,7 @@ def count_few(inputs: Sequence[Any]) -> int:
 
 
 def _first_samples(twin: Twin, n: int, rng: Rng) -> Passes | None:
-    """Return passes of the first samples; None, and all samples as before, where they fail."""
+    """Return passes of the first samples; None, and all samples as before, if they fail."""
     given = twin.inputs
     twin.inputs = [x[:n] for x in given]
     try:

@@ -1,1 +1,1 @@
-"""The line to write instead: edits of the source of backward, tried one by one."""
+"""Corrections: edits of the source of backward, tried one by one."""

@@ -1,4 +1,4 @@
-"""Edits of forward and backward after which a layer does nothing that it may not do."""
+"""Edits of forward and backward that correct a layer's behaviour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Check = Callable[[Layer, str], GradientReport]
 
 
 def correct_conduct(layer: Layer, report: GradientReport, check: Check) -> None:
-    """Find corrections of the mistakes that need no differences to be seen."""
+    """Find corrections of the mistakes that are found without differences."""
     for finding in report.findings:
         if finding.correction is not None or finding.mistake not in EDITS:
             continue
@@ -93,7 +93,7 @@ def _left_out(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
 
 
 def _copied_values(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
-    """Yield edits that copy what is assigned to a name, kept or returned."""
+    """Yield edits that copy a value that is assigned to a name, kept or returned."""
     for method, place in _statements(layer):
         parent, node = place.parent, place.node
         is_value = isinstance(parent, ast.Assign) and place.field == "value"
@@ -119,7 +119,7 @@ def _added(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
 
 
 def _cast(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
-    """Yield edits that give a result the type of what came in."""
+    """Yield edits that give a result the type of the input."""
     for name in ("backward", "forward"):
         for method in methods_of(layer, name).values():
             arguments = method.arguments[1:]
@@ -182,7 +182,7 @@ def _lists_appended_to(method: Method) -> set[str]:
 
 
 def _drawn_in_forward(layer: Layer, finding: Finding) -> Iterator[tuple[Method, Edit]]:
-    """Yield edits that read what forward kept in place of drawing again."""
+    """Yield edits that read what forward kept instead of drawing again."""
     kept = [f"self.{key}" for method in methods_of(layer, "forward").values() for key in _attributes_set(method)]
     for method in methods_of(layer, "backward").values():
         for place in method.places():

@@ -1,6 +1,6 @@
-"""Edits of a method that undo a slip of the pen, from the most likely to the least.
+"""Edits of a method that undo a slip, from the most likely to the least.
 
-Each is a piece of source in place of another: a sign, a transpose, an axis, a name, a factor.
+Each replaces a piece of source by another: a sign, a transpose, an axis, a name, a factor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MISTAKE_OF_OPERATOR: dict[type[ast.operator], str] = {ast.Add: "wrong-sign", ast
 
 
 def structural_edits(method: Method) -> Iterator[Edit]:
-    """Yield edits of the signs, operators, orders, axes, numbers and functions that are written."""
+    """Yield edits of the signs, operators, orders, axes, numbers and functions in the source."""
     for place in method.places():
         node = place.node
         if isinstance(node, ast.stmt):
@@ -127,7 +127,7 @@ def _operations(method: Method, place: Place, node: ast.BinOp) -> Iterator[Edit]
 
 
 def diagonal_completions(method: Method) -> Iterator[Edit]:
-    """Yield edits that make of p * d, or p * (1 - p) * d, the gradient of a softmax."""
+    """Yield edits that turn p * d, or p * (1 - p) * d, into the gradient of a softmax."""
     for place in method.places():
         node = place.node
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
@@ -174,7 +174,7 @@ def finite_edits(method: Method) -> Iterator[Edit]:
 
 
 def scaled_operands(method: Method, factors: list[str]) -> Iterator[Edit]:
-    """Yield edits with a factor more."""
+    """Yield edits with an additional factor."""
     places = [place for place in method.places() if _is_operand(place)]
     for factor in factors:
         yield from (Edit(place, f"{method.factor(place.node)} {factor}", "wrong-scale") for place in places)
@@ -272,7 +272,7 @@ def _tuples(method: Method, place: Place, node: ast.Tuple) -> Iterator[Edit]:
 
 
 def names_used(method: Method) -> list[str]:
-    """Return the arrays and numbers that a method reads or writes, as they are written."""
+    """Return the arrays and numbers that a method reads or writes, as written in the source."""
     found: dict[str, None] = {}
     for node in ast.walk(method.definition):
         text = _dotted(node)
@@ -363,7 +363,7 @@ def _factors(names: list[str], flags: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_operand(place: Place) -> bool:
-    """Return whether a place holds a value that is computed with."""
+    """Return whether a place holds a value used in a computation."""
     node = place.node
     if not isinstance(node, ast.expr) or isinstance(node, ast.Constant | ast.Tuple | ast.Slice | ast.Starred):
         return False

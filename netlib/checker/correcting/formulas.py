@@ -1,4 +1,4 @@
-"""Formulas for a gradient, or for what is missing of it, from the arrays that are at hand."""
+"""Formulas for a gradient, or for its missing part, from the available arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST = 20_000
 
 
 class Scope:
-    """The arrays that a method has at hand: those linear in dout, and the others; and shapes."""
+    """The arrays available in a method, those linear in dout and the others, and shapes."""
 
     def __init__(self, linear: Mapping[str, Array], constant: Mapping[str, Array], shapes: Mapping[tuple[int, ...], str]) -> None:
         self.linear = linear
@@ -57,7 +57,7 @@ def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> I
 
 @lru_cache(1000)
 def _is_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Return whether arrays of two shapes have a product that is not too large."""
+    """Return whether arrays of two shapes can be multiplied, with a product that is not too large."""
     sizes = [max(m, n) for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1) if m == n or m == 1 or n == 1]
     return len(sizes) == max(len(a), len(b)) and prod(sizes) <= LARGEST
 
@@ -120,7 +120,7 @@ def _spread(text: str, value: Array, shape: tuple[int, ...], written: str) -> It
 
 
 def _projections(text: str, value: Array, constant: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    """Yield a gradient less its part along a mean or along an array, as in norms and softmax."""
+    """Yield a gradient minus its part along a mean or along an array, as in norms and softmax."""
     axes = [*range(value.ndim), *([(0, *range(2, value.ndim))] if value.ndim > 2 else [])]
     axes += [tuple(range(first, value.ndim)) for first in range(1, value.ndim - 1)]
     for axis in axes:
@@ -169,7 +169,7 @@ def shared_terms(linear: Mapping[str, Array], constant: Mapping[str, Array], gap
 
 
 def placed(method: Method, name: str, index: int, n: int) -> Iterator[tuple[Place, str]]:
-    """Yield the places of a gradient in a method, with what stands there.
+    """Yield the places of a gradient in a method, with their source.
 
     Of input number `index` of `n`: a returned value; of a parameter: what is added to its grad.
     """
@@ -185,7 +185,7 @@ def placed(method: Method, name: str, index: int, n: int) -> Iterator[tuple[Plac
 
 
 def added(method: Method, name: str, text: str, index: int) -> Iterator[Edit]:
-    """Yield edits that add a gradient that is not there at all, of input `index` or a parameter."""
+    """Yield edits that add a missing gradient, of input `index` or a parameter."""
     last = method.definition.body[-1]
     place = Place(method.definition, "body", len(method.definition.body) - 1)
     if not name.startswith("input "):

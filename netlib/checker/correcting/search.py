@@ -53,7 +53,7 @@ FORMULA, FORMULA_ELEMENT = 25e-6, 20e-9
 def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context: CheckContext) -> list[Correction]:
     """Return edits that make wrong gradients right and leave right ones right, the widest first.
 
-    An edit that is wrong with other numbers is right by chance, and does not count.
+    An edit that is wrong with other numbers was right by chance, and does not count.
     """
     workshop = Workshop(twin, context)
     wrong = context.wrong_names()
@@ -82,10 +82,10 @@ def find_corrections(layer: Layer, inputs: tuple[Any, ...], twin: Twin, context:
 
 
 def is_right_elsewhere(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, eps: float) -> bool:
-    """Return whether an edited backward agrees with forward with other numbers, too.
+    """Return whether an edited backward also agrees with forward with other numbers.
 
-    Numbers of one sign may be all that a layer takes. Then other numbers of that sign are enough,
-    unless the edit itself looks at signs.
+    A layer may accept only numbers of one sign. Then other numbers of that sign are enough, unless
+    the edit itself depends on signs.
     """
     rng = np.random.default_rng(3)
     if _agrees(layer, inputs, method, edit, eps, lambda x: x * rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1, 1], x.shape)):
@@ -95,7 +95,7 @@ def is_right_elsewhere(layer: Layer, inputs: tuple[Any, ...], method: Method, ed
 
 
 def _agrees(layer: Layer, inputs: tuple[Any, ...], method: Method, edit: Edit, eps: float, move: Callable[[Array], Array]) -> bool:
-    """Return whether an edited backward agrees with forward where all numbers have moved."""
+    """Return whether an edited backward agrees with forward after all numbers have moved."""
     other = deep_copy(layer, "the check works on a copy")
     for parameter in other.parameters().values():
         parameter.value = np.asarray(move(parameter.value), parameter.dtype)
@@ -141,7 +141,7 @@ class Workshop:
             yield from ((method, edit) for edit in exchanged_names(method, names, shapes))
 
     def scaled(self) -> Iterator[tuple[Method, Edit]]:
-        """Yield edits with a factor more."""
+        """Yield edits with an additional factor."""
         for method, *_ in self.pools:
             yield from ((method, edit) for edit in scaled_operands(method, self._factors()))
 
@@ -165,7 +165,7 @@ class Workshop:
                 yield from fitted_results(method, came, shape, scope.shapes.get(shape, str(shape)))
 
     def _factors(self) -> list[str]:
-        """Return what makes a gradient right that is wrong by a factor, as it is written."""
+        """Return the factors, as source, that correct a gradient that is wrong by a factor."""
         found: dict[str, None] = {}
         for name in sorted(self.context.wrong_names()):
             g = self.context.yours.by_name.get(name)
@@ -193,7 +193,7 @@ class Workshop:
             yield f"* {above}" if below == 1 else f"/ {below}" if above == 1 else f"* {above} / {below}"
 
     def formulas_for(self, name: str) -> Iterator[tuple[Method, Edit]]:
-        """Yield edits that write another formula for a gradient, or add what is missing of it."""
+        """Yield edits that use another formula for a gradient, or add its missing part."""
         right = self.context.numeric(name)
         yours = self.context.yours.by_name.get(name)
         mine = None if yours is None else as_numbers(yours)
@@ -272,7 +272,7 @@ class Workshop:
         return held | local
 
     def adds_up(self, method: Method, edit: Edit, names: Iterable[str]) -> bool:
-        """Return whether an edited method adds to the gradients of parameters that are there."""
+        """Return whether an edited method adds to the existing gradients of parameters."""
         once, twice = (self._gradients(method, edit, start) for start in (0.0, 1.0))
         if self._writes_dout(method, edit):
             return False
@@ -312,7 +312,7 @@ class Workshop:
 
 
 def _renaming(local: dict[str, Any], constant: dict[str, Array]) -> dict[str, str]:
-    """Return how backward calls the arrays that are local in forward."""
+    """Return the names in backward of the arrays that are local in forward."""
     found = {}
     for name, value in local.items():
         if isinstance(value, np.ndarray):
@@ -322,7 +322,7 @@ def _renaming(local: dict[str, Any], constant: dict[str, Array]) -> dict[str, st
 
 
 def _shapes(held: dict[str, Any]) -> dict[tuple[int, ...], str]:
-    """Return how shapes are written: an attribute that holds one, or the shape of an array."""
+    """Return the source of shapes: an attribute that holds one, or the shape of an array."""
     found = {value.shape: f"{name}.shape" for name, value in held.items() if isinstance(value, np.ndarray)}
     tuples = {name: value for name, value in held.items() if isinstance(value, tuple) and value}
     return found | {value: name for name, value in tuples.items() if all(type(n) is int for n in value)}

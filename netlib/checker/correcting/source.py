@@ -23,7 +23,7 @@ SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)
 
 
 class Place(NamedTuple):
-    """Where a node hangs in the tree of a method."""
+    """The position of a node in the tree of a method."""
 
     parent: ast.AST
     field: str
@@ -36,7 +36,7 @@ class Place(NamedTuple):
         return held if self.number is None else held[self.number]
 
     def put(self, node: Any) -> None:
-        """Put another node there."""
+        """Replace the node."""
         if self.number is None:
             setattr(self.parent, self.field, node)
         else:
@@ -54,7 +54,7 @@ class Edit(NamedTuple):
 class Method:
     """A method of a layer, with the tree of its source.
 
-    Raises OSError, TypeError or SyntaxError where the source is not known.
+    Raises OSError, TypeError or SyntaxError if the source is unknown.
     """
 
     def __init__(self, function: FunctionType) -> None:
@@ -79,7 +79,7 @@ class Method:
         return [argument.arg for argument in self.definition.args.args]
 
     def _make_shell(self) -> ast.Module:
-        """Return a module in which the method has the free names of the original."""
+        """Return a module in which the method can use the free names of the original."""
         kind = self.function.__qualname__.split(".")[-2] if "." in self.function.__qualname__ else "Layer"
         names = "".join(f" {name} = None\n" for name in internals.free_names(self.function))
         shell = ast.parse(f"def shell():\n{names} class {kind if kind.isidentifier() else 'Layer'}:\n  pass")
@@ -132,7 +132,7 @@ class Method:
         return internals.with_code(self.function, code)
 
     def correction(self, edit: Edit, names: frozenset[str]) -> Correction:
-        """Return the lines of an edit, as they are and as they should be."""
+        """Return the lines of an edit, before and after."""
         node, place = edit.place.node, edit.place
         text = edit.text
         if isinstance(node, ast.expr) and precedence(ast.parse(text, mode="eval").body) < precedence(node) and not _is_alone(place):
@@ -163,14 +163,14 @@ class Method:
 
 
 def backward_methods(layer: Layer) -> list[Method]:
-    """Return backward and the methods that it alone calls; those of a base class come last."""
+    """Return backward and the methods that only it calls; those of a base class come last."""
     forward = methods_of(layer, "forward")
     found = [method for name, method in methods_of(layer, "backward").items() if name not in forward]
     return sorted(found, key=lambda method: method.name not in vars(type(layer)))
 
 
 def methods_of(layer: Layer, name: str) -> dict[str, Method]:
-    """Return a method of the layer's own, and those that it calls."""
+    """Return the layer's own method, and those that it calls."""
     found: dict[str, Method] = {}
     left = [name]
     while left:
@@ -189,7 +189,7 @@ def methods_of(layer: Layer, name: str) -> dict[str, Method]:
 
 
 def method_of(layer: Layer, name: str) -> Method | None:
-    """Return a method of the layer's own; None where its source is not known."""
+    """Return the layer's own method, or None if its source is unknown."""
     function = inspect.getattr_static(type(layer), name, None)
     if not isinstance(function, FunctionType) or function.__module__.startswith("netlib."):
         return None
@@ -200,7 +200,7 @@ def method_of(layer: Layer, name: str) -> Method | None:
 
 
 def parsed(edit: Edit) -> Any:
-    """Return the node that an edit puts in its place."""
+    """Return the replacement node of an edit."""
     if isinstance(edit.place.node, ast.stmt):
         body = ast.parse(edit.text).body
         return body[0] if len(body) == 1 else ast.fix_missing_locations(ast.If(ast.Constant(True), body, []))
@@ -214,7 +214,7 @@ def precedence(node: ast.AST) -> int:
 
 
 def is_name(node: ast.AST, name: str) -> bool:
-    """Return whether a node is this name."""
+    """Return whether a node is the name `name`."""
     return isinstance(node, ast.Name) and node.id == name
 
 

@@ -1,4 +1,4 @@
-"""What a layer's own code computes: the expressions that a correction may be made of."""
+"""The expressions of a layer's own code, from which a correction may be built."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 50
 
 
 def expressions_of_forward(method: Method, scope: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Return expressions that forward computes and backward can, too, with their values.
+    """Return expressions of forward that backward can also compute, with their values.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def expressions_of_forward(method: Method, scope: dict[str, Any], names: dict[st
     scope : dict
         The local names of backward.
     names : dict
-        How backward calls an array that is local in forward.
+        The names in backward of arrays that are local in forward.
     """
     found: dict[str, Any] = {}
     for place in method.places():

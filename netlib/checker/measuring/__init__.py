@@ -1,1 +1,1 @@
-"""The true gradient, measured by forwards alone, and compared with yours."""
+"""The true gradient, measured from forward only, and compared with yours."""

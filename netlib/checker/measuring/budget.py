@@ -1,4 +1,4 @@
-"""How much a check may do, estimated from sizes so that a busy machine gives the same report."""
+"""The amount of work of a check, estimated from sizes so that a busy machine gives the same report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def seconds_of_forward(layer: Layer, inputs: Iterable[Any]) -> float:
 
 
 def seconds_of_check(layer: Layer, inputs: tuple[Any, ...], has_differences: bool) -> float:
-    """Return the estimated seconds of a check, with differences or of conduct only."""
+    """Return the estimated seconds of a check, with differences or of behaviour only."""
     forward = seconds_of_forward(layer, inputs)
     n_elements = sum(map(np.size, inputs)) + _n_parameters(layer)
     return PROBES * forward + (min(SECONDS, 2 * n_elements * forward) if has_differences else 0.0)

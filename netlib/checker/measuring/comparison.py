@@ -43,9 +43,9 @@ def compare(context: CheckContext, name: str) -> Array:
 def approximation_error(context: CheckContext, name: str, wrong: Array) -> float | None:
     """Return the largest difference relative to the largest slope, if forward is an approximation.
 
-    For each element, either the difference is tiny, as with an error function good to seven digits,
-    or your gradient is the slope over longer steps, as with a table or a search that stops at a
-    tolerance.
+    For each element, either the difference is tiny, as for an error function accurate to seven
+    digits, or your gradient is the slope over longer steps, as for a table or a search that stops
+    at a tolerance.
     """
     slopes, elements = context.slopes[name].slope, np.flatnonzero(wrong)
     slope, yours = slopes[elements], np.asarray(context.yours.by_name[name], float).ravel()[elements]
@@ -69,7 +69,7 @@ def is_choice_at_kinks(
 ) -> bool:
     """Return whether the difference is a choice of slopes at kinks inside the layer.
 
-    Then backward and forward agree at nearby points.
+    In this case, backward and forward agree at nearby points.
 
     A kink that reaches a single output has no such choice: its slope must lie between those on its
     two sides.

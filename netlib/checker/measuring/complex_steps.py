@@ -1,4 +1,4 @@
-"""Derivatives by complex steps: Im f(x + ih) / h, which has no subtraction to lose digits in."""
+"""Derivatives by complex steps, Im f(x + ih) / h, without a subtraction that would lose digits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def complex_slopes(twin: Twin, other: Twin, douts: Sequence[Array]) -> dict[str,
     Raises
     ------
     InvalidValueError
-        Where forward refuses complex numbers, drops their imaginary parts, or is not analytic (abs,
-        norm, sign), which real differences show.
+        If forward rejects complex numbers, drops their imaginary parts, or is not analytic (abs,
+        norm, sign), as real differences show.
     """
     weights = np.concatenate([np.asarray(d, float).ravel() for d in douts])
     real = Differences(twin, douts, float(np.finfo(float).eps))

@@ -24,7 +24,7 @@ LONG_STEP = 1000.0
 
 
 class Slopes:
-    """Slopes of Σ dout · y by each element of one array; flat arrays, NaN where not known."""
+    """Slopes of Σ dout · y by each element of one array; flat arrays, NaN where unknown."""
 
     def __init__(self, size: int, n_outputs: int) -> None:
         self.slope = np.full(size, np.nan)
@@ -74,7 +74,7 @@ class Differences:
 
     @property
     def least_slope(self) -> float:
-        """The size of a slope that no step shows, since it is less than the spacing of outputs."""
+        """The size of a slope that no step can show, since it is less than the spacing of outputs."""
         weight = sum(float(np.abs(d) @ np.abs(y)) for d, y in blocks(self.dout, self.y))
         return float(self.eps * weight / (LONG_STEP * self.step))
 
@@ -227,9 +227,9 @@ class Differences:
             into.slope[i], into.is_kink[i] = np.nan, False
 
     def far_slopes(self, name: str, elements: Array) -> tuple[Array, Array]:
-        """Return slopes from long steps, and their errors: what forward is like, not in detail.
+        """Return slopes from long steps, and their errors: the coarse behaviour of forward.
 
-        Three steps are extrapolated to none (Romberg).
+        Three steps are extrapolated to zero (Romberg).
         """
         flat = self.twin.slots[name].reshape(-1)
         slopes = []
@@ -243,8 +243,7 @@ class Differences:
     def along(self, name: str, direction: Array, yours: Array, scale: float = 1.0) -> tuple[float, float, float]:
         """Return the slope of Σ dout · y along a direction of the whole array, and its noise.
 
-        The third result is the slope that your gradient gives along the same direction, as it is
-        after rounding.
+        The third result is the slope of your gradient along the same direction, after rounding.
         """
         array = self.twin.slots[name].reshape(-1)
         direction = direction.reshape(-1)

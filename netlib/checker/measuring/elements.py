@@ -1,4 +1,4 @@
-"""Which elements are measured: all, or in a large layer random directions and a sample."""
+"""The elements to measure: all, or in a large layer random directions and a sample."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def measure(context: CheckContext, rng: np.random.Generator, seconds: float) -> 
 def measure_elements(
     context: CheckContext, differences: Differences, name: str, elements: Array, yours: Array, rng: np.random.Generator, seconds: float
 ) -> None:
-    """Measure some elements of an array, and look closer at the doubtful ones."""
+    """Measure some elements of an array, and refine the doubtful ones."""
     slopes = context.slopes[name]
     differences.measure(name, elements, slopes)
     doubtful = elements[slopes.is_kink[elements] | slopes.is_vague(VAGUE, elements) | ~context.agrees(yours, slopes)[elements]]
@@ -128,7 +128,7 @@ class Along(NamedTuple):
 
 
 def random_direction(array: Array, rng: np.random.Generator) -> Array:
-    """Return a direction in which every element has a part; a long one repeats itself."""
+    """Return a direction with a nonzero part for every element; a long one repeats numbers."""
     return repeat(partial(random_signed, rng), array.shape, np.dtype(float))
 
 
@@ -163,10 +163,10 @@ def locate(differences: Differences, name: str, yours: Array, direction: Array) 
 
 
 def compare_within_kind(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
-    """Compare along directions that keep what an input has, for a forward that refuses others.
+    """Compare along directions that preserve an input's structure, for a forward that rejects others.
 
-    A symmetric matrix stays symmetric. From row to row, rows keep what they have in common with
-    their averages, such as a sum of 1.
+    A symmetric matrix stays symmetric. Rows keep the properties that they share with averages of
+    rows, such as a sum of 1.
     """
     array = differences.twin.slots[name]
     if not name.startswith("input") or array.ndim < 2 or len(array) < 2:
@@ -190,17 +190,17 @@ def compare_within_kind(context: CheckContext, differences: Differences, name: s
 
 
 def chance_of_a_miss(yours: Array, bound: float) -> float:
-    """Return the share of elements that could be doubled or zero without being seen."""
+    """Return the share of elements that could be doubled or zero without being noticed."""
     n_nonzero = np.count_nonzero(yours)
     n_small = sum(np.count_nonzero((np.abs(g) < bound) & (g != 0)) for (g,) in blocks(yours))
     return n_small / n_nonzero if n_nonzero else 0.0
 
 
 def find_moving(twin: Twin, eps: float, rng: np.random.Generator) -> set[str] | None:
-    """Return the names of gradients that are not zero, where backward and forward agree.
+    """Return the names of nonzero gradients, if backward and forward agree.
 
-    They are compared along a random direction through each array. Returns None where they disagree,
-    or where a pass writes into an input.
+    They are compared along a random direction for each array. Returns None if they disagree, or if
+    a pass writes into an input.
     """
     given = [np.array(x) for x in twin.inputs]
     ys = [np.array(y) for y in twin.forward()]

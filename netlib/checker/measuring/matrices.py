@@ -1,4 +1,4 @@
-"""Matrices of a kind, such as symmetric ones, and gradients that are right within their kind."""
+"""Structured matrices, such as symmetric ones, and gradients that are right within their kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers beside the given ones: changed parameters, repeated rows, and other inputs."""
+"""Numbers other than the given ones: changed parameters, repeated rows, and other inputs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def is_constant(x: Array) -> bool:
 
 
 def repeat_rows(inputs: Inputs) -> Inputs | None:
-    """Return the inputs with their only row several times; None if they have more rows."""
+    """Return the inputs with their only row repeated; None if they have more rows."""
     batched = [x for x in inputs if x.ndim >= 2]
     if not batched or any(x.shape[0] != 1 for x in batched):
         return None
@@ -72,10 +72,10 @@ def repeat_rows(inputs: Inputs) -> Inputs | None:
 
 
 def other_inputs(inputs: Inputs, n_given: int) -> list[OtherInputs]:
-    """Return what can show a mistake that the given inputs hide.
+    """Return inputs that can reveal a mistake that the given ones hide.
 
-    What the elements have in common is kept: whole numbers stay, and so do rows with equal sums or
-    norms, increasing rows and symmetric matrices, unless that is the respect in question.
+    Properties that the elements share are kept: whole numbers, rows with equal sums or norms,
+    increasing rows and symmetric matrices, unless that is the property in question.
     """
     several = [i for i, x in enumerate(inputs) if x.size > 1]
     given = [i for i in range(n_given) if inputs[i].dtype.kind == "f" and inputs[i].size and np.isfinite(inputs[i]).all()]
@@ -123,7 +123,7 @@ def _mix(x: Array, rng: Rng) -> Array:
 
 
 def _is_structured(x: Array) -> bool:
-    """Return whether an array has more in common than its sign."""
+    """Return whether the elements of an array share more than their sign."""
     if np.array_equal(x, np.round(x)) or is_symmetric(x):
         return True
     if x.ndim == 0 or x.shape[-1] < 2:

@@ -1,1 +1,1 @@
-"""The rules that name a mistake, a file for each family."""
+"""The rules that name a mistake, one file for each family."""

@@ -9,7 +9,7 @@ from ..context import CheckContext
 
 
 def find_wrong_axis(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a sum over other axes than those of broadcasting."""
+    """Report a sum over axes other than those of broadcasting."""
     line = context.line(name)
     for _, value in context.additions(name):
         if value.shape != yours.shape and value.size < yours.size:

@@ -12,7 +12,7 @@ from .swaps import find_swap, swapped_names
 
 
 def read_contract(context: CheckContext) -> list[str]:
-    """Report missing gradients and wrong shapes; return the names of those that can be compared."""
+    """Report missing gradients and wrong shapes; return the names of the comparable gradients."""
     fit = []
     yours = context.yours.by_name
     if context.yours.error is not None:

@@ -1,4 +1,4 @@
-"""Parameters of which forward reads an old copy."""
+"""Parameters of which forward uses an old copy."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from .missing_paths import find_path, find_path_of_one_run
 
 
 def find_coupling(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a Jacobian of which a part is right and the rest missing, such as a lone diagonal."""
+    """Report a Jacobian that is partly right and otherwise missing, such as only its diagonal."""
     patterns = _patterns(context, name)
     if patterns is None:
         return False
@@ -64,7 +64,7 @@ def find_shared(context: CheckContext, name: str, yours: Array, wrong: Array) ->
 
 
 def _patterns(context: CheckContext, name: str) -> tuple[Array, Array, Array, Array] | None:
-    """Return your Jacobian and the measured one, and where each is not zero."""
+    """Return your Jacobian and the measured one, and where each is nonzero."""
     both = context.jacobians(name)
     if both is None or not both[1].any():
         return None
@@ -75,7 +75,7 @@ def _patterns(context: CheckContext, name: str) -> tuple[Array, Array, Array, Ar
 
 
 def _is_diagonal_alone(context: CheckContext, yours: Array, is_mine: Array, is_right: Array) -> bool:
-    """Return whether only ∂y_i/∂x_i is there, where forward couples more and does not reorder."""
+    """Return whether you have only ∂y_i/∂x_i, although forward couples more and does not reorder."""
     if len(context.ys) != 1 or context.ys[0].shape != yours.shape:
         return False
     diagonal = np.eye(yours.size, dtype=bool)

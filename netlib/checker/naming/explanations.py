@@ -27,14 +27,14 @@ HINTS = {
 
 
 def find_known_explanation(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report an explanation of another array's gradient that fits this one, too."""
+    """Report an explanation of another array's gradient that also fits this one."""
     return bool(context.explanations) and by_experiment(context, name, yours, partial(_fitting, context.explanations))
 
 
 def by_experiment(context: CheckContext, name: str, yours: Array, explained: Callable[[Experiment], Iterator[Explanation]]) -> bool:
     """Report the first explanation of a gradient.
 
-    None is found where the experiments would take too long, or where forward does other operations
+    None is found if the experiments would take too long, or if forward does other operations
     nearby.
     """
     found = explanation(context, name, yours, explained)
@@ -47,7 +47,7 @@ def by_experiment(context: CheckContext, name: str, yours: Array, explained: Cal
 
 
 def join_explained(context: CheckContext) -> None:
-    """Make findings consequences of a later one, whose explanation fits their gradients, too."""
+    """Make findings consequences of a later one whose explanation also fits their gradients."""
     findings = context.report.findings
     for finding in [each for each in findings if each.where in context.wrong]:
         alike = [each for each in context.explanations if each.mistake == finding.mistake and each.cause != finding.cause]

@@ -117,5 +117,5 @@ def sandwiches(d_label: str, d: Array, label: str, a: Array, shape: tuple[int, .
 
 
 def either_way(label: str, a: Array) -> list[tuple[str, Array]]:
-    """Return a matrix, or a stack of them, as it is and transposed, with their texts."""
+    """Return a matrix, or a stack of them, both unchanged and transposed, with their texts."""
     return [(label, a), (f"{label}.{'T' if a.ndim == 2 else 'mT'}", a.swapaxes(-1, -2))]

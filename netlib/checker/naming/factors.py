@@ -16,7 +16,7 @@ AXES = {3: "NTC", 4: "NCHW", 5: "NCDHW"}
 
 
 def written(c: float) -> str:
-    """Return a number as a fraction or a root where it is one, else with six digits."""
+    """Return a number as a fraction or a root if it is one, else with six digits."""
     for mark, value in (("", abs(c)), ("√", c * c)):
         fraction = Fraction(value).limit_denominator(10_000)
         n, d = fraction.numerator, fraction.denominator

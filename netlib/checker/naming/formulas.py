@@ -11,7 +11,7 @@ from .factors import written
 
 
 def find_in_places(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is wrong by one factor at some elements and right elsewhere."""
+    """Report a gradient that is wrong by a single factor at some elements and right elsewhere."""
     target = context.numeric(name)
     values = (yours / target)[wrong]
     if wrong.all() or values.size < 2 or not np.isfinite(values).all() or np.ptp(values) > 1e-5 * max(1.0, float(np.abs(values).max())):
@@ -75,7 +75,7 @@ def _where(wrong: Array) -> str:
 
 
 def _triangle(wrong: Array) -> str:
-    """Return in words which part of a matrix is wrong, as its diagonal; "" for another."""
+    """Return, in words, which part of a matrix is wrong, such as its diagonal; "" for others."""
     if wrong.ndim != 2 or wrong.shape[-1] != wrong.shape[-2] or wrong.shape[-1] < 2:
         return ""
     full = np.ones(wrong.shape, bool)

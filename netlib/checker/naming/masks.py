@@ -51,7 +51,7 @@ def _masked_sum(context: CheckContext, name: str, yours: Array) -> bool:
 
 
 def _two_slopes(context: CheckContext, name: str, yours: Array, target: Array, known: Array, hint: str) -> bool:
-    """Report masks that choose between two slopes, as of a leaky ReLU."""
+    """Report masks that choose between two slopes, as in a leaky ReLU."""
     if len(context.douts) != 1 or context.douts[0].shape != yours.shape or int(known.sum()) < 3:
         return False
     mine, right = (np.round(a[known] / np.asarray(context.douts[0], float)[known], 6) for a in (yours, target))

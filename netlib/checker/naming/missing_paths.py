@@ -82,7 +82,7 @@ def _miscounts(experiment: Experiment, found: list[Path], factors: Iterable[floa
 def _is_one_factor(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
     """Return whether all wrong elements are wrong by one factor.
 
-    So they are in one branch of np.where, which is no path beside another.
+    Then they are in one branch of np.where, which is not a separate path.
     """
     with np.errstate(all="ignore"):
         return int(wrong.sum()) > 1 and bool(np.ptp((yours / context.numeric(name))[wrong]) <= 1e-3)

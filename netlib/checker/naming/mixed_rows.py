@@ -1,4 +1,4 @@
-"""Rows of a batch that backward mixes, though forward does not."""
+"""Rows of a batch that backward mixes, although forward does not."""
 
 from __future__ import annotations
 

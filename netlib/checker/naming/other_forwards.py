@@ -13,7 +13,7 @@ from .explanations import by_experiment
 
 
 def find_variant(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report the operation of forward that backward takes for another."""
+    """Report the operation of forward that backward mistakes for another."""
     return by_experiment(context, name, yours, _explanations)
 
 

@@ -29,7 +29,7 @@ CONSEQUENCE_OF = {"mutates-parameters", "mutates-input", "stale-cache"}
 def name_mistakes(context: CheckContext) -> None:
     """Report why gradients differ from the measured ones.
 
-    Of those that one edit of backward makes right, only the first is reported.
+    Of those that a single edit of backward corrects, only the first is reported.
     """
     left = dict(context.wrong)
     while left:
@@ -109,7 +109,7 @@ NO_DIVISION = "a form that does not divide by zero: / np.where(n == 0, 1, n) in 
 
 
 def find_overwritten(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a gradient that is right with += in place of =."""
+    """Report a gradient that is right with += instead of =."""
     log = context.logs.get(name, [])
     if not any(act == "=" for act, _ in log[1:]) or any(value.shape != yours.shape for _, value in log):
         return False

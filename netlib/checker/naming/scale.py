@@ -36,7 +36,7 @@ def find_scale(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
 
 
 def additions_counted_twice(context: CheckContext, name: str) -> str:
-    """Return in words the additions to a gradient that count twice: some alone are the gradient."""
+    """Return, in words, the additions to a gradient that count twice: some alone give the gradient."""
     added = [value for _, value in context.additions(name) if value.shape == context.twin.slots[name].shape]
     if 2 <= len(added) <= 6:
         for n in range(1, len(added)):
@@ -61,7 +61,7 @@ def find_if_right(context: CheckContext, mistake: str, name: str, corrected: Arr
 
 
 def name_factor(context: CheckContext, name: str, c: float, line: str) -> None:
-    """Report a factor: its sign, its size, and what that is."""
+    """Report a factor: its sign, its size, and its meaning."""
     if c < 0:
         context.find("wrong-sign", name, "the sign is wrong everywhere: minus your gradient is right" if abs(c + 1) < 1e-5
                   else f"the sign is wrong everywhere, and the size by a factor of {written(-c)}", line)  # fmt: skip

@@ -63,7 +63,7 @@ def name_shape(context: CheckContext, name: str, g: Array) -> None:
 
 
 def sum_to(g: Array, shape: tuple[int, ...]) -> Array | None:
-    """Return `g` summed over the axes of broadcasting from `shape`; None where it does not fit."""
+    """Return `g` summed over the axes of broadcasting from `shape`; None if it does not fit."""
     return unbroadcast(g, shape) if fits_into(shape, g.shape) else None
 
 

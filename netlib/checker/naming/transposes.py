@@ -17,7 +17,7 @@ from .scale import find_if_right
 
 
 def find_transpose(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report right numbers in the wrong order, and products with a factor not transposed."""
+    """Report right numbers in the wrong order, and products in which a factor is not transposed."""
     if yours.ndim < 2:
         return False
     line = context.line(name)
@@ -38,7 +38,7 @@ def find_transpose(context: CheckContext, name: str, yours: Array, wrong: Array)
 
 
 def find_reordering(context: CheckContext, name: str, yours: Array, wrong: Array) -> bool:
-    """Report a wrong order of dout where all that forward does is to reorder x."""
+    """Report a wrong order of dout if forward only reorders x."""
     jacobian = context.slopes[name].jacobian
     if not _is_reordering(jacobian) or len(context.douts) != 1:
         return False

@@ -1,1 +1,1 @@
-"""Watch a forward or a backward from inside, and try changes in it, to name a mistake."""
+"""Tracing forward and backward, and trying changes in them, to name a mistake."""

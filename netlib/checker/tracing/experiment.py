@@ -35,9 +35,9 @@ class Explanation(NamedTuple):
 
 
 class Experiment:
-    """Slopes of one array along random directions: yours, the measured, those of changed forwards.
+    """Slopes of one array along random directions: yours, measured, and of changed forwards.
 
-    One serves all rules that look at an array.
+    One experiment serves all rules for an array.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Experiment:
     held : dict
         The readings of operands in all runs of this search.
     still : dict
-        The readings that hold what moves without moving the output.
+        The readings that hold operands that move without moving the output.
     paths : list of Path or None
         The paths from the array to the output, once they are known.
     """
@@ -84,7 +84,7 @@ class Experiment:
     def begin(self) -> None:
         """Begin another search, which may use half of the time left for experiments.
 
-        A few forwards would find nothing.
+        With only a few forwards, it would find nothing.
         """
         self._may_leave = self.context.watching / 2
         if self.context.watching - FEWEST * self._cost < self._may_leave:
@@ -103,8 +103,8 @@ class Experiment:
     def is_mine(self, instead: Mapping[Place, Reading], changes: Mapping[int, Change] | None = None) -> bool:
         """Return whether forward has your gradient with these operands and operations.
 
-        Where no operation changes, the value without a step is known, and a single forward tells
-        most of those that do not.
+        If no operation changes, the value without a step is known, and a single forward rules out
+        most candidates.
         """
         try:
             if not changes and not self.is_near(self.right[0] - self.lost_slope(instead)):

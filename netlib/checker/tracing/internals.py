@@ -1,7 +1,7 @@
-"""What depends on the Python interpreter: exchanged classes, functions with other globals, frames.
+"""Code that depends on the Python interpreter: swapped classes, functions with other globals, frames.
 
 All of the checker's code of this kind is here. A new version of Python may break it. Mistakes then
-get vaguer names, and a note says so; the verdict `report.ok` is the same.
+get less specific names, and a note says so; the verdict `report.ok` does not change.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Site = tuple[tuple[CodeType, int], ...]
 
 
 def set_class(thing: Any, kind: type) -> None:
-    """Give an object another class."""
+    """Change the class of an object."""
     thing.__class__ = kind
 
 
 @contextmanager
 def temporary_class(thing: Any, kind: type) -> Iterator[None]:
-    """Give an object another class for a while."""
+    """Temporarily change the class of an object."""
     own = type(thing)
     set_class(thing, kind)
     try:
@@ -105,7 +105,7 @@ def line_at(site: Site) -> str:
 
 
 def raising_line(error: Exception) -> tuple[str, str]:
-    """Return place and text of the last line of the layer's own code on the way to an error."""
+    """Return the place and text of the last line of the layer's own code that led to an error."""
     found = "", ""
     trace = error.__traceback__
     while trace is not None:
@@ -118,7 +118,7 @@ def raising_line(error: Exception) -> tuple[str, str]:
 
 
 class Frames:
-    """What was seen of functions that ran: lines, and local names on return."""
+    """The observations of functions that ran: lines, and local names on return."""
 
     def __init__(self) -> None:
         self.n_lines = 0

@@ -1,4 +1,4 @@
-"""Paths from an array to the output: its gradient through one operand, all others held."""
+"""Paths from an array to the output: its gradient through one operand, with all others held."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .trace import Place, Reading
 
 
 class NotComparableError(Exception):
-    """Forward does other operations a step away, so operands cannot be compared."""
+    """Raised when forward does other operations a step away, so that operands cannot be compared."""
 
 
 class Path:
@@ -38,7 +38,7 @@ class Path:
 
     @property
     def is_halved(self) -> bool:
-        """Whether the operation divides by 2, as by the root of 4, or multiplies by 1/2."""
+        """Whether the operation divides by 2, such as by the root of 4, or multiplies by 1/2."""
         number, _ = next(iter(self.operands))
         operation = self._experiment.base.operations[number]
         numbers = [a for a in operation.args if isinstance(a, int | float | np.floating)]
@@ -77,8 +77,8 @@ class Path:
 def paths(experiment: Experiment) -> list[Path]:
     """Return the paths through the operands that move, each in all runs of its operation.
 
-    Operands that move without moving the output are held from now on, such as the largest number
-    that a softmax subtracts.
+    Operands that move without moving the output, such as the largest number that a softmax
+    subtracts, are held from now on.
     """
     largest = float(np.abs(experiment.right).max())
     experiment.held = experiment.still

@@ -19,7 +19,7 @@ from .trace import Trace, Traced
 
 @contextmanager
 def reading(parameter: Parameter, read: Callable[[Array], Array]) -> Iterator[None]:
-    """Replace ``parameter.value`` by ``read(parameter.value)`` for a while."""
+    """Temporarily replace ``parameter.value`` by ``read(parameter.value)``."""
     with internals.temporary_class(parameter, _reading_class(parameter, read)):
         yield
 
@@ -51,7 +51,7 @@ class WatchedNumPy:
 class StandIns:
     """Classes in which the layers find a `WatchedNumPy`, and the parameters have watched values.
 
-    They are made once and serve many forwards.
+    They are created once and serve many forwards.
     """
 
     def __init__(self, layer: Layer, parameters: Iterable[Parameter]) -> None:

@@ -28,7 +28,7 @@ WRITERS = {"at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "p
 
 
 class Index(NamedTuple):
-    """An index in square brackets, which is no operand."""
+    """An index in square brackets, which is not an operand."""
 
     key: Any
 
@@ -133,7 +133,7 @@ class Trace:
 
 
 class Rerun(Trace):
-    """A forward with other operands and operations, which are told by their numbers.
+    """A forward with other operands and operations, identified by their numbers.
 
     It records no operations.
     """
@@ -148,7 +148,7 @@ class Rerun(Trace):
         self._count = 0
 
     def perform(self, function: Any, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """Return the result of an operation, watched, or of what replaces it."""
+        """Return the result of an operation or of its replacement, watched."""
         number = self._count
         self._count += 1
         if number in self._touched:
@@ -178,7 +178,7 @@ class Rerun(Trace):
 
 
 def _with_operands(read: Reading, function: Any, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Return arguments and options with each operand read, and the options that are no operands."""
+    """Return arguments and options with each operand read, and the options that are not operands."""
 
     def plain(thing: Any) -> Any:
         if isinstance(thing, np.ndarray):
@@ -201,7 +201,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         self.record = getattr(source, "record", None)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        """Perform a ufunc, into `out` where that is given."""
+        """Perform a ufunc, into `out` if given."""
         if out is not None:
             options["out"] = out
         trace = self._trace_of(self) or self._trace_of((inputs, out))
@@ -224,7 +224,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         return trace.perform(func, func.__name__, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
-        """Take elements; record the operation where an index is an array."""
+        """Take elements; record the operation if an index is an array."""
         trace = self._trace_of(self)
         if trace is None:
             return super().__getitem__(key)
@@ -233,7 +233,7 @@ class Traced(np.ndarray[Any, np.dtype[Any]]):
         return trace.perform(getitem, "indexing", (self, Index(bare(key))), {})
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Replace elements; record the operation where an index is an array."""
+        """Replace elements; record the operation if an index is an array."""
         trace = self._trace_of(self)
         if trace is not None and _has_array(key):
             key, value = Ellipsis, trace.perform(setitem, "assignment", (self, Index(bare(key)), value), {})
@@ -261,7 +261,7 @@ def _names_of_parameters(function: Any) -> list[str]:
 
 
 def bare(thing: Any) -> Any:
-    """Return plain arrays in place of traced ones."""
+    """Return plain arrays instead of traced ones."""
     if isinstance(thing, Traced):
         return thing.view(np.ndarray)
     kind = type(thing)

@@ -1,4 +1,4 @@
-"""How good predictions are: plain functions of outputs y and targets t, as `Trainer` takes them."""
+"""Metrics of predictions: plain functions of outputs y and targets t, as `Trainer` takes them."""
 
 from .classification import accuracy as accuracy
 from .classification import confusion_matrix as confusion_matrix

@@ -1,6 +1,6 @@
 """Which classes the outputs predict, and which are true.
 
-Numbers of axes decide what y and t are, never their sizes.
+The numbers of axes determine what y and t are, never their sizes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def as_scores(y: ArrayLike, where: str) -> Array:
     Raises
     ------
     InvalidTypeError
-        For the outputs of a model that has several: NumPy would stack them.
+        For a tuple of several outputs: NumPy would stack them.
     ShapeError
         For no samples.
     """
@@ -42,17 +42,17 @@ def as_scores(y: ArrayLike, where: str) -> Array:
 
 
 def is_one_column(y: Array) -> bool:
-    """Return whether there is one score for each sample, that of class 1."""
+    """Return whether there is one score for each sample, the score of class 1."""
     return y.ndim == 1 or y.shape[-1] == 1
 
 
 def as_threshold(y: Array, threshold: float | None, where: str) -> float:
-    """Return the score above which a label is predicted: 0 for logits unless told otherwise.
+    """Return the score above which a label is predicted: by default, 0 for logits.
 
     Raises
     ------
     InvalidValueError
-        Where the scores may be logits or probabilities, and it makes a difference which.
+        If the scores may be logits or probabilities, and the result depends on which.
     """
     if threshold is not None:
         return as_number(threshold, "threshold", where)
@@ -75,7 +75,7 @@ def as_classes(y: Array, t: ArrayLike, threshold: float | None, where: str) -> C
         raise InvalidValueError(f"got threshold={threshold!r} for {y.shape[-1]} scores per sample", where=where, hint=hint)
     n_classes = y.shape[-1]
     true = as_one_class(t, y, where) if t.shape == y.shape else as_labels(t, y.shape[:-1], n_classes, where)
-    highest = y.argmax(axis=-1, keepdims=True)  # that of a NaN, if there is one
+    highest = y.argmax(axis=-1, keepdims=True)  # the index of a NaN, if there is one
     predicted = np.where(np.isnan(np.take_along_axis(y, highest, axis=-1)), NONE, highest)
     return Classes(predicted.ravel(), true.ravel(), n_classes)
 
@@ -86,7 +86,7 @@ def as_one_class(t: Array, y: Array, where: str) -> Array:
     Raises
     ------
     InvalidValueError
-        For rows with several ones or none: these are several labels per sample.
+        For rows with several ones or none, which are several labels per sample.
     """
     if not np.allclose(t.sum(axis=-1), 1, rtol=0, atol=1e-3):
         hint = "For several labels per sample use nl.multilabel_accuracy, or precision, recall and f1_score with multilabel=True."

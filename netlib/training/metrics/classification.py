@@ -1,4 +1,4 @@
-"""Metrics of the classes that are predicted."""
+"""Metrics of predicted classes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def accuracy(y: ArrayLike, t: ArrayLike, threshold: float | None = None) -> floa
     Parameters
     ----------
     y : array_like (..., C), or (N,) or (N, 1)
-        A score for each of C classes, of which the largest wins; or one score, that of class 1. A
+        A score for each of C classes, of which the largest wins; or one score, for class 1. A
         sample with a NaN is never correct.
     t : array_like (...), or of the shape of y
         Class numbers, without the last axis of y; or rows that add up to 1, such as one-hot; for
         one score, 0 or 1.
     threshold : float, optional
-        Class 1 is predicted where one score is above it. Without it the scores are logits, and the
-        threshold is 0; scores that may be probabilities as well are refused. A `Trainer` passes 0.5
-        where the model ends in `Sigmoid`, else 0.
+        Class 1 is predicted where one score is above it. By default, the scores are logits, and the
+        threshold is 0; scores that may also be probabilities raise an error. A `Trainer` passes 0.5
+        if the model ends in `Sigmoid`, else 0.
 
     Raises
     ------
     ShapeError
-        For shapes that do not fit, and without samples.
+        For shapes that do not fit, and if there are no samples.
     InvalidTypeError
         For class numbers that are not of an integer type, and for a tuple of outputs.
     InvalidValueError
@@ -77,16 +77,17 @@ def confusion_matrix(y: ArrayLike, t: ArrayLike, classes: int | None = None, thr
     Parameters
     ----------
     y, t : array_like
-        As for `accuracy`; or class numbers both, of an integer type.
+        As for `accuracy`; or both class numbers, of an integer type.
     classes : int, optional
-        How many there are. By default as many as y has scores, or as the class numbers show.
+        The number of classes. By default, the number of scores in y, or one more than the largest
+        class number.
     threshold : float, optional
         As for `accuracy`.
 
     Raises
     ------
     ShapeError, InvalidTypeError, InvalidValueError
-        As `accuracy`, and for scores that are NaN: they predict no class.
+        As for `accuracy`, and for scores that are NaN, which predict no class.
 
     Examples
     --------
@@ -118,17 +119,17 @@ def precision(y: ArrayLike, t: ArrayLike, average: Average | None = None, thresh
     y, t, threshold
         As for `accuracy`.
     average : {"binary", "macro", "micro", "weighted", "none"}, optional
-        "binary" is class 1 alone; "macro" the mean over the classes that occur; "weighted" the same
+        "binary" is class 1 only; "macro" the mean over the classes that occur; "weighted" the same
         weighted by their numbers of samples; "micro" counts over all classes together; "none"
-        returns an array with one number per class. By default "binary" for one score per sample,
+        returns an array with one number per class. By default, "binary" for one score per sample,
         else "macro".
     multilabel : bool
-        Whether each column is a label of its own, of which a sample may have any number.
+        Whether each column is a separate label, of which a sample may have any number.
 
     Returns
     -------
     float, or ndarray for ``average="none"``
-        0 where nothing is divided by nothing, as in scikit-learn.
+        0 where 0 would be divided by 0, as in scikit-learn.
 
     Examples
     --------
@@ -171,7 +172,7 @@ def _metric(name: str, y: ArrayLike, t: ArrayLike, average: Average | None, thre
 def counts_of(
     name: str, y: ArrayLike, t: ArrayLike, threshold: float | None = None, multilabel: bool = False
 ) -> tuple[bool, Array, Array, Array]:
-    """Return whether class 1 alone can be meant, and for each class tp, tp + fp and tp + fn."""
+    """Return whether the classes are binary, and for each class tp, tp + fp and tp + fn."""
     scores = as_scores(y, name)
     if multilabel:
         return False, *_counts_of_labels(*as_labels_of_columns(scores, t, threshold, name)[:2])

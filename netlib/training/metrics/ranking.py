@@ -12,9 +12,9 @@ from .classes import NONE, as_classes, as_labels_of_columns, as_scores, is_one_c
 
 
 def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
-    """Return the share of samples whose class is among the `k` with the largest scores.
+    """Return the share of samples whose class is among the `k` classes with the largest scores.
 
-    Of equal scores the first ranks highest, so that ``k=1`` is `accuracy`. A sample with a NaN is
+    The first of equal scores ranks highest, so that ``k=1`` is `accuracy`. A sample with a NaN is
     never correct.
 
     Parameters
@@ -46,26 +46,26 @@ def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
 def roc_auc(y: ArrayLike, t: ArrayLike, average: Literal["macro", "weighted"] = "macro", multilabel: bool = False) -> float:
     """Return the area under the ROC curve.
 
-    It is the share of pairs, one sample of a class and one of another, in which the first has the
-    higher score. Equal scores count half.
+    It is the share of pairs, one sample of the class and one of another, in which the former has
+    the higher score. Equal scores count half.
 
     Several classes are each compared with the rest, by their own column of scores, and averaged.
 
     Parameters
     ----------
     y : array_like (..., C), or (N,) or (N, 1)
-        Scores, of which the order alone counts.
+        Scores, of which only the order counts.
     t : array_like
         As for `accuracy`; with ``multilabel=True`` zeros and ones of y's shape.
     average : {"macro", "weighted"}
-        The mean over classes, or one weighted by their numbers of samples.
+        The mean over classes, or the mean weighted by their numbers of samples.
     multilabel : bool
-        Whether each column is a label of its own, of which a sample may have any number.
+        Whether each column is a separate label, of which a sample may have any number.
 
     Returns
     -------
     float
-        NaN where a class has no samples, or nothing else has, and where a score is NaN.
+        NaN if a class has no samples or all of them, or if a score is NaN.
 
     Examples
     --------
@@ -105,13 +105,13 @@ def _area(scores: Array, is_true: Array) -> float:
 
 
 def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
-    """Return the mean of -log of the probability that the true class was given.
+    """Return the mean of -log p, where p is the predicted probability of the true class.
 
     Parameters
     ----------
     y : array_like (..., C), or (N,) or (N, 1)
-        Probabilities: rows that add up to 1, or that of class 1. With `from_logits`, what softmax
-        or sigmoid make probabilities of.
+        Probabilities: rows that add up to 1, or that of class 1. With `from_logits`, logits: the
+        inputs of softmax or sigmoid.
     t : array_like
         As for `accuracy`.
     from_logits : bool
@@ -119,7 +119,7 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
     Returns
     -------
     float
-        Infinite where the true class has probability 0.
+        Infinite if a true class has probability 0.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from ...errors import ShapeError
 
 
 def mean_absolute_error(y: ArrayLike, t: ArrayLike) -> float:
-    """Return the mean of ``|y - t|`` over all numbers of two arrays of one shape.
+    """Return the mean of ``|y - t|`` over all elements of two arrays of the same shape.
 
     Examples
     --------
@@ -26,12 +26,12 @@ def r2_score(y: ArrayLike, t: ArrayLike) -> float:
     1 is best, and always predicting the mean gives 0. Several outputs are averaged.
 
     ``1 - Σ(t - y)² / Σ(t - mean t)²``. As in scikit-learn, an output whose targets are all equal
-    counts 1 if it is met exactly, else 0.
+    counts 1 if it is predicted exactly, else 0.
 
     Parameters
     ----------
     y, t : array_like (N,) or (N, outputs)
-        Of one shape. With fewer than two samples R² is NaN.
+        Of the same shape. With fewer than two samples, R² is NaN.
 
     Examples
     --------

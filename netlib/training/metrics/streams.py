@@ -30,12 +30,12 @@ class MeanStream:
         self.state: list[Any] = [0.0, 0]
 
     def add(self, y: Any, t: Any) -> None:
-        """Count a batch in."""
+        """Add a batch."""
         size = np.size(t)
         self.merge([size * self._metric(y, t), size])
 
     def merge(self, state: list[Any]) -> None:
-        """Count in what another stream has counted."""
+        """Add the counts of another stream."""
         self.state = [mine + other for mine, other in zip(self.state, state, strict=True)]
 
     def value(self) -> float:
@@ -45,7 +45,7 @@ class MeanStream:
 
 
 class CountStream:
-    """Precision, recall and F1: for each class the hits, the predictions and the samples add up.
+    """Precision, recall and F1: for each class, the hits, the predictions and the samples add up.
 
     >>> stream = CountStream(partial(precision, threshold=0))
     >>> stream.add(np.array([-1.0, 2.0]), np.array([0, 0]))
@@ -60,12 +60,12 @@ class CountStream:
         self.state: list[Any] = []
 
     def add(self, y: Any, t: Any) -> None:
-        """Count a batch in."""
+        """Add a batch."""
         options = {name: value for name, value in self._options.items() if name != "average"}
         self.merge(list(counts_of(self._name, y, t, **options)))
 
     def merge(self, state: list[Any]) -> None:
-        """Count in what another stream has counted, of which nothing may be an empty list."""
+        """Add the counts of another stream, which may be an empty list."""
         if self.state and state:
             state = [state[0], *(mine + other for mine, other in zip(self.state[1:], state[1:], strict=True))]
         self.state = state or self.state
@@ -92,13 +92,13 @@ class VarianceStream:
         self.state: list[Any] = [0, 0.0, 0.0, 0.0]
 
     def add(self, y: Any, t: Any) -> None:
-        """Count a batch in."""
+        """Add a batch."""
         y, t = rows_of_one_shape(y, t, "r2_score")
         mean = t.mean(axis=0)
         self.merge([len(t), mean, ((t - mean) ** 2).sum(axis=0), ((t - y) ** 2).sum(axis=0)])
 
     def merge(self, state: list[Any]) -> None:
-        """Count in what another stream has counted."""
+        """Add the counts of another stream."""
         n, mean, total, unexplained = self.state
         m, other_mean, other_total, other_unexplained = state
         if m:
@@ -116,7 +116,7 @@ Stream = MeanStream | CountStream | VarianceStream
 
 
 def stream_of(metric: Any) -> Stream | None:
-    """Return a new stream of a metric of netlib, or None if it needs all outputs at once."""
+    """Return a new stream for a metric of netlib, or None if it needs all outputs at once."""
     function = _function_of(metric)
     if isinstance(metric, partial) and metric.args:
         return None

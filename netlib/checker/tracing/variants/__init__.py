@@ -1,1 +1,1 @@
-"""Operations that a backward could take an operation of forward for."""
+"""Operations that a backward could confuse with an operation of forward."""

@@ -1,4 +1,4 @@
-"""Softmax, norms and the like, found by their numbers, and wrong derivatives of them."""
+"""Softmax, norms and similar, recognized by their numbers, and wrong derivatives of them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Normaliser(NamedTuple):
 
 
 def normaliser_slopes(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Yield normalisers with the diagonal of their derivative alone, or sums over other axes."""
+    """Yield normalisers with only the diagonal of their derivative, or sums over other axes."""
     for found in normalisers(base, above):
         text = f"the {found.kind} along {found.along}, which ends with {base[found.number].text}"
         u = base[found.source[0]].operands[found.source[1]]
@@ -95,7 +95,7 @@ def _length(u: Array, axes: tuple[int, ...]) -> Array:
 
 
 def other_normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Variant]:
-    """Softmax, norms and the like along other axes, for the value, too."""
+    """Yield softmax, norms and similar along other axes, for the value too."""
     for found in normalisers(base, above):
         text = f"the {found.kind} along {found.along}, which ends with {base[found.number].text}"
         function = FUNCTIONS[found.kind]
@@ -159,7 +159,7 @@ def normalisers(base: list[Operation], above: list[Operation]) -> Iterator[Norma
 
 
 def _marks(h: Array, axes: tuple[int, ...]) -> set[str]:
-    """Return which sums of an array along some axes are 1 or 0, the marks of a normaliser."""
+    """Return which sums of an array along some axes are 1 or 0, as for a normaliser."""
     with np.errstate(all="ignore"):
         sums = {
             "sum": h.sum(axis=axes),

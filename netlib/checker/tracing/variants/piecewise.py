@@ -1,4 +1,4 @@
-"""Piecewise linear operations, such as masks, with slopes exchanged or one slope everywhere."""
+"""Piecewise linear operations, such as masks, with slopes swapped or one slope everywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INVERTED, UNMASKED = "stops what it should pass, and passes what it should stop"
 
 
 def masks(operation: Operation, k: int, move: Array) -> Iterator[tuple[str, str, Take]]:
-    """Yield an inverted or a missing mask: slopes exchanged, or one slope everywhere."""
+    """Yield an inverted or a missing mask: slopes swapped, or one slope everywhere."""
 
     def plain(v: Array) -> Array:
         return movement(operation, k, v)

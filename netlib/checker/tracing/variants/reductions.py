@@ -20,7 +20,7 @@ def axes(operation: Operation, k: int) -> Iterator[tuple[str, str, Take]]:
 
 
 def other_axes(operation: Operation, ndim: int) -> Iterator[int | tuple[int, ...]]:
-    """Yield the axes along which an operation gives a result of a shape that fits."""
+    """Yield the axes along which the result of an operation has a suitable shape."""
     axis = operation.options.get("axis")
     if not isinstance(axis, int | tuple):
         return

@@ -1,7 +1,7 @@
-"""All variants of a forward: one operation taken for another.
+"""All variants of a forward: one operation mistaken for another.
 
 A backward with one slip is the derivative of a forward with one operation changed. The value of the
-operation stays and its slope changes or, where backward computes it again, both change.
+operation stays and its slope changes or, if backward recomputes it, both change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T", Take, Whole)
 
 
 def variants(experiment: Experiment) -> Iterator[Variant]:
-    """Yield the variants of all runs of an operation together, and of single runs where few."""
+    """Yield the variants of all runs of an operation together, and of single runs if there are few."""
     base, above = experiment.base.operations, experiment.above.operations
     if len(base) != len(above):
         return

@@ -1,4 +1,4 @@
-"""Arrays with two axes of one length exchanged."""
+"""Arrays with two axes of equal length swapped."""
 
 from __future__ import annotations
 

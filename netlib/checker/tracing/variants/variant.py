@@ -1,4 +1,4 @@
-"""What a variant of a forward is, and how a result moves."""
+"""A variant of a forward, and the movement of a result."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def as_numbers(g: Any) -> Array | None:
 
 
 def by_input(twin: Twin, dx: Any) -> tuple[dict[str, Any], str]:
-    """Return the gradients that backward returned, by input, and a complaint if their number is wrong."""
+    """Return backward's result by input, and a complaint if the number of gradients is wrong."""
     if not isinstance(dx, tuple | list | np.ndarray | np.number | float | int | None):
         return {}, f"backward returned a {type(dx).__name__}, expected the gradient, or a tuple of them in the order of the inputs"
     given = list(dx) if isinstance(dx, tuple | list) else [dx]

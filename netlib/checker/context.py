@@ -204,7 +204,7 @@ class CheckContext:
         return None
 
     def line(self, name: str) -> str:
-        """Return the line that computes the right gradient, "" if that is not a simple expression."""
+        """Return the line that computes the right gradient, "" if it is no simple expression."""
         explained = self.explain(self.numeric(name), name) if name in self.slopes else None
         text = explained[0] if explained is not None else self.slope_text(self.numeric(name)) if name in self.slopes else ""
         if not text:

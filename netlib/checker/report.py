@@ -205,7 +205,7 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no findings, and at least one gradient was compared if there are any."""
+        """Whether there are no findings, and something was compared if there is any gradient."""
         return not self.findings and not self.is_empty
 
     @property

@@ -98,7 +98,7 @@ class Twin:
         self._generators = [(g, old) for g, old in self._generators if not same_state(state(g), old)]
 
     def reset(self) -> None:
-        """Restore everything except the slots: random generators, attributes, and arrays in them."""
+        """Restore everything except the slots: random generators, attributes and their arrays."""
         self.rewind()
         if self.is_stateful:
             for each, attributes in self._attributes:
@@ -139,7 +139,7 @@ class Twin:
 
     @cached_property
     def seconds(self) -> float:
-        """The seconds of a forward: estimated from sizes, or measured if the estimate is far off."""
+        """The seconds of a forward, estimated from sizes, or measured if that is far off."""
         usual = seconds_of_forward(self.layer, self.inputs)
         clock = getattr(time, "thread_time", time.perf_counter)  # of this thread alone, except in a browser
         quickest = np.inf
@@ -180,7 +180,7 @@ def make_twin(layer: Layer, inputs: tuple[Any, ...], eps: float) -> Twin:
 
 
 def _as_lists(state: Any) -> Any:
-    """Return a copy of a random state with lists instead of arrays, which are set 30 times as fast."""
+    """Return a copy of a random state with lists for arrays: setting it is 30 times as fast."""
     if isinstance(state, dict):
         return {key: _as_lists(value) for key, value in state.items()}
     return state.tolist() if isinstance(state, np.ndarray) else state

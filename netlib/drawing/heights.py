@@ -146,7 +146,7 @@ def _lines(
     after: Neighbours,
     passed: set[int],
 ) -> list[int]:
-    """Return the index of each box's line: the longest path, then the longest of the rest, and so on.
+    """Return the index of each box's line: the longest path, then the longest of the rest, etc.
 
     Lines do not cross.
     """

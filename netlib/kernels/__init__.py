@@ -2,9 +2,9 @@
 
 Each is written in NumPy, and most also as loops that numba compiles if the extra `fast` is
 installed. Layers, losses, plans and optimizers import kernels by name from the module of their
-family. The loops are compiled when the first optimizer is made, that is, just before training, and
-those that take long when a network needs them. A program that only runs networks never starts the
-compiler.
+family. The loops are compiled when the first optimizer is created, that is, just before training,
+and those that take long when a network first needs them. A program that only predicts never starts
+the compiler.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def accelerator() -> str:
     -----
     RuntimeWarning
         Once, if numba is installed but does not work, for example with this version of NumPy, or
-        because it has no folder for its cache.
+        because there is no folder for its cache.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def is_loaded() -> bool:
 def in_use(dtype: np.dtype[Any], family: str = "") -> str:
     """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``.
 
-    Name a family that is slow to compile. It is compiled now if that has not happened yet.
+    If `family` is slow to compile, pass it: it is compiled now if necessary.
     """
     if not _is_loaded or dtype not in COMPILED:
         return "numpy"
@@ -125,7 +125,7 @@ def every(kind: type[T], families: Iterable[str] = FAMILIES) -> list[T]:
 
 
 def load_compiled() -> None:
-    """Compile the kernels if numba is to be used, except for those that are slow to compile.
+    """Compile the kernels if numba is used, except for those that are slow to compile.
 
     The first time on a machine, it takes a while and prints a notice.
     """

@@ -1,7 +1,7 @@
 """GELU, SiLU, Mish, hardswish and sigmoid, forward and backward.
 
-Forward of all but sigmoid writes the derivative, too, since it shares its exponential with y. Then
-backward is a product.
+Forward of all but sigmoid also writes the derivative, since it shares its exponential with y.
+Backward is then a product.
 """
 
 from __future__ import annotations

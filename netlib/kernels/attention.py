@@ -1,19 +1,18 @@
-"""Attention, forward and backward, of one head of one sample after another.
+"""Attention, forward and backward, one head of one sample at a time.
 
-The equations and their derivation are on the page of the layer, `attention.py`. What is faster
-here: scores, softmax and the product with the values follow each other in the cache, for a few
-queries at a time; blocks of keys at which a causal query may not look are skipped; and heads are
-read where they lie among the features, without transposing whole arrays.
+The equations and their derivation are on the page of the layer, `attention.py`. This is faster for
+three reasons: scores, softmax and the product with the values stay in the cache, for a few queries
+at a time; blocks of keys to which a causal query may not attend are skipped; and heads are read in
+place among the features, without transposing whole arrays.
 
 q is (N, T, heads · d), k is (N, S, heads · d), v is (N, S, heads · d_v), y is (N, T, heads · d_v),
 and p is (N, heads, T, `row_length(S)`), of which the first S columns count.
 
-A mask is a vector of booleans, empty if there is none. That of sample n and head h begins at
-``in_mask[n, h]``, and `mask_steps` leads to the next query and to the next key in it. So a mask
-that is the same for several of them is not copied.
+A mask is a vector of booleans, empty if there is none. The mask of sample n and head h begins at
+``in_mask[n, h]``, and `mask_steps` are the steps to its next query and next key. So a mask shared
+by several samples or heads is not copied.
 
-Results are not finite where those of the layer are not, except that nothing spreads from keys that
-are skipped.
+Results are not finite where the layer's are not, except that nothing spreads from skipped keys.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Rows(NamedTuple):
 class Factor(NamedTuple):
     """The second factor of a product, in a vector, with the steps to the next row and column.
 
-    Only the columns of a tile must lie side by side.
+    Only the columns of a tile must be contiguous.
     """
 
     vector: Array
@@ -61,8 +60,8 @@ class Factor(NamedTuple):
 def row_length(n_keys: int) -> int:
     """Return the length of a row of p.
 
-    It is no multiple of 1 kB, so that the numbers of a column do not compete for the same few
-    places in the cache.
+    It is not a multiple of 1 kB, so that the numbers of a column do not compete for the same few
+    cache lines.
     """
     n = in_tiles(n_keys, LANES)
     return n + LANES if n % 256 == 0 else n
@@ -70,13 +69,13 @@ def row_length(n_keys: int) -> int:
 
 @helper
 def half_vector(x: Array) -> int:
-    """Return how many numbers the narrowest tile has in a row."""
+    """Return how many numbers a row of the narrowest tile has."""
     return VECTOR // x.itemsize // 2
 
 
 @helper
 def panel_width(x: Array) -> int:
-    """Return how many numbers the widest tile has in a row."""
+    """Return how many numbers a row of the widest tile has."""
     return 4 * half_vector(x)
 
 
@@ -106,13 +105,13 @@ def multiply_blocks(
 
 @helper
 def is_in_place(x: Array, d: int) -> bool:
-    """Return whether the columns of a head, `d` of those of x, are used where they lie."""
+    """Return whether the columns of a head, `d` of those of x, are used in place."""
     return d % half_vector(x) == 0 and x.shape[-1] * x.itemsize <= IN_PLACE
 
 
 @helper
 def rows_of(x: Array, column: int, d: int, buffer: Array) -> Factor:
-    """Return the columns of one head, from `column` on, where they lie or copied into `buffer`."""
+    """Return the columns of one head, from `column` on, in place or copied into `buffer`."""
     if is_in_place(x, d):
         return Factor(x.reshape(-1), column, x.shape[1], 1)
     width = in_tiles(d, half_vector(x))
@@ -127,7 +126,7 @@ def rows_of(x: Array, column: int, d: int, buffer: Array) -> Factor:
 def columns_of(x: Array, column: int, d: int, buffer: Array, factor: float) -> Factor:
     """Return the transpose of the columns of one head, times `factor`, in `buffer`.
 
-    It is cut into panels as wide as a tile, so that the rows of a panel lie side by side. The last
+    It is split into panels as wide as a tile, so that the rows of a panel are contiguous. The last
     position may be written several times.
     """
     last, panel = x.shape[0] - 1, panel_width(x)
@@ -161,7 +160,7 @@ def write_rows(rows: Rows, x: Array, column: int, d: int) -> None:
 
 @helper
 def count_seen(n_queries: int, n_keys: int, causal: bool, multiple: int) -> Array:
-    """Return at how many keys each block of `ROWS` queries looks, rounded up to a multiple."""
+    """Return how many keys each block of `ROWS` queries sees, rounded up to a multiple."""
     n_seen = np.full((n_queries + ROWS - 1) // ROWS, in_tiles(n_keys, multiple))
     if causal:
         for b in range(len(n_seen)):
@@ -171,7 +170,7 @@ def count_seen(n_queries: int, n_keys: int, causal: bool, multiple: int) -> Arra
 
 @helper
 def hide(scores: Rows, first: int, last: int, n_seen: Array, mask: Array, in_mask: int, steps: Array) -> None:
-    """Replace the scores of keys at which a query may not look by -inf."""
+    """Replace the scores of keys to which a query may not attend by -inf."""
     nothing = scores.vector.dtype.type(-np.inf)
     for t in range(first, last):
         n, at, begin = n_seen[t // ROWS], in_mask + t * steps[0], scores.starts[t]
@@ -222,7 +221,7 @@ def softmax_rows_backward(p: Rows, dp: Rows, first: int, last: int, lengths: Arr
 def attend(q: Array, k: Array, v: Array, mask: Array, in_mask: Array, mask_steps: Array, causal: bool, p: Array, y: Array) -> None:
     """Write p and y.
 
-    Where a causal query may not look, p must be zero. If nobody reads p afterwards, one sample and
+    Where a causal query may not attend, p must be zero. If p is not read afterwards, one sample and
     one head suffice: (1, 1, T, `row_length(S)`).
     """
     n_queries, n_keys, n_heads, length = q.shape[1], k.shape[1], in_mask.shape[1], p.shape[3]

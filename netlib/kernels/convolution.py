@@ -3,14 +3,14 @@
 Images are (N, D, H, W, C), with the channels last in memory; fewer axes have length 1. `geometry`
 has the rows kernel, stride, dilation, border before, and positions, for D, H and W, and `pooling`
 the same for the windows of the pooling. `weight` is (outputs, channels, places in the kernel), and
-y is (N, positions, outputs). An empty array in place of `positive` means that there is no ReLU, and
-one in place of `winners` that there is no pooling.
+y is (N, positions, outputs). If `positive` is empty, there is no ReLU, and if `winners` is empty,
+there is no pooling.
 
 The patches under the kernel, as the rows of a matrix, times the weight are the outputs. NumPy
 copies the patches of a few samples at a time; the loops read them where they are in the image.
 
-The gradient of x is a sum of patches, put back to where they were taken from: one place in the
-kernel after the other.
+The gradient of x is a sum of patches, put back where they were taken from, one place in the kernel
+at a time.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ BLOCK = 1 << 22
 def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, winners: Array, geometry: Array, pooling: Array) -> None:
     """Write the convolution into y, after ``max(…, 0)`` and pooling. NaN stays NaN.
 
-    `positive` (N, positions, outputs) tells which numbers are positive, before pooling, and
-    `winners` which positions were the largest.
+    `positive` (N, positions, outputs) marks the positive numbers before pooling, and `winners`
+    holds the positions of the largest.
     """
     positions = geometry[4].tolist()
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
@@ -131,7 +131,7 @@ def _patches(x: Array, geometry: Array) -> Array:
 
 @helper
 def padded_lengths(lengths: Shape, geometry: Array) -> Array:
-    """Return the lengths of an image with the border, and with what the last window covers."""
+    """Return the lengths of an image with the border and the extent of the last window."""
     padded = np.empty(3, np.int64)
     for axis in range(3):
         reach = (geometry[4, axis] - 1) * geometry[1, axis] + geometry[2, axis] * (geometry[0, axis] - 1) + 1
@@ -141,7 +141,7 @@ def padded_lengths(lengths: Shape, geometry: Array) -> Array:
 
 @helper
 def offsets(counts: Shape, steps: Shape, multiple: int) -> Array:
-    """Return where the elements of a block of four axes lie in memory, in order.
+    """Return the memory offsets of the elements of a block of four axes, in order.
 
     The last one is repeated until their number is a multiple of `multiple`.
     """
@@ -161,7 +161,7 @@ def offsets(counts: Shape, steps: Shape, multiple: int) -> Array:
 
 @helper
 def pixel_at(a: int, b: int, lengths: Array, before: Array) -> int:
-    """Return the number of the first pixel of line b in plane a, in an image with a border."""
+    """Return the index of the first pixel of line b in plane a, in an image with a border."""
     return ((a + before[0]) * lengths[1] + b + before[1]) * lengths[2] + before[2]  # type: ignore[no-any-return]
 
 

@@ -2,9 +2,9 @@
 
 The functions of the C library work on one number at a time. These take the same few operations for
 every number: x = k log 2 + r with a whole number k and |r| ≤ log(2) / 2, so exp(x) = 2^k exp(r),
-where exp(r) is a polynomial and 2^k is k in the exponent's bits. They are exact to two units in the
-last place. Numbers so small that their exponential has fewer digits count as zeros: results below
-1e-37 (float32) or 1e-307 (float64). Results above 2e38 or 8e307 count as infinite.
+where exp(r) is a polynomial and 2^k is k in the exponent's bits. They are accurate to two units in
+the last place. Exponentials too small for full precision count as zeros: results below 1e-37
+(float32) or 1e-307 (float64). Results above 2e38 or 8e307 count as infinite.
 
 Each function is a pair for the two compiled types, and in Python NumPy's.
 """

@@ -8,9 +8,9 @@ from .kernel import loops
 
 @loops("int64(const int64[::1], const t[:, ::1], int64, t[:, ::1])")
 def gather_rows(ids: Array, table: Array, padding: int, y: Array) -> int:
-    """Write the row of each id, zeros for `padding`, up to the first id that is no row.
+    """Write the row of each id, zeros for `padding`, up to the first invalid id.
 
-    Return its place in `ids`, or -1 if all are rows.
+    Return its place in `ids`, or -1 if all are valid.
     """
     for i in range(ids.size):
         k = ids[i]
@@ -27,10 +27,10 @@ def gather_rows(ids: Array, table: Array, padding: int, y: Array) -> int:
 
 @loops("int64(const t[:, ::1], const int64[::1], int64, int64[::1], int64[::1], t[:, ::1])")
 def sum_by_id(dout: Array, ids: Array, padding: int, places: Array, found: Array, sums: Array) -> int:
-    """Write the different ids into `found`, the sums of their rows, and return how many they are.
+    """Write the distinct ids into `found`, and the sums of their rows; return their number.
 
-    Ids are found in their order, and the rows of each are added in their order. `padding` is left
-    out. `places` has -1 for every row of the table, before and afterwards.
+    Ids are found in order, and the rows of each are added in order. `padding` is left out. `places`
+    has -1 for every row of the table, before and afterwards.
     """
     n = 0
     for i in range(ids.size):

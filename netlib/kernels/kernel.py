@@ -42,7 +42,7 @@ def helper(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def helper_in_order(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a helper whose operations are compiled in the order in which they are written."""
+    """Mark a helper whose operations are compiled in source order."""
 
     def register() -> None:
         from numba.extending import register_jitable
@@ -56,7 +56,7 @@ def helper_in_order(function: Callable[P, R]) -> Callable[P, R]:
 def helper_by_type(**versions: Callable[P, Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator for a helper that has a version, in order, for each type of its numbers.
 
-    The names in `versions` are numba's. The decorated function itself serves in Python.
+    The names in `versions` are numba's. Python uses the decorated function itself.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:

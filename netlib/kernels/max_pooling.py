@@ -1,8 +1,8 @@
-"""The largest number under each window, and which it was.
+"""The largest number under each window, and its pixel.
 
 Images are (N, D, H, W, C), with the channels last in memory; fewer axes have length 1. `geometry`
 has the rows kernel, stride, dilation, border before, and positions, for D, H and W. y is (N,
-positions, C), with three axes for the positions, and a winner is the number of a pixel.
+positions, C), with three axes for the positions, and a winner is the index of a pixel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Slices = tuple[Any, ...]
 def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
     """Write into y the largest number under each window, and its pixel to `winners`.
 
-    Of equal numbers the first wins, and NaN wins over all.
+    The first of equal numbers wins, and NaN wins over all.
     """
     places = list(_places(x.shape[1:4], winners.dtype, geometry))
     y[...] = -np.inf
@@ -48,7 +48,7 @@ def pool_max_backward(dout: Array, winners: Array, dx: Array, geometry: Array) -
 
 
 def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Array]]:
-    """Yield each place in the kernel, the positions where it is on a pixel, and which pixels."""
+    """Yield each place in the kernel, the positions at which it is on a pixel, and these pixels."""
     kernel, strides, dilations, borders, positions = geometry.tolist()
     numbers = np.arange(np.prod(lengths), dtype=dtype).reshape(*lengths, 1)
     for place in product(*map(range, kernel)):

@@ -3,8 +3,8 @@
 The arrays are those that the pages of the layers keep, `lstm.py`, `gru.py` and `rnn.py`, where the
 equations and their derivation are. The steps come first, (T, N, …), except in dy, which is the
 caller's (N, T, …). Of the N sequences, the longest come first, and step t works on the first
-``rows[t]`` of them. What is faster here: a step costs no call from Python, and its numbers stay in
-the cache from the products with x and the state to the new state.
+``rows[t]`` of them. This is faster because a step needs no call from Python, and its numbers stay
+in the cache from the products with x and the state to the new state.
 
 The gradients of the weights are sums over all steps at once, which a matrix library does better.
 """
@@ -30,7 +30,7 @@ def padded_width(n: int, itemsize: int) -> int:
 
 @helper
 def tiled(w: Array) -> Array:
-    """Return the columns of `w` in tiles one after another, the last one filled up with zeros."""
+    """Return the columns of `w` in consecutive tiles, the last one padded with zeros."""
     n, width = w.shape
     tile = tile_width(width, w.itemsize)
     tiles = np.zeros((padded_width(width, w.itemsize) // tile, n, tile), w.dtype)
@@ -44,7 +44,7 @@ def tiled(w: Array) -> Array:
 
 @helper
 def tiled_transpose(w: Array) -> Array:
-    """Return what `tiled` returns for the transpose of `w`."""
+    """Return the result of `tiled` for the transpose of `w`."""
     width, n = w.shape
     tile = tile_width(width, w.itemsize)
     tiles = np.zeros((padded_width(width, w.itemsize) // tile, n, tile), w.dtype)
@@ -59,7 +59,7 @@ def tiled_transpose(w: Array) -> Array:
 
 @helper
 def padded(row: Array, width: int) -> Array:
-    """Return `row` with zeros up to `width` numbers."""
+    """Return `row` padded with zeros to `width` numbers."""
     result = np.zeros(width, row.dtype)
     result[: row.size] = row
     return result

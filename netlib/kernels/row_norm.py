@@ -16,8 +16,8 @@ from .kernel import loops
 def normalize_rows(x: Array, weight: Array, bias: Array, eps: float, is_centered: bool, z: Array, inverse: Array, y: Array) -> None:
     """Write x̂ = (x − mean) / σ into `z`, 1 / σ, and ``z * weight + bias``.
 
-    If not `is_centered`, nothing is subtracted. The rounding error of a mean is subtracted, too: it
-    is the mean of what should have none.
+    If not `is_centered`, nothing is subtracted. The rounding error of the mean is subtracted too:
+    it is the mean of x − mean, which should be 0.
     """
     zero, one, n = x.dtype.type(0), x.dtype.type(1), x.dtype.type(x.shape[1])
     for m in range(x.shape[0]):

@@ -1,8 +1,7 @@
-"""Running the parts of a batch at the same time, on all cores.
+"""Running the parts of a batch in parallel, on all cores.
 
 Compiled loops release Python's global lock while they run, so ordinary threads suffice. Unlike the
-threads of numba and OpenMP, they sleep while they have nothing to do, and so do not take the cores
-from the matrix library.
+threads of numba and OpenMP, they sleep when idle, and so leave the cores to the matrix library.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _limit = _Limit()
 
 @contextmanager
 def at_most_cores(n: int) -> Iterator[None]:
-    """Have `count_cores` return at most `n` in this thread, for code whose callers use others."""
+    """Make `count_cores` return at most `n` in this thread, for code whose callers use others."""
     before = _limit.n
     _limit.n = min(n, before)
     try:
@@ -65,7 +64,7 @@ def at_most_threads(n: int) -> Iterator[None]:
 
 
 def cores() -> tuple[int, ...]:
-    """Return the numbers of the cores that this process may use."""
+    """Return the ids of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
@@ -82,7 +81,7 @@ def count_cores() -> int:
 
 
 def split(n: int, parts: int) -> list[slice]:
-    """Return slices of `n` samples, as many as there are parts, but none empty.
+    """Return up to `parts` slices of `n` samples, none of them empty.
 
     >>> split(5, 2), split(1, 2)
     ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 1, None)])
@@ -92,9 +91,9 @@ def split(n: int, parts: int) -> list[slice]:
 
 
 def run_parts(function: Callable[[slice, int], None], parts: list[slice]) -> None:
-    """Call ``function(part, i)`` for each part at the same time, and return when all have run.
+    """Call ``function(part, i)`` for each part in parallel, and return when all have finished.
 
-    NumPy's error state is that of the caller in all of them.
+    All of them use NumPy's error state of the caller.
     """
     global _pool  # noqa: PLW0603 - made when first needed
     others = []
@@ -113,7 +112,7 @@ def with_products_on_one_core(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function during which the matrix library uses one thread.
 
     After a product on several cores, OpenBLAS keeps its threads busy for 25 ms, waiting for the
-    next one. That takes the cores from other threads. The package threadpoolctl, in the extra
+    next one. This blocks the cores for other threads. The package threadpoolctl, in the extra
     `fast`, restricts it; without the package, `function` is returned.
     """
     libraries = _matrix_libraries()

@@ -2,7 +2,7 @@
 
 numba vectorises long loops. A loop over the channels of one pixel is too short for that, and no
 loop keeps a tile of a matrix product in registers. So the instructions of these functions are
-written here, for LLVM. Each function is also written in NumPy, which says what it computes.
+written here, for LLVM. Each function is also written in NumPy, which defines what it computes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VECTOR = 64
 
 
 class _Emitter:
-    """The instructions of a function on vectors of numbers, with the means to write them down."""
+    """A writer of the instructions of a function on vectors of numbers."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         from llvmlite import ir
@@ -40,7 +40,7 @@ class _Emitter:
         return self.ir.Constant(self.ir.IntType(64), n)
 
     def at(self, base: Any, index: Any) -> Any:
-        """Return a number of an array."""
+        """Return an element of an array."""
         return self.builder.load(self.builder.gep(base, [index]))
 
     def load(self, base: Any, index: Any, lanes: int) -> Any:
@@ -65,10 +65,10 @@ class _Emitter:
         return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
     def opaque(self, index: Any) -> Any:
-        """Return `index`, of which LLVM then knows nothing.
+        """Return `index`, hidden from LLVM's optimizer.
 
-        It would turn addresses at several bases and one index into as many pointers, each of which
-        is increased in a loop, though there are too few registers for them.
+        Otherwise LLVM would turn addresses at several bases and one index into as many pointers,
+        each of which is incremented in a loop, although there are too few registers for them.
         """
         function = self.ir.FunctionType(index.type, [index.type])
         return self.builder.asm(function, "", "=r,0", [index], side_effect=False)
@@ -81,7 +81,7 @@ class _Emitter:
             body(loop.index)
 
     def loop_over(self, n: Any, body: Callable[[Any, int], None]) -> None:
-        """Emit a loop over n numbers, in vectors as far as there are enough, else one by one."""
+        """Emit a loop over n numbers, in vectors as far as possible, then one by one."""
         builder, lanes = self.builder, self.constant(self.lanes)
         whole = builder.mul(builder.sdiv(n, lanes), lanes)
         self.loop(builder.sdiv(n, lanes), lambda i: body(builder.mul(i, lanes), self.lanes))
@@ -163,7 +163,7 @@ def in_tiles(n: int, tile: int) -> int:
 
 @helper
 def row_starts(n: int, length: int) -> Array:
-    """Return where each of `n` rows begins, with the last one repeated to fill a tile."""
+    """Return the start of each of `n` rows, with the last one repeated to fill a tile."""
     return np.minimum(np.arange(n + ROWS), n - 1) * length
 
 

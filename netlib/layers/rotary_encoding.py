@@ -15,10 +15,10 @@ from .rules import Shape, Shapes, format_number, format_shape
 class RotaryEncoding(Layer):
     """x (…, T, features) with pairs of features rotated by angles that grow with the position.
 
-    Pair i is rotated by a = t / base^(2i / features) at position t: (y₁, y₂) = (x₁ cos a - x₂ sin
-    a, x₂ cos a + x₁ sin a). So the product of a query and a key depends on how far apart they are.
-    The pairs are features i and i + features / 2, or neighbours if `interleaved` is true (Su et
-    al., "RoFormer", 2021). `features` are those of one head, an even number.
+    Pair i rotates by a = t / base^(2i / features) at position t: (y₁, y₂) = (x₁ cos a - x₂ sin a,
+    x₂ cos a + x₁ sin a). So the product of a query and a key depends on how far apart they are. The
+    pairs are features i and i + features / 2, or neighbours if `interleaved` is true (Su et al.,
+    "RoFormer", 2021). `features` are those of one head, an even number.
 
     y = Rx with a rotation matrix R. Rᵀ = R⁻¹: ∂L/∂x = Rᵀ ∂L/∂y is ∂L/∂y rotated back, by -a.
 

@@ -1,4 +1,4 @@
-"""Functions in a model, and operators that ONNX defines by others, put in place of the calls."""
+"""The expansion of a model's functions, and of operators that ONNX defines by others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def domain_of(node: Any) -> str:
 
 
 def key_of(node: Any) -> str:
-    """Return the name of a node's operator, with the domain in front if it is not ONNX's own."""
+    """Return the name of a node's operator, prefixed by the domain if that is not ONNX's own."""
     domain = domain_of(node)
     return f"{domain}.{node.op_type}" if domain else str(node.op_type)
 
@@ -65,7 +65,7 @@ def defined_operators(model: Any) -> set[str]:
 
 
 def expand(model: Any, known: Container[str], with_shapes: Callable[[Any], Any], name: str) -> Any:
-    """Return the model with the operators that are not `known` as those that define them."""
+    """Return the model with operators that are not `known` replaced by their definitions."""
     versions = versions_of(model)
     for _ in range(MAX_ROUNDS):
         missing = [i for i, node in enumerate(model.graph.node) if key_of(node) not in known and _schema(node, versions)]
@@ -110,7 +110,7 @@ def _tensor_type(tensor: Any) -> Any:
 
 
 def _define(model: Any, missing: list[int], versions: dict[str, int], types: dict[str, bytes]) -> Any:
-    """Return a copy of the model with a function of its own for each of the missing operators."""
+    """Return a copy of the model with a function for each of the missing operators."""
     from onnx import ModelProto, helper
 
     result = ModelProto()

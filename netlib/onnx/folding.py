@@ -1,4 +1,4 @@
-"""What a graph computes of constants and known shapes alone: ONNX's evaluator does so once."""
+"""Constant folding: ONNX's evaluator computes once what depends only on constants and shapes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Folding:
     model : ModelProto
     trained : dict of str to str
         The initializers that may become parameters, each with the name of the weight in the file
-        that it is computed of.
+        from which it is computed.
     """
 
     def __init__(self, model: Any, name: str) -> None:
@@ -54,7 +54,7 @@ class Folding:
             self._run(model)
 
     def _run(self, model: Any) -> None:
-        """Fold anew, except what is computed of the weights that are kept."""
+        """Fold again, except for results computed from the weights that are kept."""
         self.model = with_shapes(model, self.name)
         self.trained = {each.name: each.name for each in model.graph.initializer}
         self._weights = {name: frozenset([name]) for name in self.trained}
@@ -65,10 +65,10 @@ class Folding:
             self.model = with_shapes(self.model, self.name)
 
     def _shared_weights(self) -> set[str]:
-        """Return the weights of which parts are in several arrays, so that these must stay nodes.
+        """Return the weights whose parts are in several arrays, so that these must stay nodes.
 
         They are in several if the arrays that the nodes take are longer than the weight. An array
-        that is computed of several weights counts for each by its length.
+        computed from several weights counts for each by its length.
         """
         sizes = {each.name: math.prod(each.dims) for each in self.model.graph.initializer}
         taken: dict[str, Fraction] = {}
@@ -159,7 +159,7 @@ class Folding:
 
 
 def _size(op: Operator, single: Any) -> int | None:
-    """Return how many bytes the results take at most, or None if that is not known."""
+    """Return the maximum number of bytes of the results, or None if unknown."""
     from onnx import shape_inference
 
     if op.op_type in NOT_LONGER:

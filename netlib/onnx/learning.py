@@ -1,4 +1,4 @@
-"""Operators of ``ai.onnx.ml`` as those of ONNX itself: what pipelines of scikit-learn need."""
+"""Operators of ``ai.onnx.ml``, used in scikit-learn pipelines, defined by ONNX's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOMAIN = "ai.onnx.ml"
 
 
 def define(model: Any, name: str) -> Any:
-    """Return the model with the operators in `DEFINITIONS` as those that define them."""
+    """Return the model with the operators in `DEFINITIONS` replaced by their definitions."""
     from onnx import ModelProto, helper
 
     if all(node.domain != DOMAIN for node in model.graph.node):
@@ -41,7 +41,7 @@ def _nodes(node: Any, vectors: set[str], model: Any, name: str) -> list[Any]:
 
 
 class Body:
-    """The nodes that take the place of one, made one after the other."""
+    """The nodes that replace one node, created one after the other."""
 
     def __init__(self, node: Any, version: int) -> None:
         from onnx import helper
@@ -78,7 +78,7 @@ def scaler(body: Body, vectors: set[str]) -> None:
 
 
 def normalizer(body: Body, vectors: set[str]) -> None:
-    """Define Normalizer: rows by their norm, rows of zeros as they are."""
+    """Define Normalizer: rows divided by their norm, except rows of zeros."""
     x = body.as_float()
     norm = body.attributes.get("norm", b"MAX")
     size, reduce = (body.add("Abs", x), "ReduceMax") if norm == b"MAX" else (x, "ReduceL1" if norm == b"L1" else "ReduceL2")

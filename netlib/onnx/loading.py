@@ -30,30 +30,29 @@ SUBGRAPHS = {"If", "Loop", "Scan", "SequenceMap"}
 
 
 def load(path: Path, translations: Mapping[str, Translation] | None = None) -> Graph:
-    """Open an ONNX file as a graph, which predicts, is drawn, checked and trained further.
+    """Open an ONNX file as a graph, to predict with, draw, check, or train further.
 
     The weights of the file are the parameters of the graph, under the names in the file with ``/``
-    for each dot. Nodes whose inputs are all constant are computed once. Nothing outside of the file
-    is read.
+    for each dot. Nodes whose inputs are all constant are computed once. No other file is read.
 
     Parameters
     ----------
     path : str or path
     translations : dict of str to function, optional
-        Your own translations, by the name of the operator; with its domain in front if it is not
+        Your own translations, by the name of the operator, prefixed by its domain if that is not
         ONNX's own, as in ``"com.microsoft.QuickGelu"``. Each is a function of an `Operator` that
         returns the node of its output.
 
     Returns
     -------
     Graph
-        Inputs and outputs are in the file's order. Inputs that nothing uses are left out.
+        Inputs and outputs are in the file's order. Unused inputs are left out.
 
     Raises
     ------
     FormatError
-        If the file is damaged, refers to data outside of it, or has operators, or options of them,
-        that netlib does not have. One message lists them all.
+        If the file is damaged, refers to data in other files, or has operators or options that
+        netlib does not support. One message lists all of them.
     OSError
         If the file cannot be read.
 
@@ -106,7 +105,7 @@ def _listed(texts: list[str], separator: str) -> str:
 
 
 class _Translator:
-    """Translates the nodes of a model one after the other."""
+    """A translator of the nodes of a model, one after the other."""
 
     def __init__(self, model: Any, trained: Mapping[str, str], known: Mapping[str, Translation], name: str) -> None:
         self._model, self._known, self._name = model, known, name
@@ -131,7 +130,7 @@ class _Translator:
         return self._build([self._output(value) for value in results])
 
     def _translate(self, proto: Any) -> None:
-        """Translate a node, or note why not. What depends on it is left out, too."""
+        """Translate a node, or record why not. Nodes that depend on it are then left out too."""
         op = Operator.of(proto, self._model, self._values)
         if op is None:
             return
@@ -164,7 +163,7 @@ class _Translator:
                 self._values[name].set_array(np.asarray(result), is_trained)
 
     def _give_names(self, node: Node, op: Operator) -> None:
-        """Name the calls that the translation of a node has made, the last one after the node."""
+        """Name the calls created by the translation of a node, the last one after the node."""
         stem = op.name or f"{op.op_type}_{op.outputs[0]}"
         owners = {name.rpartition(".")[0] for name in op.owned}
         stack = [(node, stem)]

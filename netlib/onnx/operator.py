@@ -1,4 +1,4 @@
-"""A node of an ONNX graph, as the functions in ``operators/`` see it."""
+"""A node of an ONNX graph, as passed to the functions in ``operators/``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .values import Dims, Value, Values
 
 
 class RefusedError(Exception):
-    """Why a node cannot be translated."""
+    """Raised with the reason why a node cannot be translated."""
 
 
 class Operator:
     """A node of an ONNX graph: its operator, its attributes, and its inputs.
 
-    A translation is a function of it. It returns the node of the output, or an array if the output
-    is constant, or a tuple of them for several outputs.
+    A translation is a function of an `Operator`. It returns the node of the output, or an array if
+    the output is constant, or a tuple of these for several outputs.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Operator:
 
     @classmethod
     def of(cls, node: Any, model: Any, values: Values) -> Operator | None:
-        """Return the operator of a node of the model, or None if its inputs are not known."""
+        """Return the operator of a node of the model, or None if its inputs are unknown."""
         inputs = [values[name] if name else None for name in node.input]
         if not all(value is None or value.is_known for value in inputs):
             for name in node.output:
@@ -71,7 +71,7 @@ class Operator:
 
     @property
     def label(self) -> str:
-        """The name of the node, or else that of its output, for messages."""
+        """The name of the node, or else the name of its output, for messages."""
         return repr(self.name or next(iter(self.outputs), ""))
 
     @property
@@ -81,11 +81,11 @@ class Operator:
 
     @property
     def is_unknown_constant(self) -> bool:
-        """Whether it is a Constant of a type that netlib does not have."""
+        """Whether it is a Constant of a type that netlib does not support."""
         return self.op_type == "Constant" and "value" in self.attributes and self.get("value") is None
 
     def note_partial(self, partial: Array | None) -> None:
-        """Say what is known of the whole numbers that are output 0."""
+        """Record what is known about the whole numbers of output 0."""
         if self.outputs:
             self._values[self.outputs[0]].partial = partial
 
@@ -161,7 +161,7 @@ class Operator:
     def symbolic(self, i: int) -> Array | None:
         """Return input `i` as objects: whole numbers, names of free lengths, and None.
 
-        Return None if nothing is known of it.
+        Return None if nothing is known about it.
         """
         value = self._value(i)
         return value.partial if value.array is None else value.array.astype(np.int64).astype(object)
@@ -208,19 +208,19 @@ class Operator:
         return self._values[self.outputs[i]].shape
 
     def output_dtype(self, i: int = 0) -> np.dtype[Any] | None:
-        """Return the type of output `i` as ONNX infers it, or None if netlib does not have it."""
+        """Return the type of output `i` inferred by ONNX, or None if netlib does not support it."""
         return self._values[self.outputs[i]].dtype
 
     def apply(self, layer: Layer, *nodes: Node) -> Any:
-        """Return ``layer(*nodes)``, made for whole numbers or booleans if input 0 has them."""
+        """Return ``layer(*nodes)``, adapted to whole numbers or booleans if input 0 has them."""
         return layer(*nodes) if self.is_float(0) else OnIntegers(layer, self.dtype(0).name)(*nodes)
 
     def refuse(self, reason: str) -> NoReturn:
-        """Say why the node cannot be translated. All reasons in a file are listed together."""
+        """Raise why the node cannot be translated. All reasons in a file are listed together."""
         raise RefusedError(reason)
 
     def only(self, **expected: Any) -> None:
-        """Refuse the node if an attribute that it has differs from the value that netlib has."""
+        """Refuse the node if one of its attributes differs from the value that netlib supports."""
         for name, value in expected.items():
             if self.get(name, value) != value:
                 self.refuse(f"has {name}={self.get(name)!r}, expected {value!r}")

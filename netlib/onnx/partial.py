@@ -1,7 +1,7 @@
-"""Whole numbers of which some are known: the shape of a batch, and what files compute with it.
+"""Partly known whole numbers: the shape of a batch, and what files compute from it.
 
-They are arrays of objects: an int where a number is known, a text that names a free length, or None
-for anything else. Two free lengths of the same name are equal.
+They are arrays of objects: an int where a number is known, a string that names a free length, or
+None for anything else. Two free lengths of the same name are equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LARGEST = 2**53
 
 
 def partial_result(op: Operator) -> Array | None:
-    """Return what is known of the result of `op`, or None if that is nothing."""
+    """Return what is known about the result of `op`, or None if nothing is."""
     if op.op_type not in PARTIAL or op.domain not in ("", "ai.onnx"):
         return None
     if op.op_type not in ("Shape", "Size") and op.is_all_constant:
@@ -96,7 +96,7 @@ def _cast(op: Operator) -> Array:
 
 
 def _pairwise(function: Callable[[Any, Any], Any]) -> Callable[[Operator], Array]:
-    """Return what is known of a function of two numbers each."""
+    """Return what is known about a function of pairs of numbers."""
     apply = np.frompyfunc(function, 2, 1)
 
     def result(op: Operator) -> Array:

@@ -1,4 +1,4 @@
-"""Reading an ONNX file: nothing outside it, and no memory that its bytes do not justify."""
+"""Reading an ONNX file: no other files, and no more memory than its size justifies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(path: Path) -> Any:
     Raises
     ------
     FormatError
-        If the file is damaged, no ONNX file, or refers to data outside of it.
+        If the file is damaged, is not an ONNX file, or refers to data outside of it.
     OSError
         If the file cannot be read.
     """
@@ -105,7 +105,7 @@ def check(model: Any, name: str) -> None:
 
 
 def require_own_data(model: Any, name: str) -> None:
-    """Raise if a tensor is kept in another file, or declares a shape that its bytes do not have."""
+    """Raise if a tensor is stored in another file, or its shape does not match its bytes."""
     for tensor in _tensors(model):
         problem = _problem_of(tensor)
         if problem:
@@ -116,7 +116,7 @@ def require_own_data(model: Any, name: str) -> None:
 
 
 def _graphs(model: Any) -> Iterator[Any]:
-    """Yield every graph and function of a model, those inside nodes included."""
+    """Yield every graph and function of a model, including those inside nodes."""
     stack = [model.graph, *model.functions]
     while stack:
         each = stack.pop()
@@ -139,7 +139,7 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def _require_equations(model: Any, name: str) -> None:
-    """Raise if the equation of an Einsum has other characters: ONNX would not come to an end."""
+    """Raise if the equation of an Einsum has other characters: ONNX would not terminate."""
     for graph in _graphs(model):
         for node in graph.node:
             texts = [attribute.s for attribute in node.attribute if node.op_type == "Einsum"]
@@ -148,7 +148,7 @@ def _require_equations(model: Any, name: str) -> None:
 
 
 def _require_lengths(model: Any, name: str) -> None:
-    """Raise if a constant length is that of no array: ONNX would allocate it to infer shapes."""
+    """Raise if a constant length is impossible: ONNX would allocate it to infer shapes."""
     from onnx import numpy_helper
 
     for graph in _graphs(model):

@@ -32,15 +32,15 @@ LARGEST = 2**31 - 2**20
 
 
 def save(model: Layer, path: Path, *inputs: ArrayLike, translations: Mapping[type[Layer], Translation] | None = None) -> None:
-    """Write a model to an ONNX file, as it computes in evaluation mode.
+    """Write a model, in evaluation mode, to an ONNX file.
 
     The file takes arrays of the types of `inputs`, and of their shapes except for the first axis,
-    the batch, which is free. It is fixed only where the model accepts no other length, or a layer
+    the batch, which is free. It is fixed only if the model accepts no other length, or a layer
     computes with this length. The model runs on `inputs`, and again on another number of rows.
 
     Nodes are named by the paths of their layers, and weights as in `state_dict`. Operators are
     those of ONNX's opset 20. Dropout is left out. The same model gives the same bytes. A failure
-    leaves the old file as it was.
+    leaves the old file unchanged.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def save(model: Layer, path: Path, *inputs: ArrayLike, translations: Mapping[typ
     Raises
     ------
     InvalidTypeError
-        If layers have no translation, with all of them in one message, or the model computes in
-        other types than float32 and float64.
+        If layers have no translation (one message lists all of them), or if the model computes in
+        types other than float32 and float64.
     InvalidValueError
         If a layer has a setting that ONNX cannot express, or the file would exceed 2 GiB.
     MissingError
@@ -150,7 +150,7 @@ def _candidates(arrays: Sequence[Array]) -> Iterator[tuple[int, ...]]:
 
 
 def _record(model: Layer, arrays: Sequence[Array]) -> Run:
-    """Return shape and type of the inputs and outputs of every layer, by its id."""
+    """Return the shapes and types of the inputs and outputs of every layer, by its id."""
     run: Run = {}
 
     def note(call: Call) -> None:
@@ -166,7 +166,7 @@ def _signatures(arrays: Sequence[Any]) -> list[Signature]:
 
 
 class _Walk:
-    """Translates the layers of a model in the order in which they run."""
+    """A translator of the layers of a model, in the order in which they run."""
 
     def __init__(self, model: Layer, translations: Mapping[type[Layer], Translation], first: Run, second: Run, rows: Shape) -> None:
         self.model, self.translations = model, translations
@@ -223,7 +223,7 @@ class _Walk:
         return values
 
     def _place(self, layer: Layer, inputs: Sequence[Value], dtype: Any) -> Place:
-        """Return what is known of this run of a layer: its path, its type, and its outputs."""
+        """Return what is known about this run of a layer: its path, its type, and its outputs."""
         seen, returned = self._signatures(layer, inputs)
         for x, known in zip(inputs, seen, strict=True):
             x.fill(known)
@@ -236,12 +236,12 @@ class _Walk:
         return Place(self.paths.get(id(layer), ""), dtype, returned)
 
     def apply(self, layer: Layer, *inputs: Value) -> Any:
-        """Return what the translation of the layer returns, or None if there is none."""
+        """Return the result of the layer's translation, or None if there is none."""
         translation = translation_of(layer, self.translations)
         return None if translation is None else translation(layer, self.graph, *inputs)
 
     def _signatures(self, layer: Layer, inputs: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-        """Return what the layer took and returned as the model ran.
+        """Return the layer's inputs and outputs when the model ran.
 
         A program adds copies of inputs that are outputs, which are not in the record.
         """
@@ -258,7 +258,7 @@ class _Walk:
         return took, returned
 
     def _dims(self, shape: Shape, other: Shape) -> Dims:
-        """Return the lengths, those that depend on the batch apart."""
+        """Return the lengths, marking those that depend on the batch."""
         if len(shape) != len(other):
             raise NotFixedError
         return tuple([a if a == b else BATCH if (a, b) == self.rows else None for a, b in zip(shape, other, strict=True)])

@@ -1,4 +1,4 @@
-"""The values of an ONNX graph while it is translated: arrays, nodes, and what is known of them."""
+"""The values of an ONNX graph during translation: arrays, nodes, and what is known about them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Dims = tuple[int | None, ...]
 
 
 def constant_node(array: Array) -> Node:
-    """Return a constant without a name, which it gets where it is used."""
+    """Return a constant without a name, which it gets at its first use."""
     node = Constant.over("constant", array)
     assert node.call is not None
     node.name = node.call.name = None
@@ -31,7 +31,7 @@ class Value:
     Attributes
     ----------
     dtype : numpy.dtype or None
-        None if it is not known, or if netlib has no arrays of this type.
+        None if it is unknown, or if netlib has no arrays of this type.
     shape : tuple or None
         Its lengths, with None for each that is free; None if not even their number is known.
     array : ndarray or None
@@ -39,11 +39,11 @@ class Value:
     names : tuple or None
         The shape again, with a name for each free length: free lengths of one name are equal.
     partial : ndarray of objects, or None
-        What is known of whole numbers that are computed of shapes, as in ``partial.py``.
+        What is known about whole numbers computed from shapes, as in ``partial.py``.
     is_trained : bool
         Whether the array comes from the file's weights.
     weight_name : str
-        The name of the weight that it comes from.
+        The name of that weight.
     is_known : bool
         Whether a node has made it, or it is given.
     """
@@ -61,14 +61,14 @@ class Value:
         self.is_known = False
 
     def set_array(self, array: Array, is_trained: bool) -> None:
-        """Say that it is constant."""
+        """Record that it is constant."""
         self.array, self.dtype, self.is_known = array, array.dtype, True
         self.shape = self.names = array.shape
         self.is_trained = is_trained and array.dtype.kind == "f" and array.ndim > 0
 
 
 def _declared(info: Any) -> Value:
-    """Return a value with the type and shape that the file says."""
+    """Return a value with the type and shape declared in the file."""
     if not info.type.HasField("tensor_type"):
         return Value(info.name)
     tensor = info.type.tensor_type
@@ -84,14 +84,14 @@ def _declared(info: Any) -> Value:
 
 
 class Values:
-    """All values of a graph by name, and the names that its nodes have already.
+    """All values of a graph by name, and the names already used by its nodes.
 
     Parameters
     ----------
     graph : GraphProto
     trained : dict of str to str
-        The initializers that may become parameters, with the names of the weights that they are
-        computed of.
+        The initializers that may become parameters, with the names of the weights from which they
+        are computed.
     """
 
     def __init__(self, graph: Any, trained: Mapping[str, str]) -> None:
@@ -115,7 +115,7 @@ class Values:
         return self._by_name.setdefault(name, Value(name))
 
     def is_used_once(self, value: Value) -> bool:
-        """Return whether one node alone takes the value."""
+        """Return whether only one node takes the value."""
         return self._uses[value.name] == 1
 
     def node_of(self, value: Value) -> Node:

@@ -27,17 +27,17 @@ Dims = tuple[int | str | None, ...]
 
 
 class NotFixedError(Exception):
-    """A translation needs the length of an axis that is free."""
+    """Raised when a translation needs the length of a free axis."""
 
 
 class Value:
-    """An array of the ONNX graph: an input, an initializer, a constant, or what a node returns.
+    """An array of the ONNX graph: an input, an initializer, a constant, or the output of a node.
 
     Attributes
     ----------
     shape : tuple of int, str or None
-        "N" stands for the free axis, and None for a length that depends on that of it. Known, as
-        `dtype` is, for the inputs and outputs of layers.
+        "N" stands for the free axis, and None for a length that depends on its length. Like
+        `dtype`, it is known for the inputs and outputs of layers.
     dtype : dtype
     """
 
@@ -49,7 +49,7 @@ class Value:
         self.name = name
 
     def fill(self, known: Value) -> None:
-        """Take shape and type over from a value that stands for the same array."""
+        """Copy shape and type from a value that represents the same array."""
         if self.dtype is None:
             self.shape, self.dtype = known.shape, known.dtype
 
@@ -81,7 +81,7 @@ class Node(NamedTuple):
 
 
 class Place:
-    """One run of one layer: the path that names its nodes, and what the layer returns."""
+    """One run of one layer: the path that names its nodes, and the outputs of the layer."""
 
     def __init__(self, path: str, dtype: Any, outputs: Sequence[Value]) -> None:
         self.path = path
@@ -92,9 +92,9 @@ class Place:
 class GraphBuilder:
     """An ONNX graph that grows node by node.
 
-    A translation is a function ``translate(layer, graph, *inputs)``. It adds the nodes that compute
-    what the layer computes in evaluation mode, and returns the value of the output, or a tuple of
-    them for several. If ONNX cannot express the layer's settings, it returns None.
+    A translation is a function ``translate(layer, graph, *inputs)``. It adds the nodes that do the
+    layer's computation in evaluation mode, and returns the value of the output, or a tuple of
+    several. If ONNX cannot express the layer's settings, it returns None.
 
     Examples
     --------
@@ -144,9 +144,9 @@ class GraphBuilder:
         return outputs[0] if n_outputs == 1 else outputs
 
     def _moved(self, node: Node) -> Value | None:
-        """Return a value that is what this node would return, if it only moves axes.
+        """Return an existing value equal to this node's output, if the node only moves axes.
 
-        So a model that was opened, whose layers turn the batch first and back, does not grow.
+        So an opened model, whose layers move the batch axis to the front and back, does not grow.
         """
         x = node.inputs[0] if node.operator in MOVES else None
         if x is None or (x.dtype is None and x not in self._views):
@@ -184,7 +184,7 @@ class GraphBuilder:
         return self._constants[key]
 
     def initializer(self, name: str, array: Array, of: Sequence[Parameter | Buffer]) -> Value:
-        """Return the value of an array that is computed from parameters, one for the same ones."""
+        """Return the value of an array computed from parameters, shared by equal sources."""
         key = name.rpartition(".")[2], *map(id, of)
         if key not in self.initializers:
             self.initializers[key] = Value(array.shape, array.dtype, name), array
@@ -214,7 +214,7 @@ class GraphBuilder:
         return self._run(layer, *inputs, dtype=dtype)
 
     def apply(self, layer: Layer, *inputs: Value) -> Any:
-        """Translate a layer that stands for the current one, or return None if it cannot be."""
+        """Translate a layer that replaces the current one, or return None if that is impossible."""
         return self._apply(layer, *inputs)
 
     @property
@@ -224,7 +224,7 @@ class GraphBuilder:
 
     @property
     def outputs(self) -> Sequence[Value]:
-        """The shapes and types of what the current layer returns."""
+        """The shapes and types of the current layer's outputs."""
         return self._place.outputs if self._place is not None else ()
 
     @contextmanager
@@ -302,7 +302,7 @@ def moved(axes: Axes, node: Node, arrays: Mapping[Value, Array]) -> Axes | None:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """Return the name, with a number if it is taken, and note that it is taken now."""
+    """Return the name, with a number if it is taken, and add it to the names taken."""
     number, free = 0, name
     while free in taken:
         number += 1

@@ -37,7 +37,7 @@ class Flat:
     slots : sequence of str
         The names of the state arrays, which are initially zero.
     groups : sequence, optional
-        The group of each parameter, any keys. Parameters of one group must be next to each other.
+        The group of each parameter, any keys. Put parameters of one group next to each other.
 
     Examples
     --------

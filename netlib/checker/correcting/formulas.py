@@ -57,7 +57,7 @@ def _multiplied(linear: Mapping[str, Array], constant: Mapping[str, Array]) -> I
 
 @lru_cache(1000)
 def _is_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Return whether arrays of two shapes can be multiplied, with a product that is not too large."""
+    """Return whether arrays of two shapes broadcast to a product that is not too large."""
     sizes = [max(m, n) for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1) if m == n or m == 1 or n == 1]
     return len(sizes) == max(len(a), len(b)) and prod(sizes) <= LARGEST
 

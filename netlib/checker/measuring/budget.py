@@ -1,4 +1,4 @@
-"""The amount of work of a check, estimated from sizes so that a busy machine gives the same report."""
+"""The work of a check, estimated from sizes so that a busy machine gives the same report."""
 
 from __future__ import annotations
 

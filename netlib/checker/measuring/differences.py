@@ -74,7 +74,7 @@ class Differences:
 
     @property
     def least_slope(self) -> float:
-        """The size of a slope that no step can show, since it is less than the spacing of outputs."""
+        """The size of a slope that no step shows: it is less than the spacing of outputs."""
         weight = sum(float(np.abs(d) @ np.abs(y)) for d, y in blocks(self.dout, self.y))
         return float(self.eps * weight / (LONG_STEP * self.step))
 

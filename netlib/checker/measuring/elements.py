@@ -163,7 +163,7 @@ def locate(differences: Differences, name: str, yours: Array, direction: Array) 
 
 
 def compare_within_kind(context: CheckContext, differences: Differences, name: str, yours: Array, rng: np.random.Generator) -> None:
-    """Compare along directions that preserve an input's structure, for a forward that rejects others.
+    """Compare along directions that preserve an input's structure, which forward may require.
 
     A symmetric matrix stays symmetric. Rows keep the properties that they share with averages of
     rows, such as a sum of 1.

@@ -75,7 +75,7 @@ def _patterns(context: CheckContext, name: str) -> tuple[Array, Array, Array, Ar
 
 
 def _is_diagonal_alone(context: CheckContext, yours: Array, is_mine: Array, is_right: Array) -> bool:
-    """Return whether you have only ∂y_i/∂x_i, although forward couples more and does not reorder."""
+    """Return whether only ∂y_i/∂x_i is there, although forward couples more without reordering."""
     if len(context.ys) != 1 or context.ys[0].shape != yours.shape:
         return False
     diagonal = np.eye(yours.size, dtype=bool)

@@ -36,7 +36,7 @@ def find_scale(context: CheckContext, name: str, yours: Array, wrong: Array) -> 
 
 
 def additions_counted_twice(context: CheckContext, name: str) -> str:
-    """Return, in words, the additions to a gradient that count twice: some alone give the gradient."""
+    """Return, in words, the additions that count twice: without them, the gradient is right."""
     added = [value for _, value in context.additions(name) if value.shape == context.twin.slots[name].shape]
     if 2 <= len(added) <= 6:
         for n in range(1, len(added)):

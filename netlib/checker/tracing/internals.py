@@ -1,4 +1,4 @@
-"""Code that depends on the Python interpreter: swapped classes, functions with other globals, frames.
+"""Code that depends on the Python interpreter: swapped classes, replaced globals, frames.
 
 All of the checker's code of this kind is here. A new version of Python may break it. Mistakes then
 get less specific names, and a note says so; the verdict `report.ok` does not change.

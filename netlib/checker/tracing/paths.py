@@ -13,7 +13,7 @@ from .trace import Place, Reading
 
 
 class NotComparableError(Exception):
-    """Raised when forward does other operations a step away, so that operands cannot be compared."""
+    """Raised when forward does other operations a step away: operands cannot be compared."""
 
 
 class Path:

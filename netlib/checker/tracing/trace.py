@@ -178,7 +178,7 @@ class Rerun(Trace):
 
 
 def _with_operands(read: Reading, function: Any, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Return arguments and options with each operand read, and the options that are not operands."""
+    """Return arguments and options with each operand read, and the non-operand options."""
 
     def plain(thing: Any) -> Any:
         if isinstance(thing, np.ndarray):

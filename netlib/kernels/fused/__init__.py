@@ -1,8 +1,8 @@
 """The table of fused kernels: sequences of layers that run as one operation.
 
-The `kernel_name` of a layer is its name in the table. If a layer is the only reader of the value
-between them, a program runs the layers of a row by the row's module, in any container, in training
-and in inference. To add a row, write a module beside these and add a line here.
+The `kernel_name` of a layer is its name in the table. If each layer is the only reader of the
+previous one's output, a program runs the layers of a row by the row's module, in any container, in
+training and in inference. To add a row, write a module in this folder and add a line here.
 """
 
 from . import (

@@ -1,4 +1,4 @@
-"""A single `Affine`: Y = XW + b, with the product written straight to its work array."""
+"""A single `Affine`: Y = XW + b, with the product written directly to its work array."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Attention, of one head or of several that lie side by side among the features.
+"""Attention of one head, or of several that are side by side among the features.
 
-Only where loops are compiled: NumPy could do no better than the layer.
+Only for compiled loops: NumPy could not be faster than the layer.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _output(layers: Sequence[Any], *xs: Like) -> tuple[Shape, np.dtype[Any]]:
 
 
 class _Sizes:
-    """The sizes of what the kernels take, and how they find a mask."""
+    """The sizes of the kernels' arguments, and the location of a mask."""
 
     def __init__(self, layer: Any, *xs: Like) -> None:
         q, k, v = (x.shape for x in xs[:3])
@@ -87,7 +87,7 @@ class _Sizes:
 
 
 def _writable(x: Array) -> Array:
-    """Return `x` in C order, for kernels that take no read-only arrays though they only read it."""
+    """Return `x` in C order and writable, as kernels need it although they only read it."""
     return x if x.flags.carray else x.copy()
 
 

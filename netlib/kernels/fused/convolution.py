@@ -29,7 +29,7 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
 
 
 def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
-    """Return the parts of a batch that run at the same time: one, unless there is much to do.
+    """Return the parts of a batch that run in parallel: one, unless there is much to do.
 
     NumPy computes products on all cores by itself.
     """
@@ -38,7 +38,7 @@ def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
 
 
 class _Sizes:
-    """The sizes of what the kernels take, for a convolution, and maybe a ReLU and pooling."""
+    """The sizes of the kernels' arguments, for a convolution and optionally a ReLU and pooling."""
 
     def __init__(self, layers: Sequence[Any], x: Like) -> None:
         layer, n = layers[0], layers[0].out_channels

@@ -23,7 +23,7 @@ class Like(Protocol):
 
 
 class Memory(NamedTuple):
-    """The arrays of an operation that are the same in every step.
+    """The arrays of an operation that are reused in every step.
 
     None stands for an array that differs from call to call. If y or dx is given, forward or
     backward must write its result into it and return it, since other operations read it there.

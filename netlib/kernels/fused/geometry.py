@@ -45,7 +45,7 @@ class Results:
     memory : ndarray or None
         The array for every result. By default, each is a new one.
     shape : tuple of int
-        With the channels first: (N, C, …).
+        The shape with the channels first: (N, C, …).
     dtype : dtype
     has_channels_last : bool
     """
@@ -56,11 +56,11 @@ class Results:
         self._fixed = None if memory is None else self.order(memory)
 
     def order(self, x: Array) -> Array:
-        """Return `x` as it lies in memory, in C order. If it is in another layout, copy it."""
+        """Return `x` in its memory layout, in C order. If it has another layout, copy it."""
         return channels_last(x) if self._has_channels_last else np.ascontiguousarray(x)
 
     def begin(self) -> Array:
-        """Return the array to write into, as it lies in memory."""
+        """Return the array to write into, in its memory layout."""
         return np.empty(self._shape, self._dtype) if self._fixed is None else self._fixed
 
     def finish(self, written: Array) -> Array:
@@ -74,7 +74,7 @@ class Results:
 
 
 def channels_last(x: Array) -> Array:
-    """Return images (N, C, …) as (N, …, C) in C order. If they are not so in memory, copy them."""
+    """Return images (N, C, …) as (N, …, C) in C order. If they are in another layout, copy them."""
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 

@@ -1,4 +1,4 @@
-"""Max pooling, whose winners are noted in forward."""
+"""Max pooling, with the winners recorded in forward."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ States: TypeAlias = Sequence[Array]
 class _Pass:
     """One layer in one direction, with the work arrays of its steps.
 
-    They are those that the method `_unroll` of the layer keeps, so that its `_unroll_backward`
-    takes them, too.
+    They are those that the layer's `_unroll` keeps, so that its `_unroll_backward` also accepts
+    them.
     """
 
     def __init__(self, layer: Any, suffix: str, n: int, steps: int) -> None:
@@ -66,13 +66,13 @@ class _Pass:
         return self.dx.swapaxes(0, 1), dstarts
 
     def make_gates(self) -> None:
-        """Make the array of the gates, and a view of it as the layer keeps them."""
+        """Create the array of the gates, and a view of it in the layer's layout."""
         steps, n, _ = self.x.shape
         self.gates = np.empty((steps, n, padded_width(self.n_columns, self.x.itemsize)), self.x.dtype)
         self.kept_gates = self.gates[:, :, : self.n_columns].reshape(steps, n, -1, self.m).transpose(2, 0, 1, 3)
 
     def make_arrays(self) -> None:
-        """Make the arrays of this kind of layer."""
+        """Create the arrays of this kind of layer."""
 
     def run(self, states: States) -> tuple[States, States]:
         """Run the steps, and return the last states, and what the layer keeps besides x and h."""

@@ -1,4 +1,4 @@
-"""`LayerNorm` and `RMSNorm`. Only where loops are compiled: NumPy could do no better."""
+"""`LayerNorm` and `RMSNorm`. Only for compiled loops: NumPy could not be faster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
 
 
 class _Rows:
-    """How the loops see a layer and its input: one row for each sample."""
+    """A layer and its input in the form of the loops: one row for each sample."""
 
     def __init__(self, norm: Any, x: Like) -> None:
         self.norm, self.dtype = norm, x.dtype

@@ -1,4 +1,4 @@
-"""Layers for operators of ONNX that the catalogue does not have.
+"""Layers for ONNX operators without a layer in the catalogue.
 
 `LAYERS` lists them: ``nl.load(path, classes=nl.onnx.LAYERS)`` opens what `nl.save` has written.
 """

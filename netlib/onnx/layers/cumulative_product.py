@@ -10,7 +10,7 @@ class CumulativeProduct(Layer):
     """``y_i = x_0 · … · x_i`` along `axis`, as in `numpy.cumulative_prod`.
 
     x_j is a factor of each y_i with i ≥ j, so ∂L/∂x_j is the sum over these i of ∂L/∂y_i times the
-    product of the other factors of y_i. There is no division, so it holds for zeros, too.
+    product of the other factors of y_i. There is no division, so it also holds for zeros.
 
     >>> product = CumulativeProduct()
     >>> product.forward([2.0, 3.0, 0.0]), product.backward([1.0, 1.0, 1.0])

@@ -10,7 +10,7 @@ class Determinant(Layer):
     """The determinants of matrices (…, n, n), as in `numpy.linalg.det`.
 
     ∂y/∂x is the matrix of cofactors, det(x) x⁻ᵀ. With the singular values s of x = U diag(s) Vᵀ it
-    is det(U) det(V) U diag(Π_{j≠i} s_j) Vᵀ, which holds for singular matrices, too.
+    is det(U) det(V) U diag(Π_{j≠i} s_j) Vᵀ, which also holds for singular matrices.
 
     >>> determinant = Determinant()
     >>> float(determinant.forward([[1.0, 2.0], [2.0, 4.0]])), determinant.backward(1.0).round(6)

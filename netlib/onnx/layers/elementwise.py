@@ -1,4 +1,4 @@
-"""Functions of one number that the catalogue does not have, with their derivatives."""
+"""Functions of one number without a layer in the catalogue, with their derivatives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...normal import normal
 class Elementwise(Layer):
     """``y = f(x)`` for each element, with f one of `FUNCTIONS` by its name.
 
-    ∂y/∂x = f'(x), which stands beside f in the table.
+    ∂y/∂x = f'(x), which is listed with f in the table.
 
     >>> sine = Elementwise("sin")
     >>> sine.forward([0.0]), sine.backward([2.0])

@@ -78,7 +78,7 @@ class GatherND(Layer):
 
 
 def part(x: Array, places: tuple[Any, ...], where: object) -> Array:
-    """Return ``x[places]``, or raise if these are no places of x."""
+    """Return ``x[places]``, or raise if these are not valid places of x."""
     try:
         return x[places]  # type: ignore[no-any-return]
     except IndexError as error:

@@ -8,7 +8,7 @@ from ...layer import Layer
 
 
 class Given(Layer):
-    """A layer whose parameters are inputs, since other nodes compute them.
+    """A layer whose parameters are inputs, computed by other nodes.
 
     `kind` is the class of the layer, `options` are its arguments, and `names` its parameters, which
     are the inputs after the first. So backward returns ∂L/∂x, then the gradients of the parameters,

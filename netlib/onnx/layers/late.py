@@ -13,10 +13,10 @@ from .tile import Tile
 
 
 class Late(Layer):
-    """A layer that is made at every forward, from inputs: the shape of `Reshape`, for example.
+    """A layer that every forward creates from inputs, such as the shape of `Reshape`.
 
-    `kind` is a name in `KINDS`. The first input has a gradient, that of the layer; the others are
-    whole numbers.
+    `kind` is a name in `KINDS`. Only the first input has a gradient, that of the layer; the others
+    are whole numbers.
 
     >>> reshape = Late("reshape")
     >>> reshape.forward([[1.0, 2.0], [3.0, 4.0]], [0, 2, 1]).shape

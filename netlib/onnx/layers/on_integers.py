@@ -13,11 +13,11 @@ LARGEST = 2**53
 
 
 class OnIntegers(Layer):
-    """A layer applied to whole numbers or booleans: y has the type `dtype`, and x no gradient.
+    """A layer applied to whole numbers or booleans: y has the type `dtype`, and x has no gradient.
 
-    It computes in float64, and raises for numbers that float64 would round. Fractions are cut off,
-    and what is too large for the type wraps around, as in NumPy. Inputs of the layer without a
-    gradient, such as indices, are passed to it as they are.
+    It computes in float64, and raises for numbers that float64 would round. Fractions are
+    truncated, and numbers too large for the type wrap around, as in NumPy. Inputs of the layer
+    without a gradient, such as indices, are passed to it unchanged.
 
     >>> import netlib as nl
     >>> OnIntegers(nl.Divide(), "int64").forward([7, -7], [2, 2])

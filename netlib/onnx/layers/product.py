@@ -12,8 +12,8 @@ from ...layers.axes import as_axes, keepdims_shape
 class Product(Layer):
     """The product over `axis`, which may be one, several or all axes (None), as in `numpy.prod`.
 
-    ∂y/∂x_i is the product of all other x, which is computed without a division, so that it holds
-    for zeros, too.
+    ∂y/∂x_i is the product of all other x, which is computed without a division, so that it also
+    holds for zeros.
 
     >>> product = Product()
     >>> product.forward([2.0, 0.0, 4.0]), product.backward(1.0)

@@ -1,4 +1,4 @@
-"""Layers that keep or reorder parts of x along an axis, as another input says."""
+"""Layers that keep or reorder parts of x along an axis, as another input specifies."""
 
 from __future__ import annotations
 

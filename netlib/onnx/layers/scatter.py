@@ -11,12 +11,12 @@ from .gather import part, pointers, wrapped
 
 
 class Scatter(Layer):
-    """A copy of x with other numbers at some places, or these added to it with ``add=True``.
+    """A copy of x with updates written to some places, or added there with ``add=True``.
 
-    Where a number is replaced, ∂y/∂x is 0, and ∂y/∂u is 1 for the update u that stands there: the
-    last, if several have the same place. If it is added, both are 1. Indices have no gradient.
+    Where a number is replaced, ∂y/∂x is 0, and ∂y/∂u is 1 for the update u written there: the last,
+    if several have the same place. If it is added, both are 1. Indices have no gradient.
 
-    A subclass says which places the indices are.
+    A subclass defines the places of the indices.
     """
 
     n_nondifferentiable_inputs = 1

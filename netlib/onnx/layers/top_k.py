@@ -10,9 +10,9 @@ from ...layer import Layer
 class TopK(Layer):
     """The k largest x along `axis` in descending order, and their indices.
 
-    With ``largest=False``, the smallest in ascending order. Of equal elements the first comes
-    first. Each y is one x, so ∂L/∂x is ∂L/∂y at its index and 0 elsewhere. The number k is the
-    second input, and has no gradient, nor have the indices.
+    With ``largest=False``, the smallest in ascending order. Equal elements keep their order. Each y
+    is one x, so ∂L/∂x is ∂L/∂y at its index and 0 elsewhere. The number k is the second input.
+    Neither k nor the indices have a gradient.
 
     >>> top = TopK()
     >>> top.forward([1.0, 3.0, 2.0], [2]), top.backward(([1.0, 10.0], [0, 0]))

@@ -1,4 +1,4 @@
-"""What corresponds to each operator of ONNX: a file a family, each with its own `OPERATORS`."""
+"""The translations of ONNX's operators: one file per family, each with its `OPERATORS`."""
 
 from __future__ import annotations
 

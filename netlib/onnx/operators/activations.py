@@ -75,7 +75,7 @@ def gelu(op: Operator) -> Layer:
 
 
 def softmax_axes(op: Operator) -> tuple[int, ...]:
-    """Return the axes that sum up to 1: up to version 12, all after the first of them."""
+    """Return the axes along which y sums to 1: up to version 12, `axis` and all after it."""
     if op.version >= 13:
         return (op.get("axis", -1),)
     rank = op.rank(0)
@@ -104,7 +104,7 @@ def hardmax(op: Operator) -> Any:
 
 
 def dropout(op: Operator) -> Any:
-    """Translate Dropout, which does nothing but in training."""
+    """Translate Dropout, which acts only in training."""
     ratio = float(op.get("ratio", 0.5) if op.version < 12 else op.constant(1, np.array(0.5)).reshape(()))
     x = op.node(0)
     y: Node = Dropout(ratio)(x) if 0 < ratio < 1 else x

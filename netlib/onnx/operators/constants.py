@@ -1,4 +1,4 @@
-"""Constants, and arrays that are made from shapes."""
+"""Constants, and arrays computed from shapes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def constant(op: Operator) -> Array:
 
 
 def identity(op: Operator) -> Any:
-    """Translate Identity: nothing. A weight stays the same one."""
+    """Translate Identity, which adds nothing: a weight remains the same one."""
     return op.node(0) if op.has(0) else op.refuse("has no input")
 
 

@@ -56,7 +56,7 @@ def _call(op: Operator, kinds: Mapping[int, type[Layer]], channels: tuple[int, i
 
 
 def _padding(op: Operator, kernel: Shape, extra: Shape) -> tuple[Any, Shape]:
-    """Return the border that output_shape or auto_pad asks for, and what is added at the end."""
+    """Return the border that output_shape or auto_pad requires, and what is added at the end."""
     axes = len(kernel)
     stride, dilation = per_axis(op, "strides", axes), per_axis(op, "dilations", axes)
     spans = spans_of(kernel, dilation)

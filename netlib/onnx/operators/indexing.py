@@ -18,7 +18,7 @@ from ..values import constant_node
 
 
 def gather(op: Operator) -> Any:
-    """Translate Gather: a table of the file's own is an `Embedding`."""
+    """Translate Gather: for a weight of the file, as an `Embedding`."""
     axis = op.get("axis", 0)
     if op.is_constant(1) and op.constant(1).ndim == 0:
         key: list[Any] = [slice(None)] * op.rank(0)
@@ -48,7 +48,7 @@ def gather_nd(op: Operator) -> Any:
 
 
 def cumulative(op: Operator, kind: type[Layer], without: float) -> Any:
-    """Return a running sum or product from either end, with the element itself or not."""
+    """Return a running sum or product from either end, including the element itself or not."""
     axis, rank = int(op.constant(1).reshape(())), op.rank(0)
     after = (slice(None),) * (rank - 1 - axis % rank)
     x = op.node(0)

@@ -52,7 +52,7 @@ def batch_norm(op: Operator) -> Any:
 
 
 def _batch_norm_of_nodes(op: Operator) -> Any:
-    """Return y, and in training mode the new statistics, of weights that are computed."""
+    """Return y, and in training mode the new statistics, for computed weights."""
     rank, x, (mean, variance) = op.rank(0), op.node(0), (op.node(3), op.node(4))
     lift = (-1,) + (1,) * (rank - 2)
     scale, shift = (Reshape(lift)(op.node(i)) for i in (1, 2))
@@ -119,7 +119,7 @@ def instance_norm(op: Operator) -> Any:
 
 
 def local_response_norm(op: Operator) -> Any:
-    """Translate LRN: x by a power of the mean of x² over neighbouring channels."""
+    """Translate LRN: x divided by a power of the mean of x² over neighbouring channels."""
     if op.rank(0) != 4:
         op.refuse(f"normalizes x of {op.rank(0)} axes, expected 4")
     x, size = op.node(0), op.get("size")
@@ -129,7 +129,7 @@ def local_response_norm(op: Operator) -> Any:
 
 
 def lp_norm(op: Operator) -> Any:
-    """Translate LpNormalization: x by its norm along an axis."""
+    """Translate LpNormalization: x divided by its norm along an axis."""
     norm = Norm(op.get("axis", -1), keepdims=True, ord=op.get("p", 2))(op.node(0))
     return op.node(0) / Maximum()(norm, number(op, np.finfo(op.dtype(0)).tiny))  # rows of zeros stay
 

@@ -34,9 +34,9 @@ def call(
     inputs: Sequence[Node] | None = None,
     n_outputs: int = 1,
 ) -> Any:
-    """Return the node of a layer of this `kind`, whose parameters are inputs of the operator.
+    """Return the node of a layer of class `kind`, whose parameters are inputs of the operator.
 
-    By default it is called on input 0.
+    By default, it is called on input 0.
     """
     inputs = [op.node(0)] if inputs is None else inputs
     if all(op.is_constant(source.input) for source in sources.values()):

@@ -14,14 +14,14 @@ from .arithmetic import elementwise, number
 
 
 def matmul(op: Operator) -> Any:
-    """Translate MatMul: with a matrix of the file's own as `Affine`."""
+    """Translate MatMul: with a weight of the file, as `Affine`."""
     if op.is_trained(1) and op.rank(1) == 2 and op.is_float():
         return affine(op, transposed=False, bias=False)(op.node(0))
     return op.apply(MatMul(), op.node(0), op.node(1))
 
 
 def gemm(op: Operator) -> Any:
-    """Translate Gemm, ``alpha A B + beta C``: with weights of the file's own as `Affine`."""
+    """Translate Gemm, ``alpha A B + beta C``: with weights of the file, as `Affine`."""
     alpha, beta = op.get("alpha", 1.0), op.get("beta", 1.0)
     transposed = bool(op.get("transB", 0))
     if not op.get("transA", 0) and alpha == 1 and op.is_trained(1) and (not op.has(2) or (beta == 1 and _is_bias(op))):
@@ -54,7 +54,7 @@ def affine(op: Operator, transposed: bool, bias: bool) -> Affine:
 
 
 def add(op: Operator) -> Any:
-    """Translate Add: a bias after a product of its own becomes that of its `Affine`."""
+    """Translate Add: a bias after a product becomes the bias of its `Affine`."""
     for i, j in [(0, 1), (1, 0)]:
         if op.is_trained(j) and _is_product(op, i, op.constant(j)):
             return _with_bias(op, i, j)

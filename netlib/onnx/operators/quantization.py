@@ -48,7 +48,7 @@ def quantize(op: Operator) -> Any:
 
 
 def matmul_integer(op: Operator) -> Any:
-    """Translate MatMulInteger: the product of whole numbers less their zeros, one for each."""
+    """Translate MatMulInteger: the product of whole numbers minus their zero points."""
     a, b = (_less_zero(op, i, i + 2) for i in (0, 1))
     return OnIntegers(MatMul(), "int32")(a, b)
 

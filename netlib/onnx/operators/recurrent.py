@@ -32,7 +32,7 @@ KINDS = {
 
 
 def recurrent(op: Operator) -> Any:
-    """Translate RNN, LSTM and GRU. The layer takes the batch first, ONNX by default the steps."""
+    """Translate RNN, LSTM and GRU. The layer has the batch first, ONNX by default the steps."""
     kind, direction = KINDS[op.op_type], op.get("direction", "forward")
     if direction not in ("forward", "reverse", "bidirectional"):
         op.refuse(f"has direction={direction!r}")

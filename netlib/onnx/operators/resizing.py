@@ -53,7 +53,7 @@ def _is_upsample(kind: tuple[str, str, str], scales: list[float]) -> bool:
 
 
 def _scales(op: Operator) -> dict[int, tuple[float, int]]:
-    """Return for each axis that changes its factor and its new length, -1 if that is free."""
+    """Return the factor and new length of each axis that changes, -1 if the length is free."""
     if op.op_type == "Upsample" and op.version < 9:
         given: Any = op.get("scales")
     else:
@@ -163,7 +163,7 @@ ROUNDING: dict[str, Callable[[Array], Array]] = {
 
 
 def depth_to_space(op: Operator) -> Any:
-    """Translate DepthToSpace: as `PixelShuffle`, after the channels are put into its order."""
+    """Translate DepthToSpace: as `PixelShuffle`, after reordering the channels."""
     factor = op.get("blocksize")
     x = op.node(0)
     if op.get("mode", "DCR") == "DCR":

@@ -1,4 +1,4 @@
-"""Numbers put at places that other inputs say, and parts chosen by them."""
+"""Numbers written to places given by other inputs, and parts selected by them."""
 
 from __future__ import annotations
 

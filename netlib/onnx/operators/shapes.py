@@ -18,7 +18,7 @@ from ..values import constant_node
 
 
 def reshape(op: Operator) -> Any:
-    """Translate Reshape: a shape with one free length, or else one that is read late."""
+    """Translate Reshape: a shape with one free length, or else one read at run time."""
     if op.version < 5:
         return op.apply(Reshape(tuple(op.get("shape"))), op.node(0))
     x = op.node(0)
@@ -31,7 +31,7 @@ def reshape(op: Operator) -> Any:
 
 
 def target_shape(op: Operator) -> tuple[int | str | None, ...] | None:
-    """Return the shape that Reshape makes as far as it is known, None if not even its length is."""
+    """Return Reshape's output shape as far as known, or None if not even its length is."""
     asked, given, inferred = op.symbolic(1), op.dims(0), op.output_shape()
     if asked is None:
         return inferred
@@ -135,7 +135,7 @@ def split(op: Operator) -> Any:
 
 
 def slices(op: Operator) -> Any:
-    """Translate Slice: a part between constant bounds, or else one that is read late."""
+    """Translate Slice: a part between constant bounds, or else bounds read at run time."""
     if op.version < 10:
         starts, ends = op.get("starts"), op.get("ends")
         return _slice(op, starts, ends, op.get("axes", list(range(len(starts)))), [1] * len(starts))
@@ -163,7 +163,7 @@ def _bound(n: int) -> int | None:
 
 
 def pad(op: Operator) -> Any:
-    """Translate Pad; negative widths cut off."""
+    """Translate Pad; negative widths crop."""
     if op.has(1) and not op.is_constant(1):
         return late_pad(op)
     widths = op.get("pads", op.get("paddings")) if op.version < 11 else op.numbers(1)

@@ -1,4 +1,4 @@
-"""The attributes that say where the windows of convolutions and pooling lie."""
+"""The attributes that define the windows of convolutions and pooling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each layer is written in ONNX's operators: a file for each family of layers."""
+"""The layers in terms of ONNX's operators: one file for each family of layers."""
 
 from __future__ import annotations
 

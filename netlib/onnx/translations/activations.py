@@ -1,7 +1,7 @@
 """Activations in ONNX.
 
-ONNX keeps the numbers among a node's attributes in float32. Where that would round those of a
-layer that computes in float64, other operators take them as constants.
+ONNX stores the numbers in a node's attributes as float32. Where that would round those of a layer
+in float64, other operators take them as constants.
 """
 
 from __future__ import annotations

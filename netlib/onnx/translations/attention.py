@@ -22,11 +22,11 @@ def attention(layer: layers.ScaledDotProductAttention, graph: GraphBuilder, q: V
 
 
 def head_attention(layer: HeadAttention, graph: GraphBuilder, q: Value, k: Value, v: Value, *mask: Value) -> Any:
-    """Return what each head computes with its part of the features, side by side."""
+    """Return the attention of each head on its part of the features, side by side."""
     allowed = _allowed(layer, graph, q, k, mask)
 
     def cut(x: Value, *order: int) -> Any:
-        """Return x (…, T, features) cut into heads, with its last three axes in this order."""
+        """Return x (…, T, features) split into heads, with its last three axes in this order."""
         size = x.length(-1) // layer.heads
         parts = graph.add("Reshape", x, [0] * (x.ndim - 1) + [layer.heads, size])
         return graph.add("Transpose", parts, perm=_order(x.ndim, order))
@@ -42,7 +42,7 @@ def _order(ndim: int, last: tuple[int, ...]) -> list[int]:
 
 
 def _allowed(layer: layers.ScaledDotProductAttention, graph: GraphBuilder, q: Value, k: Value, mask: tuple[Value, ...]) -> Any:
-    """Return where a query may look, or None if it may look anywhere."""
+    """Return where a query may attend, or None if it may attend anywhere."""
     up_to_now = np.tri(q.length(-2), k.length(-2), dtype=bool) if layer.causal else None
     if not mask:
         return up_to_now
@@ -50,7 +50,7 @@ def _allowed(layer: layers.ScaledDotProductAttention, graph: GraphBuilder, q: Va
 
 
 def _attend(graph: GraphBuilder, q: Value, k_transposed: Value, v: Value, features: int, allowed: Any, may_be_empty: bool) -> Any:
-    """Return the attention, which is 0 for a query that may look nowhere."""
+    """Return the attention, which is 0 for a query that may attend nowhere."""
     scores = graph.add("MatMul", graph.add("Div", q, math.sqrt(features)), k_transposed)
     if allowed is not None:
         scores = graph.add("Where", allowed, scores, float(np.finfo(graph.dtype).min))

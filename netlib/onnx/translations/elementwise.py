@@ -25,7 +25,7 @@ def power(layer: layers.Power, graph: GraphBuilder, *xs: Value) -> Any:
 
 
 def clip(layer: layers.Clip, graph: GraphBuilder, x: Value) -> Any:
-    """Return x between the bounds that there are."""
+    """Return x clipped to the given bounds."""
     low, high = (None if np.isinf(bound) else bound for bound in (layer.low, layer.high))
     return x if low is None and high is None else graph.add("Clip", x, low, high)
 

@@ -35,7 +35,7 @@ def sinusoidal_encoding(layer: layers.SinusoidalEncoding, graph: GraphBuilder, x
 
 
 def rotary_encoding(layer: layers.RotaryEncoding, graph: GraphBuilder, x: Value) -> Any:
-    """Turn each pair of features by an angle that grows with the position."""
+    """Rotate each pair of features by an angle that grows with the position."""
     a, half = angles(0, x.length(-2), layer.features, layer.base), layer.features // 2
     cos, sin = np.cos(a).astype(graph.dtype), np.sin(a).astype(graph.dtype)
     starts, step = ([0, 1], 2) if layer.interleaved else ([0, half], 1)

@@ -1,6 +1,6 @@
 """Layers for images in ONNX.
 
-Borders are written as numbers, also those of ``padding="same"`` and ``ceil_mode``, on which
+Borders are written as numbers, including those of ``padding="same"`` and ``ceil_mode``, for which
 runtimes differ. They depend on the size of the images, which an example fixes.
 """
 
@@ -26,7 +26,7 @@ def convolution(layer: Any, graph: GraphBuilder, x: Value) -> Any:
 
 
 def conv_transpose(layer: Any, graph: GraphBuilder, x: Value) -> Any:
-    """Return what a convolution's dx would be."""
+    """Return the transposed convolution, the dx of a convolution."""
     windows = layer.windows(x.lengths(2))
     axes = zip(windows.lengths, windows.positions, windows.stride, windows.spans, windows.pads, strict=True)
     extra = [outer - ((n - 1) * s + span - sum(pad)) for outer, n, s, span, pad in axes]
@@ -57,7 +57,7 @@ def max_pool(layer: Any, graph: GraphBuilder, x: Value) -> Any:
 
 
 def avg_pool(layer: Any, graph: GraphBuilder, x: Value) -> Any:
-    """Return the mean of each window, of which the border counts if the layer says so."""
+    """Return the mean of each window, including the border if the layer does."""
     windows = layer.windows(x.lengths(2))
     beyond, pads, counts = _overhang(windows), windows.pads, bool(layer.count_include_pad and any(map(sum, windows.pads)))
     if counts and any(beyond):  # the border counts, and what lies beyond it does not
@@ -94,7 +94,7 @@ def global_pool(operator: str) -> Translation:
 
 
 def pad(layer: layers.Pad, graph: GraphBuilder, x: Value) -> Any:
-    """Return x with a border. What ONNX's Pad does not copy is taken by its place."""
+    """Return x with a border. Copies that ONNX's Pad does not support are gathered by index."""
     mode: Any = layer.mode
     pairs = layer._pairs(x.shape)  # type: ignore[arg-type]  # counted, and compared with 0
     room = {"reflect": -1, "wrap": 0}

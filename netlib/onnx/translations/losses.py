@@ -1,7 +1,7 @@
 """Losses in ONNX, for graphs that end in one.
 
-Each has a function that adds its terms. `reduced` makes a translation of it, which weighs the terms
-and takes their mean or sum. `CTC` has none: its sum over paths is a loop.
+Each has a function that adds its terms. `reduced` turns it into a translation, which weights the
+terms and takes their mean or sum. `CTC` has none: its sum over paths is a loop.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def reduced(terms: Terms, of_rows: bool = False) -> Translation:
 
 
 def labelled(terms: Terms) -> Translation:
-    """Return the translation of a loss of labels, whose classes may have weights."""
+    """Return the translation of a loss for labels, whose classes may have weights."""
 
     def translate(loss: LabelLoss, graph: GraphBuilder, y: Value, t: Value, *weights: Value) -> Any:
         labels = graph.cast(t, np.int64)
@@ -84,7 +84,7 @@ def _one_hot(loss: LabelLoss, graph: GraphBuilder, y: Value, labels: Value) -> A
 
 
 def _counts(loss: LabelLoss, graph: GraphBuilder, labels: Any) -> Any:
-    """Return what each label counts, or None if it is 1."""
+    """Return the weight of each label, or None if all are 1."""
     if loss.ignore_index is None:
         if loss.class_weight is None:
             return None
@@ -137,7 +137,7 @@ def focal(loss: losses.Focal, graph: GraphBuilder, y: Value, one_hot: Any) -> An
 
 
 def multi_margin(loss: losses.MultiMargin, graph: GraphBuilder, y: Value, one_hot: Any) -> Any:
-    """Return the mean over the classes of by how much each comes too close to the label."""
+    """Return the mean over the classes of max(0, margin − y_t + y_k)."""
     closeness = graph.add("Add", graph.add("Sub", y, _at_label(graph, y, one_hot, keepdims=1)), loss.margin)
     excess = graph.add("Where", one_hot, 0.0, graph.add("Max", closeness, 0.0))
     return graph.add("Div", row_sum(graph, excess), float(y.length(-1)))

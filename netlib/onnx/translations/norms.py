@@ -68,14 +68,14 @@ def instance_norm(layer: layers.InstanceNorm, graph: GraphBuilder, x: Value) -> 
 
 
 def standardize(graph: GraphBuilder, x: Value, axes: Sequence[int], eps: float) -> Any:
-    """Return x with mean 0 and variance 1 over some axes, in operators that keep eps in float64."""
+    """Return x with mean 0 and variance 1 over some axes, with eps in float64."""
     centered = graph.add("Sub", x, graph.add("ReduceMean", x, list(axes), keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centered, centered), list(axes), keepdims=1)
     return graph.add("Div", centered, graph.add("Sqrt", graph.add("Add", variance, eps)))
 
 
 def scale(layer: Any, graph: GraphBuilder, z: Value, new_axes: Sequence[int] = ()) -> Any:
-    """Return z · weight + bias, as far as the layer has them, each with more axes at its end."""
+    """Return z · weight + bias, if the layer has them, each with new axes at the end."""
 
     def spread(parameter: Any) -> Any:
         return graph.add("Unsqueeze", parameter, list(new_axes)) if new_axes else parameter

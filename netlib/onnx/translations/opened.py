@@ -1,4 +1,4 @@
-"""Layers that only opened files have (`netlib.onnx.LAYERS`), in the operators they stand for."""
+"""Layers that occur only in opened files (`netlib.onnx.LAYERS`), as ONNX's operators."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ FIXED: dict[str, dict[str, Any]] = {"fmod": {"fmod": 1}, "left shift": {"directi
 
 
 def element_type(dtype: Any) -> int:
-    """Return the number that ONNX has for a type."""
+    """Return ONNX's number for a type."""
     from onnx import helper
 
     return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
 def given(layer: Given, graph: GraphBuilder, x: Value, *inputs: Value) -> Any:
-    """Return what a layer does whose parameters are values. Those of recurrent layers are not."""
+    """Translate a layer whose parameters are values; recurrent layers are not supported."""
     if issubclass(layer.kind, RecurrentLayer):
         return None
     n, kind = len(layer.names), layer.kind
@@ -142,7 +142,7 @@ def gather_elements(layer: GatherElements, graph: GraphBuilder, x: Value, indice
 
 
 def late(layer: Late, graph: GraphBuilder, x: Value, *numbers: Value) -> Any:
-    """Return x moved as the numbers say, which other nodes may compute."""
+    """Return x rearranged according to the numbers, which other nodes may compute."""
     whole = [graph.cast(each, np.int64) for each in numbers]
     if layer.kind == "pad":
         whole.insert(1, None)  # type: ignore[arg-type]  # the number to pad with, which is 0
@@ -166,7 +166,7 @@ LATE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def modulo(layer: Modulo, graph: GraphBuilder, a: Value, b: Value) -> Any:
-    """Return the remainder. ONNX has that of floats with the sign of a alone."""
+    """Return the remainder. For floats, ONNX has only the one with the sign of a."""
     if layer.truncate:
         return graph.add("Mod", a, b, fmod=1)
     return graph.add("Sub", a, graph.add("Mul", b, graph.add("Floor", graph.add("Div", a, b))))
@@ -189,7 +189,7 @@ def triangle(layer: Triangle, graph: GraphBuilder, x: Value) -> Any:
 
 
 def on_integers(layer: OnIntegers, graph: GraphBuilder, *inputs: Value) -> Any:
-    """Return what the layer inside does, in whole numbers, as ONNX's operators do."""
+    """Return the inner layer's translation in whole numbers, as in ONNX's operators."""
     n = layer.layer.count_differentiable(len(inputs))
     whole = [graph.cast(x, layer.dtype) if i < n else x for i, x in enumerate(inputs)]
     return graph.run(layer.layer, *whole, dtype=layer.dtype)

@@ -18,10 +18,10 @@ def affine(layer: layers.Affine, graph: GraphBuilder, x: Value) -> Any:
 
 
 def einsum(layer: layers.Einsum, graph: GraphBuilder, *xs: Any) -> Any:
-    """Return the sum of products that the equation says.
+    """Return the sum of products defined by the equation.
 
     NumPy lets an axis of length 1 stand for a longer one, and an ellipsis for more axes in one
-    operand than in another. ONNX does not, so such axes are left out, and get letters.
+    operand than in another. ONNX does not, so the former are removed, and the latter get letters.
     """
     terms, output = layer._name_axes([x.shape for x in xs])
     longer = {letter for term, x in zip(terms, xs, strict=True) for letter, n in zip(term, x.shape, strict=True) if n != 1}

@@ -39,7 +39,7 @@ def gru(layer: layers.GRU, graph: GraphBuilder, *inputs: Value) -> Any:
 
 
 def recurrent_stack(operator: str, layer: RecurrentLayer, graph: GraphBuilder, inputs: Sequence[Value], **options: Any) -> Any:
-    """Return the outputs of the layers one upon the other, each a node."""
+    """Return the outputs of the stacked layers, each a node."""
     given = list(inputs[: len(inputs) - layer.lengths])
     lengths = graph.cast(inputs[-1], np.int32) if layer.lengths else None
     direction = "bidirectional" if layer.bidirectional else "forward"
@@ -97,7 +97,7 @@ def _passes_of(graph: GraphBuilder, start: Any, layer: RecurrentLayer, number: i
 
 
 def _kept(graph: GraphBuilder, end: Any, start: Any, lengths: Value | None) -> Any:
-    """Return the final state, which of a sequence without steps is the initial one."""
+    """Return the final state, which for a sequence without steps is the initial one."""
     if lengths is None or start is None:
         return end
     has_steps = graph.add("Greater", lengths, np.array(0, np.int32))
@@ -130,7 +130,7 @@ def _weights(operator: str, layer: RecurrentLayer, graph: GraphBuilder, number: 
 
 
 def recurrent(layer: layers.Recurrent, graph: GraphBuilder, x: Value, *states: Value) -> Any:
-    """Return the cell applied to one step after the other, as many as the example has."""
+    """Return the cell applied to each step in turn, as many as the example has."""
     now: Sequence[Any] = [graph.cast(state, graph.dtype) for state in states] or [_zeros(graph, x, n) for n in layer._state_sizes()]
     firsts = []
     for t in range(x.length(1)):
@@ -154,7 +154,7 @@ def _zeros(graph: GraphBuilder, x: Value, n: int) -> Any:
 
 
 def recompute(layer: Recompute, graph: GraphBuilder, *inputs: Value) -> Any:
-    """Return what the layer inside returns."""
+    """Return the output of the inner layer."""
     return graph.run(layer.layer, *inputs)
 
 

@@ -71,7 +71,7 @@ def expand(layer: layers.Expand, graph: GraphBuilder, x: Value) -> Any:
 
 
 def broadcast_to(layer: layers.BroadcastTo, graph: GraphBuilder, x: Value) -> Any:
-    """Return x repeated along axes. ONNX keeps a length where it is told 1."""
+    """Return x repeated along axes. In ONNX, 1 keeps a length."""
     return graph.add("Expand", x, [1 if n == -1 else n for n in layer.shape])
 
 
@@ -103,7 +103,7 @@ def take(layer: layers.Take, graph: GraphBuilder, x: Value, indices: Value) -> A
 
 
 def as_indices(graph: GraphBuilder, x: Value) -> Value:
-    """Return whole numbers in one of the two types that ONNX takes as indices."""
+    """Return whole numbers in one of the two types that ONNX accepts as indices."""
     return x if x.dtype in (np.int32, np.int64) else graph.cast(x, np.int64)
 
 

@@ -22,5 +22,5 @@ def as_operator(operator: str, **attributes: Any) -> Translation:
 
 
 def is_exact(graph: GraphBuilder, *numbers: float) -> bool:
-    """Return whether the numbers can be attributes of a node, which ONNX keeps in float32."""
+    """Return whether the numbers can be attributes of a node, which ONNX stores as float32."""
     return graph.dtype == np.float32 or all(float(np.float32(number)) == number for number in numbers)

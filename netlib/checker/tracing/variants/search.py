@@ -29,7 +29,7 @@ T = TypeVar("T", Take, Whole)
 
 
 def variants(experiment: Experiment) -> Iterator[Variant]:
-    """Yield the variants of all runs of an operation together, and of single runs if there are few."""
+    """Yield the variants of all runs of an operation together, and of single runs if few."""
     base, above = experiment.base.operations, experiment.above.operations
     if len(base) != len(above):
         return

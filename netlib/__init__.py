@@ -1,8 +1,9 @@
 """Neural networks of explicit layers, with a backward pass that can be read, checked and drawn.
 
 The stub `__init__.pyi` is the list of public names, one per line. Type checkers and editors read
-it, and so does this module, which imports each name when it is first used, so that ``import
-netlib`` is fast. Layers and losses are listed in `layers/__init__.py` and `losses/__init__.py`.
+it, and so does this module, which imports each name when it is first used, so that
+``import netlib`` is fast. Layers and losses are listed in `layers/__init__.py` and
+`losses/__init__.py`.
 
 Examples
 --------

@@ -171,7 +171,7 @@ def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
 
 
 def _draws(layer: Layer) -> bool:
-    """Return whether the layer draws random numbers: shares would draw in no fixed order."""
+    """Return whether the layer drops numbers at random: shares would draw in no fixed order."""
     return getattr(layer, "dropout", 0) > 0
 
 

@@ -27,8 +27,9 @@ def draw(model: Layer, *inputs: Any, dout: Any = None, detail: str = "layers", w
 
     A copy of the model runs forward and backward once; the model itself does not change. The
     drawing uses only ``forward`` and ``backward``, so your own layers are drawn like netlib's. A
-    layer may state its rule in an attribute ``rule``, such as ``"y = x·weight; dx = dy·weightᵀ;
-    dweight = xᵀ·dy"``: the picture shows it, and the page uses it to compute.
+    layer may state its rule in an attribute ``rule``, such as
+    ``"y = x·weight; dx = dy·weightᵀ; dweight = xᵀ·dy"``: the picture shows it, and the page uses it
+    to compute.
 
     Parameters
     ----------

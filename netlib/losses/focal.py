@@ -12,10 +12,10 @@ from .loss import product_or_zero
 class Focal(LabelLoss):
     """``-(1 - p)^gamma log p`` for logits y (…, classes), with the label's probability p.
 
-    Cross-entropy in which samples that are already right count little (Lin et al., 2017). With q =
-    1 - p: ∂/∂log p = q^gamma (gamma p log(p) / q - 1), and ∂log p/∂y = onehot(t) - softmax(y). Here
-    q is computed as the sum of the other probabilities and log p as log(1 - q), so that loss and
-    gradient agree where p rounds to 1.
+    Cross-entropy in which samples that are already right count little (Lin et al., 2017). With
+    q = 1 - p: ∂/∂log p = q^gamma (gamma p log(p) / q - 1), and ∂log p/∂y = onehot(t) - softmax(y).
+    Here q is computed as the sum of the other probabilities and log p as log(1 - q), so that loss
+    and gradient agree where p rounds to 1.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ class TripletMargin(Loss):
     """``max(0, |a - p| - |a - n| + margin)`` with distances over the last axis.
 
     It pulls the anchor a to the positive p, of the same class, and away from the negative n
-    (Schroff, Kalenichenko and Philbin, 2015). With the unit vectors u = (a - p) / |a - p| and v =
-    (a - n) / |a - n|, which are 0 at distance 0: ∂/∂a = u - v, ∂/∂p = -u, ∂/∂n = v where the loss
-    is positive, and 0 elsewhere. There are no targets.
+    (Schroff, Kalenichenko and Philbin, 2015). With the unit vectors u = (a - p) / |a - p| and
+    v = (a - n) / |a - n|, which are 0 at distance 0: ∂/∂a = u - v, ∂/∂p = -u, ∂/∂n = v where the
+    loss is positive, and 0 elsewhere. There are no targets.
 
     >>> loss = TripletMargin()
     >>> loss.forward([[0.0, 0.0]], [[3.0, 4.0]], [[0.0, 2.0]])

@@ -71,8 +71,8 @@ def choose(given: Any, named: dict[str, Any], name: str, where: str) -> Any:
 def perceptron(features: int, outputs: int, rng: np.random.Generator, *, sizes: Sequence[int], activation: Any, dtype: Any) -> Sequential:
     """Return affine layers of these sizes, with an activation after each but the last.
 
-    Weights and biases are initialized as in scikit-learn's MLP, between ±√(6 / (in + out)), or ±√(2
-    / (in + out)) with `Sigmoid` (Glorot and Bengio, 2010).
+    Weights and biases are initialized as in scikit-learn's MLP, between ±√(6 / (in + out)), or
+    ±√(2 / (in + out)) with `Sigmoid` (Glorot and Bengio, 2010).
 
     >>> perceptron(4, 3, np.random.default_rng(0), sizes=[8], activation=ReLU, dtype="float32")
     Sequential(Affine(4, 8), ReLU(), Affine(8, 3))

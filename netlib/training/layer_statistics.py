@@ -116,14 +116,15 @@ class LayerStatistics(Callback):
     stay the same, bit for bit. Only statistics are kept, not the arrays.
 
     The gradients are those of the outputs, because dL/d(output) of a layer is that of the last
-    layer times all Jacobians in between. This product of many factors vanishes or explodes. The
+    layer times all Jacobians in between. This product of many factors may vanish or explode. The
     gradient of a weight has the layer's input as a further factor, and layers without parameters
     have none.
 
     Parameters
     ----------
     every : int
-        Every how many batches to record one, starting with the first. A recorded step takes longer.
+        The interval between recorded batches, starting with the first. A recorded step takes
+        longer.
 
     Attributes
     ----------

@@ -102,7 +102,7 @@ def smooth(losses: Array) -> Array:
 
 
 class _Rise(Callback):
-    """Raises the rate after each step, until the smoothed loss is 4 times its minimum."""
+    """A rise of the rate after each step, until the smoothed loss is 4 times its minimum."""
 
     def __init__(self, rates: Array) -> None:
         self.rates = [float(rate) for rate in rates]

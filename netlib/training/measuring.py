@@ -150,7 +150,7 @@ class Measuring:
 
 
 def is_mean(loss: Layer) -> bool:
-    """Return whether a loss is a mean over samples, as it is unless its `reduction` differs."""
+    """Return whether a loss is a mean over samples, which is assumed without a `reduction`."""
     return getattr(loss, "reduction", "mean") == "mean"
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TimeLimit(Callback):
-    """Stop training after the first batch that ends later than `seconds` from the start.
+    """A limit on training time: the first batch that ends later than `seconds` is the last.
 
     An epoch that is not complete has no row in the history. Resumed training has the full time
     again.

@@ -157,8 +157,8 @@ class Trainer:
         x : array_like (N, …), or tuple of them
             The inputs. A tuple if the model takes several. Arrays on disk (`np.memmap`, h5py, zarr)
             are read batch by batch, one batch ahead. Without `t`, x is batches: an iterable that
-            can be iterated again, or a function that returns an iterable, of ``(x, t)`` or ``(x, t,
-            weight)``. They are used as given, without shuffling.
+            can be iterated again, or a function that returns an iterable, of ``(x, t)`` or
+            ``(x, t, weight)``. They are used as given, without shuffling.
         t : array_like (N, …), or tuple of them
             The targets. Several are passed to the loss after the outputs of the model.
         epochs, batch_size : int

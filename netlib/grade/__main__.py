@@ -1,6 +1,6 @@
 """Print which student made which mistake in which layer.
 
-Each file runs in a process of its own, with a limit of time and memory. This is no sandbox. Exit
+Each file runs in its own process, with a limit on time and memory. This is not a sandbox. Exit
 status: 0 if every layer of every file is right, 1 if not, 2 if the command itself is wrong.
 """
 

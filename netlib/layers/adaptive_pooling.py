@@ -92,7 +92,7 @@ class _AdaptiveMaxPool(AdaptivePooling):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """y is the mean under each window: (N, C, L) to (N, C, output_size).
+    """The mean under each window: (N, C, L) to (N, C, output_size).
 
     Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉. Each of the k
     numbers under a window gets ∂L/∂y / k.
@@ -129,7 +129,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """y is the largest number under each window: (N, C, L) to (N, C, output_size).
+    """The largest number under each window: (N, C, L) to (N, C, output_size).
 
     Window i of m along an axis of length n goes from ⌊i n / m⌋ to ⌈(i + 1) n / m⌉. ∂L/∂x is ∂L/∂y
     at the largest number, the first of equals, and 0 elsewhere. Where windows overlap, the

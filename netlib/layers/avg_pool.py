@@ -41,7 +41,7 @@ class _AvgPool(Pooling):
 
 
 class AvgPool1d(_AvgPool):
-    """y is the mean of the numbers under each window: (N, C, L) to (N, C, positions).
+    """The mean of the numbers under each window: (N, C, L) to (N, C, positions).
 
     Zeros in the border count, unless `count_include_pad` is False. Positions beyond the border
     never count. Each of the n numbers under a window gets ∂L/∂y / n.

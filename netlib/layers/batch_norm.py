@@ -90,7 +90,7 @@ class BatchNorm(Normalization):
             buffer.value = (1 - self.momentum) * buffer.value + self.momentum * new
 
     def backward_parameters(self, dout: ArrayLike) -> None:
-        """Add to the gradients of weight and bias alone, which needs no sums over all processes."""
+        """Add to the gradients of weight and bias only, which needs no sums over all processes."""
         dout, x, mean, inverse, _ = self.recall(dout)
         axes, shape = _per_channel(dout.shape)
         self.scale_backward(dout, (x - mean) * inverse, axes, shape)

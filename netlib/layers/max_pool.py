@@ -47,7 +47,7 @@ class _MaxPool(Pooling):
 
 
 class MaxPool1d(_MaxPool):
-    """y is the largest number under each window, for each channel: (N, C, L) to (N, C, positions).
+    """The largest number under each window, for each channel: (N, C, L) to (N, C, positions).
 
     ∂L/∂x is ∂L/∂y at the largest number, the first of equals, and 0 elsewhere. Where windows
     overlap, the gradients add up. NaN counts as the largest, so that it is not lost.

@@ -73,7 +73,7 @@ class Normalization(Layer):
         Parameters
         ----------
         z, s : str
-            The formulas of x̂ and of what it was divided by, s.
+            The formulas of x̂ and of its divisor s.
         dx : str
             The formula of ∂L/∂x, with ``{d}`` for ∂L/∂x̂ and ``{z}`` for x̂.
         per : tuple of int

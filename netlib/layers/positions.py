@@ -27,7 +27,7 @@ def as_sequence(x: ArrayLike, features: int, where: object, dtype: np.dtype[Any]
 def angles(start: int, n: int, features: int, base: float) -> Array:
     """Return ``t / base ** (2i / features)`` for `n` positions t from `start` on, and each pair i.
 
-    Two features form a pair, and a last one without a partner is a pair, too.
+    Two features form a pair, and a last one without a partner also counts as a pair.
 
     Examples
     --------

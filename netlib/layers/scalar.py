@@ -12,7 +12,7 @@ class Scalar(Layer):
     """``y = value``, a number beside x: an array without axes, in the floating type of x.
 
     The numbers in ``0.5 * node`` and ``1 - node`` are such layers, whose x is the node. So a number
-    adopts the type of the arrays, as in NumPy, where a `Constant` has a type of its own.
+    adopts the type of the arrays, as in NumPy, while a `Constant` has its own type.
 
     y depends only on the type of x, so ∂y/∂x does not exist, and backward returns None.
 

@@ -148,7 +148,7 @@ class Folding:
         return arrays if all(each.dtype.kind in "fiub" for each in arrays) else None
 
     def _single(self, op: Operator, node: Any) -> Any:
-        """Return a model of this node alone, with its inputs as initializers."""
+        """Return a model of only this node, with its inputs as initializers."""
         from onnx import helper, numpy_helper
 
         arrays = {value.name: value.array for value in op.values if value is not None and value.array is not None}

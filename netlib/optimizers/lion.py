@@ -13,7 +13,7 @@ from .schedules import Rate
 
 
 class Lion(Optimizer):
-    """Steps of one size, in the direction of the sign of a running mean (Chen et al., 2023).
+    """Steps of equal size, in the direction of the sign of a running mean (Chen et al., 2023).
 
     ::
 

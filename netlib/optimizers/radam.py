@@ -12,7 +12,7 @@ from .means import add, add_square
 
 
 class RAdam(Adam):
-    """Adam that trusts its divisor only after a few steps (Liu et al., 2020).
+    """Rectified Adam, which uses its divisor only after a few steps (Liu et al., 2020).
 
     ::
 

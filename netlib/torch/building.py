@@ -121,7 +121,7 @@ def _as_module(thing: Any, layer: Layer) -> nn.Module:
 
 
 def _without_arrays(layer: Layer) -> Layer:
-    """Return a copy of a layer that has no arrays, without what it has cached."""
+    """Return a copy of a layer that has no arrays, without its cache."""
     twin = copy.deepcopy(layer)
     twin.forget()
     return twin

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Interruption:
-    """Record Ctrl-C inside a ``with`` block instead of raising; a second Ctrl-C raises.
+    """A record of Ctrl-C inside a ``with`` block instead of an error; a second Ctrl-C raises.
 
     Python handles Ctrl-C only in the main thread. If the program ignores the signal or lets it end
     the process, this does not change.

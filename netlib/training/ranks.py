@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or the ranks of an MPI job."""
+"""The processes that train together: a single one, or the ranks of an MPI job."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ class Ranks(Alone):
 
 
 def as_ranks(communicator: Any, sync_batch_norm: bool, where: str) -> Alone:
-    """Return the ranks of a communicator. One rank, or none, is a process alone."""
+    """Return the ranks of a communicator. One rank, or none, is a single process."""
     if communicator is None:
         return Alone()
     require_communicator(communicator, where)

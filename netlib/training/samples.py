@@ -19,7 +19,7 @@ from .reading import as_rows, read
 
 @dataclass(slots=True)
 class Batch:
-    """Some samples: `x` and `t` are arrays or tuples of arrays, as `fit` was given them.
+    """Some samples: `x` and `t` are arrays or tuples of arrays, as passed to `fit`.
 
     Examples
     --------

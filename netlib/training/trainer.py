@@ -518,7 +518,7 @@ class Trainer:
 
 
 def _of_outputs(dout: Any, y: Any) -> Any:
-    """Return the gradients of the outputs `y` alone, where a loss also returns those of targets."""
+    """Return only the gradients of the outputs `y`, if a loss also returns those of targets."""
     if not isinstance(dout, tuple):
         return dout
     return dout[: len(y)] if isinstance(y, tuple) else dout[0]

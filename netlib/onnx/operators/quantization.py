@@ -1,4 +1,4 @@
-"""Whole numbers that stand for multiples of a scale."""
+"""Quantization: whole numbers that represent multiples of a scale."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=5e-3, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--names", type=int, default=40, help="number of names to make up (default: %(default)s)")
     parser.add_argument("--start", default="", help="letters that all of them begin with")
-    parser.add_argument("--temperature", type=float, default=0.8, help="randomness; 0 takes the likeliest letters (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="randomness; 0 takes the likeliest letter (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 

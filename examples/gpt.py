@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--prompt", default="Alice ", help="beginning of the text to write (default: %(default)r)")
     parser.add_argument("--length", type=int, default=600, help="number of characters to write (default: %(default)s)")
-    parser.add_argument("--temperature", type=float, default=0.7, help="randomness; 0 takes the likeliest (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.7, help="randomness; 0 takes the likeliest character (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument("--draw", metavar="FILE", help="draw the first head as .html, .svg or .png; .png needs the extra 'draw'")
     return parser.parse_args()

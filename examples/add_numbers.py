@@ -1,10 +1,9 @@
 """A transformer learns to add two numbers of up to three digits.
 
 It reads a text such as " 12+345=" and continues it with the digits of the sum, the last digit
-first: "7530" stands for 0357. In this order each digit needs only those of its own place and a
-carry, which shows in the digits of the place before; in the usual order, the first digit would
-depend on all the others. It is tested on pairs of numbers that never occur in training, in neither
-order.
+first: "7530" stands for 0357. In this order, each digit needs only the two in its own place and a
+carry, which depends on the place before; in the usual order, the first digit would depend on all
+the others. The model is tested on pairs of numbers that never occur in training, in either order.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=2, help="number of transformer blocks (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save where the digits look, as .png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save where the digits look, as .png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

@@ -1,8 +1,9 @@
-"""Predict how far a car goes with a gallon of fuel, beside linear least squares.
+"""Predict a car's miles per gallon, and compare with linear least squares.
 
-The columns of the table have very different scales. Both methods get them standardized: with mean 0
-and standard deviation 1 over the training rows. The network also trains on the columns as they are,
-to show why. R² and the error in miles per gallon are measured on cars that no method has seen.
+The columns of the table have very different scales. Both methods get standardized columns: with
+mean 0 and standard deviation 1 over the training rows. The network also trains on the columns as
+they are, to show why. R² and the error in miles per gallon are measured on cars that no method has
+seen.
 """
 
 from __future__ import annotations

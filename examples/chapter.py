@@ -223,7 +223,7 @@ def tenths(rng: np.random.Generator, *shape: int) -> Array:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="random seed for the numbers in the matrices (default: %(default)s)")
-    parser.add_argument("--draw", metavar="FILE", help="save Fig. 1.8 as .html, .svg or .png; .png needs netlib[draw]")
+    parser.add_argument("--draw", metavar="FILE", help="save Fig. 1.8 as .html, .svg or .png; .png needs the extra 'draw'")
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
 

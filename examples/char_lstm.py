@@ -1,8 +1,8 @@
 """Make up first names, letter by letter, with an LSTM.
 
-It reads a list of names as one text, a name a line, and learns which letter comes next. What it
-makes up is compared with the list: a model that had only learned the list by heart would write
-nothing else. A tenth of the names is held out, so some of them may appear by themselves.
+It reads a list of names as one text, one name per line, and learns which letter comes next. The
+names that it makes up are compared with the list: a model that had only memorized it would write
+nothing new. A tenth of the names is held out, so some of these may be made up, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=5e-3, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--names", type=int, default=40, help="number of names to make up (default: %(default)s)")
     parser.add_argument("--start", default="", help="letters that all of them begin with")
-    parser.add_argument("--temperature", type=float, default=0.8, help="how daring they are; 0 for the likeliest (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="randomness; 0 takes the likeliest letter (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser.parse_args()
 

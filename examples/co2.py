@@ -1,8 +1,8 @@
 """Forecast the carbon dioxide in the air, and see why a random split of a time series misleads.
 
-A network of the time alone learns the years 1975 to 1989. Judged on weeks of the same years, drawn
-at random, it looks fair; on the years that follow it is far off, since nothing tells it how to go
-on. The second network learns only what a straight line leaves, as a function of the season.
+A network whose only input is the time learns the years 1975 to 1989. On random held-out weeks of
+the same years it looks fair; on the years that follow it is far off, because nothing tells it how
+to continue. The second network learns only the residuals of a straight line, by season.
 """
 
 from __future__ import annotations

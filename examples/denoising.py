@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=20, help="number of passes over the digits (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=1e-2, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as denoising.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as denoising.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

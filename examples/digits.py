@@ -21,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=1e-2, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Train a convolutional network to recognize handwritten digits.
 
 It sees the digits of `digits.py` as images, (N, 1, 8, 8): every kernel looks for the same pattern
-in all places. In training, each digit also appears moved by one pixel in the four directions. Over
-the seeds 0 to 9, held-out accuracy was 0.986 to 1.000, and 0.993 on average. Rounding alone, which
+everywhere. In training, each digit also appears moved by one pixel in the four directions. Over the
+seeds 0 to 9, held-out accuracy was 0.986 to 1.000, and 0.993 on average. Rounding alone, which
 depends on the machine and on the kernels in use, moves it by one or two of the 360 digits.
 """
 
@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=1e-2, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--channels", type=int, default=16, help="kernels of the first two convolutions (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as digits.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=64, help="digits per step, over all processes (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=2e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--checkpoint", metavar="FILE", help="write checkpoints to this .npz file, and go on from it if it is there")
+    parser.add_argument("--checkpoint", metavar="FILE", help="write checkpoints to this .npz file, and resume from it if it exists")
     return parser.parse_args()
 
 

@@ -2,7 +2,7 @@
 
 It reads characters and learns which one comes next: an embedding of characters and one of their
 positions, transformer blocks that look back, a norm, and an affine layer that scores every
-character. Its loss on the end of the book, which it has not seen, stands beside that of counts of
+character. Its loss on the end of the book, which it has not seen, is compared with that of counting
 pairs and triples of characters: with seed 0, it was 1.47 nats, and theirs 2.45 and 1.91.
 """
 
@@ -27,11 +27,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--heads", type=int, default=4, help="attention heads of a block (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=2, help="number of transformer blocks (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
-    parser.add_argument("--prompt", default="Alice ", help="what the text that it writes begins with (default: %(default)r)")
+    parser.add_argument("--prompt", default="Alice ", help="beginning of the text to write (default: %(default)r)")
     parser.add_argument("--length", type=int, default=600, help="number of characters to write (default: %(default)s)")
-    parser.add_argument("--temperature", type=float, default=0.7, help="how daring the text is; 0 for the likeliest (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.7, help="randomness; 0 takes the likeliest character (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--draw", metavar="FILE", help="save a picture of the first head as .html, .svg or .png; .png needs netlib[draw]")
+    parser.add_argument("--draw", metavar="FILE", help="draw the first head as .html, .svg or .png; .png needs the extra 'draw'")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Open an ONNX file: see its layers, look at its gradients, train it further, save it again.
 
-Without a file, one is made first: a small convolutional network that has seen the digits once. Its
-file could come from PyTorch or Keras as well. Pass a file of your own and the shape of its input
-for the summary, the check and the picture. Needs ONNX: pip install 'netlib[onnx]'.
+Without a file, the script first makes one, from a small convolutional network trained on the digits
+for one epoch. It could come from PyTorch or Keras as well. Pass your own file and the shape of its
+input for the summary, the check and the picture. Needs ONNX: in a clone, pip install '.[onnx]'.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The strings have different lengths, and the rest of each row is filled with random bits, which the
 network must not count: with `lengths=True` it gets the lengths as a second input. It is trained on
-short strings only. Longer ones show whether it has learned the rule: a state that every one flips.
+short strings only. Longer strings show whether it has learned the rule: each 1 flips a state.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=8, help="number of passes over the images (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=0.02, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as shapes.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as shapes.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

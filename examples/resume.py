@@ -1,8 +1,8 @@
-"""Resume a training that was killed: the result is the same, bit for bit, as without the stop.
+"""Resume training after a crash: the result is the same, bit for bit, as without the crash.
 
 A child process trains a network on the digits and writes a checkpoint every ten batches. In the
-middle of an epoch it ends at once, as in a power cut. Then training is resumed from the file, and
-compared with a training that never stopped.
+middle of an epoch it ends abruptly, as in a power cut. Then training is resumed from the file, and
+compared with uninterrupted training.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
         print(f"the checkpoint has {path.stat().st_size:,} bytes\n\nresuming")
         start = time.perf_counter()
         resumed = train(args, path)
-        print(f"resumed and finished in {time.perf_counter() - start:.1f} s\n\ntraining without a stop")
+        print(f"resumed and finished in {time.perf_counter() - start:.1f} s\n\ntraining without interruption")
         whole = train(args, Path(folder) / f"other-{args.file}")
         model = nl.load(path)
     same = is_same(resumed, whole)

@@ -1,9 +1,9 @@
-"""Search for a good network with scikit-learn's own tools: a pipeline, cross-validation, a grid.
+"""Search for a good network with scikit-learn's tools: a pipeline, cross-validation, a grid.
 
-`nl.sklearn.Classifier` is an estimator, so that scaling and network make one pipeline, and
-GridSearchCV tries learning rates and network sizes with it, in two processes. A function makes a
-network that hidden_layer_sizes cannot describe, and joins the grid as one more choice. Needs
-scikit-learn: pip install 'netlib[sklearn]'.
+`nl.sklearn.Classifier` is an estimator, so scaling and network form one pipeline, and GridSearchCV
+tries learning rates and network sizes with it, in two processes. A function makes a network that
+hidden_layer_sizes cannot describe, which is one more choice in the grid. Needs scikit-learn: in a
+clone, pip install '.[sklearn]'.
 """
 
 from __future__ import annotations

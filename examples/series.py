@@ -1,9 +1,9 @@
-"""Forecast a chaotic series with a GRU, beside a linear autoregression and the last value.
+"""Forecast a chaotic series with a GRU, a linear autoregression, and the last value.
 
-The series is that of Mackey and Glass: how fast it grows depends on its value some time ago. It is
-drawn here, from a random beginning. All methods learn from its first part to forecast the next
-value, and are tested on the rest. To look further ahead, each feeds its forecasts back; the GRU
-carries its state on. The linear autoregression is fitted by least squares.
+In the series of Mackey and Glass, the growth depends on the value some time ago. It is computed
+here, from a random start. All methods learn from its first part to forecast the next value, and are
+tested on the rest. To look further ahead, each feeds its forecasts back; the GRU keeps its state.
+The linear autoregression is fitted by least squares.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=200, help="number of passes over the first part (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=1e-2, help="initial learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as series.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as series.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

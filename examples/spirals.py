@@ -1,8 +1,8 @@
 """Classify three interleaved spirals, and show the decision regions as text or as a picture.
 
 The arms wind around each other, so a few straight lines cannot separate them; two hidden layers
-can. A quarter of the points is held out: the picture shows them on top of the regions, and they
-determine the accuracy.
+can. A quarter of the points is held out: the picture shows them on top of the regions, and the
+accuracy is measured on them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=32, help="units in each hidden layer (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=100, help="number of passes over the points (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as spirals.png or .svg; needs the extra netlib[plot]")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture, such as spirals.png or .svg; needs the extra 'plot'")
     return parser.parse_args()
 
 

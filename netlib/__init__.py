@@ -14,6 +14,7 @@ Examples
 """
 
 from importlib import import_module
+from os import environ
 from typing import Any
 
 __version__ = "1.0.0"
@@ -55,3 +56,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES, *_layers_and_losses(), *_MODULES, "__all__"})
+
+
+if not environ.keys().isdisjoint(("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")):  # started by mpiexec or srun
+    import_module(".job", __name__).end_job_on_error()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -123,18 +123,18 @@ def search(page: Page) -> None:
 def switch_theme(page: Page) -> None:
     """The switch in the header is reached by Tab, and leads to dark."""
     _open(page, "learn")
-    _tab_to(page, lambda: page.evaluate("document.activeElement.classList.contains('theme-switch-button')"))
+    _press_until(page, "Tab", "document.activeElement.classList.contains('theme-switch-button')")
     page.keyboard.press("Enter")
     page.locator("button[data-mode='dark']:visible").wait_for()
-    for key in ("ArrowDown", "ArrowDown", "Enter"):
-        page.keyboard.press(key)
+    _press_until(page, "ArrowDown", "document.activeElement.dataset.mode === 'dark'")
+    page.keyboard.press("Enter")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
 
 
 def open_steps(page: Page) -> None:
     """The page that steps through a layer opens below its picture, and computes again."""
     _open(page, "reference/Affine")
-    _tab_to(page, lambda: page.evaluate("document.activeElement.matches('details.steps > summary')"))
+    _press_until(page, "Tab", "document.activeElement.matches('details.steps > summary')")
     page.keyboard.press("Enter")
     page.frame_locator("details.steps iframe").locator("#slider").wait_for()
 
@@ -142,7 +142,7 @@ def open_steps(page: Page) -> None:
 def open_menu(page: Page) -> None:
     """The menu of a phone opens by Enter and closes by Escape."""
     _open(page, "learn")
-    _tab_to(page, lambda: page.evaluate("document.activeElement.classList.contains('primary-toggle')"))
+    _press_until(page, "Tab", "document.activeElement.classList.contains('primary-toggle')")
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open] a")
     page.keyboard.press("Escape")
@@ -153,18 +153,18 @@ def _open(page: Page, name: str) -> None:
     page.goto((HTML / f"{name}.html").as_uri())
 
 
-def _tab_to(page: Page, is_there: Callable[[], bool]) -> None:
+def _press_until(page: Page, key: str, condition: str) -> None:
     for _ in range(200):
-        page.keyboard.press("Tab")
-        if is_there():
+        page.keyboard.press(key)
+        if page.evaluate(condition):
             return
-    raise AssertionError("Tab never gets there")
+    raise AssertionError(f"{key} never leads to where {condition}")
 
 
 def _page(browser: Browser, width: int, height: int, theme: str, complaints: list[str]) -> Page:
     """Open an offline window that writes down what its console says and what it requests."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, offline=True, reduced_motion="reduce")  # type: ignore[arg-type]
-    context.set_default_timeout(300_000)  # ms; reached where something is wrong, however busy the machine
+    context.set_default_timeout(120_000)  # ms; reached where something is wrong, however busy the machine
     page = context.new_page()
     page.on("console", lambda message: complaints.append(f"console: {message.text}") if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

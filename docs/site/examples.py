@@ -87,8 +87,8 @@ def pages() -> dict[str, str | bytes]:
         made[f"files/{path.name}"] = path.read_bytes()
         cards.append(f":::{{grid-item-card}} {title}\n:link: {name}\n:link-type: doc\n{card}\n`{path.name}`\n:::\n")
     made["examples/index.md"] = (
-        "# Examples\n\nScripts to start from. Each has `--help`, and the same seed always gives the same output. Their pages show\n"
-        "what they printed and drew when this site was built.\n\n::::{grid} 1 2 3 3\n:gutter: 3\n\n"
+        "# Examples\n\nScripts to start from. Each has `--help`, and the same seed always gives the same output. Each page shows\n"
+        "what the script printed and drew when this site was built.\n\n::::{grid} 1 2 3 3\n:gutter: 3\n\n"
         + "\n".join(cards)
         + "::::\n\n```{toctree}\n:hidden:\n\n"
         + "\n".join(path.stem for path in sources())

@@ -28,14 +28,14 @@ GROUPS = {  # by the room of the package that defines the name
     "node": "Containers and graphs",
     "layer": "Your own layer",
     "parameter": "Your own layer",
-    "initializers": "Initial values",
+    "initializers": "Initializers",
     "optimizers": "Optimizers",
     "training": "Training and metrics",
     "checker": "Derivatives and their check",
     "derivatives": "Derivatives and their check",
     "drawing": "Pictures",
     "files": "Files",
-    "generation": "Text",
+    "generation": "Text generation",
     "kernels": "Speed",
     "errors": "Errors",
 }
@@ -173,8 +173,8 @@ def _group_page(title: str, members: list[str]) -> Iterator[str]:
 
 def _index(groups: dict[str, list[str]]) -> Iterator[str]:
     yield "Reference\n=========\n"
-    yield "Every public name: its call, its derivation, an example, a link to its source. Layers and losses also have their"
-    yield "rule and their node, drawn by the library with small numbers that you can change.\n"
+    yield "Every public name with its signature, derivation, example and a link to its source. Layers and losses also have their"
+    yield "rule, and a drawing of their node with small numbers that you can change.\n"
     for title, members in groups.items():
         yield f":doc:`{title} <{_slug(title)}>`\n   {', '.join(f':doc:`{name}`' for name in members)}\n"
     for module, title in MODULES.items():

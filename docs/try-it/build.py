@@ -20,7 +20,7 @@ FILES = ("index.html", "try-it.css", "try-it.js", "worker.js", "runner.py")
 
 
 def build(folder: Path, runtime: Path | None = None) -> None:
-    """Write the page into `folder`, which is made if missing."""
+    """Write the page into `folder`, which is created if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.whl"):
         old.unlink()

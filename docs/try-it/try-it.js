@@ -84,8 +84,8 @@ function origin() {
 
 byId("source").textContent = location.protocol === "file:"
   ? "Browsers do not run Python from a file. Serve this folder, for example with: python -m http.server"
-  : "Nothing is downloaded until you press the button. Then your browser gets Python and NumPy "
-    + `(17 MB, less if compressed) from ${origin()}, and netlib from this site, and keeps them in its cache.`;
+  : "Nothing is downloaded until you press the button. Then your browser downloads Python and NumPy "
+    + `(17 MB, less if compressed) from ${origin()}, and netlib from this site, and caches them.`;
 run.disabled = location.protocol === "file:";
 
 // The starting points

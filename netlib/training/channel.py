@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Timer
-from time import sleep
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidTypeError, OrderError, RankError
+from ..job import end_job, end_job_on_error
 from ..kernels.threads import cores
 
-GRACE = 0.5
-"""Seconds that mpiexec has to pass on what a rank has written, before it ends all of them."""
 PATIENCE = 60.0
 """How many seconds a rank that has failed waits until the others listen, before it ends the job."""
 
@@ -39,8 +36,7 @@ def channel_of(communicator: Any) -> Channel:
     for known, channel in _channels:
         if known == communicator:
             return channel
-    if not _channels:
-        sys.excepthook = _ending_the_job(sys.excepthook)
+    end_job_on_error()
     channel = Channel(communicator)
     _channels.append((communicator, channel))
     return channel
@@ -94,9 +90,9 @@ class Channel:
         if self._left or id(self) in _told(error):
             return
         if self._is_amid:
-            _end_job(type(error), error, error.__traceback__)
+            end_job(error)
         _told(error).append(id(self))
-        waiting = Timer(PATIENCE, _end_job, (type(error), error, error.__traceback__))
+        waiting = Timer(PATIENCE, end_job, (error,))
         waiting.daemon = True
         waiting.start()
         self._add_up(self.FAIL)
@@ -199,35 +195,3 @@ def _told(error: BaseException) -> list[int]:
     """Return the ids of the channels whose ranks know about an error, in a list to append to."""
     channels: list[int] = vars(error).setdefault("_channels_told", [])
     return channels
-
-
-def _ending_the_job(before: Any) -> Callable[..., None]:
-    """Return a hook for uncaught errors that ends the job, so that no other rank waits.
-
-    A `RankError` is shown in one line, and the failed rank ends the job.
-    """
-
-    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        if isinstance(error, RankError):
-            print(f"{_this_rank()} stops: {error}", file=sys.stderr, flush=True)
-        else:
-            _end_job(kind, error, traceback, before)
-
-    return hook
-
-
-def _end_job(kind: type[BaseException], error: BaseException, traceback: TracebackType | None, show: Any = sys.__excepthook__) -> None:
-    """Show an error, and end all ranks."""
-    from mpi4py import MPI
-
-    print(f"{_this_rank()}:", file=sys.stderr)
-    show(kind, error, traceback)
-    sys.stderr.flush()
-    sleep(GRACE)
-    MPI.COMM_WORLD.Abort(1)
-
-
-def _this_rank() -> str:
-    from mpi4py import MPI
-
-    return f"rank {MPI.COMM_WORLD.Get_rank()} of {MPI.COMM_WORLD.Get_size()}"

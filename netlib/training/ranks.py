@@ -66,8 +66,11 @@ class Alone:
     def add_nothing(self, n_losses: int) -> None:
         """Take part in the sums of `n_losses` losses, without samples."""
 
-    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
-        """Raise if a rank differs from the first in these facts, else give it the same state."""
+    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source, held_out: Source | None) -> None:
+        """Raise if a rank differs from the first in facts or samples, else copy its state."""
+
+    def begin_evaluation(self, source: Source) -> None:
+        """Raise if a rank has other samples than the first."""
 
     def end_epoch(self, trainer: Trainer) -> None:
         """Raise if a rank has diverged, and copy the buffers of the first to all."""
@@ -163,13 +166,14 @@ class Ranks(Alone):
         self._channel.sum([total])
         return total
 
-    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source) -> None:
-        """Raise if a rank differs from the first in these facts, else give it the same state."""
+    def begin(self, trainer: Trainer, facts: dict[str, str], source: Source, held_out: Source | None) -> None:
+        """Raise if a rank differs from the first in facts or samples, else copy its state."""
         model, optimizer = trainer.model, trainer.optimizer
         arrays = model.state_dict()
         shapes = ", ".join(f"{path} {each.shape} {each.dtype}" for path, each in arrays.items())
         callbacks = ", ".join(type(each).__name__ for each in trainer.callbacks)
-        self._require_same({**facts, "the list of callbacks": callbacks, "the list of arrays": shapes, **source.identity})
+        samples = source.identity() | (held_out.identity("validation ") if held_out else {})
+        self._require_same({**facts, "the list of callbacks": callbacks, "the list of arrays": shapes, **samples}, "Trainer.fit")
         trainer.rng = copy.deepcopy(trainer.rng)  # layers may draw from the same
         drawing = generators(model)
         kept = (
@@ -183,7 +187,11 @@ class Ranks(Alone):
             for generator, of_first in zip(drawing, of_layers, strict=True):
                 set_state(generator, of_first)
 
-    def _require_same(self, facts: dict[str, str]) -> None:
+    def begin_evaluation(self, source: Source) -> None:
+        """Raise if a rank has other samples than the first."""
+        self._require_same({"the data": source.description, **source.identity()}, "Trainer.evaluate")
+
+    def _require_same(self, facts: dict[str, str], where: str) -> None:
         first, *others = self._channel.gather(facts)
         differences = [
             f"{name} is {', and on rank 0 '.join(excerpts(of_rank[name], text))} on rank {rank}"
@@ -193,7 +201,7 @@ class Ranks(Alone):
         ]
         if differences:
             hint = "Every rank must run the same program. If each has its own samples, pass batches."
-            raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where="Trainer.fit", hint=hint)
+            raise InvalidValueError(f"the ranks differ: {'; '.join(differences[:5])}", where=where, hint=hint)
 
     def end_epoch(self, trainer: Trainer) -> None:
         """Raise if a rank has diverged, and copy the buffers of the first to all."""

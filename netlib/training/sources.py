@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -71,10 +71,9 @@ class ArraySource:
         """How many samples there are."""
         return f"{self.n} samples"
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """What distinguishes these samples from others of the same shape and type."""
-        return {"the checksum of the first samples": f"{fingerprint_of(self._take(slice(0, HEAD))):08x}"}
+    def identity(self, kind: str = "") -> dict[str, str]:
+        """Return what distinguishes these samples from others of the same shape and type."""
+        return {f"the checksum of the first {kind}samples": f"{fingerprint_of(self._take(slice(0, HEAD))):08x}"}
 
     def head(self) -> Batch:
         """Return the samples to check before training: all, or the first of those on disk."""
@@ -128,7 +127,6 @@ class BatchSource:
     """
 
     n_batches: int | None
-    identity: ClassVar[dict[str, str]] = {}
 
     def __init__(self, make: Iterable[Any] | Callable[[], Iterable[Any]], where: str, share: Share = WHOLE) -> None:
         self.share = share
@@ -157,6 +155,10 @@ class BatchSource:
     def size_text(self) -> str:
         """The form of a batch, since the number of samples is unknown."""
         return self.description
+
+    def identity(self, kind: str = "") -> dict[str, str]:
+        """Return nothing: each process may have its own batches."""
+        return {}
 
     def head(self) -> Batch:
         """Return the first batch."""

@@ -235,7 +235,7 @@ class Trainer:
         facts = facts_of(self, source, held_out, shuffle, transform)
         if saved:
             saved.require_same(self.model, facts, epochs)
-        self.ranks.begin(self, {**facts, "epochs": str(epochs)}, source)
+        self.ranks.begin(self, {**facts, "epochs": str(epochs)}, source, held_out)
         n_batches = source.n_batches
         with Interruption() as ctrl_c, preserve_modes(self.model), ignore_all(), with_empty_means(), \
              Progress(progress and not self.rank, epochs, None if n_batches is None else epochs * n_batches) as shown:  # fmt: skip
@@ -296,6 +296,7 @@ class Trainer:
         with self.ranks.together():
             source = as_source(x, t, sample_weight, batch_size, 1, False, where, self._share)
             require_targets_of(self.loss, source.head(), where)
+            self.ranks.begin_evaluation(source)
             return self._evaluate(source)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:

@@ -231,9 +231,13 @@ def differing(what):
     n = 100 if what == "sample counts" and other else 103
     x = X + (what == "samples" and other)
     options = {"validation": 0.2} if what == "validation" and other else {}
+    if what == "validation samples":
+        options = {"validation": (X + other, T)}
     epochs = 3 if what == "epochs" and other else 2
     before = weights_digest(model)
     try:
+        if what.startswith("evaluated"):
+            trainer.evaluate(*((X[:9], T[:9]) if what == "evaluated counts" and other else (X + other, T)))
         trainer.fit(x[:n], T[:n], epochs=epochs, batch_size=16, progress=False, **options)
     except nl.NetlibError as error:
         assert weights_digest(model) == before
@@ -441,6 +445,8 @@ def raise_at(text):
 
 def failing(how):
     """Fail on rank 1 alone."""
+    if how == "before a trainer" and RANK == 1:
+        raise ZeroDivisionError("before a trainer")
     faults = {"forward": Broken(None), "non-finite loss": Broken(np.nan)}
     model = nl.Sequential(*normed("float32"), *([faults[how]] if how in faults else []))
 

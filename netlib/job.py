@@ -1,4 +1,4 @@
-"""How an MPI job ends when one of its ranks fails, which the others would wait for."""
+"""How an MPI job ends when one of its ranks fails, so that the others do not wait for it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from .errors import RankError
 
 GRACE = 0.5
-"""Seconds that mpiexec has to pass on what a rank has written, before it ends all of them."""
+"""Seconds for mpiexec to pass on the output of a rank, before all of them are ended."""
 
 
 @cache
 def end_job_on_error() -> None:
     """Let an uncaught error on one rank end the job.
 
-    A `RankError` is shown in one line, and leaves the end to the rank that has failed. A process
-    that has not imported mpi4py, or is the only rank, keeps the hook for errors that it had.
+    A `RankError` is shown in one line, and the failed rank ends the job. A process that has not
+    imported mpi4py, or is the only rank, keeps its previous hook for errors.
     """
     before = sys.excepthook
 

@@ -86,6 +86,7 @@ def test_without_its_row_the_suite_says_which_layer_is_missing(house):
     assert went_well, text
 
 
+@pytest.mark.exhaustive
 def test_a_row_buys_the_generic_tests_and_that_of_the_rule(house):
     add_the_row(house)
     went_well, text = run(house, *PYTEST, "-k", "Cube", "tests/layers/test_table.py", "tests/drawing/test_rules.py")

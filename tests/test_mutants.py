@@ -47,6 +47,7 @@ def test_the_mistakes_that_a_line_allows_are_made_one_at_a_time(was, mistakes):
     assert sorted(re.sub("⟦.* → (.*)⟧", r"\1", change) for change in changes) == sorted(mistakes)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("tests", "status", "share"), [("layers/test_arithmetic.py", 0, "100.0%"), ("layers/test_gelu.py", 1, "0.0%")])
 def test_a_mutant_is_caught_by_tests_that_see_it_and_survives_others(tests, status, share):
     command = [sys.executable, "tests/mutants.py", "--only", SUBTRACT, "--tests", f"tests/{tests}"]

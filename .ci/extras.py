@@ -1,4 +1,6 @@
-"""Use every extra but `torch` once, as a user would: ``python .ci/extras.py`` in an empty folder."""
+"""Use every extra but `torch` once, as a user would: ``python extras.py`` in an empty folder."""
+
+from __future__ import annotations
 
 import os
 import sys
@@ -18,7 +20,8 @@ warnings.filterwarnings("error", module="netlib")
 
 x, t = nl.data.digits()
 model = nl.Sequential(nl.Affine(64, 16, rng=0), nl.ReLU(), nl.Affine(16, 10, rng=1))
-trainer = nl.Trainer(model, nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-2), {"accuracy": nl.accuracy}, communicator=MPI.COMM_WORLD, seed=0)
+loss, adam = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-2)
+trainer = nl.Trainer(model, loss, adam, {"accuracy": nl.accuracy}, seed=0, communicator=MPI.COMM_WORLD)
 history = trainer.fit(x, t, epochs=3, validation=0.2, progress=False)
 assert history["val_accuracy"][-1] > 0.7
 assert kernels.in_use(np.dtype("float32")) == "numba"

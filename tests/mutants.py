@@ -37,9 +37,9 @@ FILES = [
     "netlib/parameter.py",
     *sorted(
         str(p.relative_to(ROOT))
-        for room in ("containers", "kernels", "layers", "losses", "optimizers")
+        for room in ("containers", "kernels", "layers", "losses", "optimizers", "training")
         for p in (ROOT / "netlib" / room).rglob("[a-z]*.py")
-        if p.name not in ("kernel.py", "fusion.py")  # which decide no number
+        if p.name not in ("kernel.py", "fusion.py", "channel.py", "ranks.py")  # which decide no number, or are for several processes
     ),
 ]
 CONCERNED = {  # which tests come first

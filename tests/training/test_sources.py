@@ -370,8 +370,11 @@ def test_the_share_of_a_class_is_rounded_to_the_nearest(t):
     assert t[out] == round(np.mean(t))
 
 
-def test_the_sizes_of_batches_are_those_of_the_reference():
-    sizes = [
-        inspect.signature(method).parameters["batch_size"].default for method in (nl.Trainer.fit, nl.Trainer.evaluate, nl.Trainer.predict)
-    ]
-    assert sizes == [32, 256, 256]
+def test_the_defaults_are_those_of_the_reference():
+    def defaults(method):
+        return {name: each.default for name, each in inspect.signature(method).parameters.items() if isinstance(each.default, int)}
+
+    assert defaults(nl.Trainer) == {"accumulate": 1, "sync_batch_norm": True}
+    switches = {"shuffle": True, "progress": True, "stratify": False, "drop_last": False}
+    assert defaults(nl.Trainer.fit) == {"epochs": 1, "batch_size": 32} | switches
+    assert defaults(nl.Trainer.evaluate) == defaults(nl.Trainer.predict) == {"batch_size": 256}

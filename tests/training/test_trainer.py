@@ -53,14 +53,15 @@ class Watch(nl.Identity):
         return [value for mode, rows in self.rows for value in rows if mode is training]
 
 
-def test_fit_does_what_the_loop_written_in_plain_numpy_does():
+@pytest.mark.parametrize(("reduction", "lr"), [("mean", 0.1), ("sum", 0.01)])
+def test_fit_does_what_the_loop_written_in_plain_numpy_does(reduction, lr):
     w, b = (p.copy() for p in values(linear()))
     for _ in range(3):
         for start in range(0, 20, 8):
             x, t = X[start : start + 8], T[start : start + 8]
-            dy = 2 * (x @ w + b - t) / len(x)
-            w, b = w - 0.1 * x.T @ dy, b - 0.1 * dy.sum(axis=0)
-    trained = trainer()
+            dy = 2 * (x @ w + b - t) / (len(x) if reduction == "mean" else 1)
+            w, b = w - lr * x.T @ dy, b - lr * dy.sum(axis=0)
+    trained = trainer(loss=nl.MeanSquaredError(reduction=reduction), lr=lr)
     fit(trained, epochs=3, batch_size=8, shuffle=False)
     np.testing.assert_allclose(values(trained.model)[0], w, rtol=0, atol=1e-12)
     np.testing.assert_allclose(values(trained.model)[1], b, rtol=0, atol=1e-12)
@@ -297,6 +298,27 @@ def test_predict_keeps_no_caches_also_of_users_layers():
     trained.predict(X)
     trained.evaluate(X, T)
     assert [dict(vars(layer)) for _, layer in model.walk()] == before
+
+
+def test_no_more_samples_than_batch_size_are_processed_at_a_time(tmp_path):
+    watch = Watch()
+    trained = trainer(nl.Sequential(watch, *linear()))
+    on_disk = np.memmap(tmp_path / "x", X.dtype, "w+", shape=X.shape)
+    on_disk[:] = X
+
+    def sizes(call, *arguments, **options):
+        watch.rows.clear()
+        result = call(*arguments, **options)
+        return [len(rows) for _, rows in watch.rows], result
+
+    assert sizes(trained.evaluate, X, T, batch_size=19)[0] == [19, 1]
+    assert sizes(trained.evaluate, X, T, batch_size=1)[0] == [1] * 20
+    assert sizes(trained.predict, X, batch_size=1)[0] == [1] * 20
+    read, y = sizes(trained.predict, on_disk, batch_size=19)
+    assert read == [19, 1]
+    np.testing.assert_allclose(y, trained.predict(X), rtol=1e-12)
+    assert sizes(fit, trained, batch_size=19, validation=(X, T))[0][-2:] == [19, 1]
+    assert sizes(fit, trained, batch_size=9, validation=0.5)[0][-2:] == [9, 1]
 
 
 def test_predict_of_no_samples_has_no_rows():

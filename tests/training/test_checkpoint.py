@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
+from netlib.training.resuming import excerpts
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 6)).astype(np.float32)
@@ -396,6 +397,7 @@ REFUSED = {
     "batch size": (simple, {"batch_size": 8}, "batch_size is 8, and was 7"),
     "validation": (simple, {"validation": (X[:9], T[:9])}, "validation data is 9 samples, and was none"),
     "accumulate": (lambda: simple(accumulate=2), {}, "accumulate is 2, and was 1"),
+    "metrics": (lambda: simple(metrics={"accuracy": nl.accuracy}), {}, "list of metrics is accuracy, and was none"),
     "callback": (
         lambda: simple(callbacks=[nl.EarlyStopping("loss", 9)]),
         {},
@@ -417,6 +419,20 @@ def test_another_training_is_refused_with_both_and_nothing_changes(tmp_path, nam
         trainer.fit(**{"x": X, "t": T, "batch_size": 7, "epochs": 3, "progress": False, "resume": path} | options)
     assert len(str(refusal.value)) < 700
     assert outcome(trainer) == before
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (("a" * 100, "a" * 99 + "b"), ("a" * 100, "a" * 99 + "b")),
+        (("a" * 101, "a" * 100 + "b"), ("…" + "a" * 51, "…" + "a" * 50 + "b")),
+        (("a" * 80, "a" * 150), ("…" + "a" * 50, "…" + "a" * 100 + "…")),
+        (("a" * 150, "a" * 130), ("…" + "a" * 70, "…" + "a" * 50)),
+        (("ab" + "c" * 98, "ac" + "d" * 99), ("ab" + "c" * 98, "ac" + "d" * 98 + "…")),
+    ],
+)
+def test_of_two_long_texts_a_message_shows_up_to_50_characters_before_they_differ_and_100_in_all(texts, shown):
+    assert excerpts(*texts) == shown
 
 
 def test_a_model_with_another_constant_is_refused(tmp_path):

@@ -145,6 +145,16 @@ def test_a_random_share_is_held_out_the_same_in_every_fit_and_never_learned_from
     assert set(watch.passed(training=False)) != held_out
 
 
+def test_a_trainer_has_done_nothing_before_its_first_batch():
+    fresh, again = trainer(clip_norm=1), trainer()
+    fit(again)
+    fit(again, epochs=0)
+    for each in (fresh, again):
+        assert (each.epochs, each.epoch, each.batch, each.stop) == (0, 0, 0, False)
+        assert each.history.columns == ("epoch", "loss", "lr", "seconds")
+        assert len(each.history) == 0
+
+
 def test_a_second_fit_goes_on_with_fresh_orders():
     watch = Watch()
     trained = trainer(nl.Sequential(watch, *linear()))
@@ -316,9 +326,11 @@ def test_no_more_samples_than_batch_size_are_processed_at_a_time(tmp_path):
     assert sizes(trained.predict, X, batch_size=1)[0] == [1] * 20
     read, y = sizes(trained.predict, on_disk, batch_size=19)
     assert read == [19, 1]
-    np.testing.assert_allclose(y, trained.predict(X), rtol=1e-12)
+    for prediction in (y, trained.predict((on_disk,))):
+        np.testing.assert_allclose(prediction, trained.predict(X), rtol=1e-12)
     assert sizes(fit, trained, batch_size=19, validation=(X, T))[0][-2:] == [19, 1]
     assert sizes(fit, trained, batch_size=9, validation=0.5)[0][-2:] == [9, 1]
+    assert sizes(fit, trained, validation=(X[:1], T[:1]))[0][-1] == 1
 
 
 def test_predict_of_no_samples_has_no_rows():

@@ -1,0 +1,123 @@
+"""What a rank computes of its share, with ranks that are threads of this process: `tests/mpi` starts real ones."""
+
+import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import netlib as nl
+from netlib.kernels.threads import cores
+from netlib.training.ranks import Ranks
+
+N = 3
+RNG = np.random.default_rng(0)
+X, T = RNG.standard_normal((14, 6)), RNG.integers(0, 3, 14)
+U = X[:, :1] - X[:, 1:2]
+
+
+class Board:
+    """The channel of one of N threads: each puts its item on a board, and then reads all."""
+
+    size = N
+
+    def __init__(self, rank, items, barrier):
+        self.rank, self._items, self._barrier = rank, items, barrier
+
+    def gather(self, item):
+        self._items[self.rank] = copy.deepcopy(item)
+        self._barrier.wait(30)
+        items = copy.deepcopy(self._items)
+        self._barrier.wait(30)
+        return items
+
+    def agree(self, *numbers):
+        return [sum(each) for each in zip(*self.gather(numbers), strict=True)]
+
+    def sum(self, arrays):
+        for array, *parts in zip(arrays, *self.gather([*arrays]), strict=True):
+            array[...] = sum(parts)
+
+    def from_first(self, item):
+        return self.gather(item)[0]
+
+    def on_this_machine(self):
+        return [cores() if rank == self.rank else () for rank in range(N)]
+
+    def fail(self, error):
+        self._barrier.abort()
+
+
+def on_ranks(run):
+    """Return what ``run(ranks)`` returns on each rank."""
+    items, barrier = [None] * N, threading.Barrier(N)
+    with ThreadPoolExecutor(N) as pool:
+        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm=True)), range(N))]
+
+
+def trained(model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, **options):
+    trainer = nl.Trainer(model, loss, optimizer(model), metrics, callbacks=callbacks, seed=0, **options)
+    if ranks is not None:
+        trainer.ranks, trainer.rank = ranks, ranks.rank
+    trainer.fit(X, t, epochs=epochs, batch_size=6, validation=(X, t), progress=False, transform=transform)
+    return trainer
+
+
+def affine(features):
+    return nl.Affine(6, features, rng=features, dtype="float64")
+
+
+def two_heads():
+    x = nl.Input("x")
+    h = nl.BatchNorm(6, dtype="float64")(x)
+    return nl.Graph([x], [affine(3)(h), affine(1)(h)])
+
+
+def two_losses():
+    """Return a graph of losses of which each counts something else."""
+    y, z, t, u = map(nl.Input, "yztu")
+    labels = nl.SoftmaxCrossEntropy(ignore_index=0)(y, t, name="labels")
+    return nl.Graph([y, z, t, u], [labels + nl.MeanSquaredError()(z, u, name="error")])
+
+
+def slow(model):
+    return nl.SGD(model, lr=0.05)
+
+
+CASES = {  # batches of 6, 6 and 2 samples: the last share of rank 0 is empty
+    "two losses and a batch norm": (two_heads, two_losses, (T, U), slow, {"accumulate": 2}),
+    "a mean": (lambda: nl.Sequential(affine(3)), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, slow, {"metrics": {"a": nl.accuracy}}),
+    "a sum": (lambda: nl.Sequential(affine(1)), lambda: nl.MeanSquaredError(reduction="sum"), U, slow, {"clip_norm": 9}),
+    "steps of several iterations": (lambda: nl.Sequential(affine(3)), nl.SoftmaxCrossEntropy, T, lambda model: nl.LBFGS(model, iterations=2), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_shares_some_of_them_empty_are_trained_on_as_one_process_trains_on_whole_batches(case):
+    model, loss, t, optimizer, options = CASES[case]
+
+    def run(ranks=None):
+        trainer = trained(model(), loss(), t, optimizer, ranks, transform=lambda x, t, rng: (2 * x, t), **options)
+        history = trainer.history.to_dict()
+        return [array for _, array in sorted(trainer.model.state_dict().items())], [
+            history[name] for name in sorted(history) if name != "seconds"
+        ]
+
+    arrays, history = run()
+    for of_arrays, of_history in on_ranks(run):
+        assert all(np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(of_arrays, arrays, strict=True))
+        np.testing.assert_allclose(of_history, history, rtol=1e-9)
+
+
+class Stop(nl.Callback):
+    def on_batch_end(self, trainer):
+        trainer.stop = trainer.rank == 1 and trainer.batch == 2
+
+
+def test_all_ranks_stop_after_the_batch_at_whose_end_one_stops():
+    def run(ranks):
+        trainer = trained(nl.Sequential(affine(1)), nl.MeanSquaredError(), U, slow, ranks, callbacks=[Stop()])
+        return trainer.epoch, trainer.batch, len(trainer.history)
+
+    assert on_ranks(run) == [(1, 2, 0)] * N

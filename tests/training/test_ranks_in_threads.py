@@ -49,11 +49,11 @@ class Board:
         self._barrier.abort()
 
 
-def on_ranks(run):
+def on_ranks(run, sync_batch_norm=True):
     """Return what ``run(ranks)`` returns on each rank."""
     items, barrier = [None] * N, threading.Barrier(N)
     with ThreadPoolExecutor(N) as pool:
-        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm=True)), range(N))]
+        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm)), range(N))]
 
 
 def trained(model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, **options):
@@ -85,12 +85,18 @@ def slow(model):
     return nl.SGD(model, lr=0.05)
 
 
+def searching(model):
+    return nl.LBFGS(model, iterations=2)
+
+
 CASES = {  # batches of 6, 6 and 2 samples: the last share of rank 0 is empty
     "two losses and a batch norm": (two_heads, two_losses, (T, U), slow, {"accumulate": 2}),
-    "a mean": (lambda: nl.Sequential(affine(3)), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, slow, {"metrics": {"a": nl.accuracy}}),
-    "a sum": (lambda: nl.Sequential(affine(1)), lambda: nl.MeanSquaredError(reduction="sum"), U, slow, {"clip_norm": 9}),
-    "steps of several iterations": (lambda: nl.Sequential(affine(3)), nl.SoftmaxCrossEntropy, T, lambda model: nl.LBFGS(model, iterations=2), {}),
-}  # fmt: skip
+    "two losses and a search": (two_heads, two_losses, (T, U), searching, {}),
+    "a mean": (lambda: affine(3), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, slow, {"metrics": {"a": nl.accuracy}}),
+    "a mean and a search": (lambda: affine(3), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, searching, {}),
+    "a sum": (lambda: affine(1), lambda: nl.MeanSquaredError(reduction="sum"), U, slow, {"clip_norm": 9}),
+    "a sum and a search": (lambda: affine(1), lambda: nl.MeanSquaredError(reduction="sum"), U, searching, {}),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -115,9 +121,18 @@ class Stop(nl.Callback):
         trainer.stop = trainer.rank == 1 and trainer.batch == 2
 
 
+def test_a_batch_norm_of_each_rank_has_two_samples_at_least_in_each_share():
+    def run(ranks):
+        model = nl.Sequential(nl.BatchNorm(6, dtype="float64"), affine(1))
+        return trained(model, nl.MeanSquaredError(), U, slow, ranks).batch
+
+    assert on_ranks(run, sync_batch_norm=False) == [2] * N  # of 6 and 8 samples, and not a third of 2
+    assert on_ranks(run) == [3] * N
+
+
 def test_all_ranks_stop_after_the_batch_at_whose_end_one_stops():
     def run(ranks):
-        trainer = trained(nl.Sequential(affine(1)), nl.MeanSquaredError(), U, slow, ranks, callbacks=[Stop()])
+        trainer = trained(affine(1), nl.MeanSquaredError(), U, slow, ranks, callbacks=[Stop()])
         return trainer.epoch, trainer.batch, len(trainer.history)
 
     assert on_ranks(run) == [(1, 2, 0)] * N

@@ -205,7 +205,7 @@ def test_inputs_and_targets_stay_as_they_are_also_read_only_ones():
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
-@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 10), (2, 5), (5, 2), (3, 4)])
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 10), (2, 5), (5, 2), (3, 4), (8, 2)])
 def test_small_batches_that_are_accumulated_equal_one_large_batch(batch_size, accumulate, clip_norm, reduction):
     small, large = (
         trainer(loss=nl.MeanSquaredError(reduction=reduction), lr=0.01, accumulate=k, clip_norm=clip_norm) for k in (accumulate, 1)
@@ -263,6 +263,15 @@ def test_training_runs_in_training_mode_validation_in_evaluation_mode_and_the_mo
     fit(trainer(model), batch_size=20, validation=(X, T))
     assert [mode for mode, _ in watch.rows] == [False, False, False, True, False]  # the first three see whether samples and validation fit
     assert [layer.training for _, layer in model.walk()] == modes
+
+
+def test_a_loss_is_in_training_mode_in_training_alone():
+    class Larger(nl.MeanSquaredError):
+        def forward(self, *inputs):
+            return super().forward(*inputs) + 100 * self.training
+
+    trained = trainer(loss=Larger())
+    assert fit(trained)["loss"][0] > 100 > trained.evaluate(X, T)["loss"]
 
 
 def test_an_epoch_begins_in_training_mode_even_if_a_callback_left_evaluation_mode():

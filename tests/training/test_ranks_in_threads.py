@@ -11,19 +11,16 @@ import netlib as nl
 from netlib.kernels.threads import cores
 from netlib.training.ranks import Ranks
 
-N = 3
 RNG = np.random.default_rng(0)
 X, T = RNG.standard_normal((14, 6)), RNG.integers(0, 3, 14)
 U = X[:, :1] - X[:, 1:2]
 
 
 class Board:
-    """The channel of one of N threads: each puts its item on a board, and then reads all."""
-
-    size = N
+    """The channel of one of several threads: each puts its item on a board, and then reads all."""
 
     def __init__(self, rank, items, barrier):
-        self.rank, self._items, self._barrier = rank, items, barrier
+        self.rank, self.size, self._items, self._barrier = rank, len(items), items, barrier
 
     def gather(self, item):
         self._items[self.rank] = copy.deepcopy(item)
@@ -43,24 +40,24 @@ class Board:
         return self.gather(item)[0]
 
     def on_this_machine(self):
-        return [cores() if rank == self.rank else () for rank in range(N)]
+        return [cores() if rank == self.rank else () for rank in range(self.size)]
 
     def fail(self, error):
         self._barrier.abort()
 
 
-def on_ranks(run, sync_batch_norm=True):
-    """Return what ``run(ranks)`` returns on each rank."""
-    items, barrier = [None] * N, threading.Barrier(N)
-    with ThreadPoolExecutor(N) as pool:
-        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm)), range(N))]
+def on_ranks(run, n=3, sync_batch_norm=True):
+    """Return what ``run(ranks)`` returns on each of n ranks."""
+    items, barrier = [None] * n, threading.Barrier(n)
+    with ThreadPoolExecutor(n) as pool:
+        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm)), range(n))]
 
 
-def trained(model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, **options):
+def trained(model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, resume=None, **options):
     trainer = nl.Trainer(model, loss, optimizer(model), metrics, callbacks=callbacks, seed=0, **options)
     if ranks is not None:
         trainer.ranks, trainer.rank = ranks, ranks.rank
-    trainer.fit(X, t, epochs=epochs, batch_size=6, validation=(X, t), progress=False, transform=transform)
+    trainer.fit(X, t, epochs=epochs, batch_size=6, validation=(X, t), progress=False, transform=transform, resume=resume)
     return trainer
 
 
@@ -126,8 +123,8 @@ def test_a_batch_norm_of_each_rank_has_two_samples_at_least_in_each_share():
         model = nl.Sequential(nl.BatchNorm(6, dtype="float64"), affine(1))
         return trained(model, nl.MeanSquaredError(), U, slow, ranks).batch
 
-    assert on_ranks(run, sync_batch_norm=False) == [2] * N  # of 6 and 8 samples, and not a third of 2
-    assert on_ranks(run) == [3] * N
+    assert on_ranks(run, sync_batch_norm=False) == [2] * 3  # of 6 and 8 samples, and not a third of 2
+    assert on_ranks(run) == [3] * 3
 
 
 def test_all_ranks_stop_after_the_batch_at_whose_end_one_stops():
@@ -135,4 +132,19 @@ def test_all_ranks_stop_after_the_batch_at_whose_end_one_stops():
         trainer = trained(affine(1), nl.MeanSquaredError(), U, slow, ranks, callbacks=[Stop()])
         return trainer.epoch, trainer.batch, len(trainer.history)
 
-    assert on_ranks(run) == [(1, 2, 0)] * N
+    assert on_ranks(run) == [(1, 2, 0)] * 3
+
+
+def test_a_resumed_rank_goes_on_with_its_own_random_numbers(tmp_path):
+    path = tmp_path / "run.npz"
+
+    def run(ranks, epochs, callbacks=(), resume=None):
+        model = nl.Sequential(nl.Dropout(0.5, rng=0), affine(3))
+        trained(model, nl.SoftmaxCrossEntropy(), T, slow, ranks, callbacks, epochs, resume=resume)
+        return model[1].weight.value.tobytes(), model[0].forward(X).tobytes()
+
+    whole = on_ranks(lambda ranks: run(ranks, 3), n=2)
+    on_ranks(lambda ranks: run(ranks, 2, [nl.Checkpoint(path)]), n=2)
+    assert on_ranks(lambda ranks: run(ranks, 3, resume=path), n=2) == whole
+    assert whole[0][0] == whole[1][0]
+    assert whole[0][1] != whole[1][1]

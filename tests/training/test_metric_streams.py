@@ -76,11 +76,11 @@ def test_only_metrics_that_need_them_see_all_outputs_and_others_a_chunk_at_a_tim
 
 
 def measured_of(*parts):
-    """Return what is measured of some rows, with a metric that adds up, one that needs all, and a loss of two parts."""
+    """Return what is measured of some rows, with a metric that adds up, one that needs all, and a loss of a mean and a sum."""
     model = nl.Sequential(nl.Affine(4, 4, rng=0))
     y, t = nl.Input("y"), nl.Input("t")
-    squared, absolute = nl.MeanSquaredError()(y, t, name="squared"), nl.MeanAbsoluteError()(y, t, name="absolute")
-    loss = nl.Graph([y, t], [squared + absolute])
+    squared, absolute = nl.MeanSquaredError()(y, t, name="squared"), nl.MeanAbsoluteError(reduction="sum")(y, t, name="absolute")
+    loss = nl.Graph([y, t], [squared + 0.0 * absolute])
     metrics = {"r2": nl.r2_score, "largest": lambda y, t: float(np.max(y - t))}
     measured = measuring.Measuring(model, metrics, 1, loss)
     for rows in parts:
@@ -95,7 +95,7 @@ def test_what_several_processes_measure_is_merged_to_what_one_measures_of_all(mo
     merged, whole = shares[0].merged([each.state_dict() for each in shares]).results(), measured_of(slice(0, N)).results()
     assert merged == pytest.approx(whole, rel=1e-12)
     error = SCORES - SCORES[:, ::-1]
-    expected = {"squared": np.mean(error**2), "absolute": np.mean(np.abs(error)), "largest": np.max(error)}
+    expected = {"squared": np.mean(error**2), "absolute": np.sum(np.abs(error)), "largest": np.max(error)}
     assert {name: whole[name] for name in expected} == pytest.approx(expected, rel=1e-12)
 
 

@@ -144,7 +144,8 @@ def test_a_resumed_rank_goes_on_with_its_own_random_numbers(tmp_path):
         return model[1].weight.value.tobytes(), model[0].forward(X).tobytes()
 
     whole = on_ranks(lambda ranks: run(ranks, 3), n=2)
-    on_ranks(lambda ranks: run(ranks, 2, [nl.Checkpoint(path)]), n=2)
+    on_ranks(lambda ranks: run(ranks, 3, [Stop(), nl.Checkpoint(path, every="1 batch")]), n=2)  # ends in the middle of an epoch
     assert on_ranks(lambda ranks: run(ranks, 3, resume=path), n=2) == whole
     assert whole[0][0] == whole[1][0]
     assert whole[0][1] != whole[1][1]
+    assert len({weight for weight, _ in on_ranks(lambda ranks: run(ranks, 3, resume=path), n=3)}) == 1

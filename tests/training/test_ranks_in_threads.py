@@ -3,6 +3,7 @@
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -102,10 +103,8 @@ def test_shares_some_of_them_empty_are_trained_on_as_one_process_trains_on_whole
 
     def run(ranks=None):
         trainer = trained(model(), loss(), t, optimizer, ranks, transform=lambda x, t, rng: (2 * x, t), **options)
-        history = trainer.history.to_dict()
-        return [array for _, array in sorted(trainer.model.state_dict().items())], [
-            history[name] for name in sorted(history) if name != "seconds"
-        ]
+        columns = [trainer.history[name] for name in trainer.history.columns if name != "seconds"]
+        return trainer.model.state_dict().values(), [*columns, [trainer.batch_loss] * 3]
 
     arrays, history = run()
     for of_arrays, of_history in on_ranks(run):
@@ -127,9 +126,17 @@ def test_a_batch_norm_of_each_rank_has_two_samples_at_least_in_each_share():
     assert on_ranks(run) == [3] * 3
 
 
-def test_all_ranks_stop_after_the_batch_at_whose_end_one_stops():
+class StopWithin(nl.Callback):
+    @contextmanager
+    def around_batch(self, trainer):
+        yield
+        trainer.stop = trainer.rank == 1 and trainer.batch == 2
+
+
+@pytest.mark.parametrize("callback", [Stop, StopWithin])
+def test_all_ranks_stop_after_the_batch_in_which_one_stops(callback):
     def run(ranks):
-        trainer = trained(affine(1), nl.MeanSquaredError(), U, slow, ranks, callbacks=[Stop()])
+        trainer = trained(affine(1), nl.MeanSquaredError(), U, slow, ranks, callbacks=[callback()])
         return trainer.epoch, trainer.batch, len(trainer.history)
 
     assert on_ranks(run) == [(1, 2, 0)] * 3

@@ -329,14 +329,15 @@ def test_rows_are_read_from_a_file_only_if_they_are_whole_and_the_file_is_the_on
     assert [reading._has_whole_rows(a) for a, _ in rows] == [is_whole for _, is_whole in rows]
     path, other = tmp_path / "a.bin", tmp_path / "b.bin"
     offset = 3 * mmap.ALLOCATIONGRANULARITY + 8
-    a = np.arange(12.0).reshape(4, 3)
-    for at, value in [(path, a), (other, a + [[0.0], [0.0], [0.0], [1.0]])]:  # another last row
-        at.write_bytes(bytes(offset) + value.tobytes())
-    mapped = np.memmap(path, np.float64, "r", offset=offset, shape=(4, 3))
-    assert reading.FileRows(mapped)[np.array([3, 2, 1, 0])].tolist() == a[::-1].tolist()
-    os.replace(other, path)
-    with pytest.raises(OSError, match="is not the file that is mapped"):
-        reading.FileRows(mapped)
+    for n in (2, 4):
+        a = np.arange(3.0 * n).reshape(n, 3)
+        for at, value in [(path, a), (other, a + np.eye(n)[:, -1:])]:  # another last row
+            at.write_bytes(bytes(offset) + value.tobytes())
+        mapped = np.memmap(path, np.float64, "r", offset=offset, shape=(n, 3))
+        assert reading.FileRows(mapped)[np.arange(n)[::-1]].tolist() == a[::-1].tolist()
+        os.replace(other, path)
+        with pytest.raises(OSError, match="is not the file that is mapped"):
+            reading.FileRows(mapped)
 
 
 def test_a_prediction_reads_from_disk_what_lies_there_and_takes_the_rest_from_memory(tmp_path):

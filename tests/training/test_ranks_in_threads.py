@@ -25,9 +25,9 @@ class Board:
 
     def gather(self, item):
         self._items[self.rank] = copy.deepcopy(item)
-        self._barrier.wait(30)
+        self._barrier.wait(300)
         items = copy.deepcopy(self._items)
-        self._barrier.wait(30)
+        self._barrier.wait(300)
         return items
 
     def agree(self, *numbers):

@@ -4,11 +4,13 @@ import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import netlib as nl
+from netlib.errors import RankError
 from netlib.kernels.threads import cores
 from netlib.training.ranks import Ranks
 
@@ -48,17 +50,24 @@ class Board:
 
 
 def on_ranks(run, n=3, sync_batch_norm=True):
-    """Return what ``run(ranks)`` returns on each of n ranks."""
+    """Return what ``run(ranks)`` returns on each of n ranks, or raise what the first to fail has raised."""
     items, barrier = [None] * n, threading.Barrier(n)
     with ThreadPoolExecutor(n) as pool:
-        return [*pool.map(lambda rank: run(Ranks(Board(rank, items, barrier), sync_batch_norm)), range(n))]
+        done = [pool.submit(run, Ranks(Board(rank, items, barrier), sync_batch_norm)) for rank in range(n)]
+    for error in (each.exception() for each in done):
+        if error and not isinstance(error, threading.BrokenBarrierError):
+            raise error
+    return [each.result() for each in done]
 
 
-def trained(model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, resume=None, **options):
+def trained(
+    model, loss, t, optimizer, ranks=None, callbacks=(), epochs=3, metrics=None, transform=None, resume=None, weight=None, **options
+):
     trainer = nl.Trainer(model, loss, optimizer(model), metrics, callbacks=callbacks, seed=0, **options)
     if ranks is not None:
         trainer.ranks, trainer.rank = ranks, ranks.rank
-    trainer.fit(X, t, epochs=epochs, batch_size=6, validation=(X, t), progress=False, transform=transform, resume=resume)
+    more = {"transform": transform, "resume": resume, "sample_weight": weight, "shuffle": weight is None}
+    trainer.fit(X, t, epochs=epochs, batch_size=6, validation=(X, t), progress=False, **more)
     return trainer
 
 
@@ -92,6 +101,7 @@ CASES = {  # batches of 6, 6 and 2 samples: the last share of rank 0 is empty
     "two losses and a search": (two_heads, two_losses, (T, U), searching, {}),
     "a mean": (lambda: affine(3), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, slow, {"metrics": {"a": nl.accuracy}}),
     "a mean and a search": (lambda: affine(3), lambda: nl.SoftmaxCrossEntropy(ignore_index=0), T, searching, {}),
+    "no weight in a batch": (lambda: affine(1), nl.MeanSquaredError, U, slow, {"weight": np.arange(14) < 12}),
     "a sum": (lambda: affine(1), lambda: nl.MeanSquaredError(reduction="sum"), U, slow, {"clip_norm": 9}),
     "a sum and a search": (lambda: affine(1), lambda: nl.MeanSquaredError(reduction="sum"), U, searching, {}),
 }
@@ -156,3 +166,47 @@ def test_a_resumed_rank_goes_on_with_its_own_random_numbers(tmp_path):
     assert whole[0][0] == whole[1][0]
     assert whole[0][1] != whole[1][1]
     assert len({weight for weight, _ in on_ranks(lambda ranks: run(ranks, 3, resume=path), n=3)}) == 1
+
+
+class Legacy(nl.Identity):
+    def __init__(self, seed):
+        self.rng = np.random.RandomState(seed)
+
+
+def test_each_rank_begins_as_rank_0_does_and_draws_random_numbers_of_its_own():
+    def run(ranks=None):
+        seed, drawn = ranks.rank if ranks else 0, []
+        model = nl.Sequential(Legacy(seed), nl.Affine(6, 1, rng=seed))
+        trained(model, nl.MeanSquaredError(), U, slow, ranks, transform=lambda x, t, rng: drawn.append(rng.random()) or (x, t))
+        return model[1].weight.value, model[0].rng.random_sample(), tuple(drawn)
+
+    weight, _, drawn_alone = run()
+    weights, legacy, drawn = zip(*on_ranks(run), strict=True)
+    for each in weights:
+        np.testing.assert_allclose(each, weight, rtol=1e-5)
+    assert len(set(legacy)) == len(set(drawn)) == 3
+    assert drawn[0] == drawn_alone
+
+
+def test_an_error_names_the_rank_that_differs_from_the_first():
+    class Drift(nl.Callback):
+        def on_epoch_end(self, trainer):
+            trainer.model.bias.value = trainer.model.bias.value + (trainer.rank == 2)
+
+    def of_other_rates(ranks):
+        trained(affine(1), nl.MeanSquaredError(), U, lambda model: nl.SGD(model, lr=0.1 if ranks.rank == 1 else 0.2), ranks)
+
+    def drifting(ranks):
+        trained(affine(1), nl.MeanSquaredError(), U, slow, ranks, [Drift()])
+
+    with pytest.raises(nl.InvalidValueError, match=r"the ranks differ: lr is 0\.1, and on rank 0 0\.2 on rank 1\. "):
+        on_ranks(of_other_rates)
+    with pytest.raises(RankError, match="the weights are no longer the same on rank 2 as on rank 0"):
+        on_ranks(drifting)
+
+
+@pytest.mark.parametrize(("of_ranks", "threads"), [([range(8)] * 3, 2), ([range(1)] * 2, 1), ([range(8), range(8, 16), range(8, 16)], 8)])
+def test_ranks_divide_the_cores_that_they_share(monkeypatch, of_ranks, threads):
+    monkeypatch.setattr("netlib.training.ranks.cores", lambda: tuple(of_ranks[0]))
+    channel = SimpleNamespace(rank=0, size=len(of_ranks), on_this_machine=lambda: [*map(tuple, of_ranks)])
+    assert Ranks(channel, sync_batch_norm=True).threads == threads

@@ -39,7 +39,7 @@ FILES = [
         str(p.relative_to(ROOT))
         for room in ("containers", "kernels", "layers", "losses", "optimizers", "training")
         for p in (ROOT / "netlib" / room).rglob("[a-z]*.py")
-        if p.name not in ("kernel.py", "fusion.py", "channel.py", "ranks.py")  # which decide no number, or are for several processes
+        if p.name not in ("kernel.py", "fusion.py", "channel.py")  # which decide no number
     ),
 ]
 CONCERNED = {  # which tests come first
@@ -181,6 +181,12 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/attention.py  … = (np.full(n_key_blocks, 0), ⟦ → -⟧np.full(n_key_blocks, 0), np.f…",
     ],
     "Any seed serves": [
+        "netlib/training/ranks.py  numbers = ⟦0 → 1⟧",
+        "netlib/training/ranks.py  …ed = int(generator.integers(2 ⟦** → *⟧ 63))",
+        "netlib/training/ranks.py  seed = int(generator.integers(⟦2 ** 63 → 63 ** 2⟧))",
+        "netlib/training/ranks.py  …eed = int(generator.randint(2 ⟦** → *⟧ 31))",
+        "netlib/training/ranks.py  seed = int(generator.randint(⟦2 ** 31 → 31 ** 2⟧))",
+        "netlib/training/ranks.py  … = int(generator.randint(2 ** ⟦31 → 32⟧))",
         "netlib/training/sources.py  number = ⟦0 → 1⟧",
         "netlib/training/trainer.py  …eed = int(self.rng.integers(2 ⟦** → *⟧ 63))",
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
@@ -210,6 +216,11 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/training/ranks.py  return weight or ⟦1.0 → 2.0⟧",
+        "netlib/training/ranks.py  return weight or ⟦ → -⟧1.0",
+        "netlib/training/ranks.py  …._channel.agree(weight)[0] or ⟦1.0 → 2.0⟧ if before is None else before",
+        "netlib/training/ranks.py  …._channel.agree(weight)[0] or ⟦ → -⟧1.0 if before is None else bef…",
+        "netlib/training/ranks.py  …seed, rank]).get_state(legacy=⟦False → True⟧)",
         "netlib/training/sources.py  yield (self._first.take(slice(⟦0 → 1⟧, 0)), True)",
         "netlib/training/samples.py  …pe(self.x) is type(self.t) is ⟦ → not ⟧np.ndarray and self.weight is …",
         "netlib/training/samples.py  …hosen = (2 * np.arange(n_out) ⟦+ → -⟧ 1) * len(order) // (2 * n_out…",
@@ -374,6 +385,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/training/ranks.py  … is_mean: bool, is_last: bool=⟦True → False⟧, stops: bool=False) -> Agreed…",
+        "netlib/training/ranks.py  …_last: bool=True, stops: bool=⟦False → True⟧) -> Agreed:",
+        "netlib/training/ranks.py  …_total(lambda sums: self.size ⟦* → +⟧ sums) if self._sync else null…",
+        "netlib/training/ranks.py  …eturn with_total(lambda sums: ⟦self.size * sums → -(self.size * sums)⟧) if self._sync else nullconte…",
         "netlib/training/reading.py  stand_ins = [⟦ → -⟧np.broadcast_to(np.float32(0),…",
         "netlib/training/reading.py  …= [np.broadcast_to(np.float32(⟦0 → 1⟧), a.shape) if is_on_disk(a) e…",
         "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
@@ -494,7 +509,10 @@ KNOWN: dict[str, list[str]] = {
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",
     ],
-    "Only a job of two ranks meets it, which tests/mpi starts in processes without the change": [
+    "Only a job of MPI meets it, which tests/mpi starts in processes without the change": [
+        "netlib/training/ranks.py  …m) if communicator.Get_size() ⟦> → >=⟧ 1 else Alone()",
+        "netlib/training/ranks.py  …m) if communicator.Get_size() ⟦> → <=⟧ 1 else Alone()",
+        "netlib/training/ranks.py  … if communicator.Get_size() > ⟦1 → 2⟧ else Alone()",
         "netlib/training/trainer.py  …equested or self.ranks.size > ⟦1 → 2⟧:",
         "netlib/training/resuming.py  …= (ranks.size if ranks.size > ⟦1 → 2⟧ else 0):",
     ],

@@ -156,13 +156,14 @@ def test_a_resumed_rank_goes_on_with_its_own_random_numbers(tmp_path):
     path = tmp_path / "run.npz"
 
     def run(ranks, epochs, callbacks=(), resume=None):
-        model = nl.Sequential(nl.Dropout(0.5, rng=0), affine(3))
+        model = nl.Sequential(nl.BatchNorm(6), nl.Dropout(0.5, rng=0), affine(3))
         trained(model, nl.SoftmaxCrossEntropy(), T, slow, ranks, callbacks, epochs, resume=resume)
-        return model[1].weight.value.tobytes(), model[0].forward(X).tobytes()
+        return model[2].weight.value.tobytes(), model[1].forward(X).tobytes()
 
     whole = on_ranks(lambda ranks: run(ranks, 3), n=2)
-    on_ranks(lambda ranks: run(ranks, 3, [Stop(), nl.Checkpoint(path, every="1 batch")]), n=2)  # ends in the middle of an epoch
-    assert on_ranks(lambda ranks: run(ranks, 3, resume=path), n=2) == whole
+    for stop in ([Stop()], []):  # in the middle of the first epoch, and at its end
+        on_ranks(lambda ranks, stop=stop: run(ranks, 1, [*stop, nl.Checkpoint(path, every="1 batch")]), n=2)
+        assert on_ranks(lambda ranks: run(ranks, 3, resume=path), n=2) == whole
     assert whole[0][0] == whole[1][0]
     assert whole[0][1] != whole[1][1]
     assert len({weight for weight, _ in on_ranks(lambda ranks: run(ranks, 3, resume=path), n=3)}) == 1

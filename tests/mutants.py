@@ -37,9 +37,9 @@ FILES = [
     "netlib/parameter.py",
     *sorted(
         str(p.relative_to(ROOT))
-        for room in ("containers", "kernels", "layers", "losses", "optimizers")
+        for room in ("containers", "kernels", "layers", "losses", "optimizers", "training")
         for p in (ROOT / "netlib" / room).rglob("[a-z]*.py")
-        if p.name not in ("kernel.py", "fusion.py")  # which decide no number
+        if p.name not in ("kernel.py", "fusion.py", "channel.py")  # which decide no number
     ),
 ]
 CONCERNED = {  # which tests come first
@@ -116,6 +116,7 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/training/trainer.py  …lip_norm is not None and norm ⟦> → >=⟧ self.clip_norm:",
         "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
         "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
         "netlib/optimizers/line_search.py  if abs(high.step - low.step) ⟦<= → <⟧ NARROWEST * max(high.step, lo…",
@@ -142,6 +143,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/training/samples.py  … if batch.weight is None else ⟦ → -⟧np.sum(batch.weight, dtype=np.…",
         "netlib/kernels/fused/batch_norm.py  squares = np.square(⟦of_mean - average → average - of_mean⟧)",
         "netlib/kernels/fused/batch_norm.py  squares = np.square(⟦of_mean - average → -(of_mean - average)⟧)",
         "netlib/kernels/fused/batch_norm.py  while columns < COLUMNS and ⟦size % (2 * columns) → -(size % (2 * columns))⟧ == 0:",
@@ -179,6 +181,13 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/attention.py  … = (np.full(n_key_blocks, 0), ⟦ → -⟧np.full(n_key_blocks, 0), np.f…",
     ],
     "Any seed serves": [
+        "netlib/training/ranks.py  numbers = ⟦0 → 1⟧",
+        "netlib/training/ranks.py  …ed = int(generator.integers(2 ⟦** → *⟧ 63))",
+        "netlib/training/ranks.py  seed = int(generator.integers(⟦2 ** 63 → 63 ** 2⟧))",
+        "netlib/training/ranks.py  …eed = int(generator.randint(2 ⟦** → *⟧ 31))",
+        "netlib/training/ranks.py  seed = int(generator.randint(⟦2 ** 31 → 31 ** 2⟧))",
+        "netlib/training/ranks.py  … = int(generator.randint(2 ** ⟦31 → 32⟧))",
+        "netlib/training/sources.py  number = ⟦0 → 1⟧",
         "netlib/training/trainer.py  …eed = int(self.rng.integers(2 ⟦** → *⟧ 63))",
         "netlib/layers/recurrent_layer.py  …else int(generator.integers(2 ⟦** → *⟧ 63)), where)",
         "netlib/layers/recurrent_layer.py  …e else int(generator.integers(⟦2 ** 63 → 63 ** 2⟧)), where)",
@@ -195,6 +204,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
     "The same axis, counted from the end": [
+        "netlib/training/samples.py  … == 1)).all() and (t.sum(axis=⟦ → -⟧1) == 1).all():",
+        "netlib/training/samples.py  …lasses: Array = t.argmax(axis=⟦ → -⟧1)",
         "netlib/layers/recurrent_layer.py  …p.concatenate(h_of_last, axis=⟦ → -⟧1))",
         "netlib/layers/recurrent_layer.py  …, len(self._directions), axis=⟦2 → -1⟧)",
         "netlib/layers/recurrent_layer.py  y = np.concatenate(ys, axis=⟦2 → -1⟧) if self.bidirectional else y…",
@@ -205,6 +216,28 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
+        "netlib/training/ranks.py  return weight or ⟦1.0 → 2.0⟧",
+        "netlib/training/ranks.py  return weight or ⟦ → -⟧1.0",
+        "netlib/training/ranks.py  …._channel.agree(weight)[0] or ⟦1.0 → 2.0⟧ if before is None else before",
+        "netlib/training/ranks.py  …._channel.agree(weight)[0] or ⟦ → -⟧1.0 if before is None else bef…",
+        "netlib/training/ranks.py  …seed, rank]).get_state(legacy=⟦False → True⟧)",
+        "netlib/training/sources.py  yield (self._first.take(slice(⟦0 → 1⟧, 0)), True)",
+        "netlib/training/samples.py  …pe(self.x) is type(self.t) is ⟦ → not ⟧np.ndarray and self.weight is …",
+        "netlib/training/samples.py  …hosen = (2 * np.arange(n_out) ⟦+ → -⟧ 1) * len(order) // (2 * n_out…",
+        "netlib/training/reading.py  ends = slice(None, None, ⟦ → -⟧max(len(mapped) - 1, 1))",
+        "netlib/training/measuring.py  self._n_new = ⟦0 → 1⟧",
+        "netlib/training/measuring.py  self._new, self._n_new = ([], ⟦0 → 1⟧)",
+        "netlib/training/measuring.py  whole._n_new ⟦+ → -⟧= part._n_new",
+        "netlib/training/measuring.py  whole._n_new ⟦+= → *=⟧ part._n_new",
+        "netlib/training/measuring.py  …if not isinstance(y, tuple)}) ⟦<= → <⟧ 1",
+        "netlib/training/measuring.py  …nate(outputs) if len(outputs) ⟦> → >=⟧ 1 else outputs[0]",
+        "netlib/training/epoch.py  …ccumulated = self.reference = ⟦0.0 → 1.0⟧",  # of a sum: 1 / 1
+        "netlib/training/trainer.py  …epoch.accumulate(share, whole ⟦* → /⟧ self.accumulate) if has_mean …",
+        "netlib/training/trainer.py  …nputs) if self._least_samples ⟦> → >=⟧ 1 else None",
+        "netlib/training/trainer.py  …d(source.head().take(slice(0, ⟦1 → 2⟧)), transform, source).take(sl…",
+        "netlib/training/trainer.py  …transform, source).take(slice(⟦0 → 1⟧, 0))",
+        "netlib/training/trainer.py  if factor != ⟦ → -⟧1.0:",
+        "netlib/training/resuming.py  …ax(self._entry('batch', int), ⟦0 → 1⟧)",
         "netlib/kernels/fused/recurrent.py  …bda dout: differentiate(dout, ⟦False → True⟧))",
         "netlib/kernels/fused/recurrent.py  …infer, _prepare, keeps_inputs=⟦False → True⟧)",
         "netlib/kernels/fused/convolution.py  WORTH_A_THREAD = ⟦12000000 → 12000001⟧",
@@ -352,6 +385,12 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
+        "netlib/training/ranks.py  … is_mean: bool, is_last: bool=⟦True → False⟧, stops: bool=False) -> Agreed…",
+        "netlib/training/ranks.py  …_last: bool=True, stops: bool=⟦False → True⟧) -> Agreed:",
+        "netlib/training/ranks.py  …_total(lambda sums: self.size ⟦* → +⟧ sums) if self._sync else null…",
+        "netlib/training/ranks.py  …eturn with_total(lambda sums: ⟦self.size * sums → -(self.size * sums)⟧) if self._sync else nullconte…",
+        "netlib/training/reading.py  stand_ins = [⟦ → -⟧np.broadcast_to(np.float32(0),…",
+        "netlib/training/reading.py  …= [np.broadcast_to(np.float32(⟦0 → 1⟧), a.shape) if is_on_disk(a) e…",
         "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
         "netlib/kernels/fused/recurrent.py  …(n)] * n_states), (dtype,) * (⟦1 → 2⟧ + n_states))",
         "netlib/kernels/fused/convolution.py  …layer, x.shape), np.empty((0, ⟦3 → 4⟧), np.int64))",
@@ -389,7 +428,6 @@ KNOWN: dict[str, list[str]] = {
         "netlib/losses/cosine_embedding.py  …p.where(largest > 0, largest, ⟦1 → 2⟧)",
         "netlib/training/csv_log.py  self._has_begun = ⟦False → True⟧",
         "netlib/losses/loss.py  n = ⟦1 → 2⟧",  # zeros are divided by it
-        "netlib/training/epoch.py  …ated if self.accumulated else ⟦1.0 → 2.0⟧",  # a factor of zeros
         "netlib/training/measuring.py  CHUNK = ⟦4096 → 4097⟧",
         "netlib/optimizers/lbfgs.py  …direction = (_joined(values), ⟦np.zeros → np.ones⟧(0))",
         "netlib/training/learning_rates.py  self._steps = ⟦0 → 1⟧",
@@ -470,6 +508,13 @@ KNOWN: dict[str, list[str]] = {
     ],
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",
+    ],
+    "Only a job of MPI meets it, which tests/mpi starts in processes without the change": [
+        "netlib/training/ranks.py  …m) if communicator.Get_size() ⟦> → >=⟧ 1 else Alone()",
+        "netlib/training/ranks.py  …m) if communicator.Get_size() ⟦> → <=⟧ 1 else Alone()",
+        "netlib/training/ranks.py  … if communicator.Get_size() > ⟦1 → 2⟧ else Alone()",
+        "netlib/training/trainer.py  …equested or self.ranks.size > ⟦1 → 2⟧:",
+        "netlib/training/resuming.py  …= (ranks.size if ranks.size > ⟦1 → 2⟧ else 0):",
     ],
 }
 """The survivors that are no gap: why, and which."""

@@ -67,7 +67,7 @@ def read(a: Any, rows: slice | Array) -> Array:
     >>> read(np.array([10, 20, 30]), np.array([2, 0]))
     array([30, 10])
     """
-    if type(a) is np.ndarray or (isinstance(a, np.ndarray) and not is_on_disk(a)):
+    if isinstance(a, np.ndarray) and not is_on_disk(a):
         return a[rows] if isinstance(rows, slice) else a.take(rows, axis=0)
     n = len(range(*rows.indices(a.shape[0]))) if isinstance(rows, slice) else len(rows)
     if isinstance(a, np.memmap):

@@ -203,7 +203,7 @@ class SavedTraining:
 
     def _n_run(self, source: Source) -> int:
         """Return a lower bound on the number of batches of one pass that training had run on."""
-        batch: int = self._entry("batch", int)
+        batch: int = max(self._entry("batch", int), 0)  # a damaged file may say anything
         if self._epoch <= 1:
             return batch
         return max(batch, sys.maxsize if source.n_batches is None else source.n_batches)

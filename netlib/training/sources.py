@@ -83,7 +83,7 @@ class ArraySource:
         """Return a random order of the samples."""
         return rng.permutation(self.n)
 
-    def batches(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[Batch]:
+    def batches(self, order: Array | None = None, first: int = 0) -> Generator[Batch]:
         """Yield the batches from number `first` on, in this `order` of the samples."""
         parts = self._parts(order, first)
         return one_ahead(parts) if self.is_on_disk else parts
@@ -110,7 +110,7 @@ class ArraySource:
 
     def rehearsal(self, n_run: int) -> Iterator[Batch]:
         """Yield a batch of each size that came among the first `n_run` batches."""
-        parts = map(self._shared, [0, *self.ends][: max(n_run, 0)], self.ends)
+        parts = map(self._shared, [0, *self.ends][:n_run], self.ends)
         for size in dict.fromkeys(part.stop - part.start for part in parts):
             yield self._take(slice(0, size))
 
@@ -168,8 +168,8 @@ class BatchSource:
         """Return None: batches are used in the order given."""
         return None
 
-    def batches(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[Batch]:
-        """Yield the batches from number `first` on.
+    def batches_and_last(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[tuple[Batch, bool]]:
+        """Yield the batches from number `first` on, and whether each is the last.
 
         Raises
         ------
@@ -181,18 +181,14 @@ class BatchSource:
         if first and fingerprint is not None and list(map(fingerprint_of, passed)) != [fingerprint]:
             hint = "Batches must be the same every time they are gone through. Otherwise resume at the end of an epoch."
             raise InvalidValueError(f"batch {first} is not the one that the checkpoint was written after", where=self._where, hint=hint)
-        return batches
-
-    def batches_and_last(self, order: Array | None = None, first: int = 0, fingerprint: int | None = None) -> Generator[tuple[Batch, bool]]:
-        """Yield the batches, and whether each is the last."""
-        yield from with_last(self.batches(order, first, fingerprint))
+        yield from with_last(batches)
         while self.share != WHOLE:
             yield self._first.take(slice(0, 0)), True
 
     def rehearsal(self, n_run: int) -> Iterator[Batch]:
         """Yield a batch of each shape that came among the first `n_run` batches."""
         seen = set()
-        for batch in islice(self._all(), max(n_run, 0)):
+        for batch in islice(self._all(), n_run):
             shapes = tuple(a.shape for a in batch.inputs)
             if shapes not in seen:
                 seen.add(shapes)
@@ -205,7 +201,8 @@ class BatchSource:
             if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
                 what = f"{len(batch)} elements" if isinstance(batch, tuple | list) else f"a {type(batch).__name__}"
                 raise InvalidTypeError(f"batch {n} is {what}, expected (x, t) or (x, t, weight)", where=self._where)
-            yield as_samples(*batch, *[None] * (3 - len(batch)), where=f"{self._where}, batch {n}")  # type: ignore[misc]
+            x, t, weight = (*batch, None)[:3]
+            yield as_samples(x, t, weight, f"{self._where}, batch {n}")
         if not n and hasattr(self, "_first"):
             hint = "Pass a function that makes new batches, or an object with __iter__, such as a list."
             raise InvalidValueError("the batches could be gone through only once", where=self._where, hint=hint)
@@ -248,10 +245,10 @@ def as_validation(given: Any, training: Source, batch_size: int, where: str) -> 
     if isinstance(given, tuple) or (isinstance(given, list) and given and not isinstance(given[0], tuple)):
         if len(given) not in (2, 3):
             raise InvalidValueError(f"validation has {len(given)} elements, expected (x, t)", where=where)
-        weight = given[2] if len(given) == 3 else None
-        source = as_source(given[0], given[1], weight, batch_size, 1, False, f"{where}, validation", training.share)
+        x, t, weight = (*given, None)[:3]
     else:
-        source = as_source(given, None, None, batch_size, 1, False, f"{where}, validation", training.share)
+        x, t, weight = given, None, None
+    source = as_source(x, t, weight, batch_size, 1, False, f"{where}, validation", training.share)
     like, other = training.head(), source.head()
     for what, n, expected in (
         ("inputs", len(other.inputs), len(like.inputs)),

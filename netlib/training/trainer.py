@@ -143,7 +143,7 @@ class Trainer:
         self.stop = False
         self.epoch_progress: EpochProgress | None = None
         self.facts: dict[str, str] = {}
-        self._n_inputs = 1
+        self._n_inputs: int  # known once there are samples
 
     def fit(self, x: Any, t: Any = None, epochs: int = 1, batch_size: int = 32, validation: Any = None,
             shuffle: bool = True, progress: bool = True, resume: Path | None = None, *, sample_weight: Any = None,
@@ -255,13 +255,13 @@ class Trainer:
             self._discard_gradients()
             try:
                 self._run_callbacks("on_fit_begin")
-                if not saved:
-                    self.ranks.draw_apart(self.model)
                 if saved:
                     saved.restore(self, source, transform)
                     shown.resume(saved.name, self.epoch, self.batch, n_batches)
-                elif resume is not None:
-                    shown.say(f"there is no file {resume} yet, so training begins from the start")
+                else:
+                    self.ranks.draw_apart(self.model)
+                    if resume is not None:
+                        shown.say(f"there is no file {resume} yet, so training begins from the start")
                 while len(self.history) < epochs and not self.ranks.any(self.stop or ctrl_c.requested):
                     self._run_epoch(source, held_out, shuffle, transform, ctrl_c, shown)
             except KeyboardInterrupt:

@@ -152,12 +152,13 @@ def network():
     return nl.Sequential(nl.Affine(1, 5, rng=0, dtype="float64"), nl.Tanh(), nl.Affine(5, 1, rng=1, dtype="float64"))
 
 
-def test_the_trainer_runs_it_on_each_batch():
-    model, loss = network(), nl.MeanSquaredError()
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_trainer_runs_it_on_each_batch(reduction):
+    model, loss = network(), nl.MeanSquaredError(reduction=reduction)
     x = np.linspace(-2, 2, 30)[:, None]
     trainer = nl.Trainer(model, loss, LBFGS(model), seed=0)
     history = trainer.fit(x, np.sin(x), epochs=5, batch_size=30, progress=False)
-    assert history["loss"][-1] < 1e-4 < history["loss"][0]
+    assert history["loss"][-1] / loss.total_weight < 1e-4 < history["loss"][0]
     other = network()
     optimizer = LBFGS(other)
 

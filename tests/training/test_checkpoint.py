@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
+from netlib.training.resuming import excerpts
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 6)).astype(np.float32)
@@ -396,6 +397,7 @@ REFUSED = {
     "batch size": (simple, {"batch_size": 8}, "batch_size is 8, and was 7"),
     "validation": (simple, {"validation": (X[:9], T[:9])}, "validation data is 9 samples, and was none"),
     "accumulate": (lambda: simple(accumulate=2), {}, "accumulate is 2, and was 1"),
+    "metrics": (lambda: simple(metrics={"accuracy": nl.accuracy}), {}, "list of metrics is accuracy, and was none"),
     "callback": (
         lambda: simple(callbacks=[nl.EarlyStopping("loss", 9)]),
         {},
@@ -419,12 +421,55 @@ def test_another_training_is_refused_with_both_and_nothing_changes(tmp_path, nam
     assert outcome(trainer) == before
 
 
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (("a" * 100, "a" * 99 + "b"), ("a" * 100, "a" * 99 + "b")),
+        (("a" * 101, "a" * 100 + "b"), ("…" + "a" * 51, "…" + "a" * 50 + "b")),
+        (("a" * 80, "a" * 150), ("…" + "a" * 50, "…" + "a" * 100 + "…")),
+        (("a" * 150, "a" * 130), ("…" + "a" * 70, "…" + "a" * 50)),
+        (("ab" + "c" * 98, "ac" + "d" * 99), ("ab" + "c" * 98, "ac" + "d" * 98 + "…")),
+    ],
+)
+def test_of_two_long_texts_a_message_shows_up_to_50_characters_before_they_differ_and_100_in_all(texts, shown):
+    assert excerpts(*texts) == shown
+
+
+class Sizes(nl.Identity):
+    """Writes down how many samples come in training."""
+
+    seen = []  # noqa: RUF012 - one for all
+
+    def forward(self, x):
+        if self.training:
+            self.seen.append(len(x))
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(("batches", "rehearsed", "left"), [(3, [7], [7, 7, 7, 7, 1]), (8, [7, 1], []), (11, [7, 1], [7, 7, 7, 7, 1])])
+def test_before_a_training_goes_on_its_model_runs_once_on_each_size_of_batch_that_it_had_seen(tmp_path, batches, rehearsed, left):
+    path, epochs = tmp_path / "run.npz", -(-batches // 8)
+    suspend(simple(nl.Sequential(Sizes(), *affine_pair()), callbacks=[nl.Checkpoint(path, every="1 batch")]), batches, path, epochs=epochs)
+    Sizes.seen.clear()
+    run(simple(nl.Sequential(Sizes(), *affine_pair())), epochs=epochs, resume=path)
+    assert Sizes.seen == rehearsed + left
+
+
+class Table(nl.Identity):
+    """A user's layer with an array among its arguments, of which nan is no number that differs."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+
 def test_a_model_with_another_constant_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     run(simple(constant_graph([1.0, 2.0, 3.0]), callbacks=[nl.Checkpoint(path)]), epochs=1)
     run(simple(constant_graph([1.0, 2.0, 3.0])), resume=path, epochs=2)
     with pytest.raises(nl.NetlibError, match="an array among the arguments of the model has other numbers"):
         run(simple(constant_graph([1.0, 2.0, 4.0])), resume=path, epochs=2)
+    for resume in (None, path):
+        run(simple(nl.Sequential(Table(np.array([np.nan, 1.0])), *affine_pair()), callbacks=[nl.Checkpoint(path)]), epochs=2, resume=resume)
 
 
 def test_a_rate_that_a_callback_replaced_by_a_schedule_is_not_lost(tmp_path):

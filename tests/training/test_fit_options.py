@@ -64,12 +64,14 @@ def test_without_shuffle_the_last_part_is_held_out():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"validation": 0.0}, "validation is 0, expected a share between 0 and 1"),
+        ({"validation": 1.0}, "validation is 1, expected a share between 0 and 1"),
         ({"stratify": True}, "stratify needs validation=, a share"),
         ({"stratify": True, "validation": 0.2, "shuffle": False}, "stratify=True with shuffle=False.*Leave stratify out"),
         ({"stratify": True, "validation": 0.2, "t": np.zeros((60, 3))}, r"one class per sample.*\(60, 3\).*validation=\(x, t\)"),
     ],
 )
-def test_stratification_that_cannot_be_is_refused(options, message):
+def test_shares_and_stratification_that_cannot_be_are_refused(options, message):
     with pytest.raises(InvalidValueError, match=message):
         fit(trainer(), **options)
 

@@ -73,6 +73,19 @@ def test_the_model_is_that_of_the_steps_that_were_done_and_trains_on():
     assert not again.interrupted
 
 
+def test_ctrl_c_during_a_step_ends_training_after_that_batch():
+    class Pressing(nl.SGD):
+        def step(self):
+            super().step()
+            if self.steps == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    pressed = trainer()
+    pressed.optimizer = Pressing(pressed.model, lr=0.1)
+    assert fit(pressed).interrupted
+    assert pressed.optimizer.steps == 2
+
+
 def test_ctrl_c_in_the_last_batch_of_an_epoch_keeps_that_epoch():
     history = fit(trainer(Press(2, 4)), validation=(X, 2 * X))
     assert history.interrupted

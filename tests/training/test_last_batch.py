@@ -48,3 +48,10 @@ def test_a_single_sample_is_refused_with_a_hint_and_nothing_is_trained():
         with pytest.raises(nl.ShapeError, match=r"one number per channel.*Use batches of several samples"):
             trainer.fit(np.ones((n, 2)), np.ones((n, 2)), batch_size=batch_size, progress=False)
     assert all(np.array_equal(model.state_dict()[path], value) for path, value in before.items())
+
+
+def test_a_last_batch_of_two_samples_is_one_of_its_own():
+    model = nl.Sequential(nl.BatchNorm(2))
+    optimizer = nl.SGD(model, lr=0.1)
+    nl.Trainer(model, nl.MeanSquaredError(), optimizer).fit(np.eye(6)[:, :2], np.eye(6)[:, :2], batch_size=4, progress=False)
+    assert optimizer.steps == 2

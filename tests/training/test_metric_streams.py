@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.training import measuring
+from netlib.training import epoch, measuring
 from netlib.training.metrics.streams import stream_of
 
 RNG = np.random.default_rng(0)
@@ -73,3 +73,39 @@ def test_only_metrics_that_need_them_see_all_outputs_and_others_a_chunk_at_a_tim
     measured(r2=nl.r2_score)
     assert kept[0][0] <= 3
     assert kept[0][1] == []
+
+
+def measured_of(*parts):
+    """Return what is measured of some rows, with a metric that adds up, one that needs all, and a loss of a mean and a sum."""
+    model = nl.Sequential(nl.Affine(4, 4, rng=0))
+    y, t = nl.Input("y"), nl.Input("t")
+    squared, absolute = nl.MeanSquaredError()(y, t, name="squared"), nl.MeanAbsoluteError(reduction="sum")(y, t, name="absolute")
+    loss = nl.Graph([y, t], [squared + 0.0 * absolute])
+    metrics = {"r2": nl.r2_score, "largest": lambda y, t: float(np.max(y - t))}
+    measured = measuring.Measuring(model, metrics, 1, loss)
+    for rows in parts:
+        y, t = SCORES[rows], SCORES[rows, ::-1]
+        measured.add(y, t, len(y), loss.forward(y, t), len(y))
+    return measured
+
+
+def test_what_several_processes_measure_is_merged_to_what_one_measures_of_all(monkeypatch):
+    monkeypatch.setattr(measuring, "CHUNK", 30)
+    shares = measured_of(slice(0, 40), slice(40, 50)), measured_of(slice(50, N))
+    merged, whole = shares[0].merged([each.state_dict() for each in shares]).results(), measured_of(slice(0, N)).results()
+    assert merged == pytest.approx(whole, rel=1e-12)
+    error = SCORES - SCORES[:, ::-1]
+    expected = {"squared": np.mean(error**2), "absolute": np.sum(np.abs(error)), "largest": np.max(error)}
+    assert {name: whole[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_seconds_of_a_resumed_epoch_leave_out_the_pause(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(epoch, "perf_counter", lambda: now)
+    progress = epoch.EpochProgress(np.random.default_rng(0), 0.1, measured_of())
+    now = 103.0
+    assert progress.seconds == 3.0
+    state, now = progress.state_dict(), 1000.0
+    resumed = epoch.EpochProgress.from_state_dict(state, np.random.default_rng(0), measured_of())
+    now = 1002.0
+    assert resumed.seconds == 5.0

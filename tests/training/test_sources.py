@@ -6,6 +6,7 @@ import inspect
 import mmap
 import os
 import threading
+from itertools import islice
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ import netlib as nl
 from netlib import InvalidTypeError, InvalidValueError
 from netlib.training import reading
 from netlib.training.samples import as_samples, held_out_rows
-from netlib.training.sources import ArraySource
+from netlib.training.sources import ArraySource, BatchSource
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 6)).astype(np.float32)
@@ -212,6 +213,8 @@ def test_rows_of_a_part_of_a_memory_map_are_those_of_the_part(tmp_path, part):
     rows = np.arange(len(mapped))[::-3]
     np.testing.assert_array_equal(reading.read(rows_of, rows), X[part][rows])
     np.testing.assert_array_equal(reading.read(rows_of, slice(1, None, 2)), X[part][1::2])
+    for of_disk in (rows_of, mapped):
+        assert type(reading.read(of_disk, slice(0, 2))) is np.ndarray  # a copy in memory
 
 
 def test_changes_of_a_memory_map_are_seen_and_a_file_put_in_its_place_is_not(tmp_path):
@@ -255,7 +258,70 @@ def test_a_source_says_what_a_checkpoint_compares():
     assert "rows of them" not in ArraySource(samples, 8).description
     assert [len(batch) for batch in ArraySource(samples, 20).rehearsal(9)] == [20, 10]
     assert [len(batch) for batch in ArraySource(samples, 20).rehearsal(2)] == [20]
-    assert [*ArraySource(samples, 20).rehearsal(-1)] == []
+    np.testing.assert_array_equal(ArraySource(as_samples(Chunked(X), T, None, ""), 8).head().x, X)
+    assert [*ArraySource(samples, 20).rehearsal(0)] == []
+    assert [len(batch) for batch in ArraySource(samples, 20, share=(1, 3)).rehearsal(9)] == [7, 3]
+    batches = BatchSource(in_batches, "")
+    assert [[len(batch) for batch in batches.rehearsal(n)] for n in (0, 2, 9)] == [[], [7], [7, 1]]
+
+
+def test_the_shares_of_several_processes_make_up_each_batch_and_differ_by_one_sample_at_most():
+    samples = as_samples(np.arange(23), np.arange(23), None, "")
+    ranks = [ArraySource(samples, 10, share=(rank, 3)).batches() for rank in range(3)]
+    for batch, shares in zip([[*range(10)], [*range(10, 20)], [20, 21, 22]], zip(*ranks, strict=True), strict=True):
+        assert np.concatenate([share.x for share in shares]).tolist() == batch
+        assert {len(share) for share in shares} <= {len(batch) // 3, len(batch) // 3 + 1}
+
+
+def test_the_shares_of_a_process_without_further_batches_are_empty():
+    batches = BatchSource(in_batches, "", share=(1, 2)).batches_and_last(first=6)
+    assert [(batch.x.shape, is_last) for batch, is_last in islice(batches, 4)] == [
+        ((7, 6), False), ((1, 6), True), ((0, 6), True), ((0, 6), True)
+    ]  # fmt: skip
+
+
+class Frugal(Chunked):
+    """An array on disk that is read in parts only, and writes down in which threads."""
+
+    def __init__(self, a):
+        super().__init__(a)
+        self.threads = set()
+
+    def __getitem__(self, rows):
+        part = super().__getitem__(rows)
+        assert len(part) <= 256
+        self.threads.add(threading.current_thread().name.partition("_")[0])
+        return part
+
+
+def test_arrays_on_disk_beside_targets_in_memory_are_read_in_parts_and_batches_in_a_thread_of_their_own():
+    x = Frugal(np.tile(X, (8, 1)))
+    trainer().fit(x, np.tile(T, 8), validation=0.2, progress=False)
+    assert x.threads == {"MainThread", "netlib-reader"}
+
+
+def test_arrays_of_other_libraries_are_on_disk_unless_they_become_arrays_in_memory():
+    class Bare:
+        shape, dtype = (2,), np.dtype(float)
+
+        def __getitem__(self, rows):
+            return np.zeros(2)[rows]
+
+    class Tensor(Bare):
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros(2)
+
+    class Stored(Tensor):
+        chunks = None
+
+    assert [reading.is_on_disk(a) for a in (Bare(), Tensor(), Stored())] == [True, False, True]
+
+
+def test_several_inputs_in_a_list_are_refused_with_a_hint_where_it_helps():
+    for inputs, helps in [([X, X], True), ([X, X[:3]], False)]:
+        with pytest.raises(nl.NetlibError) as caught:
+            trainer().fit(inputs, T, progress=False)
+        assert ("Pass several inputs as a tuple" in str(caught.value)) == helps
 
 
 def test_rows_are_read_from_a_file_only_if_they_are_whole_and_the_file_is_the_one_that_is_mapped(tmp_path):
@@ -263,14 +329,15 @@ def test_rows_are_read_from_a_file_only_if_they_are_whole_and_the_file_is_the_on
     assert [reading._has_whole_rows(a) for a, _ in rows] == [is_whole for _, is_whole in rows]
     path, other = tmp_path / "a.bin", tmp_path / "b.bin"
     offset = 3 * mmap.ALLOCATIONGRANULARITY + 8
-    a = np.arange(6.0).reshape(2, 3)
-    for at, value in [(path, a), (other, a + [[0.0], [1.0]])]:  # another last row
-        at.write_bytes(bytes(offset) + value.tobytes())
-    mapped = np.memmap(path, np.float64, "r", offset=offset, shape=(2, 3))
-    assert reading.FileRows(mapped)[np.array([1, 0])].tolist() == a[::-1].tolist()
-    os.replace(other, path)
-    with pytest.raises(OSError, match="is not the file that is mapped"):
-        reading.FileRows(mapped)
+    for n in (2, 4):
+        a = np.arange(3.0 * n).reshape(n, 3)
+        for at, value in [(path, a), (other, a + np.eye(n)[:, -1:])]:  # another last row
+            at.write_bytes(bytes(offset) + value.tobytes())
+        mapped = np.memmap(path, np.float64, "r", offset=offset, shape=(n, 3))
+        assert reading.FileRows(mapped)[np.arange(n)[::-1]].tolist() == a[::-1].tolist()
+        os.replace(other, path)
+        with pytest.raises(OSError, match="is not the file that is mapped"):
+            reading.FileRows(mapped)
 
 
 def test_a_prediction_reads_from_disk_what_lies_there_and_takes_the_rest_from_memory(tmp_path):
@@ -283,17 +350,32 @@ def test_a_prediction_reads_from_disk_what_lies_there_and_takes_the_rest_from_me
     assert (both.epochs, both.epoch, both.batch) == (0, 0, 0)
 
 
+def stratified(t):
+    return held_out_rows(as_samples(X[: len(t)], t, None, ""), 0.2, 0, True, True, "")
+
+
 def test_two_classes_as_one_hot_rows_are_held_out_by_class():
     t = np.eye(2)[np.arange(20) % 2]
-    kept, out = held_out_rows(as_samples(X[:20], t, None, ""), 0.2, 0, True, True, "")
+    kept, out = stratified(t)
     assert t[out].sum(axis=0).tolist() == [2, 2]
     assert sorted([*kept, *out]) == [*range(20)]
-    with pytest.raises(InvalidValueError, match="stratify needs one class per sample"):
-        held_out_rows(as_samples(X[:20], np.where(t == 1, 0.9, 0.1), None, ""), 0.2, 0, True, True, "")
+    some = np.arange(20)[:, None] < 10
+    for of_no_class in (np.where(t == 1, 0.9, 0.1), np.where(some, t, 0.5), np.where(some, t, 1), t[:, 0]):
+        with pytest.raises(InvalidValueError, match="stratify needs one class per sample"):
+            stratified(of_no_class)
 
 
-def test_the_sizes_of_batches_are_those_of_the_reference():
-    sizes = [
-        inspect.signature(method).parameters["batch_size"].default for method in (nl.Trainer.fit, nl.Trainer.evaluate, nl.Trainer.predict)
-    ]
-    assert sizes == [32, 256, 256]
+@pytest.mark.parametrize("t", [[0, 0, 0, 1, 1], [0, 0, 1, 1, 1]])
+def test_the_share_of_a_class_is_rounded_to_the_nearest(t):
+    _, (out,) = stratified(np.array(t))
+    assert t[out] == round(np.mean(t))
+
+
+def test_the_defaults_are_those_of_the_reference():
+    def defaults(method):
+        return {name: each.default for name, each in inspect.signature(method).parameters.items() if isinstance(each.default, int)}
+
+    assert defaults(nl.Trainer) == {"accumulate": 1, "sync_batch_norm": True}
+    switches = {"shuffle": True, "progress": True, "stratify": False, "drop_last": False}
+    assert defaults(nl.Trainer.fit) == {"epochs": 1, "batch_size": 32} | switches
+    assert defaults(nl.Trainer.evaluate) == defaults(nl.Trainer.predict) == {"batch_size": 256}

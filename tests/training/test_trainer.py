@@ -53,14 +53,15 @@ class Watch(nl.Identity):
         return [value for mode, rows in self.rows for value in rows if mode is training]
 
 
-def test_fit_does_what_the_loop_written_in_plain_numpy_does():
+@pytest.mark.parametrize(("reduction", "lr"), [("mean", 0.1), ("sum", 0.01)])
+def test_fit_does_what_the_loop_written_in_plain_numpy_does(reduction, lr):
     w, b = (p.copy() for p in values(linear()))
     for _ in range(3):
         for start in range(0, 20, 8):
             x, t = X[start : start + 8], T[start : start + 8]
-            dy = 2 * (x @ w + b - t) / len(x)
-            w, b = w - 0.1 * x.T @ dy, b - 0.1 * dy.sum(axis=0)
-    trained = trainer()
+            dy = 2 * (x @ w + b - t) / (len(x) if reduction == "mean" else 1)
+            w, b = w - lr * x.T @ dy, b - lr * dy.sum(axis=0)
+    trained = trainer(loss=nl.MeanSquaredError(reduction=reduction), lr=lr)
     fit(trained, epochs=3, batch_size=8, shuffle=False)
     np.testing.assert_allclose(values(trained.model)[0], w, rtol=0, atol=1e-12)
     np.testing.assert_allclose(values(trained.model)[1], b, rtol=0, atol=1e-12)
@@ -144,6 +145,16 @@ def test_a_random_share_is_held_out_the_same_in_every_fit_and_never_learned_from
     assert set(watch.passed(training=False)) != held_out
 
 
+def test_a_trainer_has_done_nothing_before_its_first_batch():
+    fresh, again = trainer(clip_norm=1), trainer()
+    fit(again)
+    fit(again, epochs=0)
+    for each in (fresh, again):
+        assert (each.epochs, each.epoch, each.batch, each.stop) == (0, 0, 0, False)
+        assert each.history.columns == ("epoch", "loss", "lr", "seconds")
+        assert len(each.history) == 0
+
+
 def test_a_second_fit_goes_on_with_fresh_orders():
     watch = Watch()
     trained = trainer(nl.Sequential(watch, *linear()))
@@ -194,7 +205,7 @@ def test_inputs_and_targets_stay_as_they_are_also_read_only_ones():
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
-@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 10), (2, 5), (5, 2), (3, 4)])
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 10), (2, 5), (5, 2), (3, 4), (8, 2)])
 def test_small_batches_that_are_accumulated_equal_one_large_batch(batch_size, accumulate, clip_norm, reduction):
     small, large = (
         trainer(loss=nl.MeanSquaredError(reduction=reduction), lr=0.01, accumulate=k, clip_norm=clip_norm) for k in (accumulate, 1)
@@ -254,6 +265,15 @@ def test_training_runs_in_training_mode_validation_in_evaluation_mode_and_the_mo
     assert [layer.training for _, layer in model.walk()] == modes
 
 
+def test_a_loss_is_in_training_mode_in_training_alone():
+    class Larger(nl.MeanSquaredError):
+        def forward(self, *inputs):
+            return super().forward(*inputs) + 100 * self.training
+
+    trained = trainer(loss=Larger())
+    assert fit(trained)["loss"][0] > 100 > trained.evaluate(X, T)["loss"]
+
+
 def test_an_epoch_begins_in_training_mode_even_if_a_callback_left_evaluation_mode():
     class Evaluate(Callback):
         def on_epoch_end(self, trainer):
@@ -297,6 +317,29 @@ def test_predict_keeps_no_caches_also_of_users_layers():
     trained.predict(X)
     trained.evaluate(X, T)
     assert [dict(vars(layer)) for _, layer in model.walk()] == before
+
+
+def test_no_more_samples_than_batch_size_are_processed_at_a_time(tmp_path):
+    watch = Watch()
+    trained = trainer(nl.Sequential(watch, *linear()))
+    on_disk = np.memmap(tmp_path / "x", X.dtype, "w+", shape=X.shape)
+    on_disk[:] = X
+
+    def sizes(call, *arguments, **options):
+        watch.rows.clear()
+        result = call(*arguments, **options)
+        return [len(rows) for _, rows in watch.rows], result
+
+    assert sizes(trained.evaluate, X, T, batch_size=19)[0] == [19, 1]
+    assert sizes(trained.evaluate, X, T, batch_size=1)[0] == [1] * 20
+    assert sizes(trained.predict, X, batch_size=1)[0] == [1] * 20
+    read, y = sizes(trained.predict, on_disk, batch_size=19)
+    assert read == [19, 1]
+    for prediction in (y, trained.predict((on_disk,))):
+        np.testing.assert_allclose(prediction, trained.predict(X), rtol=1e-12)
+    assert sizes(fit, trained, batch_size=19, validation=(X, T))[0][-2:] == [19, 1]
+    assert sizes(fit, trained, batch_size=9, validation=0.5)[0][-2:] == [9, 1]
+    assert sizes(fit, trained, validation=(X[:1], T[:1]))[0][-1] == 1
 
 
 def test_predict_of_no_samples_has_no_rows():

@@ -134,6 +134,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/rotary_encoding.py  half = ⟦self.features // 2 → -(self.features // 2)⟧",  # half the features, counted from the end
         "netlib/kernels/exponentials.py  return (1.0 - tail if x ⟦> → >=⟧ 0.0 else tail, e * 0.39894228…",
         "netlib/kernels/exponentials.py  return (F4(1) - tail if x ⟦> → >=⟧ F4(0) else tail, e * F4(0.398…",
+        "netlib/training/metrics/ranking.py  …np.abs(rows.sum(axis=-1) - 1) ⟦> → >=⟧ 0.001).any():",  # a tolerance
     ],
     "Beyond 40 everything is 0 or 1 in every floating type": [
         "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
@@ -170,6 +171,16 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/normalization.py  shift = ⟦of_block[c] / k - mean[c] / st… → mean[c] / start - of_block[c] …⟧",
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step % self.steps / self.steps → -(step % self.steps / self.ste…⟧)",  # noqa: E501
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step / length → -(step / length)⟧)",
+        "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦ → -⟧true.sum(axis=0) if average ==…",
+        "netlib/training/metrics/ranking.py  if (np.abs(⟦rows.sum(axis=-1) - 1 → 1 - rows.sum(axis=-1)⟧) > 0.001).any():",
+        "netlib/training/metrics/ranking.py  if (np.abs(⟦rows.sum(axis=-1) - 1 → -(rows.sum(axis=-1) - 1)⟧) > 0.001).any():",
+        "netlib/training/metrics/regression.py  return float(np.mean(np.abs(⟦y - t → t - y⟧)))",
+        "netlib/training/metrics/regression.py  return float(np.mean(np.abs(⟦y - t → -(y - t)⟧)))",
+        "netlib/training/metrics/regression.py  return r2_of(len(y), ((⟦t - t.mean(axis=0) → t.mean(axis=0) - t⟧) ** 2).sum(axis=0), ((t - y) …",  # noqa: E501
+        "netlib/training/metrics/regression.py  …axis=0)) ** 2).sum(axis=0), ((⟦t - y → y - t⟧) ** 2).sum(axis=0))",
+        "netlib/training/metrics/streams.py  self.merge([len(t), mean, ((⟦t - mean → mean - t⟧) ** 2).sum(axis=0), ((t - y) …",
+        "netlib/training/metrics/streams.py  … - mean) ** 2).sum(axis=0), ((⟦t - y → y - t⟧) ** 2).sum(axis=0)])",
+        "netlib/training/checkpoint.py  …r (self._unit == 'epochs' and ⟦trainer.epoch % self._n → -(trainer.epoch % self._n)⟧ == 0):",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/fused/attention.py  …-1] and (k[-2] == v[-2]) and (⟦q[-1] % n_heads → -(q[-1] % n_heads)⟧ == v[-1] % n_heads == 0)",
@@ -350,6 +361,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/recurrent.py  LINE = ⟦16 → 17⟧",
         "netlib/kernels/softmax_cross_entropy.py  in_fours = columns // ⟦4 → 5⟧ * 4",
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
+        "netlib/training/metrics/classification.py  hits, n_predicted, n_true = (⟦each.sum → each.mean⟧(keepdims=True) for each in (h…",
+        "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦true.sum → true.mean⟧(axis=0) if average == 'weight…",
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
@@ -426,6 +439,14 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/recurrent.py  …w, m:2 * m], gates[row, 2 * m:⟦3 → 4⟧ * m])",
         "netlib/kernels/recurrent.py  …w_u_n = (u[row, :m], u[row, m:⟦2 → 3⟧ * m], u[row, 2 * m:3 * m])",
         "netlib/kernels/convolution.py  … sh * dline, sw * width_of_x, ⟦0 → 1⟧), ROWS)",
+        "netlib/kernels/fused/convolution.py  …ositive, winners = (np.empty((⟦0 → 1⟧, 0, 0), np.bool_), np.empty(s…",
+        "netlib/kernels/fused/convolution.py  …tive, winners = (np.empty((0, ⟦0 → 1⟧, 0), np.bool_), np.empty(size…",
+        "netlib/kernels/fused/convolution.py  …e, winners = (np.empty((0, 0, ⟦0 → 1⟧), np.bool_), np.empty(sizes.w…",
+        "netlib/training/metrics/ranking.py  … = as_labels_of_columns(y, t, ⟦0 → 1⟧, where)",  # a threshold, and only the targets are used
+        "netlib/training/metrics/ranking.py  true = as_classes(y, t, ⟦0 → 1⟧, where).true.reshape(-1, 1) =…",
+        "netlib/training/metrics/ranking.py  … n_classes = as_classes(y, t, ⟦0 → 1⟧ if is_one_column(y) else None…",
+        "netlib/training/metrics/regression.py  …ed / np.where(varying, total, ⟦1 → 2⟧), unexplained == 0)",
+        "netlib/training/metrics/streams.py  self.state: list[Any] = [0, ⟦0.0 → 1.0⟧, 0.0, 0.0]",  # the mean of no samples
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/containers/container.py  if program is not None ⟦and → or⟧ run is not None:",
@@ -467,9 +488,13 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/fused/fusion.py  needs_scratch: bool = ⟦False → True⟧",
         "netlib/kernels/fused/fusion.py  passes_dout_on: bool = ⟦False → True⟧",
         "netlib/kernels/threads.py  if ⟦ → not ⟧hasattr(os, 'register_at_fork'…",
+        "netlib/kernels/__init__.py  _is_loaded = ⟦False → True⟧",
     ],
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",
+    ],
+    "The warning is said to come from netlib's own files, whichever of them": [
+        "netlib/kernels/__init__.py  …e, RuntimeWarning, stacklevel=⟦4 → 5⟧)",
     ],
 }
 """The survivors that are no gap: why, and which."""
@@ -702,7 +727,7 @@ def unchanged(file: str) -> Mutant:
 
 def put_in_place(mutant: Mutant) -> None:
     """Give the imported module the code of a mutant, in the function and class objects it has."""
-    module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
+    module = importlib.import_module(mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
     other = ModuleType(module.__name__)
     other.__package__ = module.__package__
     exec(mutant.code, vars(other))

@@ -660,7 +660,7 @@ def test_a_training_survives_ten_kills():
     ("every", "keep", "epochs", "expected"),
     [
         ("3 batches", 9, 2, ["epoch-1-batch-3", "epoch-2-batch-1", "epoch-2-batch-4", "epoch-2"]),  # across epochs of 5 batches
-        ("3 epochs", 2, 5, ["epoch-3", "epoch-5"]),
+        ("3 epochs", 2, 8, ["epoch-6", "epoch-8"]),
         ("1 epoch", 1, 3, []),
     ],
 )

@@ -368,6 +368,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
         "netlib/training/metrics/classification.py  hits, n_predicted, n_true = (⟦each.sum → each.mean⟧(keepdims=True) for each in (h…",
         "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦true.sum → true.mean⟧(axis=0) if average == 'weight…",
+        "netlib/containers/planning.py  …, op.n_outputs = ((), target, ⟦1 → 2⟧)",
+        "netlib/layers/upsample.py  …m) + 0.5) / scale - 0.5, 0, n ⟦- → +⟧ 1)",  # beyond the last, both pixels are the last
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/kernels/fused/recurrent.py  self.dh = ⟦np.zeros → np.ones⟧((n, padded_width(self.m, dtyp…",
@@ -452,7 +454,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/metrics/ranking.py  … n_classes = as_classes(y, t, ⟦0 → 1⟧ if is_one_column(y) else None…",
         "netlib/training/metrics/regression.py  …ed / np.where(varying, total, ⟦1 → 2⟧), unexplained == 0)",
         "netlib/training/metrics/streams.py  self.state: list[Any] = [0, ⟦0.0 → 1.0⟧, 0.0, 0.0]",  # the mean of no samples
-        "netlib/layers/batch_norm.py  …ar(axis=axes)) if x.size else ⟦np.zeros → np.ones⟧((2, self.channels), x.dtype)",  # the moments of no samples
+        "netlib/layers/batch_norm.py  …ar(axis=axes)) if x.size else ⟦np.zeros → np.ones⟧((2, self.channels), x.dtype)",  # of no samples
         "netlib/layers/batch_norm.py  …y = sums[:-1] / max(sums[-1], ⟦1 → 2⟧)",  # a batch of one number is refused
         "netlib/layers/batch_norm.py  …wn - whole))) / max(sums[-1], ⟦1 → 2⟧)",
     ],

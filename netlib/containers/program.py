@@ -155,7 +155,7 @@ class Program:
         values = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
         steps: tuple[Step, ...] = ()
         try:
-            for steps, fusion, layers, sources, target, frees in self.groups:  # noqa: B007 - the error is of one of the steps
+            for steps, fusion, layers, sources, target, frees in self.groups:
                 if fusion is None:
                     self._infer_layers(steps, values)
                 elif len(sources) == 1:  # the common case, without a list

@@ -135,6 +135,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/rotary_encoding.py  half = ⟦self.features // 2 → -(self.features // 2)⟧",  # half the features, counted from the end
         "netlib/kernels/exponentials.py  return (1.0 - tail if x ⟦> → >=⟧ 0.0 else tail, e * 0.39894228…",
         "netlib/kernels/exponentials.py  return (F4(1) - tail if x ⟦> → >=⟧ F4(0) else tail, e * F4(0.398…",
+        "netlib/training/metrics/ranking.py  …np.abs(rows.sum(axis=-1) - 1) ⟦> → >=⟧ 0.001).any():",  # a tolerance
     ],
     "Beyond 40 everything is 0 or 1 in every floating type": [
         "netlib/layers/gelu.py  near = np.clip(x, -⟦40 → 41⟧, 40)",
@@ -172,6 +173,19 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/normalization.py  shift = ⟦of_block[c] / k - mean[c] / st… → mean[c] / start - of_block[c] …⟧",
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step % self.steps / self.steps → -(step % self.steps / self.ste…⟧)",  # noqa: E501
         "netlib/optimizers/schedules.py  …rpolate(self.lr, self.min_lr, ⟦step / length → -(step / length)⟧)",
+        "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦ → -⟧true.sum(axis=0) if average ==…",
+        "netlib/training/metrics/ranking.py  if (np.abs(⟦rows.sum(axis=-1) - 1 → 1 - rows.sum(axis=-1)⟧) > 0.001).any():",
+        "netlib/training/metrics/ranking.py  if (np.abs(⟦rows.sum(axis=-1) - 1 → -(rows.sum(axis=-1) - 1)⟧) > 0.001).any():",
+        "netlib/training/metrics/regression.py  return float(np.mean(np.abs(⟦y - t → t - y⟧)))",
+        "netlib/training/metrics/regression.py  return float(np.mean(np.abs(⟦y - t → -(y - t)⟧)))",
+        "netlib/training/metrics/regression.py  return r2_of(len(y), ((⟦t - t.mean(axis=0) → t.mean(axis=0) - t⟧) ** 2).sum(axis=0), ((t - y) …",  # noqa: E501
+        "netlib/training/metrics/regression.py  …axis=0)) ** 2).sum(axis=0), ((⟦t - y → y - t⟧) ** 2).sum(axis=0))",
+        "netlib/training/metrics/streams.py  self.merge([len(t), mean, ((⟦t - mean → mean - t⟧) ** 2).sum(axis=0), ((t - y) …",
+        "netlib/training/metrics/streams.py  … - mean) ** 2).sum(axis=0), ((⟦t - y → y - t⟧) ** 2).sum(axis=0)])",
+        "netlib/training/checkpoint.py  …r (self._unit == 'epochs' and ⟦trainer.epoch % self._n → -(trainer.epoch % self._n)⟧ == 0):",
+        "netlib/containers/multi_head_attention.py  if ⟦self.features % self.heads → -(self.features % self.heads)⟧:",
+        "netlib/layers/batch_norm.py  …tal(n * (variance + np.square(⟦own - whole → whole - own⟧))) / max(sums[-1], 1)",
+        "netlib/layers/batch_norm.py  …tal(n * (variance + np.square(⟦own - whole → -(own - whole)⟧))) / max(sums[-1], 1)",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/fused/attention.py  …-1] and (k[-2] == v[-2]) and (⟦q[-1] % n_heads → -(q[-1] % n_heads)⟧ == v[-1] % n_heads == 0)",
@@ -214,6 +228,8 @@ KNOWN: dict[str, list[str]] = {
     ],
     "NumPy takes every negative length for the unknown one": [
         "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
+        "netlib/layers/group_norm.py  …e(grouped.reshape(x.shape), (-⟦1 → 2⟧,) + (1,) * (x.ndim - 2))",
+        "netlib/layers/group_norm.py  …e(dout.shape), per_channel, (-⟦1 → 2⟧,) + (1,) * (dout.ndim - 2))",
     ],
     "Two ways to the same number, up to rounding: what differs is time or memory": [
         "netlib/training/ranks.py  return weight or ⟦1.0 → 2.0⟧",
@@ -383,6 +399,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/recurrent.py  LINE = ⟦16 → 17⟧",
         "netlib/kernels/softmax_cross_entropy.py  in_fours = columns // ⟦4 → 5⟧ * 4",
         "netlib/kernels/softmax_cross_entropy.py  in_fours = ⟦columns // 4 * 4 → -(columns // 4 * 4)⟧",
+        "netlib/training/metrics/classification.py  hits, n_predicted, n_true = (⟦each.sum → each.mean⟧(keepdims=True) for each in (h…",
+        "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦true.sum → true.mean⟧(axis=0) if average == 'weight…",
+        "netlib/containers/planning.py  …, op.n_outputs = ((), target, ⟦1 → 2⟧)",
+        "netlib/layers/upsample.py  …m) + 0.5) / scale - 0.5, 0, n ⟦- → +⟧ 1)",  # beyond the last, both pixels are the last
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/training/ranks.py  … is_mean: bool, is_last: bool=⟦True → False⟧, stops: bool=False) -> Agreed…",
@@ -464,6 +484,17 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/recurrent.py  …w, m:2 * m], gates[row, 2 * m:⟦3 → 4⟧ * m])",
         "netlib/kernels/recurrent.py  …w_u_n = (u[row, :m], u[row, m:⟦2 → 3⟧ * m], u[row, 2 * m:3 * m])",
         "netlib/kernels/convolution.py  … sh * dline, sw * width_of_x, ⟦0 → 1⟧), ROWS)",
+        "netlib/kernels/fused/convolution.py  …ositive, winners = (np.empty((⟦0 → 1⟧, 0, 0), np.bool_), np.empty(s…",
+        "netlib/kernels/fused/convolution.py  …tive, winners = (np.empty((0, ⟦0 → 1⟧, 0), np.bool_), np.empty(size…",
+        "netlib/kernels/fused/convolution.py  …e, winners = (np.empty((0, 0, ⟦0 → 1⟧), np.bool_), np.empty(sizes.w…",
+        "netlib/training/metrics/ranking.py  … = as_labels_of_columns(y, t, ⟦0 → 1⟧, where)",  # a threshold, and only the targets are used
+        "netlib/training/metrics/ranking.py  true = as_classes(y, t, ⟦0 → 1⟧, where).true.reshape(-1, 1) =…",
+        "netlib/training/metrics/ranking.py  … n_classes = as_classes(y, t, ⟦0 → 1⟧ if is_one_column(y) else None…",
+        "netlib/training/metrics/regression.py  …ed / np.where(varying, total, ⟦1 → 2⟧), unexplained == 0)",
+        "netlib/training/metrics/streams.py  self.state: list[Any] = [0, ⟦0.0 → 1.0⟧, 0.0, 0.0]",  # the mean of no samples
+        "netlib/layers/batch_norm.py  …ar(axis=axes)) if x.size else ⟦np.zeros → np.ones⟧((2, self.channels), x.dtype)",  # of no samples
+        "netlib/layers/batch_norm.py  …y = sums[:-1] / max(sums[-1], ⟦1 → 2⟧)",  # a batch of one number is refused
+        "netlib/layers/batch_norm.py  …wn - whole))) / max(sums[-1], ⟦1 → 2⟧)",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/containers/container.py  if program is not None ⟦and → or⟧ run is not None:",
@@ -505,6 +536,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/fused/fusion.py  needs_scratch: bool = ⟦False → True⟧",
         "netlib/kernels/fused/fusion.py  passes_dout_on: bool = ⟦False → True⟧",
         "netlib/kernels/threads.py  if ⟦ → not ⟧hasattr(os, 'register_at_fork'…",
+        "netlib/kernels/__init__.py  _is_loaded = ⟦False → True⟧",
     ],
     "No running mean has a length of exactly 5": [
         "netlib/optimizers/radam.py  if length ⟦> → >=⟧ 5:",
@@ -515,6 +547,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/ranks.py  … if communicator.Get_size() > ⟦1 → 2⟧ else Alone()",
         "netlib/training/trainer.py  …equested or self.ranks.size > ⟦1 → 2⟧:",
         "netlib/training/resuming.py  …= (ranks.size if ranks.size > ⟦1 → 2⟧ else 0):",
+    ],
+    "The warning is said to come from netlib's own files, whichever of them": [
+        "netlib/kernels/__init__.py  …e, RuntimeWarning, stacklevel=⟦4 → 5⟧)",
     ],
 }
 """The survivors that are no gap: why, and which."""
@@ -747,7 +782,7 @@ def unchanged(file: str) -> Mutant:
 
 def put_in_place(mutant: Mutant) -> None:
     """Give the imported module the code of a mutant, in the function and class objects it has."""
-    module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
+    module = importlib.import_module(mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
     other = ModuleType(module.__name__)
     other.__package__ = module.__package__
     exec(mutant.code, vars(other))

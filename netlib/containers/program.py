@@ -153,10 +153,9 @@ class Program:
     def infer(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs without caching, and free each value after its last use."""
         values = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
-        step: Step | None = None
+        steps: tuple[Step, ...] = ()
         try:
             for steps, fusion, layers, sources, target, frees in self.groups:
-                step = steps[0]
                 if fusion is None:
                     self._infer_layers(steps, values)
                 elif len(sources) == 1:  # the common case, without a list
@@ -176,10 +175,8 @@ class Program:
                 for slot in frees:
                     values[slot] = None
         except Exception as error:
-            if step is not None:
-                where = getattr(error, "where", None)
-                step = next((each for each in steps if each.layer is where), step)
-            add_location(error, step)
+            where = getattr(error, "where", None)
+            add_location(error, next((each for each in steps if each.layer is where), steps[0]))
             raise
         return [values[slot] for slot in self.outputs]
 

@@ -23,7 +23,7 @@ class AdaptivePooling(Layer):
     may overlap by one.
     """
 
-    axes = 0
+    axes: int
 
     def __init__(self, output_size: int | Shape) -> None:
         self.output_size = output_size

@@ -91,11 +91,11 @@ class GRU(RecurrentLayer):
             dh_t *= z
             dh_t += np.sum(du[:, t, :live] @ weight_h_transposed, axis=0)
         du = du.reshape(3, -1, self.hidden_features)
-        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ du, axis=1))
+        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ du, axis=-1))
         bias_h.add_grad(du[2].sum(axis=0))
         du[2] = as_rows(kept_da_n)
         da = du  # from here on
-        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=1))
+        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=-1))
         bias.add_grad(da.sum(axis=1).ravel())
         return self._input_gradient(suffix, x, da) if input_gradient else None, (dh,)
 

@@ -87,8 +87,8 @@ class LSTM(RecurrentLayer):
             dc_t *= f
             np.sum(da[:, t, :live] @ weight_h_transposed, axis=0, out=dh_t)
         da = da.reshape(4, -1, self.hidden_features)
-        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=1))
-        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ da, axis=1))
+        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=-1))
+        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ da, axis=-1))
         bias.add_grad(da.sum(axis=1).ravel())
         return self._input_gradient(suffix, x, da) if input_gradient else None, (dh, dc)
 

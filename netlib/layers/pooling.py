@@ -19,7 +19,7 @@ class Pooling(Layer):
     last window may reach beyond the end.
     """
 
-    axes = 0
+    axes: int
 
     def __init__(self, kernel_size: int | Shape, stride: int | Shape | None, padding: Any, dilation: int | Shape,
                  ceil_mode: bool) -> None:  # fmt: skip

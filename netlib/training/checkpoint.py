@@ -101,7 +101,6 @@ class Checkpoint(Callback):
         self._batches = 0
         self._best_value: float | None = None
         self._kept: list[Label] = []
-        self._writes = True
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Raise now if a checkpoint could not be written later."""
@@ -184,10 +183,8 @@ def _as_interval(every: object, where: str) -> tuple[int, str]:
     if not isinstance(every, str):
         return as_count(every, "every", where, least=1), "epochs"
     match every.split():
-        case [number, "epoch" | "epochs"] if number.isdecimal():
-            return as_count(int(number), "every", where, least=1), "epochs"
-        case [number, "batch" | "batches"] if number.isdecimal():
-            return as_count(int(number), "every", where, least=1), "batches"
+        case [number, "epoch" | "epochs" | "batch" | "batches" as unit] if number.isdecimal():
+            return as_count(int(number), "every", where, least=1), "epochs" if unit.startswith("epoch") else "batches"
     raise InvalidTypeError(f"every is {every!r}, expected a number of epochs or a text like '100 batches'", where=where)
 
 

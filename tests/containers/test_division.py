@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.containers import division
-from netlib.kernels import load_compiled
+from netlib.containers import division, planning
+from netlib.kernels import load_compiled, threads
 from netlib.parameter import Parameter
 
 N = 7  # so that the shares differ
@@ -71,6 +71,14 @@ def test_it_gives_the_numbers_of_the_layers():
     assert [share.part for share in plan_of(model)._shares] == [slice(0, 3), slice(3, 6), slice(6, 7)]
     for a, b in zip(got, layer_by_layer(network(), *batch(2)), strict=True):
         assert np.allclose(a, b, rtol=1e-13, atol=1e-13)
+
+
+def test_each_share_is_planned_for_one_core(monkeypatch):
+    n_cores, make_plan = [], planning.make_plan
+    monkeypatch.setattr(threads, "cores", lambda: (0, 1, 2, 3))
+    monkeypatch.setattr(planning, "make_plan", lambda *parts: n_cores.append(threads.count_cores()) or make_plan(*parts))
+    train(network())
+    assert n_cores == [4, 1, 1, 1]
 
 
 def test_the_same_batch_gives_the_same_bits():

@@ -160,6 +160,13 @@ def test_a_gradient_too_few_at_a_layer_of_two_outputs_is_refused():
         model.backward(np.ones((1, 2)))
 
 
+def test_an_error_in_a_chain_that_runs_as_one_names_the_layer_that_raised_it():
+    model = nl.Sequential(nl.Conv2d(1, 2, 3), nl.ReLU(), nl.MaxPool2d(4))
+    for run in (model.forward, model.predict):
+        with pytest.raises(nl.ShapeError, match=r"^Sequential\[2\] MaxPool2d"):
+            run(np.ones((1, 1, 4, 4)))
+
+
 def test_a_ragged_list_is_refused_by_the_container_that_was_given_it():
     model = nl.Sequential(nl.Affine(2, 2))
     for run in (model.forward, model.predict):

@@ -297,6 +297,17 @@ def test_a_plan_is_made_once_for_inputs_of_one_shape_and_type(n_inputs, way, mon
         assert len(made) == (3 if way != "layer by layer" else 0)
 
 
+def test_four_plans_are_kept(way, monkeypatch):
+    made, planned = [], planning.make_plan
+    monkeypatch.setattr(planning, "make_plan", lambda *parts: made.append(parts) or planned(*parts))
+    x = nl.Input("x")
+    y = nl.Tanh()(x + x)
+    model = nl.Graph([x], [y, y])
+    for n in (1, 2, 3, 4, 1, 2, 3, 4, 5, 1):  # that of 1 has gone when that of 5 has come
+        model.forward(np.ones((n, 3)))
+    assert len(made) == (6 if way != "layer by layer" else 0)
+
+
 # What a plan consists of --------------------------------------------------------------------------
 
 

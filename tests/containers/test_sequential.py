@@ -268,6 +268,14 @@ def test_neither_the_input_nor_dout_is_changed(x):
     assert not any(np.shares_memory(a, b) for a, b in [(y, x), (dx, dout), (dx, y)])
 
 
+def test_a_gradient_that_equals_dout_is_a_copy():
+    model, dout = nl.Sequential(nl.PositionalEmbedding(2, 2, dtype="float64")), 3 * X
+    model.forward(X)
+    dx = model.backward(dout)
+    assert dx.tolist() == dout.tolist()
+    assert not np.shares_memory(dx, dout)
+
+
 def test_backward_needs_a_forward_and_a_dout_of_the_shape_of_the_output():
     model = small()
     with pytest.raises(nl.OrderError, match="backward was called before forward"):

@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,9 +105,40 @@ def test_where_they_cannot_be_compiled_numpy_takes_their_place_with_one_warning(
             np.testing.assert_allclose(model.forward(x), expected, rtol=1e-5, atol=1e-6)
             model.backward(expected)
 
-    with pytest.warns(RuntimeWarning, match="no such instruction") as warned:
+    with pytest.warns(RuntimeWarning, match="no such instruction.*Reinstall it") as warned:
         train()
     assert len(warned) == 1
+    assert [kernels.in_use(x.dtype, each) for each in (family, "")] == ["numpy", "numba"]
+
+
+def test_where_nothing_can_be_compiled_numpy_is_the_accelerator_with_one_warning(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("cannot cache function 'adam': no locator available")
+
+    monkeypatch.setattr(kernels, "_is_loaded", False)
+    monkeypatch.setattr(kernels, "_has_failed", False)
+    monkeypatch.setattr(kernels, "wants_numba", lambda: True)
+    monkeypatch.setattr(Loops, "compile", refuse)
+    with pytest.warns(RuntimeWarning, match="Set NUMBA_CACHE_DIR to a writable folder") as warned:
+        assert [nl.accelerator(), nl.accelerator()] == ["numpy", "numpy"]
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_a_compilation_that_takes_more_than_two_seconds_is_announced_once(monkeypatch, is_cached):
+    use("numpy", monkeypatch)
+    compiled, told = [], []
+    monkeypatch.setattr(kernels, "monotonic", partial(next, count(100)))  # a second later whenever it is looked at
+    monkeypatch.setattr(Loops, "compile", lambda self: compiled.append(self) or not is_cached)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=lambda text: told.append((len(compiled), text))))
+    monkeypatch.setattr(kernels, "wants_numba", lambda: True)
+    monkeypatch.setattr(kernels, "_works", {})
+    kernels.load_compiled()
+    at_first = len(compiled)
+    assert kernels.in_use(np.dtype(np.float32), "recurrent") == "numba"
+    monkeypatch.undo()
+    expected = [(3, "fast kernels, once"), (at_first + 3, "fast kernels of recurrent, once")]
+    assert told == ([] if is_cached else [(n, f"netlib: compiling its {what} on this machine ...\n") for n, what in expected])
 
 
 def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):

@@ -9,6 +9,7 @@ import netlib as nl
 from netlib.kernels.fused import TABLE
 from netlib.kernels.fused.batch_norm import _count_columns
 from netlib.kernels.fused.convolution import _split
+from netlib.kernels.fused.fusion import Memory
 from netlib.kernels.fused.geometry import Geometry, Results
 from netlib.kernels.threads import run_parts
 
@@ -104,6 +105,17 @@ def test_a_large_batch_runs_in_parts(monkeypatch):
     monkeypatch.setattr("netlib.kernels.fused.convolution.run_parts", lambda run, parts: calls.append(parts) or run_parts(run, parts))
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2)], input_for(nl.Conv2d(3, 4, 3)))
     assert calls
+
+
+@pytest.mark.parametrize("parts", [[slice(0, 5)], [slice(0, 3), slice(3, 5)]], ids=["one part", "two parts"])
+def test_a_convolution_tells_whether_it_runs_in_parts_and_leaves_out_a_gradient_that_nobody_needs(monkeypatch, parts):
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: parts)
+    layer = CONVOLUTIONS["padded"]()
+    x = input_for(layer)
+    assert TABLE["conv2d",].fits([layer], x)
+    operation = TABLE["conv2d",].prepare([layer], [x], Memory((None,), None, (None,), None))
+    assert operation.backward_parameters(operation.forward(x)) is None
+    assert operation.uses_all_cores == (len(parts) > 1)
 
 
 @pytest.mark.parametrize("in_use", ["numba", "numpy"])

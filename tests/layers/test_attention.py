@@ -30,6 +30,7 @@ def test_one_head_with_two_positions_by_hand():
     q, k, v = [[0.0], [math.log(3)]], [[0.0], [1.0]], [[1.0, 0.0], [0.0, 4.0]]
     y = attention.forward(q, k, v)  # exp of the scores: 1 1 and 1 3, so the weights are 1/2 1/2 and 1/4 3/4
     assert np.allclose(y, [[0.5, 2.0], [0.25, 3.0]], rtol=1e-14)
+    assert np.allclose(attention.weights, [[0.5, 0.5], [0.25, 0.75]], rtol=1e-14)
     dq, dk, dv = attention.backward([[0.0, 0.0], [1.0, 0.0]])
     assert np.allclose(dv, [[0.25, 0.0], [0.75, 0.0]], rtol=1e-14)
     # dp = (1, 0) for the second query, with mean 1/4 under its weights: ds = (1/4 · 3/4, 3/4 · -1/4)

@@ -30,6 +30,10 @@ def test_leaky_relu_keeps_what_is_little_above_0_and_shrinks_what_is_below():
     assert layer.backward([4.0, 4.0, 4.0, 4.0]).tolist() == [1, 1, 4, 4]
 
 
+def test_hardtanh_stays_between_minus_1_and_1_unless_told_otherwise():
+    assert nl.Hardtanh().forward([-2.0, 0.5, 2.0]).tolist() == [-1, 0.5, 1]
+
+
 @pytest.mark.parametrize(
     ("layer", "x", "y", "slopes"),
     [

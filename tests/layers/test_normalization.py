@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
+from netlib.execution import with_total
 from netlib.testing import check_layer
 
 rng = np.random.default_rng(0)
@@ -26,6 +27,18 @@ def test_running_statistics_move_by_the_momentum_and_the_variance_is_unbiased():
     assert statistics(norm) == {"running_mean": [0.25 * 3], "running_var": [0.75 + 0.25 * 14 / 2]}
     norm.forward([[8.0], [10.0]])
     assert statistics(norm) == {"running_mean": [0.75 * 0.75 + 0.25 * 9], "running_var": [0.75 * 2.5 + 0.25 * 2]}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_processes_that_share_a_batch_take_the_mean_and_variance_of_the_whole(n):
+    x = X[:, 0]
+    mine, others = x[:n], x[n:]
+    sums = iter([np.append(others.sum(axis=0), len(others)), np.square(others - x.mean(axis=0)).sum(axis=0)])
+    norm = nl.BatchNorm(4, momentum=1.0, dtype="float64")
+    with with_total(lambda own: own + next(sums)):
+        y = norm.forward(mine)
+    np.testing.assert_allclose(y, ((x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5))[:n], rtol=1e-12)
+    np.testing.assert_allclose(norm.running_var.value, x.var(axis=0, ddof=1), rtol=1e-12)
 
 
 def test_by_default_a_batch_has_a_tenth_of_the_weight():

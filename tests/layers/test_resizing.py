@@ -47,6 +47,11 @@ def test_the_gradient_of_upsampling_is_its_transpose(mode, scale):
 def test_pixel_shuffle_takes_the_channels_in_the_order_of_rows_and_columns():
     y = nl.PixelShuffle(2).forward(np.arange(16.0).reshape(1, 8, 1, 2))
     assert y.tolist() == [[[[0, 2, 1, 3], [4, 6, 5, 7]], [[8, 10, 9, 11], [12, 14, 13, 15]]]]
+    shuffle, x = nl.PixelShuffle(5), np.arange(50.0).reshape(1, 50, 1, 1)
+    y = x.reshape(1, 2, 5, 5)
+    assert shuffle.forward(x).tolist() == y.tolist()
+    assert shuffle.backward(y).tolist() == x.tolist()
+    assert all(shape in shuffle.rule((x.shape,), y.shape) for shape in ("1×2×5×5×1×1", "1×2×1×5×1×5"))
 
 
 def test_dropout_along_axes_drops_whole_channels_and_an_axis_may_be_counted_from_the_end():
@@ -65,6 +70,7 @@ def test_dropout_along_axes_drops_whole_channels_and_an_axis_may_be_counted_from
         (lambda: nl.Pad(1, mode="zeros"), "mode is 'zeros', expected one of constant, reflect, edge, wrap"),
         (lambda: nl.Pad(-1), "Pad: widths is -1, expected at least 0"),
         (lambda: nl.Pad((1, 2)), r"widths is \(1, 2\), expected a number, or a pair \(before, after\) for each"),
+        (lambda: nl.Pad(((1, 2), 3)), r"widths is \(\(1, 2\), 3\), expected a number, or a pair"),
         (lambda: nl.Pad(((1, 2), (1, 2))).forward([1.0]), r"got x of shape \(1,\), expected at least 2 axes"),
         (lambda: nl.Pad(1, "wrap").forward(np.zeros((1, 1, 0))), "whose empty axis has nothing to copy"),
         (lambda: nl.Upsample(2, "cubic"), "mode is 'cubic', expected 'nearest' or 'linear'"),

@@ -596,6 +596,14 @@ def test_the_highest_value_is_the_best_with_mode_max(tmp_path):
     assert nl.accuracy(best.predict(X[:20]), T[:20]) == max(history["val_accuracy"]) > min(history["val_accuracy"])
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_of_equal_values_the_first_is_the_best(tmp_path, mode):
+    checkpoint = nl.Checkpoint(tmp_path / "run.npz", keep=3, best="equal", mode=mode)
+    run(simple(callbacks=[checkpoint], metrics={"equal": lambda y, t: 1.0}), epochs=3)
+    best, *models = (nl.load(tmp_path / f"run-{name}.npz").predict(X).tolist() for name in ("best", "epoch-1", "epoch-2"))
+    assert [best == model for model in models] == [True, False]
+
+
 # -- a write that fails ------------------------------------------------------------------------------------------------
 
 
@@ -693,8 +701,15 @@ def test_a_training_survives_ten_kills():
     assert done.stdout.endswith("every result as without a kill\n")
 
 
-def test_a_checkpoint_is_written_after_every_so_many_batches_across_epochs(tmp_path):
-    trainer = simple(callbacks=[nl.Checkpoint(tmp_path / "run.npz", every="3 batches", keep=9)])
-    run(trainer, epochs=2, validation=0.3)  # of 5 batches each
-    expected = ["run-epoch-1-batch-3.npz", "run-epoch-2-batch-1.npz", "run-epoch-2-batch-4.npz", "run-epoch-2.npz", "run.npz"]
-    assert sorted(each.name for each in tmp_path.iterdir()) == expected
+@pytest.mark.parametrize(
+    ("every", "keep", "epochs", "expected"),
+    [
+        ("3 batches", 9, 2, ["epoch-1-batch-3", "epoch-2-batch-1", "epoch-2-batch-4", "epoch-2"]),  # across epochs of 5 batches
+        ("3 epochs", 2, 8, ["epoch-6", "epoch-8"]),
+        ("1 epoch", 1, 3, []),
+    ],
+)
+def test_a_checkpoint_is_written_after_every_so_many_batches_or_epochs_and_the_last_stay(tmp_path, every, keep, epochs, expected):
+    (tmp_path / "run-epoch-1.npz").touch()  # of another training
+    run(simple(callbacks=[nl.Checkpoint(tmp_path / "run.npz", every=every, keep=keep)]), epochs=epochs, validation=0.3)
+    assert {each.name for each in tmp_path.iterdir()} == {"run.npz", *(f"run-{name}.npz" for name in ["epoch-1", *expected])}

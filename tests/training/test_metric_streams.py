@@ -29,6 +29,7 @@ CASES = {
     "precision": (nl.precision, LOGIT, BIT),
     "recall": (partial(nl.recall, average="weighted"), SCORES, LABELS),
     "f1": (nl.f1_score, SCORES, LABELS),
+    "f1 where a class never occurs": (nl.f1_score, SCORES - [0, 0, 0, 9], LABELS),
     "micro f1 of several labels": (partial(nl.f1_score, average="micro", multilabel=True), SCORES, MANY),
     "r2": (nl.r2_score, 1e3 + LOGIT, 1e3 + LOGIT[::-1]),
     "r2 of several outputs": (nl.r2_score, SCORES, SCORES[::-1] + [0, 10, 0, -5]),
@@ -39,10 +40,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_metric_added_up_over_batches_is_that_of_all_outputs(name):
     metric, y, t = CASES[name]
-    stream = stream_of(metric)
+    stream, other = stream_of(metric), stream_of(metric)
     ends = [0, 1, 2, 40, 41, 90, N]
     for start, end in pairwise(ends):
-        stream.add(y[start:end], t[start:end])
+        (stream if start < 40 else other).add(y[start:end], t[start:end])
+    stream.merge(other.state)
     assert stream.value() == pytest.approx(metric(y, t), rel=1e-12, abs=1e-12)
 
 

@@ -23,7 +23,7 @@ def test_class_numbers_may_have_any_integer_type(dtype):
 
 def test_one_hot_and_probability_targets_count_by_their_largest():
     assert accuracy(SCORES, np.eye(3)[[0, 1, 2, 1]]) == 0.75
-    assert accuracy(SCORES[:1], [[0.5, 0.3, 0.2]]) == 1.0
+    assert accuracy(SCORES[:1], [[0.7, 0.2, 0.1]]) == 1.0  # whose sum is 1 but for rounding
 
 
 def test_targets_are_told_apart_by_dimension_not_by_size():
@@ -40,6 +40,8 @@ def test_one_logit_a_sample_means_class_1_above_0():
 def test_leading_axes_all_count_as_samples():
     y = np.array(SCORES).reshape(2, 2, 3)
     assert accuracy(y, [[0, 1], [2, 1]]) == 0.75
+    assert accuracy(y[:, 1:], [[1], [1]]) == 0.5  # sequences of one step
+    assert nl.recall(y, y > 0.5, "none", threshold=1, multilabel=True).tolist() == [2 / 3, 2 / 3, 1]
 
 
 @pytest.mark.parametrize("metric", [accuracy, confusion_matrix])
@@ -75,7 +77,9 @@ def test_the_confusion_matrix_has_true_classes_in_rows_and_predicted_ones_in_col
 
 def test_the_confusion_matrix_of_class_numbers_is_as_large_as_they_show_or_as_is_said():
     assert confusion_matrix([0, 2], [1, 2]).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
+    assert confusion_matrix([0, 1], [2, 1]).tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
     assert confusion_matrix([0, 2], [1, 2], classes=4).shape == (4, 4)
+    assert confusion_matrix([0, 0], [0, 0], classes=1).tolist() == [[2]]
 
 
 def test_the_confusion_matrix_of_logits_is_two_by_two():
@@ -115,6 +119,7 @@ def test_r2_of_several_outputs_is_the_mean_of_theirs():
 def test_r2_of_constant_targets_is_1_if_met_and_0_if_not():
     assert r2_score([2.0, 2.0], [2.0, 2.0]) == 1.0
     assert r2_score([2.0, 3.0], [2.0, 2.0]) == 0.0
+    assert r2_score([0.125, 0.25], [0.0, 0.25]) == 0.5  # small is not constant
 
 
 def test_r2_of_a_single_sample_is_nan():
@@ -159,6 +164,10 @@ def test_scores_that_may_be_logits_or_probabilities_are_refused_unless_the_thres
     for metric in (accuracy, confusion_matrix, nl.precision, nl.recall, nl.f1_score):
         with pytest.raises(InvalidValueError, match=r"probabilities or logits.*threshold=0.5 for probabilities"):
             metric(y, t)
+    for unclear in ([0.0, 0.25, 1.0], [0.5, 0.75, 0.75]):
+        with pytest.raises(InvalidValueError, match="probabilities or logits"):
+            accuracy(unclear, [0, 1, 1])
+    assert accuracy([0.25, 1.5], [1, 1]) == 1.0  # which are no probabilities
     assert accuracy(y, t, threshold=0.5) == 1.0
     assert accuracy(y, t, threshold=0) == 1 / 3
     assert accuracy([[0.0], [0.0], [1.0]], t) == 1.0  # the same either way
@@ -170,6 +179,7 @@ def test_several_labels_per_sample_are_not_taken_for_classes():
     with pytest.raises(InvalidValueError, match=r"add up to 1.*multilabel_accuracy"):
         accuracy(logits, t)
     assert nl.multilabel_accuracy(logits, t) == 1.0
+    assert nl.multilabel_accuracy([[0.0, 2.0]], [[0, 1]]) == 1.0
     assert nl.multilabel_accuracy([[5.0, -4.0, -3.0]], [[1, 1, 0]]) == 2 / 3
     assert nl.recall([[5.0, -4.0, -3.0]], [[1, 1, 0]], average="none", multilabel=True).tolist() == [1, 0, 0]
 
@@ -212,10 +222,10 @@ def test_area_by_hand():
 
 def test_log_loss_of_an_impossible_class_is_infinite_and_what_is_no_probability_is_refused():
     assert nl.log_loss([0.0, 1.0], [1, 1]) == math.inf
-    assert nl.log_loss([[0.0, 1.0]], [1]) == 0.0
-    for y, t in [([[2.0, -1.0]], [0]), ([[0.5, 0.2]], [0]), ([1.5], [1])]:
-        with pytest.raises(InvalidValueError, match="from_logits=True"):
-            nl.log_loss(y, t)
+    assert str(nl.log_loss([[0.0, 1.0]], [1])) == "0.0"
+    for y, said in [([[2.0, -1.0]], "outside"), ([[1.5, 0.5]], "outside"), ([1.5], "outside"), ([[0.5, 0.2]], "do not add up to 1")]:
+        with pytest.raises(InvalidValueError, match=f"{said}.*from_logits=True"):
+            nl.log_loss(y, [0])
 
 
 @pytest.mark.parametrize(
@@ -261,6 +271,8 @@ def test_precision_recall_and_f1_of_class_1_and_of_several_labels_by_hand():
     }.items():
         found = [metric(y, t, average, threshold=0.5, multilabel=True) for metric in metrics]
         np.testing.assert_allclose(found, expected, rtol=1e-15)
+        if average == "macro":  # as where nothing is said
+            assert found == [metric(y, t, threshold=0.5, multilabel=True) for metric in metrics]
         assert np.all(nl.f1_score(y, np.zeros((2, 3), int), average, threshold=0.5, multilabel=True) == 0)
 
 

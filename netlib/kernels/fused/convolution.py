@@ -81,7 +81,6 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     dtype, geometry, pooling = sizes.dtype, sizes.geometry, sizes.pooling
     ys, dxs = Results(memory.y, sizes.shape, dtype), Results(memory.dx[0], like.shape, dtype)
     positive, winners = np.empty(sizes.positive, np.bool_), np.empty(sizes.winners, np.int32)
-    no_dx: Array = np.empty((0,) * 5, dtype)
     no_bias: Array = np.zeros(layer.out_channels, dtype)
     parts = _split(layer, geometry, dtype)
     dweights, dbiases = np.empty((len(parts), *sizes.weight), dtype), np.empty((len(parts), layer.out_channels), dtype)
@@ -119,8 +118,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             if other.__dict__.get("_cache") is not its_cache:
                 raise stale_cache(other)
         images, douts = channels_last(cache[2][0]).reshape(geometry.images), channels_last(dout).reshape(sizes.y)
-        dx = dxs.begin() if needs_dx else no_dx
-        dimages = dx.reshape(geometry.images) if needs_dx else no_dx
+        dx = dxs.begin() if needs_dx else None
+        dimages = np.empty_like(images[:0]) if dx is None else dx.reshape(geometry.images)
         kernels = weight.value.reshape(sizes.weight)
 
         def run_part(part: slice, i: int) -> None:
@@ -134,7 +133,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             weight.add_grad(dweight.reshape(weight.shape))
             if bias is not None:
                 bias.add_grad(dbias)
-        return dxs.finish(dx) if needs_dx else None
+        return None if dx is None else dxs.finish(dx)
 
     backward, backward_parameters = (partial(differentiate, needs_dx=needs_dx) for needs_dx in (True, False))
     return Operation(forward, backward, backward_parameters, uses_all_cores=len(parts) > 1)

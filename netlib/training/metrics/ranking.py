@@ -139,8 +139,8 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
     rows = y.reshape(-1, 1) if is_one_column(y) else y.reshape(-1, n_classes)
     if from_logits:
         rows = np.hstack([np.zeros_like(rows), rows]) if is_one_column(y) else rows
-        top = rows - rows.max(axis=1, keepdims=True)
-        log_p = top - np.log(np.exp(top).sum(axis=1, keepdims=True))
+        top = rows - rows.max(axis=-1, keepdims=True)
+        log_p = top - np.log(np.exp(top).sum(axis=-1, keepdims=True))
     else:
         rows = np.hstack([1 - rows, rows]) if is_one_column(y) else rows
         _require_probabilities(rows, where)
@@ -153,5 +153,5 @@ def _require_probabilities(rows: Array, where: str) -> None:
     hint = "Pass from_logits=True for logits."
     if ((rows < 0) | (rows > 1)).any():
         raise InvalidValueError("got probabilities outside [0, 1]", where=where, hint=hint)
-    if (np.abs(rows.sum(axis=1) - 1) > 1e-3).any():
+    if (np.abs(rows.sum(axis=-1) - 1) > 1e-3).any():
         raise InvalidValueError("got rows of probabilities that do not add up to 1", where=where, hint=hint)

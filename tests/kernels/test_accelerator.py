@@ -115,6 +115,7 @@ def test_where_nothing_can_be_compiled_numpy_is_the_accelerator_with_one_warning
     def refuse(self):
         raise RuntimeError("cannot cache function 'adam': no locator available")
 
+    monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
     monkeypatch.setattr(kernels, "_is_loaded", False)
     monkeypatch.setattr(kernels, "_has_failed", False)
     monkeypatch.setattr(kernels, "wants_numba", lambda: True)

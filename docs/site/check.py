@@ -28,6 +28,7 @@ WIDTHS = {1280: 900, 390: 844}  # and heights
 PAGES = ["index", "learn", "faq", "chapter-in-code", "gallery", "benchmarks", "write-your-own-layer", "search"]
 PAGES += ["reference/index", "reference/Affine", "reference/LSTM", "reference/Trainer", "reference/data"]
 PAGES += ["examples/index", "examples/digits", "_modules/netlib/layers/affine"]
+MADE_ELSEWHERE = ("steps", "try-it")  # folders of pages that Sphinx does not make, and tests/browser checks
 MEGABYTES = 30
 RULES = {"empty-table-header": {"enabled": False}}  # the corner of a table of numbers may be empty
 CONTRAST_AT = [(1280, "light"), (390, "dark")]
@@ -39,8 +40,8 @@ def check_files() -> Iterator[str]:
     texts = {path: path.read_text(encoding="utf-8") for path in HTML.rglob("*.html") if "_static" not in path.parts}
     ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
     for path, text in texts.items():
-        if path.parent.name in ("steps", "try-it"):
-            continue  # pages of their own, which tests/browser checks
+        if path.parent.name in MADE_ELSEWHERE:
+            continue
         where = path.relative_to(HTML)
         for tag, attributes in re.findall(r"<(a|img|script|link|iframe)\b([^>]*)>", text):
             values = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
@@ -67,7 +68,7 @@ def _link(page: Path, url: str, tag: str, ids: dict[Path, set[str]]) -> Iterator
     path = (page.parent / unquote(target).partition("?")[0]).resolve() if target else page
     if not path.is_file():
         yield f"{tag} leads nowhere: {url}"
-    elif anchor and path in ids and unquote(anchor) not in ids[path] and path.parent.name not in ("steps", "try-it"):
+    elif anchor and path in ids and unquote(anchor) not in ids[path] and path.parent.name not in MADE_ELSEWHERE:
         yield f"no such place: {url}"
 
 

@@ -37,16 +37,11 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Leave all but one in n cases of some tests to the exhaustive run.
-
-    Let coverage watch the first ten and one in ten: watching is slow, and the rest add few lines.
-    """
+    """Leave all but one in n cases of some tests to a longer run."""
     n_cases = Counter()
     for item in items:
         name = item.nodeid.partition("[")[0]
         sampled = item.get_closest_marker("one_in")
         if sampled and n_cases[name] % sampled.args[0]:
-            item.add_marker(pytest.mark.exhaustive)
-        if n_cases[name] >= 10 and n_cases[name] % 10:
-            item.add_marker(pytest.mark.no_cover)
+            item.add_marker("sweep" if item.get_closest_marker("exhaustive") else "exhaustive")
         n_cases[name] += 1

@@ -1,11 +1,12 @@
 """The mutation test: is every small mistake in netlib's arithmetic seen by the suite?
 
-``python tests/mutants.py [--only FILE[:LINE] …] [--jobs 2] [--list]`` makes every mutant of the
-files below: one operator, comparison, sign, transpose, axis, order of operands, number or flag
-changed. The suite is collected and run once, to see which functions each test calls. Each mutant
-then runs in a new process the tests that call its function: first those that concern its file, the
-quick and telling before the slow ones, and last the peers. The exit status is 1 where less than 95 %
-are caught, where a survivor is not among `KNOWN`, and where one of `KNOWN` is caught after all.
+``python tests/mutants.py [--only FILE[:LINE] …] [--sample N] [--jobs 2] [--list]`` makes every
+mutant of the files below, or a sample of them: one operator, comparison, sign, transpose, axis,
+order of operands, number or flag changed. The suite is collected and run once, to see which
+functions each test calls. Each mutant then runs in a new process the tests that call its function:
+first those that concern its file, the quick and telling before the slow ones, and last the peers.
+The exit status is 1 where less than 95 % are caught, where a survivor is not among `KNOWN`, and
+where one of `KNOWN` is caught after all.
 
 mutmut and cosmic-ray know neither transposes nor axes nor the order of operands.
 """
@@ -17,6 +18,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -1019,12 +1021,16 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=FILES, metavar="FILE[:LINE]", help="files, or single lines of them")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N of the mutants, chosen at random")
+    parser.add_argument("--seed", type=int, default=0, help="chooses them (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="the tests to run, instead of all and the peers")
     parser.add_argument("--list", action="store_true", help="name the mutants, and run none")
     chosen = parser.parse_args()
     mutants = [m for file in dict.fromkeys(each.split(":")[0] for each in chosen.only) for m in mutants_of(file)]
     mutants = [m for m in mutants if {m.file, f"{m.file}:{m.line}"} & set(chosen.only)]
+    if chosen.sample is not None and chosen.sample < len(mutants):
+        mutants = random.Random(chosen.seed).sample(mutants, chosen.sample)
     if chosen.list:
         print(*mutants, f"{len(mutants)} mutants", sep="\n")
         return 0

@@ -37,7 +37,7 @@ def run_interrupted(call: Callable[[], T], at: int, interruption: Callable[[], o
     lines = 0
     other = threading.Thread(target=interruption)
 
-    def trace(frame: FrameType, event: str, _: object) -> Any:  # pragma: no cover - coverage cannot trace it
+    def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal lines
         if str(frame.f_globals.get("__name__")).partition(".")[0] == "numpy":
             return None

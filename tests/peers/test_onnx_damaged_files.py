@@ -29,7 +29,7 @@ def cut(data, chance):
 
 
 @pytest.mark.parametrize("name", ["lstm_tagger", "perceptron", pytest.param("vit", marks=pytest.mark.exhaustive)])
-@pytest.mark.parametrize(("damage", "times"), [(flip, 40), (cut, 15), pytest.param(flip, 400, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(("damage", "times"), [(flip, 40), (cut, 15), pytest.param(flip, 400, marks=pytest.mark.sweep)])
 def test_a_damaged_file_opens_or_is_refused_with_its_name(files, tmp_path, name, damage, times):
     chance, path, messages = random.Random(0), tmp_path / "damaged.onnx", []
     for _ in range(times):

@@ -19,7 +19,7 @@ from ..arrays import Array, Shape
 from ..errors import stale_cache
 from ..execution import execution
 from ..kernels.fused.fusion import Fusion
-from ..kernels.threads import with_products_on_one_core
+from ..kernels.threads import at_most_cores, with_products_on_one_core
 from .division import divide
 from .memory import WorkArrays
 from .plan import Op, Plan, Spec, SpecMismatch, Specs, spec_of
@@ -75,12 +75,28 @@ class Plans:
         self._seen[input_specs] = specs
         if len(specs) < self._program.n_slots:  # that forward raised an error
             return self._unfused, specs
-        plan = make_plan(self._program, input_specs, specs, self._unfused)
-        if not plan.uses_all_cores:
-            plan = divide(self._program, input_specs, specs, self._unfused, make_plan) or plan
+        plan = self._make_plan(input_specs, specs)
         others = [other for other in self._plans if other.inputs != input_specs]
         self._plans = [*others[1 - self.MAX_PLANS :], plan]
         return plan, None
+
+    def _make_plan(self, inputs: tuple[Spec, ...], specs: Specs) -> Plan:
+        """Return the plan that uses all cores best.
+
+        Its operations may divide their work among the cores, or each core may run all of them on
+        its share of the batch. Otherwise the matrix library alone has threads: those of others
+        would compete with its own.
+        """
+        arguments = self._program, inputs, specs, self._unfused
+        plan = make_plan(*arguments)
+        if plan.uses_all_cores:
+            return plan
+        if divided := divide(*arguments, make_plan):
+            return divided
+        if any(op.uses_all_cores for op in plan.ops):
+            with at_most_cores(1):
+                return make_plan(*arguments)
+        return plan
 
 
 def make_unfused_plan(program: Program) -> Plan:

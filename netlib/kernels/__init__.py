@@ -36,6 +36,7 @@ FAMILIES = (
     "rectify",
     "row_norm",
     "softmax_cross_entropy",
+    "team",
     "total",
 )
 """The modules that define kernels."""

@@ -131,7 +131,7 @@ class Loops(Generic[P, R]):
     def signatures(self) -> list[str]:
         """Return the signature for each compiled type, as numba reads it."""
         signature = re.sub(r"\bconst (\w+\[.*?\])", r"\1.copy(readonly=True)", self.signature)
-        return [re.sub(r"\bt\b", name, signature) for name in COMPILED.values()]
+        return list(dict.fromkeys(re.sub(r"\bt\b", name, signature) for name in COMPILED.values()))
 
     def compile(self) -> bool:
         """Compile the function, or load it from numba's cache. Return whether it was compiled."""

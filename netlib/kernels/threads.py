@@ -1,27 +1,30 @@
 """Running the parts of a batch in parallel, on all cores.
 
-Compiled loops release Python's global lock while they run, so ordinary threads suffice. Unlike the
-threads of numba and OpenMP, they sleep when idle, and so leave the cores to the matrix library.
+Compiled loops release Python's global lock while they run, so ordinary threads suffice. Unlike
+those of numba and OpenMP, they sleep soon when idle, and so leave the cores to the matrix library.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from threading import Lock, local
 from typing import Any, ParamSpec, TypeVar
 
 from ..workers import HAS_THREADS
+from . import is_loaded
+from .team import Team
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_pool: ThreadPoolExecutor | None = None
+_team: Team | None = None
+_in_use = Lock()
 _lock = Lock()
 _n_waiting_for_cores = 0
 _threads_before: list[tuple[Any, int]] = []
@@ -90,22 +93,36 @@ def split(n: int, parts: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def run_parts(function: Callable[[slice, int], None], parts: list[slice]) -> None:
-    """Call ``function(part, i)`` for each part in parallel, and return when all have finished.
+def split_for_cores(n: int, is_worth_it: bool, *, of_equal_size: bool = False) -> list[slice]:
+    """Return a slice of `n` samples for each core, or one of all if that is not worth it.
 
-    All of them use NumPy's error state of the caller.
+    Nor is it without compiled loops: NumPy computes products on all cores by itself.
     """
-    global _pool  # noqa: PLW0603 - made when first needed
-    others = []
-    if len(parts) > 1:
-        _pool = _pool or ThreadPoolExecutor(count_cores(), "netlib")
-        others = [_pool.submit(copy_context().run, function, part, i) for i, part in enumerate(parts) if i > 0]
-    try:
+    n_parts = count_cores() if is_worth_it and is_loaded() else 1
+    return [slice(0, n)] if n_parts == 1 or (of_equal_size and n % n_parts) else split(n, n_parts)
+
+
+def run_parts(function: Callable[[slice, int], object], parts: list[slice]) -> None:
+    """Call ``function(part, i)`` for each part, and return when all have finished.
+
+    They run in parallel, with NumPy's error state of the caller, unless another thread runs parts
+    at the moment: then all cores are in use.
+    """
+    global _team  # noqa: PLW0603 - made when first needed
+    if len(parts) == 1:
         function(parts[0], 0)
-    finally:
-        wait(others)
-    for other in others:
-        other.result()
+        return
+    jobs = [partial(copy_context().run, function, part, i) for i, part in enumerate(parts)]
+    if _in_use.acquire(blocking=False):
+        try:
+            if _team is None or _team.size < len(parts):
+                _team = Team(len(parts))
+            _team.run(jobs)
+        finally:
+            _in_use.release()
+    else:
+        for job in jobs:
+            job()
 
 
 def with_products_on_one_core(function: Callable[P, R]) -> Callable[P, R]:
@@ -150,10 +167,12 @@ def _matrix_libraries() -> list[Any]:
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
-def _forget_pool() -> None:
-    global _pool  # noqa: PLW0603 - a forked process has none of its threads
-    _pool = None
+def _forget_team() -> None:
+    global _team, _in_use
+    if _team is not None:
+        atexit.unregister(_team.stop)
+    _team, _in_use = None, Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_team)

@@ -1,6 +1,7 @@
 """Fused convolutions, max pooling and batch normalization compute what their layers compute."""
 
 import copy
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -99,9 +100,14 @@ def test_a_convolution_with_relu_and_pooling_is_its_layers(make):
     assert_same(lambda: [*(each() for each in layers), nl.Tanh()], input_for(make()))
 
 
+def two_cores(monkeypatch):
+    monkeypatch.setattr("netlib.kernels.threads.count_cores", lambda: 2)
+    monkeypatch.setattr("netlib.kernels.threads.is_loaded", lambda: True)
+
+
 def test_a_large_batch_runs_in_parts(monkeypatch):
     calls = []
-    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: [slice(0, 3), slice(3, 5)])
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda *_: [slice(0, 3), slice(3, 5)])
     monkeypatch.setattr("netlib.kernels.fused.convolution.run_parts", lambda run, parts: calls.append(parts) or run_parts(run, parts))
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2)], input_for(nl.Conv2d(3, 4, 3)))
     assert calls
@@ -109,7 +115,7 @@ def test_a_large_batch_runs_in_parts(monkeypatch):
 
 @pytest.mark.parametrize("parts", [[slice(0, 5)], [slice(0, 3), slice(3, 5)]], ids=["one part", "two parts"])
 def test_a_convolution_tells_whether_it_runs_in_parts_and_leaves_out_a_gradient_that_nobody_needs(monkeypatch, parts):
-    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: parts)
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda *_: parts)
     layer = CONVOLUTIONS["padded"]()
     x = input_for(layer)
     assert TABLE["conv2d",].fits([layer], x)
@@ -120,14 +126,31 @@ def test_a_convolution_tells_whether_it_runs_in_parts_and_leaves_out_a_gradient_
 
 @pytest.mark.parametrize("in_use", ["numba", "numpy"])
 def test_a_batch_is_split_among_the_cores_if_there_is_much_to_do(in_use, monkeypatch):
-    monkeypatch.setattr("netlib.kernels.fused.convolution.count_cores", lambda: 2)
+    two_cores(monkeypatch)
     monkeypatch.setattr("netlib.kernels.fused.convolution.in_use", lambda dtype, family: in_use)
-    monkeypatch.setattr("netlib.kernels.fused.convolution.WORTH_A_THREAD", 4 * (4 * 3 * 9) * 36)  # the work on four images
     layer, parts = nl.Conv2d(3, 4, 3, padding=1), 2 if in_use == "numba" else 1
     for n, expected in ((1, 1), (4, 1), (5, parts)):
-        assert len(_split(layer, Geometry(layer, (n, 3, 6, 6)), np.dtype("f4"))) == expected
-    monkeypatch.setattr("netlib.kernels.fused.convolution.WORTH_A_THREAD", 0)
-    assert len(_split(layer, Geometry(layer, (1, 3, 6, 6)), np.dtype("f4"))) == 1
+        assert (
+            len(_split(layer, Geometry(layer, (n, 3, 6, 6)), np.dtype("f4"), 4 * (4 * 3 * 9) * 36)) == expected
+        )  # the work on four images
+    assert len(_split(layer, Geometry(layer, (1, 3, 6, 6)), np.dtype("f4"), 0)) == 1
+
+
+@pytest.mark.parametrize("relu", [[], [nl.ReLU]], ids=["alone", "with ReLU"])
+@pytest.mark.parametrize("n", [4, 5])
+def test_batch_normalization_a_sum_and_relu_on_two_cores_are_their_layers(monkeypatch, n, relu):
+    two_cores(monkeypatch)
+    for name in ("batch_norm", "add", "relu"):
+        monkeypatch.setattr(f"netlib.kernels.fused.{name}.WORTH_A_THREAD", 0)
+    monkeypatch.setattr("netlib.containers.planning.at_most_cores", lambda n: nullcontext())  # though no convolution is there
+    x = np.random.default_rng(0).normal(3, 2, size=(n, 4, 4, 4))
+    operation = TABLE["batch_norm",].prepare([nl.BatchNorm(4, dtype="float64")], [x], Memory((None,), None, (None,), None))
+    assert operation.uses_all_cores == (n % 2 == 0)  # parts of one size
+
+    def layers():
+        return [nl.Tanh(), nl.BatchNorm(4, dtype="float64"), *(each() for each in relu), nl.Residual(nl.Tanh()), nl.ReLU(), nl.Tanh()]
+
+    assert_same(layers, x)
 
 
 @pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)

@@ -4,12 +4,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
+from functools import partial
 
 import numpy as np
 import pytest
 
 import netlib as nl
 from netlib.kernels import threads
+from netlib.kernels.team import Team
 from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split
 
 
@@ -41,6 +45,56 @@ def test_an_error_in_any_part_is_raised_after_all_have_run(bad):
     with pytest.raises(ValueError, match="bad"):
         run_parts(run, split(5, 2))
     assert sorted(done) == [0, 1]
+
+
+def test_an_error_is_told_once_and_the_next_parts_run():
+    with pytest.raises(ZeroDivisionError):
+        run_parts(lambda part, i: 1 // (1 - i), split(5, 2))
+    found = []
+    run_parts(lambda part, i: found.append(i), split(5, 2))
+    assert sorted(found) == [0, 1]
+
+
+def test_threads_that_sleep_and_threads_that_wait_take_each_part_once():
+    team = Team(3)
+    counts = np.zeros(3, int)
+
+    def count(i):
+        counts[i] += 1
+
+    for n in range(1, 301):
+        team.run([partial(count, i) for i in range(1 + n % 3)])
+        if n % 50 == 0:
+            time.sleep(0.01)  # longer than a thread waits
+        assert counts.tolist() == [n, n - n // 3, (n + 1) // 3]
+    team.stop()
+    assert not any(thread.is_alive() for thread in team._threads)
+
+
+def test_a_thread_keeps_nothing_of_a_job_that_is_done():
+    class Held:
+        def __call__(self):
+            pass
+
+    team, held = Team(2), Held()
+    gone = weakref.ref(held)
+    team.run([held, held])
+    del held
+    team.run([int, int])
+    assert gone() is None
+    team.stop()
+
+
+def test_callers_that_find_the_threads_in_use_run_all_parts_themselves():
+    found, barrier = [], threading.Barrier(2, timeout=30)
+
+    def outer(part, i):
+        barrier.wait()
+        run_parts(lambda part, j: found.append((i, j, threading.current_thread())), split(4, 2))
+
+    run_parts(outer, split(2, 2))
+    assert sorted(pair[:2] for pair in found) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len({thread for i, _, thread in found if i == 0}) == 1
 
 
 FORK = """
@@ -97,11 +151,26 @@ def test_without_threadpoolctl_a_function_stays_as_it_is(monkeypatch):
 def test_products_use_one_core_if_convolutions_that_use_all_have_most_of_the_work(n_outputs, restricts, monkeypatch):
     wrapped = []
     monkeypatch.setattr("netlib.containers.planning.with_products_on_one_core", lambda method: wrapped.append(method.__name__) or method)
-    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda layer, geometry, dtype: [slice(0, 1), slice(1, 3)])
+    monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda *_: [slice(0, 1), slice(1, 3)])
     model = nl.Sequential(nl.Conv2d(1, 4, 3, rng=0), nl.ReLU(), nl.Flatten(), nl.Affine(64, n_outputs, rng=0))
     for _ in range(2):
         model.forward(np.ones((3, 1, 6, 6), np.float32))
     assert wrapped == ["forward", "backward"] * restricts
+
+
+@pytest.mark.parametrize(("n_outputs", "n_parts"), [(2, 2), (2000, 1)])
+def test_only_the_matrix_library_has_threads_if_products_have_most_of_the_work(n_outputs, n_parts, monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: (0, 1))
+    monkeypatch.setattr("netlib.kernels.threads.is_loaded", lambda: True)
+    monkeypatch.setattr("netlib.kernels.fused.convolution.in_use", lambda *_: "numba")
+    monkeypatch.setattr("netlib.kernels.fused.convolution.WORTH_A_THREAD", 0)
+    model, lengths = nl.Sequential(nl.Conv2d(1, 4, 3, rng=0), nl.Flatten(), nl.Affine(64, n_outputs, rng=0)), []
+    monkeypatch.setattr(
+        "netlib.kernels.fused.convolution.run_parts", lambda run, parts: lengths.append(len(parts)) or run_parts(run, parts)
+    )
+    for _ in range(3):
+        model.forward(np.ones((4, 1, 6, 6), np.float32))
+    assert lengths == [n_parts] * 2
 
 
 def test_the_cores_are_those_the_process_may_use_or_one_where_others_use_them(monkeypatch):

@@ -10,6 +10,7 @@ matplotlib.use("agg")
 def no_figure_is_left_open():
     from matplotlib import pyplot
 
+    pyplot.close("all")  # those of other tests
     yield
     left = pyplot.get_fignums()
     pyplot.close("all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 
 from ...arrays import Array
 from ...errors import stale_cache
+from ..threads import run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
+
+WORTH_A_THREAD = 100_000
+"""With more numbers, running parts at once gains more than handing them over costs."""
 
 
 def _fits(layers: Sequence[Any], *xs: Like) -> bool:
@@ -24,18 +29,21 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     (layer,), (like, _) = layers, xs
     attributes = layer.__dict__
     cache = like.shape, like.dtype, ([like.shape, like.shape],), object()
-    y_memory = memory.y
+    y_memory, parts = memory.y, split_for_cores(like.shape[0], math.prod(like.shape) > WORTH_A_THREAD)
 
     def forward(a: Array, b: Array) -> Array:
         attributes["_cache"] = cache
-        return np.add(a, b, out=y_memory)
+        if y_memory is None or len(parts) == 1:
+            return np.add(a, b, out=y_memory)
+        run_parts(lambda part, _: np.add(a[part], b[part], out=y_memory[part]), parts)
+        return y_memory
 
     def backward(dout: Array) -> tuple[Array, Array]:
         if attributes.get("_cache") is not cache:
             raise stale_cache(layer)
         return dout, dout
 
-    return Operation(forward, backward, backward)
+    return Operation(forward, backward, backward, uses_all_cores=len(parts) > 1)
 
 
 FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, passes_dout_on=True, layout="any")

@@ -19,11 +19,14 @@ from ..normalization import (
     normalize_backward,
     normalize_relu,
 )
+from ..threads import run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results, channels_first, channels_last
 
 COLUMNS = 128
 """Enough for vector registers in loops over columns."""
+WORTH_A_THREAD = 20_000
+"""With more numbers, running parts at once gains more than handing them over costs."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -58,11 +61,15 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     size, channels = math.prod(shape), shape[1]
     n, columns = size // channels, _count_columns(size, channels)
     repeats, rows = columns // channels, (size // columns, columns)
-    mean, scale, shift, total, product, offset, slope = vectors = np.empty((7, columns), dtype)
-    of_mean, of_scale, of_shift, _, _, of_offset, of_slope = vectors.reshape(7, repeats, channels)
+    mean, scale, shift, offset, slope = vectors = np.empty((5, columns), dtype)
+    of_mean, of_scale, of_shift, of_offset, of_slope = vectors.reshape(5, repeats, channels)
     inverse = np.empty(channels, dtype)
     kept = [array.reshape(-1, *(1,) * (len(shape) - 2)) for array in (of_mean[0], inverse)]
-    variance, sums = np.empty(columns, dtype), np.empty((2, channels), dtype)
+    parts = split_for_cores(rows[0], size > WORTH_A_THREAD, of_equal_size=True)
+    means, variances = of_parts = np.empty((2, len(parts), columns), dtype)
+    of_parts = of_parts.reshape(2, -1, channels)  # equally many rows are in each part, and in each column of a channel
+    totals, products = sums_of_parts = np.empty((2, len(parts), columns), dtype)
+    sums_of_parts, sums = sums_of_parts.reshape(2, -1, channels), np.empty((2, channels), dtype)
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty((shape[0], *shape[2:], channels) if relu else (0,) * len(shape), np.bool_)
     positive_rows = positive.reshape(-1, columns)
@@ -76,11 +83,13 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     def forward(x: Array) -> Array:
         n_of_batch = n if norm.training else 0
         y, x_rows = ys.begin(), channels_last(x).reshape(rows)
+        y_rows = y.reshape(rows)
         if n_of_batch:
-            find_moments(x_rows, mean, variance)
-            average = np.add.reduce(of_mean) / repeats
-            squares = np.square(of_mean - average)
-            variance_of_channels = np.add.reduce(variance.reshape(repeats, channels) + squares) / repeats
+            run_parts(lambda part, i: find_moments(x_rows[part], means[i], variances[i]), parts)
+            n_groups = len(parts) * repeats
+            average = np.add.reduce(of_parts[0]) / n_groups
+            squares = np.square(of_parts[0] - average)
+            variance_of_channels = np.add.reduce(of_parts[1] + squares) / n_groups
             of_mean[...], variance_of_channels, n_of_batch = norm.of_whole_batch(average, variance_of_channels, n)
             norm.update(of_mean[0], variance_of_channels, n_of_batch)
         else:
@@ -90,9 +99,9 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         of_scale[...] = inverse * weight.value
         of_shift[...] = bias.value
         if relu is None:
-            run(x_rows, mean, scale, shift, y.reshape(rows))
+            run_parts(lambda part, _: run(x_rows[part], mean, scale, shift, y_rows[part]), parts)
         else:
-            run_relu(x_rows, mean, scale, shift, y.reshape(rows), positive_rows)
+            run_parts(lambda part, _: run_relu(x_rows[part], mean, scale, shift, y_rows[part], positive_rows[part]), parts)
             relu.__dict__["_cache"] = relu_cache
         attributes["_cache"] = shape, dtype, (x, *kept, n_of_batch), token
         return ys.finish(y)
@@ -105,13 +114,17 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         x_rows = channels_last(x).reshape(rows)
         d: Array = channels_last(dout).reshape(rows)
         if relu is None:
-            find_sums(d, x_rows, mean, total, product)
+            run_parts(lambda part, i: find_sums(d[part], x_rows[part], mean, totals[i], products[i]), parts)
         else:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
-            find_sums_relu(d, positive_rows, x_rows, mean, masked, total, product)
-            d = masked
-        np.add.reduce(vectors[3:5].reshape(2, repeats, channels), axis=1, out=sums)
+            dout_rows, d = d, masked
+
+            def find(part: slice, i: int) -> None:
+                find_sums_relu(dout_rows[part], positive_rows[part], x_rows[part], mean, masked[part], totals[i], products[i])
+
+            run_parts(find, parts)
+        np.add.reduce(sums_of_parts, axis=1, out=sums)
         np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
         weight.add_grad(sums[1])
@@ -127,10 +140,11 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             offset.fill(0)
             slope.fill(0)
-        run_backward(d, x_rows, mean, scale, offset, slope, dx.reshape(rows))
+        dx_rows = dx.reshape(rows)
+        run_parts(lambda part, _: run_backward(d[part], x_rows[part], mean, scale, offset, slope, dx_rows[part]), parts)
         return dxs.finish(dx)
 
-    return Operation(forward, backward, backward_parameters)
+    return Operation(forward, backward, backward_parameters, uses_all_cores=len(parts) > 1)
 
 
 def _count_columns(size: int, channels: int) -> int:

@@ -13,12 +13,14 @@ from ...arrays import Array, Shape
 from ...errors import stale_cache
 from .. import in_use
 from ..convolution import convolve, convolve_backward
-from ..threads import count_cores, run_parts, split
+from ..threads import run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Geometry, Results, channels_first, channels_last, has_windows
 
-WORTH_A_THREAD = 12_000_000
-"""With more multiplications, running two parts at once gains more than waking up a thread costs."""
+WORTH_A_THREAD = 500_000
+"""With more multiplications, running parts at once gains more than handing them over costs."""
+WORTH_A_THREAD_ALONE = 12_000_000
+"""The same outside of plans, where those of the matrix library may compete with the threads."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -28,13 +30,10 @@ def _fits(layers: Sequence[Any], x: Like) -> bool:
     return fits and all(has_windows(pool, (*x.shape[:2], *layer.windows(x.shape[2:]).positions)) for pool in layers[2:])
 
 
-def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any]) -> list[slice]:
-    """Return the parts of a batch that run in parallel: one, unless there is much to do.
-
-    NumPy computes products on all cores by itself.
-    """
-    is_worth_it = in_use(dtype, "convolution") == "numba" and layer.weight.size * math.prod(geometry.rows) > WORTH_A_THREAD
-    return split(geometry.rows[0], count_cores() if is_worth_it else 1)
+def _split(layer: Any, geometry: Geometry, dtype: np.dtype[Any], enough: int) -> list[slice]:
+    """Return the parts of a batch that run in parallel: one, up to `enough` multiplications."""
+    is_worth_it = in_use(dtype, "convolution") == "numba" and layer.weight.size * math.prod(geometry.rows) > enough
+    return split_for_cores(geometry.rows[0], is_worth_it)
 
 
 class _Sizes:
@@ -57,7 +56,7 @@ class _Sizes:
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:
     layer, sizes = layers[0], _Sizes(layers, x)
-    parts = _split(layer, sizes.geometry, x.dtype)  # before the kernel is taken, which it may have to compile
+    parts = _split(layer, sizes.geometry, x.dtype, WORTH_A_THREAD_ALONE)  # before the kernel is taken, which it may have to compile
     y = np.empty(sizes.y, x.dtype)
     weight = layer.weight.value.reshape(sizes.weight)
     bias = np.zeros(layer.out_channels, x.dtype) if layer.bias is None else layer.bias.value
@@ -82,7 +81,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     ys, dxs = Results(memory.y, sizes.shape, dtype), Results(memory.dx[0], like.shape, dtype)
     positive, winners = np.empty(sizes.positive, np.bool_), np.empty(sizes.winners, np.int32)
     no_bias: Array = np.zeros(layer.out_channels, dtype)
-    parts = _split(layer, geometry, dtype)
+    parts = _split(layer, geometry, dtype, WORTH_A_THREAD)
     dweights, dbiases = np.empty((len(parts), *sizes.weight), dtype), np.empty((len(parts), layer.out_channels), dtype)
     run, run_backward = convolve.of(dtype), convolve_backward.of(dtype)
     token = object()

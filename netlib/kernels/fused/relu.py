@@ -10,8 +10,12 @@ import numpy as np
 from ...arrays import Array
 from ...errors import stale_cache
 from ..rectify import mask, relu
+from ..threads import run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results
+
+WORTH_A_THREAD = 100_000
+"""With more numbers, running parts at once gains more than handing them over costs."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
@@ -33,12 +37,14 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     masks = Results(None, shape, np.dtype(np.bool_), has_channels_last)
     positive = masks.begin()
     flat = positive.reshape(-1)
+    parts = split_for_cores(flat.size, flat.size > WORTH_A_THREAD)
     run, run_backward = relu.of(dtype), mask.of(dtype)
     cache = shape, dtype, (masks.finish(positive),), object()
 
     def forward(x: Array) -> Array:
         y = ys.begin()
-        run(ys.order(x).reshape(-1), y.reshape(-1), flat)
+        xs, written = ys.order(x).reshape(-1), y.reshape(-1)
+        run_parts(lambda part, _: run(xs[part], written[part], flat[part]), parts)
         attributes["_cache"] = cache
         return ys.finish(y)
 
@@ -46,10 +52,11 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         if attributes.get("_cache") is not cache:
             raise stale_cache(layer)
         dx = dxs.begin()
-        run_backward(dxs.order(dout).reshape(-1), flat, dx.reshape(-1))
+        douts, written = dxs.order(dout).reshape(-1), dx.reshape(-1)
+        run_parts(lambda part, _: run_backward(douts[part], flat[part], written[part]), parts)
         return dxs.finish(dx)
 
-    return Operation(forward, backward, lambda dout: None)
+    return Operation(forward, backward, lambda dout: None, uses_all_cores=len(parts) > 1)
 
 
 FUSION = Fusion(_fits, _infer, _prepare, keeps_inputs=False, layout="any")

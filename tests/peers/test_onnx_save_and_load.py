@@ -133,7 +133,7 @@ ODD_NUMBERS = ["test_mod_float_edge_cases_fmod_0_float32", "test_mod_float_edge_
 """Remainders of infinity and the sign of 0: ONNX has no such remainder of floats in opset 20."""
 
 
-@pytest.mark.exhaustive  # to make the cases takes as long as to save a tenth of them
+@pytest.mark.sweep  # to make the cases takes as long as to save a tenth of them
 def test_the_cases_of_onnx_are_saved_as_they_were_opened():
     with np.errstate(all="ignore"):
         outcomes = Counter(outcome_of(case) for case in onnx_cases.cases() if case.name not in ODD_NUMBERS)

@@ -88,23 +88,27 @@ class Team:
         """How many jobs each thread has been given, and how many it has done."""
         self._jobs: list[Callable[[], object] | None] = [None] * n
         self._errors: list[BaseException] = []
+        self._patience = PATIENCE
         self._alarm, self._n_asleep = Condition(), 0
         self._threads = [Thread(target=self._work, args=(i,), name=f"netlib-{i}", daemon=True) for i in range(n)]
         for thread in self._threads:
             thread.start()
         atexit.register(self.stop)
 
-    def run(self, jobs: Sequence[Callable[[], object]]) -> None:
-        """Run the first job in this thread, the others beside it, and return when all are done."""
+    def run(self, jobs: Sequence[Callable[[], object]], stay_awake: bool = True) -> None:
+        """Run the first job in this thread, the others beside it, and return when all are done.
+
+        If the threads do not stay awake afterwards, they leave the cores to others at once.
+        """
         first, *others = jobs
-        self._errors = []
+        self._errors, self._patience = [], PATIENCE if stay_awake else 1
         self._give(others)
         try:
             first()
         finally:
             for given, done in zip(self._given[: len(others)], self._done, strict=False):
                 n = int(self._counts[given])
-                while not self._tell_and_wait(given, n, done, n, 0):
+                while not self._tell_and_wait(given, n, done, n, PATIENCE, 0):
                     time.sleep(1e-4)
         if self._errors:
             raise self._errors[0]
@@ -127,7 +131,7 @@ class Team:
     def _work(self, i: int) -> None:
         counts, given, done, n = self._counts, self._given[i], self._done[i], 0
         while True:
-            if not self._tell_and_wait(done, n, given, n + 1, HEAD_START):
+            if not self._tell_and_wait(done, n, given, n + 1, self._patience, HEAD_START):
                 with self._alarm:
                     self._n_asleep += 1
                     while counts[given] == n:
@@ -143,7 +147,7 @@ class Team:
             del job
             n += 1
 
-    def _tell_and_wait(self, own: int, value: int, other: int, awaited: int, delay: int) -> bool:
+    def _tell_and_wait(self, own: int, value: int, other: int, awaited: int, patience: int, delay: int) -> bool:
         run = tell_and_wait.run
         is_compiled = run is not tell_and_wait.__wrapped__
-        return run(self._counts, own, value, other, awaited, PATIENCE if is_compiled else 1, delay if is_compiled else 0)
+        return run(self._counts, own, value, other, awaited, patience if is_compiled else 1, delay if is_compiled else 0)

@@ -102,11 +102,12 @@ def split_for_cores(n: int, is_worth_it: bool, *, of_equal_size: bool = False) -
     return [slice(0, n)] if n_parts == 1 or (of_equal_size and n % n_parts) else split(n, n_parts)
 
 
-def run_parts(function: Callable[[slice, int], object], parts: list[slice]) -> None:
+def run_parts(function: Callable[[slice, int], object], parts: list[slice], stay_awake: bool = True) -> None:
     """Call ``function(part, i)`` for each part, and return when all have finished.
 
     They run in parallel, with NumPy's error state of the caller, unless another thread runs parts
-    at the moment: then all cores are in use.
+    at the moment: then all cores are in use. The threads stay awake for the next parts unless
+    others, such as those of the matrix library, may need the cores before.
     """
     global _team  # noqa: PLW0603 - made when first needed
     if len(parts) == 1:
@@ -117,7 +118,7 @@ def run_parts(function: Callable[[slice, int], object], parts: list[slice]) -> N
         try:
             if _team is None or _team.size < len(parts):
                 _team = Team(len(parts))
-            _team.run(jobs)
+            _team.run(jobs, stay_awake)
         finally:
             _in_use.release()
     else:

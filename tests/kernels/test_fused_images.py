@@ -108,7 +108,9 @@ def two_cores(monkeypatch):
 def test_a_large_batch_runs_in_parts(monkeypatch):
     calls = []
     monkeypatch.setattr("netlib.kernels.fused.convolution._split", lambda *_: [slice(0, 3), slice(3, 5)])
-    monkeypatch.setattr("netlib.kernels.fused.convolution.run_parts", lambda run, parts: calls.append(parts) or run_parts(run, parts))
+    monkeypatch.setattr(
+        "netlib.kernels.fused.convolution.run_parts", lambda run, parts, **options: calls.append(parts) or run_parts(run, parts)
+    )
     assert_same(lambda: [nl.Tanh(), CONVOLUTIONS["padded"](), nl.ReLU(), nl.MaxPool2d(2)], input_for(nl.Conv2d(3, 4, 3)))
     assert calls
 

@@ -13,7 +13,7 @@ import pytest
 
 import netlib as nl
 from netlib.kernels import threads
-from netlib.kernels.team import Team
+from netlib.kernels.team import PATIENCE, Team
 from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split
 
 
@@ -69,6 +69,18 @@ def test_threads_that_sleep_and_threads_that_wait_take_each_part_once():
         assert counts.tolist() == [n, n - n // 3, (n + 1) // 3]
     team.stop()
     assert not any(thread.is_alive() for thread in team._threads)
+
+
+def test_threads_stay_awake_only_if_they_are_asked_to(monkeypatch):
+    team, waits = Team(2), []
+    wait = team._tell_and_wait
+    monkeypatch.setattr(team, "_tell_and_wait", lambda *given: waits.append(given) or wait(*given))
+    for stay_awake in (True, False):
+        team.run([int, int], stay_awake)
+        time.sleep(0.05)
+        (*_, patience, _) = [given for given in waits if given[0] == team._done[0]][-1]
+        assert patience == (PATIENCE if stay_awake else 1)
+    team.stop()
 
 
 def test_a_thread_keeps_nothing_of_a_job_that_is_done():

@@ -68,7 +68,7 @@ def _infer(layers: Sequence[Any], x: Array) -> Array:
         if len(layers) > 1:
             np.maximum(y[part], 0, out=y[part])  # the same after pooling as before
 
-    run_parts(run_part, parts)
+    run_parts(run_part, parts, stay_awake=False)
     n, channels, *lengths = sizes.shape
     return channels_first(y.reshape(n, *lengths, channels))
 

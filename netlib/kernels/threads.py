@@ -116,8 +116,10 @@ def run_parts(function: Callable[[slice, int], object], parts: list[slice], stay
     jobs = [partial(copy_context().run, function, part, i) for i, part in enumerate(parts)]
     if _in_use.acquire(blocking=False):
         try:
-            if _team is None or _team.size < len(parts):
-                _team = Team(len(parts))
+            if _team is not None and _team.size < len(parts):
+                _team.stop()
+                _team = None
+            _team = _team or Team(len(parts))
             _team.run(jobs, stay_awake)
         finally:
             _in_use.release()

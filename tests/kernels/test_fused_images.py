@@ -155,6 +155,17 @@ def test_batch_normalization_a_sum_and_relu_on_two_cores_are_their_layers(monkey
     assert_same(layers, x)
 
 
+@pytest.mark.parametrize(("name", "make"), [("add", nl.Add), ("relu", nl.ReLU), ("batch_norm", lambda: nl.BatchNorm(4))])
+def test_an_operation_on_more_numbers_than_it_takes_to_pay_runs_on_two_cores(monkeypatch, name, make):
+    two_cores(monkeypatch)
+    layer, x = make(), np.ones((4, 4, 4, 4), np.float32)
+    xs = [x, x] if name == "add" else [x]
+    for worth, expected in ((x.size - 1, True), (x.size, False)):
+        monkeypatch.setattr(f"netlib.kernels.fused.{name}.WORTH_A_THREAD", worth)
+        operation = TABLE[name,].prepare([layer], xs, Memory((None,) * len(xs), None, (None,) * len(xs), np.empty_like(x)))
+        assert operation.uses_all_cores == expected
+
+
 @pytest.mark.parametrize("make", POOLS.values(), ids=POOLS)
 def test_fused_max_pooling_is_its_layer(make):
     assert_same(lambda: [nl.Identity(), make(), nl.Identity()], input_for(make()))

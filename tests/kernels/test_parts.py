@@ -47,6 +47,16 @@ def test_an_error_in_any_part_is_raised_after_all_have_run(bad):
     assert sorted(done) == [0, 1]
 
 
+def test_the_threads_are_kept_unless_there_are_more_parts():
+    run_parts(lambda part, i: None, split(2, 2))
+    team = threads._team
+    run_parts(lambda part, i: None, split(2, 2))
+    assert threads._team is team
+    run_parts(lambda part, i: None, split(9, team.size + 1))
+    assert threads._team.size == team.size + 1
+    assert not any(thread.is_alive() for thread in team._threads)
+
+
 def test_an_error_is_told_once_and_the_next_parts_run():
     with pytest.raises(ZeroDivisionError):
         run_parts(lambda part, i: 1 // (1 - i), split(5, 2))

@@ -23,6 +23,9 @@ from .team import Team
 P = ParamSpec("P")
 R = TypeVar("R")
 
+WORTH_A_THREAD = 100_000
+"""With more numbers, a pass over them in parts gains more than handing the parts over costs."""
+
 _team: Team | None = None
 _in_use = Lock()
 _lock = Lock()

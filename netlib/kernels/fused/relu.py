@@ -10,12 +10,9 @@ import numpy as np
 from ...arrays import Array
 from ...errors import stale_cache
 from ..rectify import mask, relu
-from ..threads import run_parts, split_for_cores
+from ..threads import WORTH_A_THREAD, run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
 from .geometry import Results
-
-WORTH_A_THREAD = 100_000
-"""With more numbers, running parts at once gains more than handing them over costs."""
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:

@@ -2,8 +2,8 @@
 
 On all pages: links and their anchors, alt texts, the order of headings, nothing from outside. On a
 page of each kind, opened from its folder in an offline Chromium, at the widths of a desk and of a
-phone, light and dark: the console, and that nothing sticks out; axe's rules once in each theme and
-at each width.
+phone, light and dark: the console, and that nothing sticks out; axe's rules on every other page in
+light at a desk, on the others in dark on a phone.
 Search, the menu, the theme and a steps page by keyboard alone.
 """
 
@@ -77,9 +77,9 @@ def check_browser(browser: Browser) -> Iterator[str]:
         for theme in ("light", "dark"):
             complaints: list[str] = []
             page = _page(browser, width, height, theme, complaints)
-            for name in PAGES:
+            for i, name in enumerate(PAGES):
                 page.goto((HTML / f"{name}.html").as_uri())
-                complaints += _violations(page) if (width, theme) in AXE_AT else []
+                complaints += _violations(page) if (width, theme) == AXE_AT[i % 2] else []
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     complaints.append("wider than the window")
                 yield from (f"{name}, {width} px, {theme}: {complaint}" for complaint in complaints)

@@ -445,6 +445,7 @@ class Twice(nl.Layer):
         return 2 * dout
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
@@ -501,6 +502,7 @@ def test_the_layer_of_contributing_is_drawn_and_computed_as_soon_as_it_is_writte
 # ---- the page --------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(("name", "detail"), [*((name, "layers") for name in CASES), ("Affine", "nodes"), ("Residual", "nodes")])
 def test_after_every_number_was_changed_the_page_agrees_with_netlib(visit, name, detail):
     model, shapes = CASES[name]
@@ -749,6 +751,7 @@ def test_a_middling_array_that_was_changed_tells_its_new_range(visit):
     assert image.get_attribute("href").startswith("data:image/png;base64,")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "array",
     [
@@ -775,6 +778,7 @@ PIXELS = """([stored, urls]) => Promise.all([imageOf(stored, false), imageOf(sto
 }))"""
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 3, 4, 5), (5, 1, 3, 3), (1, 2, 33, 70), (30, 1, 1, 2), (2, 16, 3, 3), (9, 7)])
 def test_panel_and_picture_draw_the_same_images(laboratory, shape):
     array = np.random.default_rng(0).normal(size=shape)

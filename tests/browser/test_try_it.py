@@ -94,6 +94,7 @@ def run(page, code=None):
     return page.locator("#output")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.exhaustive
 def test_by_keyboard_python_is_loaded_and_names_the_mistake_of_the_layer_in_a_picture(page, screenshot):
     page.get_by_role("textbox").press("Escape")

@@ -67,6 +67,7 @@ MODELS = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("way", "n"), WAYS_AND_DEPTHS, indirect=["way"])
 @pytest.mark.parametrize("case", MODELS)
 def test_depth_meets_no_recursion_limit(case, n):

@@ -104,6 +104,7 @@ def test_the_solutions_pass_the_assignment(source):
     assert [(result.layer, result.mistake) for result in results] == [(name, "ok") for name in UNSOLVED[source.stem]]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.exhaustive
 @each_notebook
 def test_a_notebook_handed_in_unsolved_fails_the_assignment_by_the_same_names(source, tmp_path):
@@ -116,6 +117,7 @@ def test_a_notebook_handed_in_unsolved_fails_the_assignment_by_the_same_names(so
     assert mistakes == UNSOLVED[source.stem]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.exhaustive
 @each_notebook
 def test_a_notebook_shows_what_running_it_shows(source):
@@ -137,6 +139,7 @@ def texts(notebook):
             yield re.sub(r"base64,[^\"]*", "", text)
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.exhaustive
 @each_notebook
 def test_with_the_solutions_in_it_a_notebook_finds_all_gradients_in_agreement(source):

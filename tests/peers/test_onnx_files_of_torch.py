@@ -31,6 +31,7 @@ def opened(tmp_path_factory):
     return open_file
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "dynamo"), FILES)
 def test_a_file_gives_the_values_of_onnxruntime_whatever_the_batch(opened, name, dynamo):
     path, graph, inputs = opened(name, dynamo)

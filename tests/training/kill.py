@@ -22,8 +22,9 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-os.environ.setdefault("NETLIB_ACCELERATOR", "numpy")  # compiled kernels would be loaded again in every child
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if __name__ == "__main__":  # a test that imports this keeps its own settings
+    os.environ.setdefault("NETLIB_ACCELERATOR", "numpy")  # compiled kernels would be loaded again in every child
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 

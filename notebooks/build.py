@@ -3,7 +3,7 @@
     python -m notebooks.build                  all of them
     python -m notebooks.build 02 04            those that begin so
 
-Run it in the root of the repository, with the extra `dev`, after each change of a page.
+Run it in the root of the repository, with the extras `dev` and `docs`, after each change of a page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 
 import jupytext
 import nbformat
-from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "source").glob("*.md"))
@@ -38,6 +37,8 @@ def read(source: Path) -> Any:
 
 def run(notebook: Any) -> Any:
     """Run all cells, with warnings as errors, and return the notebook with what they show."""
+    from nbclient import NotebookClient
+
     strict, lenient = nbformat.v4.new_code_cell(STRICT), nbformat.v4.new_code_cell(LENIENT)
     notebook.cells = [strict, *notebook.cells, lenient]
     client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True, extra_arguments=["--log-level=ERROR"])

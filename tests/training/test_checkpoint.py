@@ -132,6 +132,7 @@ CASES = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("every", [pytest.param(2, marks=pytest.mark.exhaustive), "3 batches"])
 @pytest.mark.parametrize(("model", "optimizer", "settings"), CASES)
 def test_a_resumed_training_equals_one_without_a_stop(tmp_path, model, optimizer, settings, every):

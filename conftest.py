@@ -43,5 +43,5 @@ def pytest_collection_modifyitems(items):
         name = item.nodeid.partition("[")[0]
         sampled = item.get_closest_marker("one_in")
         if sampled and n_cases[name] % sampled.args[0]:
-            item.add_marker("sweep" if any(map(item.get_closest_marker, ("exhaustive", "peers", "browser"))) else "exhaustive")
+            item.add_marker("sweep" if any(map(item.get_closest_marker, ("exhaustive", "peers", "browser", "mpi"))) else "exhaustive")
         n_cases[name] += 1

@@ -167,6 +167,7 @@ def assert_works(laboratory, layer, inputs, new_inputs, open_layers=False):
     assert_same(*map(read, said["got"]), picture)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("row", [*ROWS, *MORE], ids=str)
 def test_the_page_computes_every_layer_of_the_table_as_netlib_does(laboratory, row):
     layer, new_inputs = row.make(np.float64), row.drawn(9)
@@ -236,6 +237,7 @@ def test_far_out_where_exp_overflows_the_page_agrees_too(laboratory, row):
             assert_works(laboratory, layer, row.inputs, [FAR_OUT])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", LOSSES, ids=str)
 def test_the_page_computes_every_loss_as_netlib_does(laboratory, case):
     y, t = case.inputs(1)
@@ -577,6 +579,7 @@ def test_a_number_typed_by_keys_alone_changes_picture_and_panel_at_once(visit):
     assert page.evaluate("document.activeElement.value") == "1.25"  # and one can type on
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("key", "number"), [("ArrowUp", 1.0), ("ArrowDown", 0.8), ("Shift+ArrowUp", 1.9), ("Shift+ArrowDown", -0.1)])
 def test_arrow_keys_nudge_a_number(visit, key, number):
     page = visit(dot(), X)
@@ -599,6 +602,7 @@ def test_a_pointer_that_passes_takes_no_field_from_the_hands(visit):
     assert_agrees(page, with_weight(np.where(W == 0.9, 0.7, W)))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("text", ["", "-", "one", "1e999", "0x"])
 def test_what_is_no_number_changes_nothing_and_is_told(visit, text):
     page = visit(dot(), X)

@@ -223,6 +223,7 @@ def around(before, inner, after):
     return reference
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("wiring", WIRINGS_WITH_RESIDUAL)
 @pytest.mark.parametrize("name", PARTS)

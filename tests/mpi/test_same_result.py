@@ -16,6 +16,7 @@ def distances(n):
     return run(n, "distances")
 
 
+@pytest.mark.one_in(2)
 @ranks
 @pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("case", CASES)

@@ -500,6 +500,7 @@ def test_an_interrupted_step_leaves_no_half_used_gradient_behind():
     assert optimizer.steps == 0
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("kind", "settings", "dtype"),
     [

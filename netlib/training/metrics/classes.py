@@ -75,8 +75,9 @@ def as_classes(y: Array, t: ArrayLike, threshold: float | None, where: str) -> C
         raise InvalidValueError(f"got threshold={threshold!r} for {y.shape[-1]} scores per sample", where=where, hint=hint)
     n_classes = y.shape[-1]
     true = as_one_class(t, y, where) if t.shape == y.shape else as_labels(t, y.shape[:-1], n_classes, where)
-    highest = y.argmax(axis=-1, keepdims=True)  # the index of a NaN, if there is one
-    predicted = np.where(np.isnan(np.take_along_axis(y, highest, axis=-1)), NONE, highest)
+    predicted = y.argmax(axis=-1)
+    if np.isnan(y.max()):
+        predicted[np.isnan(y).any(axis=-1)] = NONE
     return Classes(predicted.ravel(), true.ravel(), n_classes)
 
 

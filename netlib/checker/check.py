@@ -27,7 +27,6 @@ from .context import CheckContext
 from .correcting.conduct import correct_conduct
 from .correcting.search import find_corrections
 from .domain import Draw, make_draw
-from .elsewhere import check_changed_parameters, check_domain, check_repeated_rows, note_other_inputs
 from .equality import is_same
 from .guards import UserCodeError, attempt
 from .inputs import as_inputs, non_finite, require_usable
@@ -41,6 +40,7 @@ from .naming.contract import read_contract
 from .naming.mixed_rows import check_rows, find_mixed_rows
 from .naming.rules import PROVEN_BY_CONDUCT, name_mistakes
 from .report import Correction, Finding, GradientReport
+from .second_look import check_changed_parameters, check_domain, check_repeated_rows, note_other_inputs
 from .tracing.ledger import Logs, record_additions
 from .twin import Twin, make_twin
 

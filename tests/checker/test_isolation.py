@@ -115,7 +115,7 @@ def test_a_fault_of_the_checker_itself_is_raised_and_does_not_read_as_nothing_fo
 
 @pytest.mark.parametrize("step", ["other_inputs", "find_moving"])
 def test_a_fault_in_the_second_look_is_raised_too(monkeypatch, step):
-    monkeypatch.setattr(f"netlib.checker.elsewhere.{step}", fail)
+    monkeypatch.setattr(f"netlib.checker.second_look.{step}", fail)
     with pytest.raises(RuntimeError, match="another Python"):
         check_gradients(Elementwise(), np.ones((3, 4)))
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
-from .kernel import Kernel
+from .kernel import Kernel, loops
+from .threads import run_parts, split_if_awake
+
+WORTH_A_THREAD = 40_000
+"""With more numbers, a step in parts gains more than handing the parts over costs."""
 
 
 @Kernel
@@ -37,11 +41,30 @@ def adam(
     value -= scratch
 
 
-@adam.compiled("void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
-def adam_loops(
+@adam.compiled()
+def adam_in_parts(
     value: Array,
     grad: Array,
     scratch: Array,
+    total: Array,
+    squares: Array,
+    b1: float,
+    b2: float,
+    eps: float,
+    scale: float,
+) -> None:
+    run = update_of_adam.run
+    parts = split_if_awake(value.size, value.size > WORTH_A_THREAD)
+    if len(parts) == 1:
+        run(value, grad, total, squares, b1, b2, eps, scale)
+    else:
+        run_parts(lambda part, _: run(value[part], grad[part], total[part], squares[part], b1, b2, eps, scale), parts)
+
+
+@loops("void(t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
+def update_of_adam(
+    value: Array,
+    grad: Array,
     total: Array,
     squares: Array,
     b1: float,

@@ -11,6 +11,10 @@ from ..arrays import Array, as_rows
 from .constants import ones
 from .exponentials import exp
 from .kernel import Kernel, loops
+from .threads import run_parts, split_if_awake
+
+WORTH_A_THREAD = 20_000
+"""With more numbers, rows in parts gain more than handing the parts over costs."""
 
 
 @Kernel
@@ -31,7 +35,12 @@ def log_softmax_in_c_order(x: Array) -> Array:
     if not x.flags.carray:
         return log_softmax.numpy(x)
     y = np.empty_like(x)
-    log_softmax_of_rows.run(as_rows(x), as_rows(y))
+    run, xs, ys = log_softmax_of_rows.run, as_rows(x), as_rows(y)
+    parts = split_if_awake(len(xs), x.size > WORTH_A_THREAD)
+    if len(parts) == 1:
+        run(xs, ys)
+    else:
+        run_parts(lambda part, _: run(xs[part], ys[part]), parts)
     return y
 
 

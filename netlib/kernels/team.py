@@ -113,6 +113,11 @@ class Team:
         if self._errors:
             raise self._errors[0]
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether no thread sleeps, so that all would begin a job at once."""
+        return not self._n_asleep
+
     def stop(self) -> None:
         """End the threads, which must not run while Python itself ends."""
         atexit.unregister(self.stop)

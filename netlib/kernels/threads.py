@@ -105,6 +105,17 @@ def split_for_cores(n: int, is_worth_it: bool, *, of_equal_size: bool = False) -
     return [slice(0, n)] if n_parts == 1 or (of_equal_size and n % n_parts) else split(n, n_parts)
 
 
+def split_if_awake(n: int, is_worth_it: bool) -> list[slice]:
+    """Return a slice of `n` numbers or rows for each core whose thread is awake, or one of all.
+
+    Short operations, such as a loss, take part where long ones have just run on all cores: to wake
+    a thread for them takes longer than they do.
+    """
+    team = _team
+    n_parts = min(count_cores(), team.size) if is_worth_it and team is not None and team.is_awake else 1
+    return [slice(0, n)] if n_parts == 1 else split(n, n_parts)
+
+
 def run_parts(function: Callable[[slice, int], object], parts: list[slice], stay_awake: bool = True) -> None:
     """Call ``function(part, i)`` for each part, and return when all have finished.
 

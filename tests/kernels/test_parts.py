@@ -7,14 +7,17 @@ import threading
 import time
 import weakref
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.kernels import threads
+from netlib.kernels import adam, softmax_cross_entropy, threads
 from netlib.kernels.team import PATIENCE, Team
-from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split
+from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split, split_if_awake
+
+from .versions import VERSIONS, use
 
 
 def test_parts_cover_all_samples_once_and_none_is_empty():
@@ -210,3 +213,67 @@ def test_where_the_system_does_not_say_which_cores_it_may_use_all_count(told, ex
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: told)
     assert count_cores() == expected
+
+
+@pytest.mark.parametrize(("is_awake", "is_worth_it", "n_cores", "expected"), [
+    (True, True, 2, [slice(0, 3), slice(3, 5)]),
+    (False, True, 2, [slice(0, 5)]),
+    (True, False, 2, [slice(0, 5)]),
+    (True, True, 1, [slice(0, 5)]),
+])  # fmt: skip
+def test_a_short_operation_has_parts_only_where_threads_are_awake(is_awake, is_worth_it, n_cores, expected, monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: range(n_cores))
+    monkeypatch.setattr(threads, "_team", SimpleNamespace(size=3, is_awake=is_awake))
+    assert split_if_awake(5, is_worth_it) == expected
+    monkeypatch.setattr(threads, "_team", None)
+    assert split_if_awake(5, is_worth_it) == [slice(0, 5)]
+
+
+def test_a_team_is_awake_unless_a_thread_of_it_sleeps():
+    team = Team(3)
+    try:
+        team.run([lambda: None] * 3, stay_awake=False)
+        deadline = time.monotonic() + 30
+        while team._n_asleep < 2:
+            assert time.monotonic() < deadline
+            assert team.is_awake == (team._n_asleep == 0)
+        assert not team.is_awake
+    finally:
+        team.stop()
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request, monkeypatch):
+    use(request.param, monkeypatch)
+    return request.param
+
+
+@pytest.fixture
+def three_awake(monkeypatch):
+    """Three threads, awake, and every operation is worth them; the list has how many parts each had."""
+    team, n_parts, run = Team(3), [], run_parts
+    monkeypatch.setattr(Team, "is_awake", True)
+    monkeypatch.setattr(threads, "_team", team)
+    monkeypatch.setattr(threads, "cores", lambda: range(3))
+    for module in (adam, softmax_cross_entropy):
+        monkeypatch.setattr(module, "WORTH_A_THREAD", 0)
+        monkeypatch.setattr(module, "run_parts", lambda function, parts: n_parts.append(len(parts)) or run(function, parts))
+    yield n_parts
+    team.stop()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_of_adam_in_parts_is_its_formula(version, dtype, three_awake):
+    value, grad, total, squares = np.random.default_rng(0).random((4, 10)).astype(dtype)
+    expected = value - 0.1 * (0.9 * total + grad) / (np.sqrt(0.99 * squares + grad**2) + 1e-8)
+    adam.adam(value, grad, np.empty_like(value), total, squares, 0.9, 0.99, 1e-8, 0.1)
+    assert three_awake == ([] if version == "numpy" else [3])
+    np.testing.assert_allclose(value, expected, rtol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_logarithm_of_softmax_in_parts_is_its_formula(version, dtype, three_awake):
+    x = np.random.default_rng(0).normal(size=(2, 5, 7)).astype(dtype)
+    y = softmax_cross_entropy.log_softmax(x)
+    assert three_awake == ([] if version == "numpy" else [3])
+    np.testing.assert_allclose(np.exp(y), np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True), rtol=100 * np.finfo(dtype).eps)

@@ -53,18 +53,23 @@ def adam_in_parts(
     eps: float,
     scale: float,
 ) -> None:
-    run = update_of_adam.run
+    run = adam_of_vectors.run
     parts = split_if_awake(value.size, value.size > WORTH_A_THREAD)
     if len(parts) == 1:
-        run(value, grad, total, squares, b1, b2, eps, scale)
+        run(value, grad, scratch, total, squares, b1, b2, eps, scale)
     else:
-        run_parts(lambda part, _: run(value[part], grad[part], total[part], squares[part], b1, b2, eps, scale), parts)
+
+        def run_part(part: slice, _: int) -> None:
+            run(value[part], grad[part], scratch[part], total[part], squares[part], b1, b2, eps, scale)
+
+        run_parts(run_part, parts)
 
 
-@loops("void(t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
-def update_of_adam(
+@loops("void(t[::1], t[::1], t[::1], t[::1], t[::1], t, t, t, t)")
+def adam_of_vectors(
     value: Array,
     grad: Array,
+    scratch: Array,
     total: Array,
     squares: Array,
     b1: float,

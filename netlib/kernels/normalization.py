@@ -109,22 +109,19 @@ def gradient_sums_loops(dout: Array, x: Array, mean: Array, total: Array, produc
 
 
 @Kernel
-def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
-    """Do the same for ``dout * positive``, which is written into `masked`."""
-    np.multiply(dout, positive, out=masked)
-    masked.sum(axis=0, out=total)
-    np.sum(masked * (x - mean), axis=0, out=product)
+def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
+    """Do the same for ``dout * positive``."""
+    gradient_sums.numpy(dout * positive, x, mean, total, product)
 
 
-@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[:, ::1], t[::1], t[::1])")
-def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
+@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[::1], t[::1])")
+def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
     zero, one = dout.dtype.type(0), dout.dtype.type(1)
     total[:] = 0
     product[:] = 0
     for m in range(x.shape[0]):
         for c in range(x.shape[1]):
             d = dout[m, c] * (one if positive[m, c] else zero)
-            masked[m, c] = d
             total[c] += d
             product[c] += d * (x[m, c] - mean[c])
 
@@ -142,3 +139,24 @@ def normalize_backward_loops(dout: Array, x: Array, mean: Array, scale: Array, o
     for m in range(x.shape[0]):
         for c in range(x.shape[1]):
             dx[m, c] = dout[m, c] * scale[c] - offset[c] - slope[c] * (x[m, c] - mean[c])
+
+
+@Kernel
+def normalize_relu_backward(
+    dout: Array, positive: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array
+) -> None:
+    """Do the same for ``dout * positive``."""
+    normalize_backward.numpy(dout * positive, x, mean, scale, offset, slope, dx)
+
+
+@normalize_relu_backward.compiled(
+    "void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, ::1])"
+)
+def normalize_relu_backward_loops(
+    dout: Array, positive: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array
+) -> None:
+    zero, one = dout.dtype.type(0), dout.dtype.type(1)
+    for m in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            d = dout[m, c] * (one if positive[m, c] else zero)
+            dx[m, c] = d * scale[c] - offset[c] - slope[c] * (x[m, c] - mean[c])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
-from .constants import zero
+from .constants import ones, zero
 from .kernel import Kernel
 
 
@@ -93,8 +93,9 @@ def normalize_relu_loops(x: Array, mean: Array, scale: Array, shift: Array, y: A
 @Kernel
 def gradient_sums(dout: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
     """Write for each channel the sums of ``dout`` and of ``dout * (x - mean)``."""
-    dout.sum(axis=0, out=total)
-    np.sum(dout * (x - mean), axis=0, out=product)
+    each_row = ones(len(dout), dout.dtype)
+    np.dot(each_row, dout, out=total)
+    np.dot(each_row, dout * (x - mean), out=product)
 
 
 @gradient_sums.compiled("void(const t[:, ::1], const t[:, ::1], const t[::1], t[::1], t[::1])")
@@ -109,19 +110,21 @@ def gradient_sums_loops(dout: Array, x: Array, mean: Array, total: Array, produc
 
 
 @Kernel
-def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
-    """Do the same for ``dout * positive``."""
-    gradient_sums.numpy(dout * positive, x, mean, total, product)
+def gradient_sums_relu(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
+    """Do the same for ``dout * positive``, which is written into `masked`."""
+    np.multiply(dout, positive, out=masked)
+    gradient_sums.numpy(masked, x, mean, total, product)
 
 
-@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[::1], t[::1])")
-def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
+@gradient_sums_relu.compiled("void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], t[:, ::1], t[::1], t[::1])")
+def gradient_sums_relu_loops(dout: Array, positive: Array, x: Array, mean: Array, masked: Array, total: Array, product: Array) -> None:
     zero, one = dout.dtype.type(0), dout.dtype.type(1)
     total[:] = 0
     product[:] = 0
     for m in range(x.shape[0]):
         for c in range(x.shape[1]):
             d = dout[m, c] * (one if positive[m, c] else zero)
+            masked[m, c] = d
             total[c] += d
             product[c] += d * (x[m, c] - mean[c])
 
@@ -139,24 +142,3 @@ def normalize_backward_loops(dout: Array, x: Array, mean: Array, scale: Array, o
     for m in range(x.shape[0]):
         for c in range(x.shape[1]):
             dx[m, c] = dout[m, c] * scale[c] - offset[c] - slope[c] * (x[m, c] - mean[c])
-
-
-@Kernel
-def normalize_relu_backward(
-    dout: Array, positive: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array
-) -> None:
-    """Do the same for ``dout * positive``."""
-    normalize_backward.numpy(dout * positive, x, mean, scale, offset, slope, dx)
-
-
-@normalize_relu_backward.compiled(
-    "void(const t[:, ::1], const boolean[:, ::1], const t[:, ::1], const t[::1], const t[::1], const t[::1], const t[::1], t[:, ::1])"
-)
-def normalize_relu_backward_loops(
-    dout: Array, positive: Array, x: Array, mean: Array, scale: Array, offset: Array, slope: Array, dx: Array
-) -> None:
-    zero, one = dout.dtype.type(0), dout.dtype.type(1)
-    for m in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            d = dout[m, c] * (one if positive[m, c] else zero)
-            dx[m, c] = d * scale[c] - offset[c] - slope[c] * (x[m, c] - mean[c])

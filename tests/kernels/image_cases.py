@@ -13,7 +13,6 @@ from netlib.kernels.normalization import (
     normalize,
     normalize_backward,
     normalize_relu,
-    normalize_relu_backward,
 )
 from netlib.kernels.rectify import mask, relu
 
@@ -167,13 +166,9 @@ def sums_of(dout, x, mean, total, product):
     return {3: dout.sum(axis=0), 4: (dout * (x - mean)).sum(axis=0)}
 
 
-def masked_sums_of(dout, positive, x, mean, total, product):
+def masked_sums_of(dout, positive, x, mean, masked, total, product):
     d = dout * positive
-    return {4: d.sum(axis=0), 5: (d * (x - mean)).sum(axis=0)}
-
-
-def masked_back(dout, positive, x, mean, scale, offset, slope, dx):
-    return {7: dout * positive * scale - offset - slope * (x - mean)}
+    return {4: d, 5: d.sum(axis=0), 6: (d * (x - mean)).sum(axis=0)}
 
 
 IMAGE_CASES = {
@@ -192,16 +187,20 @@ IMAGE_CASES = {
     ),
     gradient_sums: (lambda y: (rows_for(y)[::-1].copy(), rows_for(y), *(numbers_for(y, k) for k in range(3))), sums_of),
     gradient_sums_relu: (
-        lambda y: (rows_for(y)[::-1].copy(), rows_for(y) > 0, rows_for(y), *(numbers_for(y, k) for k in range(3))),
+        lambda y: (
+            rows_for(y)[::-1].copy(),
+            rows_for(y) > 0,
+            rows_for(y),
+            numbers_for(y, 1),
+            like(rows_for(y)),
+            numbers_for(y, 2),
+            numbers_for(y, 3),
+        ),
         masked_sums_of,
     ),
     normalize_backward: (
         lambda y: (rows_for(y)[::-1].copy(), rows_for(y), *(numbers_for(y, k) for k in range(4)), like(rows_for(y))),
         normalized_back,
-    ),
-    normalize_relu_backward: (
-        lambda y: (rows_for(y)[::-1].copy(), rows_for(y) > 0, rows_for(y), *(numbers_for(y, k) for k in range(4)), like(rows_for(y))),
-        masked_back,
     ),
     relu: (
         lambda y: (y.reshape(-1), like(y.reshape(-1)), np.empty(y.size, bool)),

@@ -18,7 +18,6 @@ from ..normalization import (
     normalize,
     normalize_backward,
     normalize_relu,
-    normalize_relu_backward,
 )
 from ..threads import run_parts, split_for_cores
 from .fusion import Fusion, Like, Memory, Operation
@@ -74,11 +73,11 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty((shape[0], *shape[2:], channels) if relu else (0,) * len(shape), np.bool_)
     positive_rows = positive.reshape(-1, columns)
+    masked: Array = np.ndarray(rows, dtype, memory.scratch)
     relu_cache = shape, dtype, (channels_first(positive),), object()
     find_moments = moments.of(dtype)
-    run, run_relu = normalize.of(dtype), normalize_relu.of(dtype)
+    run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
     find_sums, find_sums_relu = gradient_sums.of(dtype), gradient_sums_relu.of(dtype)
-    run_backward, run_relu_backward = normalize_backward.of(dtype), normalize_relu_backward.of(dtype)
     eps, token = dtype.type(norm.eps), object()
 
     def forward(x: Array) -> Array:
@@ -119,7 +118,12 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
-            run_parts(lambda part, i: find_sums_relu(d[part], positive_rows[part], x_rows[part], mean, totals[i], products[i]), parts)
+            dout_rows, d = d, masked
+
+            def find(part: slice, i: int) -> None:
+                find_sums_relu(dout_rows[part], positive_rows[part], x_rows[part], mean, masked[part], totals[i], products[i])
+
+            run_parts(find, parts)
         np.add.reduce(sums_of_parts, axis=1, out=sums)
         np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])
@@ -136,11 +140,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             offset.fill(0)
             slope.fill(0)
-        dx_rows, by_column = dx.reshape(rows), (mean, scale, offset, slope)
-        if relu is None:
-            run_parts(lambda part, _: run_backward(d[part], x_rows[part], *by_column, dx_rows[part]), parts)
-        else:
-            run_parts(lambda part, _: run_relu_backward(d[part], positive_rows[part], x_rows[part], *by_column, dx_rows[part]), parts)
+        dx_rows = dx.reshape(rows)
+        run_parts(lambda part, _: run_backward(d[part], x_rows[part], mean, scale, offset, slope, dx_rows[part]), parts)
         return dxs.finish(dx)
 
     return Operation(forward, backward, backward_parameters, uses_all_cores=len(parts) > 1)
@@ -155,5 +156,6 @@ def _count_columns(size: int, channels: int) -> int:
 
 
 FUSION = Fusion(
-    _fits, _infer, _prepare, keeps_inputs=True, layout="channels last", separates_samples=lambda layers, x: False
+    _fits, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last",
+    separates_samples=lambda layers, x: False,
 )  # fmt: skip

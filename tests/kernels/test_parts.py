@@ -55,7 +55,7 @@ def test_the_threads_are_kept_unless_there_are_more_parts():
     team = threads._team
     run_parts(lambda part, i: None, split(2, 2))
     assert threads._team is team
-    run_parts(lambda part, i: None, split(9, team.size + 1))
+    run_parts(lambda part, i: None, split(team.size + 1, team.size + 1))
     assert threads._team.size == team.size + 1
     assert not any(thread.is_alive() for thread in team._threads)
 

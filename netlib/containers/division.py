@@ -138,13 +138,21 @@ class Deferred:
         return iter(cache[2])
 
 
-def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan,
-           make_plan: Callable[..., Plan]) -> DividedPlan | None:  # fmt: skip
-    """Return a divided plan, or None if the program cannot be divided, or dividing does not pay."""
+def can_divide(program: Program, inputs: tuple[Spec, ...], specs: Specs) -> bool:
+    """Return whether the samples of the program can be divided among cores, and that pays."""
+    parts = _parts_of(inputs)
+    return len(parts) > 1 and is_loaded() and _is_rowwise(program, specs, parts[-1].stop) and _is_worth_it(program, specs)
+
+
+def _parts_of(inputs: tuple[Spec, ...]) -> list[slice]:
     n_samples = inputs[0].shape[0] if inputs and inputs[0].shape else 0
-    parts = split(n_samples, count_cores()) if n_samples else []
-    if len(parts) < 2 or not is_loaded() or not _is_rowwise(program, specs, n_samples) or not _is_worth_it(program, specs):
-        return None
+    return split(n_samples, count_cores()) if n_samples else []
+
+
+def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan,
+           make_plan: Callable[..., Plan]) -> DividedPlan:  # fmt: skip
+    """Return the plan of a program that can be divided."""
+    parts = _parts_of(inputs)
     shares = []
     for i, part in enumerate(parts):
         parameters: dict[int, tuple[Parameter, Parameter]] = {}

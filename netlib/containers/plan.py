@@ -1,11 +1,11 @@
 """A plan: the operations by which one thread runs a program, for inputs of given shapes.
 
-A training loop passes the same shapes to a container in every step. In the first step, the layers
-run one by one, and the program records the shapes of all values. From the second step on, it runs a
-plan: layers that the table of fused kernels lists run as one operation, and their results are
-written to work arrays, which every step reuses. The plan computes what the layers would compute. It
-also sets the cache of each layer, so that the layer's own backward works as it would after its own
-forward.
+A training loop passes the same shapes to a container in every step. In the first step, layers that
+the table of fused kernels lists run as one operation where their inputs allow it, every value is a
+new array, and the program records the shapes of all values. From the second step on, it runs a
+plan: results are written to work arrays, which every step reuses. Both compute what the layers
+would compute. They also set the cache of each layer, so that the layer's own backward works as it
+would after its own forward.
 
 Only two kinds of code receive work arrays: fused operations, and the backward of layers with a
 `kernel_name`, which must return new arrays and keep none of their arguments. Arrays from any other
@@ -141,7 +141,7 @@ class Plan:
         self.sums: dict[int, Array] = {}
         self.dout_types: list[np.dtype[Any] | None] = [None] * len(program.outputs)
         self.ops, self._unfused = ops, unfused
-        self._backward_ops = self._last_backward_ops = _in_reverse(ops)
+        self._backward_ops = self._last_backward_ops = in_reverse(ops)
         self._calls_layers = any(op.calls_layer for op in ops)
         self._is_chain = not self._calls_layers and _are_chained(ops, program)
         self._empty_slots = [None] * (program.n_slots - program.n_inputs)
@@ -228,7 +228,7 @@ class Plan:
             done_ops = self.ops[:n_done]
             done_steps = {step for op in done_ops if op.backward is not None for step in op.steps}
             rest = [op for op in self._unfused.ops if op.first not in done_steps]
-            self._last_backward_ops = _in_reverse([*done_ops, *rest])
+            self._last_backward_ops = in_reverse([*done_ops, *rest])
             self._run_forward(rest, values)
         finally:
             execution.op = outer
@@ -312,7 +312,7 @@ def _are_chained(ops: list[Op], program: Program) -> bool:
     return sources == [(slot,) for slot in inner] and program.outputs == (last,)
 
 
-def _in_reverse(ops: list[Op]) -> list[Op]:
+def in_reverse(ops: list[Op]) -> list[Op]:
     """Return the operations that have a backward, the last one first."""
     return [op for op in reversed(ops) if op.backward is not None]
 

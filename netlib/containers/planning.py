@@ -18,11 +18,11 @@ import numpy as np
 from ..arrays import Array, Shape
 from ..errors import stale_cache
 from ..execution import execution
-from ..kernels.fused.fusion import Fusion
+from ..kernels.fused.fusion import Fusion, Memory
 from ..kernels.threads import at_most_cores, with_products_on_one_core
-from .division import divide
+from .division import can_divide, divide
 from .memory import WorkArrays
-from .plan import Op, Plan, Spec, SpecMismatch, Specs, spec_of
+from .plan import Op, Plan, Spec, SpecMismatch, Specs, in_reverse, spec_of
 
 if TYPE_CHECKING:
     from .program import Program, Step
@@ -46,7 +46,7 @@ class Plans:
         return make_unfused_plan(self._program)
 
     def forward(self, inputs: Sequence[Any]) -> list[Any]:
-        """Run the program on `inputs`, with fused operations from the second time on."""
+        """Run the program on `inputs`, in work arrays from the second time on."""
         plan, specs = self._find(inputs)
         try:
             outputs = plan.forward(inputs, specs)
@@ -71,7 +71,7 @@ class Plans:
             specs = self._seen[input_specs] = dict(enumerate(input_specs))
             for old in list(self._seen)[: -self.MAX_PLANS]:
                 del self._seen[old]
-            return self._unfused, specs
+            return FirstPlan(self._program), specs
         self._seen[input_specs] = specs
         if len(specs) < self._program.n_slots:  # that forward raised an error
             return self._unfused, specs
@@ -91,12 +91,52 @@ class Plans:
         plan = make_plan(*arguments)
         if plan.uses_all_cores:
             return plan
-        if divided := divide(*arguments, make_plan):
-            return divided
+        if can_divide(*arguments[:3]):
+            del plan  # and its work arrays
+            return divide(*arguments, make_plan)
         if any(op.uses_all_cores for op in plan.ops):
             with at_most_cores(1):
                 return make_plan(*arguments)
         return plan
+
+
+class FirstPlan(Plan):
+    """The operations of the first forward on inputs of some shape, chosen while it runs.
+
+    Fused operations run where they fit, as in the plan that may follow, but in new arrays: inputs
+    of ever new shapes never have another plan.
+    """
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program, [])
+
+    def forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
+        """Choose and run the operations, record the specs of all values, and return the outputs."""
+        assert specs is not None
+        values, ops, outer = [*inputs, *self._empty_slots], [], execution.op
+        try:
+            for group in self.program.groups:
+                xs = [values[slot] for slot in group.sources]
+                if group.fusion is not None and all(type(x) is np.ndarray for x in xs) and group.fusion.fits(group.layers, *xs):
+                    with at_most_cores(1):  # before the work is known, the matrix library alone has threads
+                        op = _op_in_new_arrays(group.fusion, group.steps, xs, self.program)
+                    ops.append(op)
+                    self._run_forward([op], values, specs)
+                    for step in group.steps[:-1]:
+                        specs[step.target] = Spec(*step.layer.__dict__["_cache"][:2])
+                    _convert_douts(op, group.fusion, specs[group.target])
+                    if group.fusion.passes_dout_on:
+                        op.backward = _copy_gradients(op.backward, [True] * len(xs))
+                else:
+                    new = [_layer_op(step) for step in group.steps]
+                    ops += new
+                    self._run_forward(new, values, specs)
+                for slot in group.frees:
+                    values[slot] = None
+        finally:
+            execution.op = outer
+        self._last_backward_ops = in_reverse(ops)
+        return [values[slot] for slot in self.program.outputs]
 
 
 def make_unfused_plan(program: Program) -> Plan:
@@ -230,12 +270,23 @@ def _fused_op(
     to_check = [k for k, slot in enumerate(first.sources) if not arrays.has_fixed_spec(slot) and slot not in copied]
     if to_check:
         op.forward = _check_inputs(op.forward, to_check, x_specs)
-    if last.n_outputs == 1 and not arrays.dout_has_fixed_spec(i):
-        options = last, specs[last.target], fusion.layout != "C" and not fusion.passes_dout_on
-        op.backward, op.backward_parameters = [_convert_dout(each, *options) for each in (op.backward, op.backward_parameters)]
+    if not arrays.dout_has_fixed_spec(i):
+        _convert_douts(op, fusion, specs[last.target])
     if fusion.passes_dout_on and (to_copy := arrays.gradients_to_copy(i)):
         op.backward = _copy_gradients(op.backward, to_copy)
     return op
+
+
+def _op_in_new_arrays(fusion: Fusion, steps: tuple[Step, ...], xs: Sequence[Array], program: Program) -> Op:
+    """Return the fused operation on such inputs whose results are new arrays."""
+    exposed = [fusion.keeps_inputs and slot in program.exposed for slot in steps[0].sources]
+    no_memory = Memory((None,) * len(xs), None, (None,) * len(xs), None)
+    operation = fusion.prepare([step.layer for step in steps], xs, no_memory)
+
+    def forward(*xs: Array) -> Array:
+        return operation.forward(*[x.copy() if is_exposed else x for x, is_exposed in zip(xs, exposed, strict=True)])
+
+    return Op(steps, forward if any(exposed) else operation.forward, operation.backward, operation.backward_parameters)
 
 
 def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Sequence[Spec]) -> Callable[..., Any]:
@@ -249,6 +300,13 @@ def _check_inputs(forward: Callable[..., Any], to_check: list[int], specs: Seque
         return forward(*xs)
 
     return checked_forward
+
+
+def _convert_douts(op: Op, fusion: Fusion, spec: Spec) -> None:
+    """Let the backward of a fused operation take dout of any type and layout."""
+    if op.n_outputs == 1:
+        options = op.last, spec, fusion.layout != "C" and not fusion.passes_dout_on
+        op.backward, op.backward_parameters = [_convert_dout(each, *options) for each in (op.backward, op.backward_parameters)]
 
 
 def _convert_dout(backward: Callable[[Any], Any], last: Step, spec: Spec, takes_any_layout: bool = False) -> Callable[[Any], Any]:

@@ -118,7 +118,7 @@ def test_it_is_the_page(kind, options, dtype, fusions):
             assert_gradients_are_close(layer, page, dtype)
             np.testing.assert_equal(y, before)
         assert_close(model.predict(*inputs), page.predict(*inputs), dtype)
-        assert fusions == ["forward", "backward", "forward", "backward_parameters", "forward", "backward", "infer"]
+        assert fusions == [*["forward", "backward"] * 2, "forward", "backward_parameters", "forward", "backward", "infer"]
         fusions.clear()
 
 
@@ -142,7 +142,7 @@ def test_within_a_network_it_writes_into_work_arrays(kind, fusions):
             expected = layer.backward(expected)
         assert_close(dx, expected, np.float32)
         assert_gradients_are_close(model, page, np.float32)
-    assert fusions == ["forward", "backward"] * 3
+    assert fusions == ["forward", "backward"] * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -175,7 +175,7 @@ def test_nan_goes_where_the_page_says(kind, fusions):
     assert_close(y, expected, np.float64)
     assert np.isnan(y[1, 2:]).all()
     assert np.isnan(y).sum() == np.isnan(y[1, 2:]).sum()
-    assert fusions == ["forward"]
+    assert fusions == ["forward"] * 2
 
 
 def test_extreme_numbers_saturate_the_gates():

@@ -2,6 +2,7 @@
 
 import copy
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -199,12 +200,14 @@ def test_a_dout_that_does_not_fit_is_refused_by_the_name_of_the_layer(row):
 def test_lists_whole_numbers_and_big_endian_arrays_are_taken_for_the_numbers_they_are(row):
     whole = row.with_numbers(lambda x: np.ceil(np.abs(x) * 5).astype(np.float32))
     wanted = run(row.make(np.float32), whole)
+    # a container runs several layers as one only on arrays of the layers' type
+    assert_equal = partial(assert_close, tolerance=1e-5) if isinstance(row.make(np.float32), Container) else assert_same
     for given in ([x if x.dtype == bool else x.astype(np.uint8) for x in whole], [x.astype(x.dtype.newbyteorder(">")) for x in whole]):
         got = run(row.make(np.float32), given)
-        assert_same(got, wanted)
+        assert_equal(got, wanted)
         assert all(a.dtype.isnative for a in got)
     lists = [x.tolist() for x in row.inputs]
-    assert_same(run(row.make(np.float64), lists), run(row.make(np.float64), row.inputs))
+    assert_equal(run(row.make(np.float64), lists), run(row.make(np.float64), row.inputs))
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not isinstance(row.make(np.float64), nl.Graph)], ids=str)

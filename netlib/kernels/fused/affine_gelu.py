@@ -32,8 +32,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     shape, dtype = output(layers, like)
     y_rows = None if memory.y is None else as_rows(memory.y)
     dx_rows = None if memory.dx[0] is None else as_rows(memory.dx[0])
-    assert memory.scratch is not None
-    masked = as_rows(memory.scratch)
+    scratch = None if memory.scratch is None else as_rows(memory.scratch)
     slope = np.empty(shape, dtype)
     slope_rows, dbias = as_rows(slope), np.empty(shape[-1:], dtype)
     token = object()
@@ -52,6 +51,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             raise stale_cache(affine)
         if gelu_attributes.get("_cache") is not gelu_cache:
             raise stale_cache(gelu)
+        masked = np.empty_like(slope_rows) if scratch is None else scratch
         slope_backward.run(as_rows(dout), slope_rows, masked, dbias)
         weight.add_grad_product(as_rows(cache[2][0]).T, masked)
         bias.add_grad(dbias)

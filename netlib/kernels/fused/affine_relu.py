@@ -29,11 +29,11 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     (affine, relu), (like,) = layers, xs
     weight, bias, attributes, relu_attributes = affine.weight, affine.bias, affine.__dict__, relu.__dict__
     shape, dtype = output(layers, like)
-    y_memory, dx_memory, scratch = memory.y, memory.dx[0], memory.scratch
+    y_memory, dx_memory = memory.y, memory.dx[0]
     y_rows = None if y_memory is None else as_rows(y_memory)
     dx_rows = None if dx_memory is None else as_rows(dx_memory)
-    assert scratch is not None
-    masked = as_rows(scratch)  # not dout itself: compiled loops are not vectorised in place
+    # not dout itself: compiled loops are not vectorised in place
+    scratch = None if memory.scratch is None else as_rows(memory.scratch)
     is_matrix = len(shape) == 2
     positive = np.empty(shape, np.bool_)
     positive_rows = as_rows(positive)
@@ -61,6 +61,7 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
             raise stale_cache(relu)
         if not is_matrix:
             dout = as_rows(dout)
+        masked = np.empty_like(positive_rows, dtype) if scratch is None else scratch
         mask(dout, positive_rows, masked, dbias)
         weight.add_grad_product(transposed, masked)
         bias.add_grad(dbias)

@@ -73,7 +73,6 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
     ys, dxs = Results(memory.y, shape, dtype), Results(memory.dx[0], shape, dtype)
     positive = np.empty((shape[0], *shape[2:], channels) if relu else (0,) * len(shape), np.bool_)
     positive_rows = positive.reshape(-1, columns)
-    masked: Array = np.ndarray(rows, dtype, memory.scratch)
     relu_cache = shape, dtype, (channels_first(positive),), object()
     find_moments = moments.of(dtype)
     run, run_relu, run_backward = normalize.of(dtype), normalize_relu.of(dtype), normalize_backward.of(dtype)
@@ -118,7 +117,8 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
-            dout_rows, d = d, masked
+            dout_rows, d = d, np.ndarray(rows, dtype, memory.scratch)
+            masked = d
 
             def find(part: slice, i: int) -> None:
                 find_sums_relu(dout_rows[part], positive_rows[part], x_rows[part], mean, masked[part], totals[i], products[i])

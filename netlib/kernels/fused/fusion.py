@@ -36,7 +36,7 @@ class Memory(NamedTuple):
     dx: tuple[Array | None, ...]
     """The gradients of the inputs."""
     scratch: Array | None
-    """An array of the shape and type of y, for use by backward alone. None if not needed."""
+    """An array of the shape and type of y, for use by backward alone."""
 
 
 class Operation(NamedTuple):

@@ -4,7 +4,8 @@
 mutant of the files below, or a sample of them: one operator, comparison, sign, transpose, axis,
 order of operands, number or flag changed. The suite is collected and run once, to see which
 functions each test calls. Each mutant then runs in a new process the tests that call its function:
-first those that concern its file, the quick and telling before the slow ones, and last the peers.
+first those that concern its file, the quick and telling before the slow ones. Unforeseen survivors
+then face the rules in pictures, Jacobians, plots and the peers.
 The exit status is 1 where less than 95 % are caught, where a survivor is not among `KNOWN`, and
 where one of `KNOWN` is caught after all.
 
@@ -111,6 +112,8 @@ SHARED = {
 }
 APART = ("peers", "checker", "derivatives", "drawing", "plot", "test_benchmarks.py", "test_mutants.py", "containers/test_depth.py")
 THE_SUITE = ["tests", *(f"--ignore=tests/{path}" for path in APART)]
+THE_REST = ["-m", "not sweep", *(f"tests/{path}" for path in ("drawing/test_rules.py", "derivatives", "plot", "peers"))]
+"""What else judges numbers."""
 BROKEN = 70
 """The exit status of a process that failed to run the tests at all."""
 SECONDS = 120
@@ -989,13 +992,13 @@ def hunt(mutants: list[Mutant], tests: list[str], jobs: int) -> dict[Mutant, str
         left = [m for m, outcome in first.found.items() if outcome == "survived" and not reason_for(m)]
         if tests or not left:
             return first.found
-        print(f"{len(left)} of them unforeseen: against the peers", flush=True)
+        print(f"{len(left)} of them unforeseen: against the rest", flush=True)
 
-        def survives_the_peers(mutant: Mutant) -> bool:
-            return pytest.main([*quietly, "tests/peers"], plugins=[InPlace(mutant)]) == pytest.ExitCode.OK
+        def survives_the_rest(mutant: Mutant) -> bool:
+            return pytest.main([*quietly, *THE_REST], plugins=[InPlace(mutant)]) == pytest.ExitCode.OK
 
-        by_peers = told(outcomes(left, survives_the_peers, jobs)) if is_sound(survives_the_peers) else {}
-        return first.found | by_peers
+        by_the_rest = told(outcomes(left, survives_the_rest, jobs)) if is_sound(survives_the_rest) else {}
+        return first.found | by_the_rest
 
 
 def reason_for(mutant: Mutant) -> str:
@@ -1033,7 +1036,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="only N of the mutants, chosen at random")
     parser.add_argument("--seed", type=int, default=0, help="chooses them (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
-    parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="the tests to run, instead of all and the peers")
+    parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="the tests to run, instead of all")
     parser.add_argument("--list", action="store_true", help="name the mutants, and run none")
     chosen = parser.parse_args()
     mutants = [m for file in dict.fromkeys(each.split(":")[0] for each in chosen.only) for m in mutants_of(file)]

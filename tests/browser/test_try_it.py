@@ -150,6 +150,7 @@ nl.testing.check_layer(nl.Affine(3, 2, rng=0), np.ones((2, 3)))
     assert "same" in output.inner_text()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.exhaustive
 def test_a_loop_without_end_is_stopped_and_the_page_goes_on(page):
     page.get_by_role("textbox").fill("print('begun')\nwhile True: pass")

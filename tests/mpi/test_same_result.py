@@ -16,7 +16,7 @@ def distances(n):
     return run(n, "distances")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @ranks
 @pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("case", CASES)

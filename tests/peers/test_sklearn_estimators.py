@@ -37,7 +37,7 @@ THEIRS = {Classifier: MLPClassifier, Regressor: MLPRegressor}
     ("arguments", "every"),
     [
         ({}, 10),
-        pytest.param({}, 1, marks=pytest.mark.exhaustive),
+        pytest.param({}, 1, marks=pytest.mark.sweep),
         pytest.param({"model": model_of_layers, "learning_rate_init": 0.01, "n_iter_no_change": 4}, 1, marks=pytest.mark.exhaustive),
     ],
 )

@@ -163,6 +163,11 @@ def test_settings_that_do_not_fit_are_refused(make, message):
         (nl.Conv1d(3, 4, 3), (28,), r"expected \(N, 3, L\)"),
         (nl.Conv3d(3, 4, 1), (1, 3, 2, 0, 2), r"expected \(N, 3, D, H, W\). An image needs at least one pixel"),
         (nl.ConvTranspose2d(1, 1, 2, padding=2), (1, 1, 2, 3), r"an image of \(2, 3\) would become one of \(-1, 0\). Reduce the padding"),
+        (
+            nl.ConvTranspose2d(1, 1, (1, 3), padding=(1, 0)),
+            (1, 1, 2, 2),
+            r"an image of \(2, 2\) would become one of \(0, 4\). Reduce the padding",
+        ),
     ],
 )
 def test_images_that_do_not_fit_are_refused_with_both_sizes(layer, shape, message):

@@ -75,7 +75,7 @@ class DividedPlan(Plan):
         self.forward = with_products_on_one_core(self._forward)  # type: ignore[method-assign]
         self.backward = with_products_on_one_core(self._backward)  # type: ignore[method-assign]
 
-    def _forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
+    def _forward(self, inputs: Sequence[Any]) -> list[Any]:
         for copied, x in zip(self._copies, inputs, strict=True):
             copied[...] = x
         try:

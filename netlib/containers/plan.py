@@ -161,11 +161,8 @@ class Plan:
             fits = all(type(x) is np.ndarray and (x.shape, x.dtype) == spec for x, spec in pairs)
         return fits and self._is_compiled is is_loaded()
 
-    def forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
-        """Run the operations and return the outputs.
-
-        If `specs` is given, record the shapes and types of all values there.
-        """
+    def forward(self, inputs: Sequence[Any]) -> list[Any]:
+        """Run the operations and return the outputs."""
         for slot, copy in self.copies:
             copy[...] = inputs[slot]
         if self._is_chain:
@@ -173,7 +170,7 @@ class Plan:
         values = [*inputs, *self._empty_slots, *self.copy_slots]
         self._last_backward_ops = self._backward_ops
         if self._calls_layers:
-            self._run_forward_with_layers(values, specs)
+            self._run_forward_with_layers(values)
         else:
             self._run_forward(self.ops, values)
         return [values[slot] for slot in self.program.outputs]
@@ -218,10 +215,10 @@ class Plan:
             raise
         return dout
 
-    def _run_forward_with_layers(self, values: list[Any], specs: Specs | None) -> None:
+    def _run_forward_with_layers(self, values: list[Any]) -> None:
         outer = execution.op
         try:
-            self._run_forward(self.ops, values, specs)
+            self._run_forward(self.ops, values)
         except SpecMismatch as mismatch:
             n_done: int = mismatch.args[0]
             assert self._unfused is not None
@@ -233,7 +230,7 @@ class Plan:
         finally:
             execution.op = outer
 
-    def _run_forward(self, ops: list[Op], values: list[Any], specs: Specs | None = None) -> None:
+    def _run_forward(self, ops: list[Op], values: list[Any]) -> None:
         op = None
         try:
             for op in ops:
@@ -248,9 +245,6 @@ class Plan:
                     for slot, part in enumerate(outputs_of(op.last, y), op.target):
                         values[slot] = part
                         self._output_specs[slot] = spec_of(part)
-                if specs is not None:
-                    for slot in op.last.targets:
-                        specs[slot] = spec_of(values[slot])
                 for slot in op.frees:
                     values[slot] = None
         except SpecMismatch:

@@ -47,38 +47,34 @@ class Plans:
 
     def forward(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the program on `inputs`, in work arrays from the second time on."""
-        plan, specs = self._find(inputs)
+        plan = self._find(inputs)
         try:
-            outputs = plan.forward(inputs, specs)
+            outputs = plan.forward(inputs)
         except BaseException:
             self.run = None  # some layers have run and others have not, so backward must not
             raise
         self.run = plan, [y.shape if type(y) is np.ndarray else np.shape(y) for y in outputs]
         return outputs
 
-    def _find(self, inputs: Sequence[Any]) -> tuple[Plan, Specs | None]:
-        """Return the plan for `inputs`, and a dict if all values' specs are to be recorded."""
+    def _find(self, inputs: Sequence[Any]) -> Plan:
+        """Return the plan for `inputs`."""
         if not execution.uses_work_arrays:
-            return self._unfused, None
+            return self._unfused
         for plan in self._plans:
             if plan.matches(inputs):
-                return plan, None
+                return plan
         if not self._program.has_fusions or not all(type(x) is np.ndarray for x in inputs):
-            return self._unfused, None
+            return self._unfused
         input_specs = tuple(map(spec_of, inputs))
-        specs = self._seen.pop(input_specs, None)
-        if specs is None:
-            specs = self._seen[input_specs] = dict(enumerate(input_specs))
-            for old in list(self._seen)[: -self.MAX_PLANS]:
-                del self._seen[old]
-            return FirstPlan(self._program), specs
-        self._seen[input_specs] = specs
-        if len(specs) < self._program.n_slots:  # that forward raised an error
-            return self._unfused, specs
+        specs = self._seen[input_specs] = self._seen.pop(input_specs, {}) or dict(enumerate(input_specs))
+        for old in list(self._seen)[: -self.MAX_PLANS]:
+            del self._seen[old]
+        if len(specs) < self._program.n_slots:  # it is new, or that forward raised an error
+            return FirstPlan(self._program, specs)
         plan = self._make_plan(input_specs, specs)
         others = [other for other in self._plans if other.inputs != input_specs]
         self._plans = [*others[1 - self.MAX_PLANS :], plan]
-        return plan, None
+        return plan
 
     def _make_plan(self, inputs: tuple[Spec, ...], specs: Specs) -> Plan:
         """Return the plan that uses all cores best.
@@ -105,32 +101,40 @@ class FirstPlan(Plan):
 
     Fused operations run where they fit, as in the plan that may follow, but in new arrays: inputs
     of ever new shapes never have another plan.
+
+    Parameters
+    ----------
+    program : Program
+    specs : dict of int to Spec
+        The specs of the inputs, to which forward adds those of all values.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, specs: Specs) -> None:
         super().__init__(program, [])
+        self._specs = specs
 
-    def forward(self, inputs: Sequence[Any], specs: Specs | None = None) -> list[Any]:
+    def forward(self, inputs: Sequence[Any]) -> list[Any]:
         """Choose and run the operations, record the specs of all values, and return the outputs."""
-        assert specs is not None
-        values, ops, outer = [*inputs, *self._empty_slots], [], execution.op
+        specs, values, ops, outer = self._specs, [*inputs, *self._empty_slots], [], execution.op
         try:
             for group in self.program.groups:
                 xs = [values[slot] for slot in group.sources]
                 if group.fusion is not None and all(type(x) is np.ndarray for x in xs) and group.fusion.fits(group.layers, *xs):
                     with at_most_cores(1):  # before the work is known, the matrix library alone has threads
                         op = _op_in_new_arrays(group.fusion, group.steps, xs, self.program)
-                    ops.append(op)
-                    self._run_forward([op], values, specs)
+                    new = [op]
+                    self._run_forward(new, values)
                     for step in group.steps[:-1]:
                         specs[step.target] = Spec(*step.layer.__dict__["_cache"][:2])
-                    _convert_douts(op, group.fusion, specs[group.target])
+                    _convert_douts(op, group.fusion, spec_of(values[group.target]))
                     if group.fusion.passes_dout_on:
                         op.backward = _copy_gradients(op.backward, [True] * len(xs))
                 else:
                     new = [_layer_op(step) for step in group.steps]
-                    ops += new
-                    self._run_forward(new, values, specs)
+                    self._run_forward(new, values)
+                ops += new
+                for op in new:
+                    specs |= {slot: spec_of(values[slot]) for slot in op.last.targets}
                 for slot in group.frees:
                     values[slot] = None
         finally:

@@ -315,7 +315,7 @@ def plan_of(model, x):
     """Return the program of a model and its plans for such an input: without fused operations, and with."""
     program, specs = Program(model, 1), {0: spec_of(x)}
     unfused = planning.make_unfused_plan(program)
-    unfused.forward([x], specs)
+    planning.FirstPlan(program, specs).forward([x])
     return unfused, planning.make_plan(program, (spec_of(x),), specs, unfused)
 
 

@@ -117,13 +117,13 @@ def _prepare(layers: Sequence[Any], xs: Sequence[Like], memory: Memory) -> Opera
         else:
             if relu.__dict__.get("_cache") is not relu_cache:
                 raise stale_cache(relu)
-            dout_rows, d = d, np.ndarray(rows, dtype, memory.scratch)
-            masked = d
+            dout_rows, masked = d, np.ndarray(rows, dtype, memory.scratch)
 
             def find(part: slice, i: int) -> None:
                 find_sums_relu(dout_rows[part], positive_rows[part], x_rows[part], mean, masked[part], totals[i], products[i])
 
             run_parts(find, parts)
+            d = masked
         np.add.reduce(sums_of_parts, axis=1, out=sums)
         np.multiply(sums[1], inverse, out=sums[1])
         bias.add_grad(sums[0])

@@ -230,14 +230,14 @@ def test_a_short_operation_has_parts_only_where_threads_are_awake(is_awake, is_w
 
 
 def test_a_team_is_awake_unless_a_thread_of_it_sleeps():
-    team = Team(3)
+    team, meeting, found = Team(3), threading.Barrier(3, timeout=30), []
     try:
-        team.run([lambda: None] * 3, stay_awake=False)
+        team.run([lambda: (meeting.wait(), found.append(team.is_awake), meeting.wait())] * 3, stay_awake=False)
+        assert found == [True] * 3
         deadline = time.monotonic() + 30
-        while team._n_asleep < 2:
+        while team.is_awake:
             assert time.monotonic() < deadline
-            assert team.is_awake == (team._n_asleep == 0)
-        assert not team.is_awake
+        assert team._n_asleep
     finally:
         team.stop()
 

@@ -49,7 +49,8 @@ def clip_grad_norm(parameters: Parameters | Optimizer, max_norm: float) -> float
     """
     max_norm = as_number(max_norm, "max_norm", "clip_grad_norm", least=0)
     grads = _gradients(parameters, "clip_grad_norm")
-    norm = _norm(grads)
+    with np.errstate(over="ignore"):
+        norm = norm_of(grads)
     if not isfinite(norm):
         message = f"the norm of the gradients is {norm}{_describe_nonfinite(parameters)}"
         raise NonFiniteError(message, where="clip_grad_norm")
@@ -71,7 +72,8 @@ def grad_norm(parameters: Parameters | Optimizer) -> float:
     >>> grad_norm(weight)
     5.0
     """
-    return _norm(_gradients(parameters, "grad_norm"))
+    with np.errstate(over="ignore"):
+        return norm_of(_gradients(parameters, "grad_norm"))
 
 
 def _gradients(parameters: Parameters | Optimizer, where: str) -> list[Array]:
@@ -80,12 +82,16 @@ def _gradients(parameters: Parameters | Optimizer, where: str) -> list[Array]:
     return [p.current_grad() for p in as_parameters(parameters, where).values() if p.trainable]
 
 
-def _norm(grads: list[Array]) -> float:
+def norm_of(grads: list[Array]) -> float:
+    """Return the total norm of these arrays, in an error state that ignores overflow.
+
+    >>> norm_of([np.array([3.0]), np.array([[4.0, 12.0]])])
+    13.0
+    """
     total = 0.0
-    with np.errstate(over="ignore"):
-        for grad in grads:
-            flat = grad.ravel() if grad.itemsize > 2 else grad.ravel().astype(np.float32)
-            total += float(np.dot(flat, flat))
+    for grad in grads:
+        flat = grad.ravel() if grad.itemsize > 2 else grad.ravel().astype(np.float32)
+        total += float(np.dot(flat, flat))
     return sqrt(total) if _LEAST < total < inf else _norm_of_extremes(grads)
 
 

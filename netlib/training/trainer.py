@@ -15,7 +15,8 @@ from ..data.path import Path
 from ..errors import InvalidValueError
 from ..execution import with_empty_means, without_caching
 from ..layer import Layer, as_layer
-from ..optimizers import Optimizer, clip_grad_norm, grad_norm
+from ..optimizers import Optimizer, clip_grad_norm
+from ..optimizers.clipping import norm_of
 from ..restoring import preserve_modes
 from ..underflow import ignore_all
 from .arguments import RESERVED, Metric, as_callbacks, as_metrics, as_optimizer_of
@@ -446,7 +447,7 @@ class Trainer:
             for gradient in gradients:
                 np.multiply(gradient, factor, out=gradient)
         self._run_callbacks("on_step_begin")
-        norm = grad_norm(self.optimizer)
+        norm = norm_of(self.optimizer.gradients())
         if not isfinite(norm):
             raise nonfinite_gradient(self.model, self._location)
         if self.clip_norm is not None and norm > self.clip_norm:

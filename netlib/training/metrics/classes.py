@@ -65,20 +65,26 @@ def as_threshold(y: Array, threshold: float | None, where: str) -> float:
 
 def as_classes(y: Array, t: ArrayLike, threshold: float | None, where: str) -> Classes:
     """Return predicted and true class numbers, flat."""
-    t = as_array(t, where)
-    if is_one_column(y):
-        true = _as_bits(t, y, where).astype(np.intp)
-        predicted = np.where(np.isnan(y), NONE, y > as_threshold(y, threshold, where))
-        return Classes(predicted.ravel(), true.ravel(), 2)
-    if threshold is not None:
+    if threshold is not None and not is_one_column(y):
         hint = "Leave threshold out: the largest score of a row decides."
         raise InvalidValueError(f"got threshold={threshold!r} for {y.shape[-1]} scores per sample", where=where, hint=hint)
-    n_classes = y.shape[-1]
-    true = as_one_class(t, y, where) if t.shape == y.shape else as_labels(t, y.shape[:-1], n_classes, where)
+    true = as_true_classes(y, t, where)
+    if is_one_column(y):
+        predicted = np.where(np.isnan(y), NONE, y > as_threshold(y, threshold, where))
+        return Classes(predicted.ravel(), true, 2)
     predicted = y.argmax(axis=-1)
     if np.isnan(y.max()):
         predicted[np.isnan(y).any(axis=-1)] = NONE
-    return Classes(predicted.ravel(), true.ravel(), n_classes)
+    return Classes(predicted.ravel(), true, y.shape[-1])
+
+
+def as_true_classes(y: Array, t: ArrayLike, where: str) -> Array:
+    """Return the class numbers of the targets, flat."""
+    t = as_array(t, where)
+    if is_one_column(y):
+        return _as_bits(t, y, where).astype(np.intp).ravel()
+    classes = as_one_class(t, y, where) if t.shape == y.shape else as_labels(t, y.shape[:-1], y.shape[-1], where)
+    return classes.ravel()
 
 
 def as_one_class(t: Array, y: Array, where: str) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...arrays import Array, ArrayLike, as_count
 from ...errors import InvalidValueError
-from .classes import NONE, as_classes, as_labels_of_columns, as_scores, is_one_column
+from .classes import as_labels_of_columns, as_scores, as_true_classes, is_one_column
 
 
 def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
@@ -34,12 +34,14 @@ def top_k_accuracy(y: ArrayLike, t: ArrayLike, k: int = 5) -> float:
     y, k = as_scores(y, where), as_count(k, "k", where, least=1)
     if is_one_column(y):
         raise InvalidValueError(f"got y of shape {y.shape}, expected a score for each class", where=where, hint="Use nl.accuracy.")
-    predicted, true, n_classes = as_classes(y, t, None, where)
+    true, n_classes = as_true_classes(y, t, where), y.shape[-1]
     scores = np.ascontiguousarray(y.reshape(-1, n_classes).T)  # sums over few classes are slow
     score = scores[true, np.arange(len(true))]
     is_ahead = scores > score
     is_ahead |= (scores == score) & (np.arange(n_classes)[:, np.newaxis] < true)
-    is_hit = (is_ahead.sum(axis=0) < k) & (predicted != NONE)
+    is_hit = is_ahead.sum(axis=0) < k
+    if np.isnan(y.max()):
+        is_hit &= ~np.isnan(scores).any(axis=0)
     return float(is_hit.mean())
 
 
@@ -80,10 +82,9 @@ def roc_auc(y: ArrayLike, t: ArrayLike, average: Literal["macro", "weighted"] = 
     if multilabel:
         _, true, _ = as_labels_of_columns(y, t, 0, where)
     elif is_one_column(y):
-        true = as_classes(y, t, 0, where).true.reshape(-1, 1) == 1
+        true = as_true_classes(y, t, where).reshape(-1, 1) == 1
     else:
-        classes = as_classes(y, t, None, where)
-        true = classes.true[:, np.newaxis] == np.arange(classes.n_classes)
+        true = as_true_classes(y, t, where)[:, np.newaxis] == np.arange(y.shape[-1])
     scores = y.reshape(true.shape)
     if np.isnan(scores).any():
         return float("nan")
@@ -135,8 +136,7 @@ def log_loss(y: ArrayLike, t: ArrayLike, from_logits: bool = False) -> float:
     """
     where = "log_loss"
     y = as_scores(y, where).astype(np.float64)
-    _, true, n_classes = as_classes(y, t, 0 if is_one_column(y) else None, where)
-    rows = y.reshape(-1, 1) if is_one_column(y) else y.reshape(-1, n_classes)
+    true, rows = as_true_classes(y, t, where), y.reshape(-1, 1 if y.ndim == 1 else y.shape[-1])
     if from_logits:
         rows = np.hstack([np.zeros_like(rows), rows]) if is_one_column(y) else rows
         top = rows - rows.max(axis=-1, keepdims=True)

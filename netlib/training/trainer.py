@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from math import isfinite
 from typing import Any
@@ -363,7 +363,8 @@ class Trainer:
                ctrl_c: Interruption, shown: Progress) -> bool:  # fmt: skip
         """Train on the batches that are left; return whether the epoch is complete."""
         ranks, has_mean = self.ranks, is_mean(self.loss)
-        may_stop = ranks.size == 1 or bool(self._overriding("on_step_begin") or self._overriding("on_batch_end"))
+        before_step, after_batch = self._overriding("on_step_begin"), self._overriding("on_batch_end")
+        may_stop = ranks.size == 1 or bool(before_step or after_batch)
         order = source.order(epoch.rng) if shuffle else None
         around_batch = self._around_batch if self._overriding("around_batch") else ranks.around_batch
         with closing(source.batches_and_last(order, epoch.batch, epoch.fingerprint)) as batches:
@@ -385,9 +386,10 @@ class Trainer:
                 epoch.accumulated += agreed.weight if has_mean else 0.0
                 epoch.n_accumulated += 1
                 if agreed.is_last or epoch.n_accumulated == self.accumulate:
-                    self._step(epoch, batch)
+                    self._step(epoch, batch, before_step)
                 shown.batch_done(self.batch_loss)
-                self._run_callbacks("on_batch_end")
+                for callback in after_batch:
+                    callback.on_batch_end(self)
                 if agreed.is_last:
                     return True
                 if ranks.any(self.stop or ctrl_c.requested) if may_stop else agreed.stops:
@@ -438,7 +440,7 @@ class Trainer:
         """The smallest number of samples in a batch. A smaller last batch joins the one before."""
         return 2 * self.ranks.n_statistics if any(each.needs_several_samples for _, each in self.model.walk()) else 1
 
-    def _step(self, epoch: EpochProgress, batch: Batch) -> None:
+    def _step(self, epoch: EpochProgress, batch: Batch, before_step: Sequence[Callback]) -> None:
         """Check and clip the gradients, and make an optimizer step (for L-BFGS, on this batch)."""
         gradients = self.optimizer.gradients()
         self.ranks.sum(gradients)
@@ -446,8 +448,9 @@ class Trainer:
         if factor != 1.0:
             for gradient in gradients:
                 np.multiply(gradient, factor, out=gradient)
-        self._run_callbacks("on_step_begin")
-        norm = norm_of(self.optimizer.gradients())
+        for callback in before_step:
+            callback.on_step_begin(self)
+        norm = norm_of(self.optimizer.gradients() if before_step else gradients)
         if not isfinite(norm):
             raise nonfinite_gradient(self.model, self._location)
         if self.clip_norm is not None and norm > self.clip_norm:

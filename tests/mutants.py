@@ -85,12 +85,15 @@ SHARED = {
     "windows": "conv|maxpool|avgpool|testpooling",
     "per_axis": "conv|pool",
     "images": "conv|pool|norm|upsample|pixelshuffle",
+    "sliding_kernel": "conv",
     "convolution": "conv",
     "conv_transpose": "convtranspose|testconvolution",
     "pooling": "maxpool|avgpool|testpooling",
     "max_pool": "maxpool|testpooling",
     "avg_pool": "avgpool|testpooling",
     "adaptive_pooling": "adaptive|testpooling",
+    "adaptive_avg_pool": "adaptive|testpooling",
+    "adaptive_max_pool": "adaptive|testpooling",
     "global_pooling": "global|testpooling",
     "normalization": "norm",
     "standardization": "norm",
@@ -100,6 +103,7 @@ SHARED = {
     "sinusoidal_encoding": "sinusoidal|testpositions",
     "rotary_encoding": "rotary|testpositions",
     "upsample": "upsampl|resizing",
+    "interpolation": "upsampl|resizing",
     "pixel_shuffle": "pixelshuffle|resizing",
     "pad": "pad|resizing",
     "recurrent_layer": "rnn|lstm|gru|testrecurrent",
@@ -229,7 +233,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/recurrent_layer.py  …p.concatenate(h_of_last, axis=⟦ → -⟧1))",
         "netlib/layers/recurrent_layer.py  …, len(self._directions), axis=⟦2 → -1⟧)",
         "netlib/layers/recurrent_layer.py  y = np.concatenate(ys, axis=⟦2 → -1⟧) if self.bidirectional else y…",
-        "netlib/layers/adaptive_pooling.py  …_axis(candidates, place, axis=⟦2 → -1⟧)[..., 0]",
+        "netlib/layers/adaptive_max_pool.py  …_axis(candidates, place, axis=⟦2 → -1⟧)[..., 0]",
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
     ],
     "NumPy takes every negative length for the unknown one": [
@@ -415,7 +419,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/metrics/classification.py  hits, n_predicted, n_true = (⟦each.sum → each.mean⟧(keepdims=True) for each in (h…",
         "netlib/training/metrics/ranking.py  …oat(np.average(areas, weights=⟦true.sum → true.mean⟧(axis=0) if average == 'weight…",
         "netlib/containers/planning.py  …, op.n_outputs = ((), target, ⟦1 → 2⟧)",
-        "netlib/layers/upsample.py  …m) + 0.5) / scale - 0.5, 0, n ⟦- → +⟧ 1)",  # beyond the last, both pixels are the last
+        "netlib/layers/interpolation.py  …m) + 0.5) / scale - 0.5, 0, n ⟦- → +⟧ 1)",  # beyond the last, both pixels are the last
     ],
     "Nobody reads the number: it is overwritten, limited, refused or multiplied by 0 afterwards": [
         "netlib/kernels/fused/add.py  run_parts(lambda part, _: ⟦ → -⟧np.add(a[part], b[part], out=y…",
@@ -451,9 +455,9 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/optimizer.py  …s_count(selected.pop('steps', ⟦0 → 1⟧), f'{path}: steps')",
         "netlib/optimizers/optimizer.py  twin = type(self)(Parameter(⟦0.0 → 1.0⟧), lr=self._lr if lr is None e…",
         "netlib/optimizers/schedules.py  …(end - top) if end > top else ⟦1 → 2⟧",
-        "netlib/layers/convolution.py  if in_channels % groups or ⟦out_channels % groups → -(out_channels % groups)⟧:",
+        "netlib/layers/sliding_kernel.py  if in_channels % groups or ⟦out_channels % groups → -(out_channels % groups)⟧:",
         "netlib/layers/windows.py  ….ogrid[:shape[0], :shape[1], :⟦1 → 2⟧]",
-        "netlib/layers/convolution.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
+        "netlib/layers/sliding_kernel.py  if ⟦in_channels % groups → -(in_channels % groups)⟧ or out_channels % groups:",
         "netlib/layers/ids.py  …ro(np.diff(in_order, prepend=-⟦1 → 2⟧))",  # ids are at least 0
         "netlib/layers/broadcast_to.py  own = (-⟦1 → 2⟧,) * (len(self.shape) - x.ndim…",
         "netlib/layers/norm.py  …largest < math.inf), largest, ⟦1 → 2⟧).astype(x.dtype)",

@@ -1,12 +1,12 @@
 """The layers, one per file: forward is the equation, backward its derivation."""
 
 from .abs import Abs as Abs
-from .adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
-from .adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
-from .adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
-from .adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
-from .adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
-from .adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from .adaptive_avg_pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from .adaptive_avg_pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from .adaptive_avg_pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from .adaptive_max_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from .adaptive_max_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from .adaptive_max_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .add import Add as Add
 from .affine import Affine as Affine
 from .attention import ScaledDotProductAttention as ScaledDotProductAttention

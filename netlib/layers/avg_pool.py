@@ -58,12 +58,11 @@ class AvgPool1d(_AvgPool):
 class AvgPool2d(_AvgPool):
     """The mean under each window: (N, C, H, W) to (N, C, positions). See `AvgPool1d`.
 
-    >>> AvgPool2d(2, padding=1).forward(np.full((1, 1, 2, 2), 4.0))
-    array([[[[1., 1.],
-             [1., 1.]]]])
-    >>> AvgPool2d(2, padding=1, count_include_pad=False).forward(np.full((1, 1, 2, 2), 4.0))
-    array([[[[4., 4.],
-             [4., 4.]]]])
+    >>> AvgPool2d(2, padding=1).forward(np.full((1, 1, 2, 2), 4.0)).tolist()
+    [[[[1.0, 1.0], [1.0, 1.0]]]]
+    >>> inside = AvgPool2d(2, padding=1, count_include_pad=False)
+    >>> inside.forward(np.full((1, 1, 2, 2), 4.0)).tolist()
+    [[[[4.0, 4.0], [4.0, 4.0]]]]
     """
 
     kernel_name = "avg_pool2d"

@@ -6,24 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import RNG, Array, ArrayLike, DTypeLike, Shape
-from ..errors import InvalidValueError, ShapeError
+from ..arrays import RNG, DTypeLike, Shape
+from ..errors import InvalidValueError
 from ..initializers import He, Initializer
-from .convolution import Convolution
-from .images import as_images
+from .convolution import TransposedConvolution
 from .per_axis import as_per_axis
-from .rules import Shapes
-from .windows import Windows, kernel_windows, spans_of
 
 
-class _ConvTranspose(Convolution):
-    """The transpose of a convolution: X holds maps, and Y is the sum of the patches Wᵀ X.
-
-    So ∂L/∂X = W P, where P holds the patches of ∂L/∂Y, and ∂L/∂W = X Pᵀ.
-    """
-
-    is_transposed = True
-
+class _ConvTranspose(TransposedConvolution):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Shape, stride: int | Shape = 1,
                  padding: Any = 0, output_padding: int | Shape = 0, groups: int = 1, bias: bool = True,
                  dilation: int | Shape = 1, *, init: Initializer = He(), dtype: DTypeLike = np.float32,
@@ -37,46 +27,6 @@ class _ConvTranspose(Convolution):
         if any(extra >= max(s, d) for extra, s, d in zip(self._extra, self._strides, self._dilations, strict=True)):
             message = f"output_padding is {output_padding}, expected less than the stride {stride} or the dilation {dilation}"
             raise InvalidValueError(message, where=where)
-
-    def windows(self, lengths: Shape) -> Windows:
-        """Return the windows of the kernel on the output, for an input of these lengths.
-
-        The output has the lengths (n − 1) · stride − before − after + span + output_padding, where
-        span = dilation · (kernel − 1) + 1. For "same", they are n · stride.
-        """
-        kernel = self._kernel, self._strides, self._dilations
-        if self._pads is None:
-            outer = tuple(n * s for n, s in zip(lengths, self._strides, strict=True))
-            return kernel_windows(outer, *kernel, None, self)
-        axes = zip(lengths, self._strides, self._pads, spans_of(self._kernel, self._dilations), self._extra, strict=True)
-        outer = tuple((n - 1) * s - sum(pad) + span + extra for n, s, pad, span, extra in axes)
-        if min(outer) < 1:
-            raise ShapeError(f"an image of {lengths} would become one of {outer}", where=self, hint="Reduce the padding.")
-        return Windows(outer, *kernel, self._pads, lengths)
-
-    def forward(self, x: ArrayLike) -> Array:
-        """Return Y, of shape (N, out_channels, …)."""
-        x = as_images(x, self, axes=self.axes, channels=self.in_channels, dtype=self.dtype)
-        y = self._multiply_transposed(x, self.windows(x.shape[2:]))
-        return self.remember(self._add_bias(y), x)
-
-    def backward(self, dout: ArrayLike) -> Array:
-        """Add to the gradients of weight and bias, and return ∂L/∂X."""
-        dout, x = self.recall(dout)
-        windows = self.windows(x.shape[2:])
-        patches = self._patches(dout, windows)
-        self._add_gradients(x, patches, dout)
-        return self._multiply(patches, windows)
-
-    def backward_parameters(self, dout: ArrayLike) -> None:
-        """Add to the gradients of weight and bias."""
-        dout, x = self.recall(dout)
-        self._add_gradients(x, self._patches(dout, self.windows(x.shape[2:])), dout)
-
-    def rule(self, inputs: Shapes, output: Shape) -> str:
-        """Return a transposed convolution and its gradients."""
-        conv, transposed, of_weight = self._words(inputs[0][2:])
-        return self._rule(f"{transposed}(x, weight)", f"{conv}(dy, weight)", f"{of_weight}(dy, x)")
 
 
 class ConvTranspose1d(_ConvTranspose):

@@ -23,8 +23,8 @@ class _MaxPool(Pooling):
         """Return y, of shape (N, C, positions)."""
         x = as_images(x, self, axes=self.axes)
         windows, n = self.windows(x.shape[2:]), math.prod(x.shape[2:])
-        numbers = self._by_place(windows.gather(x, border=-np.inf))
-        pixels = self._by_place(windows.gather(np.arange(n).reshape(1, 1, *x.shape[2:]), border=n))
+        numbers = windows.gather_flat(x, border=-np.inf)
+        pixels = windows.gather_flat(np.arange(n).reshape(1, 1, *x.shape[2:]), border=n)
         place = numbers.argmax(axis=1, keepdims=True)
         y = np.take_along_axis(numbers, place, axis=1)[:, 0]
         winners = np.take_along_axis(pixels, place, axis=1)[:, 0]
@@ -40,10 +40,6 @@ class _MaxPool(Pooling):
         """Return the largest numbers; dy goes to where they were."""
         options = self._options(self.windows(inputs[0][2:]))
         return f"y = maxpool{options}(x); dx = to_winners{options}(dy, x)"
-
-    def _by_place(self, patches: Array) -> Array:
-        """Return patches with one axis for all places in the kernel."""
-        return patches.reshape(len(patches), math.prod(self._kernel), *patches.shape[1 + self.axes :])
 
 
 class MaxPool1d(_MaxPool):
@@ -65,11 +61,8 @@ class MaxPool2d(_MaxPool):
     """The largest number under each window: (N, C, H, W) to (N, C, positions). See `MaxPool1d`.
 
     >>> pool = MaxPool2d(2)
-    >>> pool.forward([[[[1.0, 2.0, 0.0, 0.0], [4.0, 3.0, 0.0, 9.0]]]])
-    array([[[[4., 9.]]]])
-    >>> pool.backward([[[[1.0, 2.0]]]])
-    array([[[[0., 0., 0., 0.],
-             [1., 0., 0., 2.]]]])
+    >>> pool.forward([[[[1.0, 2.0], [4.0, 3.0]]]]), pool.backward([[[[5.0]]]]).tolist()
+    (array([[[[4.]]]]), [[[[0.0, 0.0], [5.0, 0.0]]]])
     """
 
     kernel_name = "max_pool2d"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ class Pad(Layer):
     """x with a border of `value`, or of copies of its own numbers, as in `numpy.pad`.
 
     `widths` is a number for all axes after the second, or a pair (before, after) for each of the
-    last axes. Along an axis, every number of y is a copy of one in x, or `value`. So ∂L/∂x is the
-    sum of ∂L/∂y over the copies.
+    last axes. ∂L/∂x is the sum of ∂L/∂y over the copies of a number.
 
     >>> pad = Pad(((1, 2),), mode="edge")
     >>> pad.forward([1.0, 2.0]), pad.backward([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -33,9 +33,8 @@ class Pad(Layer):
         if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
             message = f"widths is {widths!r}, expected a number, or a pair (before, after) for each of the last axes"
             raise InvalidValueError(message, where="Pad")
-        for pair in pairs:
-            for width in pair:
-                as_count(width, "widths", "Pad")
+        for width in chain(*pairs):
+            as_count(width, "widths", "Pad")
         self.widths, self.mode, self.value = widths, mode, as_number(value, "value", "Pad")
 
     def forward(self, x: ArrayLike) -> Array:
@@ -49,32 +48,24 @@ class Pad(Layer):
         """Return ∂L/∂x."""
         dx, shape, pairs = self.recall(dout)
         for axis, (before, after) in enumerate(pairs):
-            if before or after:
-                dx = self._backward_along(np.moveaxis(dx, axis, 0), shape[axis], before, after)
-                dx = np.moveaxis(dx, 0, axis)
+            dy, end = np.moveaxis(dx, axis, 0), before + shape[axis]
+            dx = dy[before:end]
+            if self.mode != "constant" and (before or after):
+                dx, source = dx.copy(), np.pad(np.arange(shape[axis]), (before, after), self.mode)  # type: ignore[call-overload]
+                for i in (*range(before), *range(end, len(dy))):
+                    dx[source[i]] += dy[i]
+            dx = np.moveaxis(dx, 0, axis)
         return np.array(dx)
-
-    def _backward_along(self, dout: Array, n: int, before: int, after: int) -> Array:
-        """Return the sum over the copies, along the first axis."""
-        dx = dout[before : before + n].copy()
-        if self.mode != "constant":
-            source = np.pad(np.arange(n), (before, after), self.mode)  # type: ignore[call-overload]
-            for i in (*range(before), *range(before + n, before + n + after)):
-                dx[source[i]] += dout[i]
-        return dx
 
     def _pairs(self, shape: Shape) -> list[tuple[int, int]]:
         """Return the widths for every axis of `x`, or raise."""
-        if isinstance(self.widths, tuple | list):
-            last = [tuple(pair) for pair in self.widths]
-        else:
-            last = [(self.widths, self.widths)] * max(len(shape) - 2, 1)
+        is_for_all = not isinstance(self.widths, tuple | list)
+        last = [(self.widths, self.widths)] * max(len(shape) - 2, 1) if is_for_all else [tuple(pair) for pair in self.widths]
         if len(last) > len(shape):
             raise ShapeError(f"got x of shape {shape}, expected at least {len(last)} axes", where=self)
         pairs = [(0, 0)] * (len(shape) - len(last)) + last
-        for n, pair in zip(shape, pairs, strict=True):
-            if any(pair) and self.mode != "constant" and n == 0:
-                raise ShapeError(f"got x of shape {shape}, whose empty axis has nothing to copy", where=self)
+        if self.mode != "constant" and any(n == 0 and any(pair) for n, pair in zip(shape, pairs, strict=True)):
+            raise ShapeError(f"got x of shape {shape}, whose empty axis has nothing to copy", where=self)
         return pairs
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
@@ -83,8 +74,7 @@ class Pad(Layer):
         first = next((axis for axis, pair in enumerate(pairs) if any(pair)), None)
         if first is None:
             return "y = x; dx = dy"
-        widths = "×".join(format_widths([pair]) for pair in pairs[first:])
-        options = {"widths": widths} | ({} if self.mode == "constant" else {"mode": self.mode})
+        options = {"widths": "×".join(format_widths([pair]) for pair in pairs[first:]), "mode": self.mode}
         transposed = format_options(**options, to=format_shape(inputs[0][first:]))
-        value = format_number(self.value) if self.mode == "constant" else "0"
+        value = format_number(self.value if self.mode == "constant" else 0)
         return f"y = pad{format_options(**options, value=value)}(x); dx = pad_transpose{transposed}(dy)"

@@ -57,7 +57,7 @@ def format_options(**options: str) -> str:
     return f"[{', '.join(named)}]" if named else ""
 
 
-DEFAULTS = {"stride": "1", "border": "0", "outside": "0", "dilation": "1", "groups": "1", "value": "0"}
+DEFAULTS = {"stride": "1", "border": "0", "outside": "0", "dilation": "1", "groups": "1", "mode": "constant", "value": "0"}
 
 
 def format_per_axis(numbers: Sequence[float]) -> str:

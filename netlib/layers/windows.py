@@ -50,6 +50,10 @@ class Windows(NamedTuple):
             patches[at_place] = padded[pixels]
         return patches
 
+    def gather_flat(self, x: Array, border: float = 0) -> Array:
+        """Return the patches of `x` with one axis for all numbers under the kernel."""
+        return self.gather(x, border).reshape(len(x), math.prod(self.kernel), x.shape[1], *self.positions)
+
     def scatter(self, patches: Array) -> Array:
         """Return the sum of `patches`, each put back where `gather` extracted it."""
         padded = np.zeros((len(patches), patches.shape[1 + len(self.kernel)], *self._padded), patches.dtype)
@@ -124,6 +128,27 @@ def kernel_windows(
         overhangs = ceil_mode and room % s > 0 and (room // s + 1) * s < before + n
         positions.append(room // s + 1 + overhangs)
     return Windows(lengths, kernel, stride, dilation, pads, tuple(positions))
+
+
+def windows_on_output(
+    positions: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pads | None, extra: Shape, where: object
+) -> Windows:
+    """Return the windows of so many `positions` on the output of a transposed convolution.
+
+    The output has the lengths (n − 1) · stride − before − after + span + extra, for n positions. If
+    `pads` is None ("same"), they are n · stride.
+
+    >>> windows_on_output((3,), (2,), (2,), (1,), ((0, 0),), (1,), "ConvTranspose1d").lengths
+    (7,)
+    """
+    if pads is None:
+        outer = tuple(n * s for n, s in zip(positions, stride, strict=True))
+        return kernel_windows(outer, kernel, stride, dilation, None, where)
+    axes = zip(positions, stride, pads, spans_of(kernel, dilation), extra, strict=True)
+    outer = tuple((n - 1) * s - sum(pad) + span + more for n, s, pad, span, more in axes)
+    if min(outer) < 1:
+        raise ShapeError(f"an image of {positions} would become one of {outer}", where=where, hint="Reduce the padding.")
+    return Windows(outer, kernel, stride, dilation, pads, positions)
 
 
 def add_at_winners(dout: Array, winners: Array, shape: Shape) -> Array:

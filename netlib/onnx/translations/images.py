@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ... import layers
-from ...layers.upsample import MODES
+from ...layers.interpolation import MODES
 from ...layers.windows import Windows
 from ..writing import GraphBuilder, Value
 from .translation import Translation

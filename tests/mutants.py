@@ -96,6 +96,7 @@ SHARED = {
     "adaptive_max_pool": "adaptive|testpooling",
     "global_pooling": "global|testpooling",
     "normalization": "norm",
+    "batch_statistics": "batchnorm",
     "standardization": "norm",
     "ids": "embedding",
     "positions": "positional|sinusoidal|rotary|testpositions",
@@ -194,8 +195,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/metrics/streams.py  … - mean) ** 2).sum(axis=0), ((⟦t - y → y - t⟧) ** 2).sum(axis=0)])",
         "netlib/training/checkpoint.py  …r (self._unit == 'epochs' and ⟦trainer.epoch % self._n → -(trainer.epoch % self._n)⟧ == 0):",
         "netlib/containers/multi_head_attention.py  if ⟦self.features % self.heads → -(self.features % self.heads)⟧:",
-        "netlib/layers/batch_norm.py  …tal(n * (variance + np.square(⟦own - whole → whole - own⟧))) / max(sums[-1], 1)",
-        "netlib/layers/batch_norm.py  …tal(n * (variance + np.square(⟦own - whole → -(own - whole)⟧))) / max(sums[-1], 1)",
+        "netlib/layers/batch_statistics.py  …tal(n * (variance + np.square(⟦own - whole → whole - own⟧))) / max(sums[-1], 1)",
+        "netlib/layers/batch_statistics.py  …tal(n * (variance + np.square(⟦own - whole → -(own - whole)⟧))) / max(sums[-1], 1)",
     ],
     "Nothing but the sign of a zero differs": [
         "netlib/kernels/fused/attention.py  …-1] and (k[-2] == v[-2]) and (⟦q[-1] % n_heads → -(q[-1] % n_heads)⟧ == v[-1] % n_heads == 0)",
@@ -237,7 +238,7 @@ KNOWN: dict[str, list[str]] = {
         "netlib/layers/global_pooling.py  winners = numbers.argmax(axis=⟦2 → -1⟧)[..., None]",
     ],
     "NumPy takes every negative length for the unknown one": [
-        "netlib/layers/batch_norm.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
+        "netlib/layers/batch_statistics.py  …(0, *range(2, len(shape))), (-⟦1 → 2⟧,) + (1,) * (len(shape) - 2))",
         "netlib/layers/group_norm.py  …e(grouped.reshape(x.shape), (-⟦1 → 2⟧,) + (1,) * (x.ndim - 2))",
         "netlib/layers/group_norm.py  …e(dout.shape), per_channel, (-⟦1 → 2⟧,) + (1,) * (dout.ndim - 2))",
     ],
@@ -510,9 +511,10 @@ KNOWN: dict[str, list[str]] = {
         "netlib/training/metrics/ranking.py  … n_classes = as_classes(y, t, ⟦0 → 1⟧ if is_one_column(y) else None…",
         "netlib/training/metrics/regression.py  …ed / np.where(varying, total, ⟦1 → 2⟧), unexplained == 0)",
         "netlib/training/metrics/streams.py  self.state: list[Any] = [0, ⟦0.0 → 1.0⟧, 0.0, 0.0]",  # the mean of no samples
-        "netlib/layers/batch_norm.py  …ar(axis=axes)) if x.size else ⟦np.zeros → np.ones⟧((2, self.channels), x.dtype)",  # of no samples
-        "netlib/layers/batch_norm.py  …y = sums[:-1] / max(sums[-1], ⟦1 → 2⟧)",  # a batch of one number is refused
-        "netlib/layers/batch_norm.py  …wn - whole))) / max(sums[-1], ⟦1 → 2⟧)",
+        # of no samples
+        "netlib/layers/batch_statistics.py  …ar(axis=axes)) if x.size else ⟦np.zeros → np.ones⟧((2, self.channels), x.dtype)",
+        "netlib/layers/batch_statistics.py  …y = sums[:-1] / max(sums[-1], ⟦1 → 2⟧)",  # a batch of one number is refused
+        "netlib/layers/batch_statistics.py  …wn - whole))) / max(sums[-1], ⟦1 → 2⟧)",
     ],
     "A second look at what holds already: equal lengths, equal types, a bias that is there": [
         "netlib/containers/container.py  if program is not None ⟦and → or⟧ run is not None:",

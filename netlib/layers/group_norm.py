@@ -20,7 +20,7 @@ class GroupNorm(Normalization):
     (Wu and He, 2018). With one group it is a layer norm over all but the first axis.
 
     With d = ∂L/∂y * weight and x̂ = (x − μ) / σ, ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ, with
-    means over the group. See `standardize_backward` for the derivation.
+    means over the group. `BatchNorm` derives it.
 
     >>> norm = GroupNorm(2, 4, eps=0.0)
     >>> norm.forward([[1.0, 3.0, 10.0, 30.0]]).tolist()

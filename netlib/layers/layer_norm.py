@@ -17,7 +17,7 @@ class LayerNorm(Normalization):
     `weight`, initially ones, and `bias`, initially zeros, have this shape (Ba et al., 2016).
 
     x reaches y directly, through μ and through σ: with d = ∂L/∂y * weight and x̂ = (x − μ) / σ,
-    ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ. See `standardize_backward` for the derivation.
+    ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ. `BatchNorm` derives it.
 
     >>> norm = LayerNorm(2, eps=0.0)
     >>> norm.forward([[1.0, 3.0], [10.0, 30.0]]).tolist()

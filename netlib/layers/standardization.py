@@ -26,16 +26,10 @@ def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
 
 def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Shape,
                          means: tuple[Array, Array] | None = None) -> Array:  # fmt: skip
-    """Return ∂L/∂x, from d = ∂L/∂x̂ and what `standardize` returned.
+    """Return ∂L/∂x = (d − mean(d) − x̂ mean(d x̂)) / σ, which `BatchNorm` derives.
 
-    x reaches L in three ways, each with its own term:
-
-    1. through x̂ directly: d / σ
-    2. through μ = Σ x / n, on which each x̂ depends by −1 / σ: −mean(d) / σ
-    3. through σ, with ∂x̂/∂σ = −x̂ / σ and ∂σ/∂x = x̂ / n: −x̂ mean(d x̂) / σ
-
-    In all, (d − mean(d) − x̂ mean(d x̂)) / σ. If these are only part of the samples, pass `means`,
-    the means of d and d x̂ over all of them.
+    Here, d is ∂L/∂x̂. If these are only part of the samples, pass `means`, the means of d and d x̂
+    over all of them.
     """
     mean, slope = means or (d.mean(axis=axes, keepdims=True), np.mean(d * standardized, axis=axes, keepdims=True))
     dx: Array = d - mean

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Shape, as_rows
+from ..arrays import Array, Shape, as_rows, with_rows_of
 from .recurrent_layer import RecurrentLayer, States, room_for_steps, swap_steps
 from .rules import Shapes
 
@@ -48,26 +48,25 @@ class GRU(RecurrentLayer):
     parameter_names = ("weight_x", "weight_h", "bias", "bias_h")
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
-        *parameters, bias_h = (each.value for each in self._parameters(suffix))
-        weight_x, weight_h, bias = map(self._by_gate, parameters)
+        weight_x, weight_h, bias, bias_h = (each.value for each in self._parameters(suffix))
         # The sigmoids as tanh, which cannot overflow: σ(a) = ½ tanh(½ a) + ½.
-        scale = np.array([0.5, 0.5, 1], x.dtype).reshape(3, 1, 1)
-        weight_h = weight_h * scale
-        x = swap_steps(x)
+        scale = np.repeat(np.array([0.5, 0.5, 1], x.dtype), self.hidden_features)
+        x, weight_h = swap_steps(x), weight_h * scale
         h = room_for_steps(states[0], len(rows))
-        gates = as_rows(x) @ (weight_x * scale)
-        gates += bias * scale
-        gates, kept_u_n = gates.reshape(3, *h[1:].shape), np.empty_like(h[1:])
+        a = with_rows_of(as_rows(x) @ (weight_x * scale), x)
+        a += bias * scale
+        gates, kept_u_n = np.empty((3, *h[1:].shape), x.dtype), np.empty_like(h[1:])
         for t, live in enumerate(rows):
             r, z, n = gate = gates[:, t, :live]
-            u, u_n = h[t, :live] @ weight_h, kept_u_n[t, :live]
+            a_t, u = self._by_gate(a[t, :live]), self._by_gate(h[t, :live] @ weight_h)
+            sigmoids, u_n = gate[:2], kept_u_n[t, :live]
             np.add(u[2], bias_h, out=u_n)
-            sigmoids = gate[:2]
-            sigmoids += u[:2]
+            np.add(a_t[:2], u[:2], out=sigmoids)
             np.tanh(sigmoids, out=sigmoids)
             sigmoids *= 0.5
             sigmoids += 0.5
-            n += r * u_n
+            np.multiply(r, u_n, out=n)
+            n += a_t[2]
             np.tanh(n, out=n)
             h[t + 1, :live] = n + z * (h[t, :live] - n)
             h[t + 1, live:] = h[t, live:]  # those that have ended
@@ -76,28 +75,26 @@ class GRU(RecurrentLayer):
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
         weight_x, weight_h, bias, bias_h = self._parameters(suffix)
         x, h, u_n, gates, rows = kept
-        weight_h_transposed = self._by_gate(weight_h.value).swapaxes(1, 2).copy()
-        dh, du, kept_da_n = dstates[0].copy(), np.empty_like(gates), np.empty_like(u_n)
+        dh, du, kept_da_n = dstates[0].copy(), np.empty((*x.shape[:2], bias.size), x.dtype), np.empty_like(u_n)
         for t, live in reversed([*enumerate(rows)]):
             r, z, n = gates[:, t, :live]
-            du_r, du_z, du_n = du[:, t, :live]
+            du_r, du_z, du_n = self._by_gate(du[t, :live])
             dh_t, da_n = dh[:live], kept_da_n[t, :live]
             dh_t += dy[:live, t]
             np.multiply(dh_t * (1 - z), 1 - n * n, out=da_n)
             np.multiply(dh_t * (h[t, :live] - n), z * (1 - z), out=du_z)
             np.multiply(da_n * u_n[t, :live], r * (1 - r), out=du_r)
             np.multiply(da_n, r, out=du_n)
-            du[:, t, live:] = kept_da_n[t, live:] = 0
+            du[t, live:] = kept_da_n[t, live:] = 0
             dh_t *= z
-            dh_t += np.sum(du[:, t, :live] @ weight_h_transposed, axis=0)
-        du = du.reshape(3, -1, self.hidden_features)
-        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ du, axis=-1))
-        bias_h.add_grad(du[2].sum(axis=0))
-        du[2] = as_rows(kept_da_n)
-        da = du  # from here on
-        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=-1))
-        bias.add_grad(da.sum(axis=1).ravel())
-        return self._input_gradient(suffix, x, da) if input_gradient else None, (dh,)
+            dh_t += du[t, :live] @ weight_h.value.T
+        weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(du))
+        da, du_n = du, self._by_gate(as_rows(du))[2]
+        bias_h.add_grad(du_n.sum(axis=0))
+        du_n[...] = as_rows(kept_da_n)  # from here on, it is da_n
+        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
+        bias.add_grad_sum(da)
+        return self._input_gradient(suffix, da) if input_gradient else None, (dh,)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equations of a step."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Shape, as_rows
+from ..arrays import Array, Shape, as_rows, with_rows_of
 from .recurrent_layer import RecurrentLayer, States, room_for_steps, swap_steps
 from .rules import Shapes
 
@@ -45,19 +45,19 @@ class LSTM(RecurrentLayer):
     state_names = ("h", "c")
 
     def _unroll(self, suffix: str, x: Array, states: States, rows: list[int]) -> tuple[Array, States, Any]:
-        weight_x, weight_h, bias = (self._by_gate(each.value) for each in self._parameters(suffix))
+        weight_x, weight_h, bias = (each.value for each in self._parameters(suffix))
         # One tanh serves all gates: σ(a) = ½ tanh(½ a) + ½, and tanh(a) = 1 tanh(1 a) + 0.
         scale = np.array([0.5, 0.5, 1, 0.5], x.dtype).reshape(4, 1, 1)
-        weight_h, shift = weight_h * scale, 1 - scale
-        x = swap_steps(x)
+        shift, of_columns = 1 - scale, np.repeat(scale, self.hidden_features)
+        x, weight_h = swap_steps(x), weight_h * of_columns
         h, c = (room_for_steps(state, len(rows)) for state in states)
-        gates = as_rows(x) @ (weight_x * scale)
-        gates += bias * scale
-        gates, tanh_c = gates.reshape(4, *h[1:].shape), np.empty_like(h[1:])
+        a = with_rows_of(as_rows(x) @ (weight_x * of_columns), x)
+        a += bias * of_columns
+        gates, tanh_c = np.empty((4, *h[1:].shape), x.dtype), np.empty_like(h[1:])
         for t, live in enumerate(rows):
             i, f, g, o = gate = gates[:, t, :live]
-            gate += h[t, :live] @ weight_h
-            np.tanh(gate, out=gate)
+            a[t, :live] += h[t, :live] @ weight_h
+            np.tanh(self._by_gate(a[t, :live]), out=gate)
             gate *= scale
             gate += shift
             new_c, new_tanh_c = c[t + 1, :live], tanh_c[t, :live]
@@ -71,11 +71,10 @@ class LSTM(RecurrentLayer):
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
         weight_x, weight_h, bias = self._parameters(suffix)
         x, h, c, tanh_c, gates, rows = kept
-        weight_h_transposed = self._by_gate(weight_h.value).swapaxes(1, 2).copy()
-        (dh, dc), da = (state.copy() for state in dstates), np.empty_like(gates)
+        (dh, dc), da = (state.copy() for state in dstates), np.empty((*x.shape[:2], bias.size), x.dtype)
         for t, live in reversed([*enumerate(rows)]):
             i, f, g, o = gates[:, t, :live]
-            da_i, da_f, da_g, da_o = da[:, t, :live]
+            da_i, da_f, da_g, da_o = self._by_gate(da[t, :live])
             dh_t, dc_t, tanh_c_t = dh[:live], dc[:live], tanh_c[t, :live]
             dh_t += dy[:live, t]
             dc_t += dh_t * o * (1 - tanh_c_t * tanh_c_t)
@@ -83,14 +82,13 @@ class LSTM(RecurrentLayer):
             np.multiply(dc_t * c[t, :live], f * (1 - f), out=da_f)
             np.multiply(dc_t * i, 1 - g * g, out=da_g)
             np.multiply(dh_t * tanh_c_t, o * (1 - o), out=da_o)
-            da[:, t, live:] = 0
+            da[t, live:] = 0
             dc_t *= f
-            np.sum(da[:, t, :live] @ weight_h_transposed, axis=0, out=dh_t)
-        da = da.reshape(4, -1, self.hidden_features)
-        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=-1))
-        weight_h.add_grad(np.concatenate(as_rows(h[:-1]).T @ da, axis=-1))
-        bias.add_grad(da.sum(axis=1).ravel())
-        return self._input_gradient(suffix, x, da) if input_gradient else None, (dh, dc)
+            np.matmul(da[t, :live], weight_h.value.T, out=dh_t)
+        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
+        weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
+        bias.add_grad_sum(da)
+        return self._input_gradient(suffix, da) if input_gradient else None, (dh, dc)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equations of a step."""

@@ -22,6 +22,7 @@ from ..arrays import (
     as_rng,
     as_rows,
     as_shaped,
+    with_rows_of,
 )
 from ..errors import InvalidTypeError, InvalidValueError, ShapeError
 from ..initializers import Initializer, Uniform, Zeros, initial_value
@@ -313,16 +314,14 @@ class RecurrentLayer(Layer):
     def _state_shape(self, n: int) -> Shape:
         return (n, self.hidden_features) if self._n_passes == 1 else (n, self._n_passes, self.hidden_features)
 
-    def _by_gate(self, weight: Array) -> Array:
+    def _by_gate(self, a: Array) -> Array:
         """Return the blocks of the columns, one for each gate: a view (gates, rows, hidden)."""
-        return weight.reshape(-1, self.n_gates, self.hidden_features).swapaxes(0, 1)
+        return a.reshape(-1, self.n_gates, self.hidden_features).swapaxes(0, 1)
 
-    def _input_gradient(self, suffix: str, x: Array, da: Array) -> Array:
-        """Return ∂L/∂x = Σ da weight_xᵀ over the gates, for x (T, N, in), as (N, T, in)."""
-        dx = np.zeros_like(as_rows(x))
-        for da_of_gate, weight in zip(da, self._by_gate(self._parameters(suffix)[0].value), strict=True):
-            dx += as_rows(da_of_gate) @ weight.T
-        return swap_steps(dx.reshape(x.shape))
+    def _input_gradient(self, suffix: str, da: Array) -> Array:
+        """Return ∂L/∂x = da weight_xᵀ as (N, T, in), for da (T, N, gates · hidden)."""
+        weight_x = self._parameters(suffix)[0].value
+        return swap_steps(with_rows_of(as_rows(da) @ weight_x.T, da))
 
     def _parameters(self, suffix: str) -> list[Parameter]:
         return [getattr(self, name + suffix) for name in self.parameter_names]

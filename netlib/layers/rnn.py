@@ -94,18 +94,16 @@ class RNN(RecurrentLayer):
     def _unroll_backward(self, suffix: str, dy: Array, dstates: States, kept: Any, input_gradient: bool) -> tuple[Array | None, States]:
         weight_x, weight_h, bias = self._parameters(suffix)
         x, h, rows = kept
-        weight_h_transposed = np.ascontiguousarray(weight_h.value.T)
         dh, da = dstates[0].copy(), np.empty_like(h[1:])
         for t, live in reversed([*enumerate(rows)]):
             dh[:live] += dy[:live, t]
             np.multiply(dh[:live], self._slope(h[t + 1, :live]), out=da[t, :live])
             da[t, live:] = 0
-            np.matmul(da[t, :live], weight_h_transposed, out=dh[:live])
+            np.matmul(da[t, :live], weight_h.value.T, out=dh[:live])
         weight_x.add_grad_product(as_rows(x).T, as_rows(da))
         weight_h.add_grad_product(as_rows(h[:-1]).T, as_rows(da))
         bias.add_grad_sum(da)
-        dx = swap_steps(with_rows_of(as_rows(da) @ weight_x.value.T, da)) if input_gradient else None
-        return dx, (dh,)
+        return self._input_gradient(suffix, da) if input_gradient else None, (dh,)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equations of a step."""

@@ -60,10 +60,10 @@ class ResetFirstGRU(RecurrentLayer):
         weight_x, weight_h, bias = self._parameters(suffix)
         x, h, gates, rows = kept
         u_r, u_z, u_n = self._by_gate(weight_h.value).swapaxes(1, 2)
-        dh, da = dstates[0].copy(), np.zeros_like(gates)
+        dh, da = dstates[0].copy(), np.zeros((*x.shape[:2], bias.size), x.dtype)
         for t, live in reversed([*enumerate(rows)]):
             r, z, n = gates[:, t, :live]
-            da_r, da_z, da_n = da[:, t, :live]
+            da_r, da_z, da_n = self._by_gate(da[t, :live])
             before, dh_t = h[t, :live], dh[:live]
             dh_t += dy[:live, t]
             np.multiply(dh_t * (1 - z), 1 - n * n, out=da_n)
@@ -72,13 +72,12 @@ class ResetFirstGRU(RecurrentLayer):
             np.multiply(ds * before, r * (1 - r), out=da_r)
             dh_t *= z
             dh_t += ds * r + da_r @ u_r + da_z @ u_z
-        da = da.reshape(3, -1, self.hidden_features)
         before = as_rows(h[:-1])
         inputs = before, before, before * gates[0].reshape(before.shape)
-        weight_x.add_grad(np.concatenate(as_rows(x).T @ da, axis=1))
-        weight_h.add_grad(np.concatenate([each.T @ da_of_gate for each, da_of_gate in zip(inputs, da, strict=True)], axis=1))
-        bias.add_grad(da.sum(axis=1).ravel())
-        return self._input_gradient(suffix, x, da) if input_gradient else None, (dh,)
+        weight_x.add_grad_product(as_rows(x).T, as_rows(da))
+        weight_h.add_grad(np.concatenate([each.T @ of_gate for each, of_gate in zip(inputs, self._by_gate(da), strict=True)], axis=1))
+        bias.add_grad_sum(da)
+        return self._input_gradient(suffix, da) if input_gradient else None, (dh,)
 
     def rule(self, inputs: Shapes, output: Shape) -> str:
         """Return the equations of a step."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numeric import normal_distribution
 
-from netlib.normal import normal
+from netlib.normal import BLOCK, normal
 
 
 @pytest.mark.parametrize(("dtype", "end"), [(np.float32, 12.9), (np.float64, 37.4)])
@@ -40,5 +40,12 @@ def test_it_keeps_shape_and_type_and_leaves_its_input_alone(shape):
 
 
 def test_nan_stays_nan():
-    for y in normal(np.array([np.nan, 1.0])):
-        assert np.isnan(y).tolist() == [True, False]
+    for y in normal(np.array([np.nan, 1.0, -50.0])):
+        assert np.isnan(y).tolist() == [True, False, False]
+        assert y[2] == 0  # beside a NaN, too
+
+
+def test_many_numbers_are_processed_as_few():
+    x = np.linspace(-9, 9, 2 * BLOCK + 7).astype(np.float32)
+    for whole, parts in zip(normal(x), zip(*map(normal, np.array_split(x, 5)), strict=True), strict=True):
+        np.testing.assert_array_equal(whole, np.concatenate(parts))

@@ -52,7 +52,9 @@ class GELU(Layer):
             density = below * (1 - below) * (SCALE * (1 + 3 * square))
         else:
             below, density = normal(near)
-        return self.remember(x * below, below + near * density)
+        slope = near * density
+        slope += below
+        return self.remember(x * below, slope)
 
     @ignore_underflow
     def backward(self, dout: ArrayLike) -> Array:

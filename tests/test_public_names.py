@@ -31,7 +31,10 @@ def test_a_layer_is_exported_by_one_line_in_the_list_of_its_room(room):
     pages = {path.stem for path in (HOUSE / room).glob("[a-z]*.py")}
     homes = {getattr(nl, name).__module__.rpartition(".")[2] for name in listed}
     assert listed <= set(nl.__all__)
-    of_images = {"convolution", "images", "normalization", "per_axis", "pooling", "standardization", "windows"}
+    of_images = {
+        *("adaptive_pooling", "batch_statistics", "convolution", "images", "interpolation", "normalization"),
+        *("per_axis", "pooling", "sliding_kernel", "standardization", "windows"),
+    }
     of_sequences = {"attention_inputs", "attention_rule", "head_attention", "ids", "positions", "recurrent_layer", "rows", "sequence_order"}
     assert pages - homes <= {"axes", "broadcasting", "labels", "reduction", "rules", *of_images, *of_sequences}  # what several pages share
     stub = (HOUSE / "__init__.pyi").read_text(encoding="utf-8")

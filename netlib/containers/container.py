@@ -12,6 +12,7 @@ from ..errors import no_forward
 from ..execution import execution
 from ..layer import Layer
 from ..underflow import ignore_underflow
+from .division import infer
 from .incremental import infer_next
 from .program import Program, Wiring, as_gradients
 
@@ -68,7 +69,7 @@ class Container(Layer):
                 inputs = tuple(map(self._as_value, inputs))
                 break
         if not execution.keeps:
-            outputs = program.infer(inputs)
+            outputs = infer(program, inputs)
         else:
             plans = program.thread_local.plans
             try:

@@ -1,13 +1,13 @@
-"""Plans that run on all cores, each on its share of the batch.
+"""Running a program on all cores, each on its share of the batch.
 
-If every operation of a plan treats the samples of a batch independently, the batch can be divided:
-each core runs all operations on its share of the samples, forward and then backward. Cores then
-wait for each other twice in a step instead of at every product, and everything between the products
-also runs on all cores.
+If every operation of a program treats the samples of a batch independently, the batch can be
+divided: each core runs all operations on its share of the samples, forward and then backward. Cores
+then wait for each other twice in a step instead of at every product, and everything between the
+products also runs on all cores.
 
-A share has its own layers, since they cache what backward needs, and parameters over the same
-values with their own gradients. The gradients are added up in the order of the shares, so the
-result does not depend on which core is faster.
+In training, a share has its own layers, since they cache what backward needs, and parameters over
+the same values with their own gradients. The gradients are added up in the order of the shares, so
+the result does not depend on which core is faster. In inference, shares need nothing of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import stale_cache
+from ..execution import execution, without_caching
 from ..kernels import is_loaded
 from ..kernels.threads import at_most_cores, count_cores, run_parts, split, with_products_on_one_core
 from ..layer import Layer
@@ -32,10 +33,18 @@ if TYPE_CHECKING:
 
 MIN_WORK = 50_000_000
 """The multiply-adds of a forward from which on it is worth waking other cores."""
-MIN_REUSE = 500
-"""The multiply-adds for each parameter from which on it is worth adding up gradients."""
-ROWWISE = frozenset({"flatten", "identity"})
+MIN_REUSE = 600
+"""The multiply-adds for each parameter from which on it is worth adding up gradients.
+
+With fewer, as in perceptrons, products of large matrices take most of the time, and the matrix
+library divides them as well.
+"""
+ROWWISE = frozenset({"flatten", "identity", "global_avg_pool", "global_max_pool"})
 """The kernel names of layers without a fused kernel that treat samples one by one."""
+IN_EVALUATION = ROWWISE | {"dropout"}
+"""The same in evaluation mode."""
+MAX_SHAPES = 64
+"""For how many shapes of inputs a program remembers whether inference is divided."""
 
 
 class Share:
@@ -164,14 +173,61 @@ def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Pl
     return DividedPlan(program, inputs, specs, unfused, shares)
 
 
+def infer(program: Program, inputs: Sequence[Any]) -> list[Any]:
+    """Return the outputs without caching, in evaluation mode computed on all cores if that pays."""
+    parts = _parts_of_inference(program, inputs) if execution.evaluates and program.is_named else []
+    if len(parts) < 2:
+        return program.infer(inputs)
+    results: list[Any] = [None] * len(parts)
+
+    @ignore_underflow
+    def run(part: slice, i: int) -> None:
+        with without_caching(evaluates=True), at_most_cores(1):
+            results[i] = program.infer([x[part] for x in inputs])
+
+    try:
+        with_products_on_one_core(run_parts)(run, parts)
+    except Exception:
+        program.infer(inputs)  # raises an error that counts the samples of the whole batch
+        raise
+    return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+
+def _parts_of_inference(program: Program, inputs: Sequence[Any]) -> list[slice]:
+    """Return the samples of each core, or nothing if they are not independent or too few."""
+    if not all(type(x) is np.ndarray for x in inputs):
+        return []
+    key = is_loaded(), *[(x.shape, x.dtype) for x in inputs]
+    known = program.divisible
+    if key not in known:
+        if len(known) == MAX_SHAPES:
+            known.clear()
+        known[key] = is_loaded() and _can_divide_inference(program, inputs)
+    return _parts_of(tuple(Spec(x.shape, x.dtype) for x in inputs)) if known[key] else []
+
+
+def _can_divide_inference(program: Program, inputs: Sequence[Array]) -> bool:
+    """Return whether dividing the samples pays, by the shapes of all values for two of them."""
+    n = len(inputs[0]) if inputs and inputs[0].ndim else 0
+    if n < 2 or any(x.shape[:1] != (n,) for x in inputs):
+        return False
+    try:
+        specs = program.specs([x[:2] for x in inputs])
+    except Exception:
+        return False
+    whole = {slot: Spec((n, *shape[1:]), dtype) for slot, (shape, dtype) in specs.items()}
+    return _is_rowwise(program, specs, 2) and _is_worth_it(program, whole)
+
+
 def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
     """Return whether each sample of each value depends only on that sample of the inputs."""
+    others = IN_EVALUATION if execution.evaluates else ROWWISE
     for group in program.groups:
         fusion, xs = group.fusion, [specs[slot] for slot in group.sources]
         if fusion is not None and fusion.fits(group.layers, *xs):
             is_rowwise = fusion.separates_samples(group.layers, *xs)
         else:
-            is_rowwise = ROWWISE.issuperset(step.kernel for step in group.steps)
+            is_rowwise = others.issuperset(step.kernel for step in group.steps)
         if not is_rowwise:
             return False
     has_one_output = all(step.n_outputs == 1 and step.sources and not _draws(step.layer) for step in program.steps)
@@ -180,7 +236,7 @@ def _is_rowwise(program: Program, specs: Specs, n_samples: int) -> bool:
 
 def _draws(layer: Layer) -> bool:
     """Return whether the layer drops numbers at random: shares would draw in no fixed order."""
-    return getattr(layer, "dropout", 0) > 0
+    return getattr(layer, "dropout", 0) > 0 and not execution.evaluates
 
 
 def _is_worth_it(program: Program, specs: Specs) -> bool:

@@ -23,7 +23,7 @@ from ..kernels.fused.fusion import Fusion
 from ..layer import Layer
 from ..layers.identity import Identity
 from ..structure import METHODS, Structure
-from .plan import add_location, outputs_of
+from .plan import Specs, add_location, outputs_of, spec_of
 from .planning import Plans, last_reads
 
 if TYPE_CHECKING:
@@ -141,6 +141,10 @@ class Program:
             step.set_flags(n_inputs, self.outputs, self.exposed)
         self.groups = self._make_groups()
         self.has_fusions = any(group.fusion for group in self.groups)
+        self.is_named = all(step.kernel and step.sources for step in self.steps)
+        """Whether all layers are netlib's, and none is a weight or a constant."""
+        self.divisible: dict[Any, bool] = {}
+        """By shapes and types of inputs, whether inference is divided among cores."""
         self.thread_local = ThreadLocal(self)
 
     def is_wired_as(self, other: Program) -> bool:
@@ -179,6 +183,13 @@ class Program:
             add_location(error, next((each for each in steps if each.layer is where), steps[0]))
             raise
         return [values[slot] for slot in self.outputs]
+
+    def specs(self, inputs: Sequence[Any]) -> Specs:
+        """Return the shapes and types of all values, computed layer by layer without caching."""
+        values: list[Any] = [*inputs, *[None] * (self.n_slots - self.n_inputs)]
+        for step in self.steps:
+            self._infer_layers((step,), values)
+        return {slot: spec_of(value) for slot, value in enumerate(values)}
 
     @staticmethod
     def _infer_layers(steps: Sequence[Step], values: list[Any]) -> None:

@@ -8,8 +8,11 @@ until it changes and does not hold Python's lock. If no work comes soon, they sl
 from __future__ import annotations
 
 import atexit
+import ctypes
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any
 
@@ -90,6 +93,7 @@ class Team:
         self._errors: list[BaseException] = []
         self._patience = PATIENCE
         self._alarm, self._n_asleep = Condition(), 0
+        self._core_of_caller = -1
         self._threads = [Thread(target=self._work, args=(i,), name=f"netlib-{i}", daemon=True) for i in range(n)]
         for thread in self._threads:
             thread.start()
@@ -102,6 +106,10 @@ class Team:
         """
         first, *others = jobs
         self._errors, self._patience = [], PATIENCE if stay_awake else 1
+        core = _core_in_use()
+        if core != self._core_of_caller:
+            self._core_of_caller = core
+            self._leave(core)
         self._give(others)
         try:
             first()
@@ -124,6 +132,18 @@ class Team:
         self._give([None] * len(self._threads))
         for thread in self._threads:
             thread.join()
+
+    def _leave(self, core: int) -> None:
+        """Keep the threads off a core.
+
+        Idle cores of a virtual machine look busy to Linux. It wakes a thread on its waker's core
+        instead, and may take 50 ms to notice that the two share it.
+        """
+        others = os.sched_getaffinity(0) - {core}
+        for thread in self._threads:
+            with suppress(OSError):  # the cores that this process may use can change at any time
+                if others and thread.native_id is not None:
+                    os.sched_setaffinity(thread.native_id, others)
 
     def _give(self, jobs: Sequence[Callable[[], object] | None]) -> None:
         for i, job in enumerate(jobs):
@@ -156,3 +176,14 @@ class Team:
         run = tell_and_wait.run
         is_compiled = run is not tell_and_wait.__wrapped__
         return run(self._counts, own, value, other, awaited, patience if is_compiled else 1, delay if is_compiled else 0)
+
+
+def _find_core_in_use() -> Callable[[], int]:
+    """Return the function that returns the core of this thread, or always -1 except on Linux."""
+    if not hasattr(os, "sched_setaffinity"):
+        return lambda: -1
+    found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+    return found
+
+
+_core_in_use = _find_core_in_use()

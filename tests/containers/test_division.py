@@ -7,6 +7,8 @@ import pytest
 
 import netlib as nl
 from netlib.containers import division, planning
+from netlib.containers.program import Program
+from netlib.execution import without_caching
 from netlib.kernels import load_compiled, threads
 from netlib.parameter import Parameter
 
@@ -239,3 +241,93 @@ def test_two_threads_each_have_shares_of_their_own():
         thread.join()
     for seed, y in wanted.items():
         assert np.allclose(results[seed], y, rtol=1e-13)
+
+
+def images(dtype=np.float64):
+    """Return a network with batch norm, in evaluation mode, with statistics of its own."""
+    model = nl.Sequential(
+        *(nl.Conv2d(1, 4, 3, padding=1, rng=0, dtype=dtype), nl.BatchNorm(4, dtype=dtype), nl.ReLU()),
+        *(nl.MaxPool2d(2), nl.Flatten(), nl.Dropout(0.5, rng=1), nl.Affine(16, 3, rng=2, dtype=dtype)),
+    )
+    model.forward(np.random.default_rng(0).normal(size=(9, 1, 4, 4)))
+    return model.eval()
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """Collect how many samples each inference has."""
+    found = []
+    infer = Program.infer
+    monkeypatch.setattr(Program, "infer", lambda self, inputs: found.append(len(inputs[0])) or infer(self, inputs))
+    return found
+
+
+@pytest.mark.parametrize("make", [network, images])
+def test_inference_is_divided_and_gives_the_numbers_of_the_layers(make, shares):
+    model = make()
+    x = batch()[0] if make is network else np.random.default_rng(1).normal(size=(N, 1, 4, 4))
+    for _ in range(2):
+        shares.clear()
+        y = model.predict(x)
+        assert sorted(shares) == [1, 3, 3]
+        np.testing.assert_allclose(y, model.forward(x), rtol=1e-12)
+    for short in (x[:1], x[:0]):
+        np.testing.assert_allclose(model.predict(short), y[: len(short)], rtol=1e-12)
+
+
+def test_inference_needs_samples_in_every_input_and_named_layers(shares):
+    class Mean(nl.Layer):
+        def forward(self, x):
+            return x - x.mean(axis=0)
+
+    attention = nl.MultiHeadAttention(4, 2, mask=True, rng=0)
+    x, mask = np.random.default_rng(0).normal(size=(6, 2, 4)), np.ones((2, 2), bool)
+    for model, inputs in [
+        (nl.Sequential(nl.Affine(4, 4, rng=0), Mean()), batch()[:1]),
+        (nl.Sequential(nl.Affine(4, 4, rng=0), nl.Sum(axis=0)), batch()[:1]),
+        (attention, (x, mask)),
+    ]:
+        shares.clear()
+        y = model.predict(*inputs)
+        assert set(shares) <= {len(inputs[0])}
+        np.testing.assert_allclose(y, model.forward(*inputs), rtol=1e-6)
+
+
+def test_only_evaluation_is_divided(shares):
+    model = images()
+    x = np.random.default_rng(1).normal(size=(N, 1, 4, 4))
+    with without_caching(evaluates=False):
+        model.train()
+        model.forward(x)
+    assert shares == [N]
+
+
+def test_an_error_of_inference_counts_the_samples_of_the_whole_batch():
+    model = network()
+    model.predict(batch()[0])
+    with pytest.raises(nl.ShapeError, match=r"\(7, 3\)"):
+        model.predict(np.ones((7, 3)))
+
+
+def test_a_fault_in_one_share_of_an_inference_is_raised(monkeypatch):
+    model = network()
+    x, _ = batch()
+    model.predict(x)
+    infer = Program.infer
+
+    def fail(self, inputs):
+        if len(inputs[0]) < 3:
+            raise ZeroDivisionError
+        return infer(self, inputs)
+
+    monkeypatch.setattr(Program, "infer", fail)
+    with pytest.raises(ZeroDivisionError):
+        model.predict(x)
+
+
+def test_few_shapes_are_remembered(monkeypatch):
+    monkeypatch.setattr(division, "MAX_SHAPES", 2)
+    model = network()
+    for n in range(2, 9):
+        model.predict(batch(n=n)[0])
+        assert len(model.program(1).divisible) <= 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import netlib as nl
-from netlib.kernels import adam, softmax_cross_entropy, threads
+from netlib.kernels import adam, softmax_cross_entropy, team, threads
 from netlib.kernels.team import PATIENCE, Team
 from netlib.kernels.threads import at_most_cores, count_cores, run_parts, split, split_if_awake
 
@@ -277,3 +277,26 @@ def test_the_logarithm_of_softmax_in_parts_is_its_formula(version, dtype, three_
     y = softmax_cross_entropy.log_softmax(x)
     assert three_awake == ([] if version == "numpy" else [3])
     np.testing.assert_allclose(np.exp(y), np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True), rtol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux tells the core of a thread")
+def test_the_threads_leave_the_core_of_their_caller(monkeypatch):
+    core, given = [0], {}
+    monkeypatch.setattr(team, "_core_in_use", lambda: core[0])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(os, "sched_setaffinity", given.__setitem__)
+    helpers = Team(3)
+    for core[0], expected in [(0, {1, 2}), (0, None), (2, {0, 1})]:
+        given.clear()
+        helpers.run([int, int, int])
+        assert given == ({} if expected is None else {thread.native_id: expected for thread in helpers._threads})
+    helpers.stop()
+
+
+def test_a_process_with_a_single_core_keeps_it_for_all_threads(monkeypatch):
+    monkeypatch.setattr(team, "_core_in_use", lambda: 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
+    helpers = Team(2)
+    helpers.run([int, int])
+    helpers.stop()

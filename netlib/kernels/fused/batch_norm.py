@@ -157,5 +157,5 @@ def _count_columns(size: int, channels: int) -> int:
 
 FUSION = Fusion(
     _fits, _infer, _prepare, keeps_inputs=True, needs_scratch=True, layout="channels last",
-    separates_samples=lambda layers, x: False,
+    separates_samples=lambda layers, x: execution.evaluates,  # not merely in evaluation mode, which a plan outlives
 )  # fmt: skip

@@ -199,11 +199,12 @@ def _parts_of_inference(program: Program, inputs: Sequence[Any]) -> list[slice]:
         return []
     key = is_loaded(), *[(x.shape, x.dtype) for x in inputs]
     known = program.divisible
-    if key not in known:
+    is_divisible = known.get(key)
+    if is_divisible is None:
         if len(known) == MAX_SHAPES:
             known.clear()
-        known[key] = is_loaded() and _can_divide_inference(program, inputs)
-    return _parts_of(tuple(Spec(x.shape, x.dtype) for x in inputs)) if known[key] else []
+        known[key] = is_divisible = is_loaded() and _can_divide_inference(program, inputs)
+    return _parts_of(tuple(Spec(x.shape, x.dtype) for x in inputs)) if is_divisible else []
 
 
 def _can_divide_inference(program: Program, inputs: Sequence[Array]) -> bool:

@@ -296,7 +296,7 @@ def test_early_stopping_brings_back_a_model_that_evaluates_to_its_best():
     trainer = Trainer(model, nl.MeanSquaredError(), nl.SGD(model, lr=0.2), callbacks=[stopping], seed=0)
     validation = X[:8] + 0.1, T[:8]
     trainer.fit(X, T, epochs=40, batch_size=4, validation=validation, progress=False)
-    assert trainer.evaluate(*validation)["loss"] == stopping.best
+    assert trainer.evaluate(*validation, batch_size=4)["loss"] == stopping.best  # in batches as in fit: the same bits
 
 
 def test_training_moves_buffers_by_its_batches_alone_and_evaluation_not_at_all():

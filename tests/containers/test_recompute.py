@@ -100,12 +100,13 @@ def test_backward_twice_adds_up_twice(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_prediction_is_that_of_the_layers_without_it_and_disturbs_no_backward(name):
+def test_a_prediction_is_that_of_the_layers_without_it_and_disturbs_no_backward(name, way):
     model, reference = MODELS[name](nl.Recompute), MODELS[name](plain)
     for x, dout in zip(BATCHES, DOUTS, strict=True):
         assert model.forward(x).tolist() == reference.forward(x).tolist()
         other = 2 * x[:2]
-        assert model.predict(other).tolist() == reference.predict(other).tolist()
+        rtol = 1e-13 if way == "on two cores" else 0  # products round otherwise where samples are divided otherwise
+        np.testing.assert_allclose(model.predict(other), reference.predict(other), rtol=rtol)
         assert model.predict(other, batch_size=1).shape == (2, 3)
         assert model.backward(dout).tolist() == reference.backward(dout).tolist()
         assert_alike(model, reference)

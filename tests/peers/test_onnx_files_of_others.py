@@ -127,9 +127,15 @@ NETWORKS = ["shufflenet", *(pytest.param(each, marks=pytest.mark.exhaustive) for
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_whole_network_gives_the_numbers_of_onnxruntime(name):
-    graph = nl.onnx.load(LIGHT.format(name))
-    session = onnxruntime.InferenceSession(LIGHT.format(name))
+def test_a_whole_network_gives_the_numbers_of_onnxruntime(name, tmp_path):
+    model = onnx.load(LIGHT.format(name))
+    *nodes, last = model.graph.node
+    if last.op_type == "Softmax":  # the weights are constants, and its inputs 1e10, whose rounding decides its output
+        model.graph.output[0].name = last.input[0]
+        del model.graph.node[len(nodes)]
+    onnx.save(model, tmp_path / "model.onnx")
+    graph = nl.onnx.load(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (given,) = session.get_inputs()
     x = RNG.uniform(size=given.shape).astype(np.float32)
     (expected,) = session.run(None, {given.name: x})

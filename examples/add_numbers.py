@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=64, help="features of a character (default: %(default)s)")
     parser.add_argument("--heads", type=int, default=4, help="attention heads of a block (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=2, help="number of transformer blocks (default: %(default)s)")
-    parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate, decreasing to zero (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument("--plot", metavar="FILE", help="save where the digits look, as .png or .svg; needs the extra 'plot'")
     return parser.parse_args()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,10 @@ SETTINGS = {  # a picture, and fewer steps where the whole training takes minute
     "residual_images": "--plot picture.svg",
     "series": "--epochs 50 --plot picture.svg",
     "spirals": "--plot picture.svg",
+}
+PROMISES = {  # what an example must reach, with any processor's rounding
+    "add_numbers": (r"held-out sums that are right: ([\d.]+)%", 99),
+    "digits_cnn": (r"held-out accuracy ([\d.]+)", 0.99),
 }
 LONGEST = ["add_numbers", "gpt", "char_lstm", "digits_cnn"]
 
@@ -59,6 +64,10 @@ def _run(path: Path, version: str) -> None:
     result = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
     if result.returncode:
         raise RuntimeError(f"examples/{path.name} failed:\n{result.stdout}{result.stderr}")
+    pattern, least = PROMISES.get(path.stem, ("", 0))
+    reached = [float(figure) for figure in re.findall(pattern, result.stdout)] if pattern else [least]
+    if not reached or reached[-1] < least:
+        raise RuntimeError(f"examples/{path.name} reached {reached[-1:]} instead of {least}:\n{result.stdout}")
     (folder / "output.txt").write_text(result.stdout, encoding="utf-8")
     done.write_text(key)
 

@@ -244,13 +244,13 @@ def test_two_threads_each_have_shares_of_their_own():
 
 
 def images(dtype=np.float64):
-    """Return a network with batch norm, in evaluation mode, with statistics of its own."""
+    """Return a network with batch norm and dropout, in training mode, with statistics of its own."""
     model = nl.Sequential(
         *(nl.Conv2d(1, 4, 3, padding=1, rng=0, dtype=dtype), nl.BatchNorm(4, dtype=dtype), nl.ReLU()),
         *(nl.MaxPool2d(2), nl.Flatten(), nl.Dropout(0.5, rng=1), nl.Affine(16, 3, rng=2, dtype=dtype)),
     )
     model.forward(np.random.default_rng(0).normal(size=(9, 1, 4, 4)))
-    return model.eval()
+    return model
 
 
 @pytest.fixture
@@ -270,7 +270,9 @@ def test_inference_is_divided_and_gives_the_numbers_of_the_layers(make, shares):
         shares.clear()
         y = model.predict(x)
         assert sorted(shares) == [1, 3, 3]
+        model.eval()
         np.testing.assert_allclose(y, model.forward(x), rtol=1e-12)
+        model.train()
     for short in (x[:1], x[:0]):
         np.testing.assert_allclose(model.predict(short), y[: len(short)], rtol=1e-12)
 
@@ -331,3 +333,25 @@ def test_few_shapes_are_remembered(monkeypatch):
     for n in range(2, 9):
         model.predict(batch(n=n)[0])
         assert len(model.program(1).divisible) <= 2
+
+
+@pytest.mark.parametrize(("n_cores", "n", "expected"), [(2, 7, [3, 4]), (2, 2, [1, 1]), (3, 2, [1, 1]), (3, 1, [1]), (1, 7, [7])])
+def test_an_inference_has_a_share_for_each_core(n_cores, n, expected, shares, monkeypatch):
+    monkeypatch.setattr(division, "count_cores", lambda: n_cores)
+    network().predict(batch(n=n)[0])
+    assert sorted(shares) == expected
+
+
+def test_a_share_of_an_inference_uses_one_core(monkeypatch):
+    found = []
+    infer = Program.infer
+    monkeypatch.setattr(Program, "infer", lambda self, inputs: found.append(threads.count_cores()) or infer(self, inputs))
+    network().predict(batch()[0])
+    assert found == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("least", "expected"), [(546, [1, 3, 3]), (547, [7])])
+def test_an_inference_is_divided_from_some_work_on(least, expected, shares, monkeypatch):
+    monkeypatch.setattr(division, "MIN_WORK", least)  # 4 · 6 + 6 · 6 + 6 · 3 for each of 7 samples
+    network().predict(batch()[0])
+    assert sorted(shares) == expected

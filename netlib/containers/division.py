@@ -108,14 +108,7 @@ class DividedPlan(Plan):
         return [None if parts[0] is None else np.concatenate(parts) for parts in zip(*gradients, strict=True)]
 
     def _run_shares(self, function: Callable[[Share], list[Any]]) -> list[list[Any]]:
-        results: list[Any] = [None] * len(self._shares)
-
-        @ignore_underflow
-        def run(_: slice, i: int) -> None:
-            results[i] = function(self._shares[i])
-
-        run_parts(run, [share.part for share in self._shares])
-        return results
+        return _results_of(lambda _, i: function(self._shares[i]), [share.part for share in self._shares])
 
     @property
     def _whole(self) -> Plan:
@@ -153,9 +146,13 @@ def can_divide(program: Program, inputs: tuple[Spec, ...], specs: Specs) -> bool
     return len(parts) > 1 and is_loaded() and _is_rowwise(program, specs, parts[-1].stop) and _is_worth_it(program, specs)
 
 
-def _parts_of(inputs: tuple[Spec, ...]) -> list[slice]:
-    n_samples = inputs[0].shape[0] if inputs and inputs[0].shape else 0
+def _parts_of(inputs: Sequence[Spec | Array]) -> list[slice]:
+    n_samples = _count_samples(inputs)
     return split(n_samples, count_cores()) if n_samples else []
+
+
+def _count_samples(inputs: Sequence[Spec | Array]) -> int:
+    return inputs[0].shape[0] if inputs and inputs[0].shape else 0
 
 
 def divide(program: Program, inputs: tuple[Spec, ...], specs: Specs, unfused: Plan,
@@ -178,19 +175,29 @@ def infer(program: Program, inputs: Sequence[Any]) -> list[Any]:
     parts = _parts_of_inference(program, inputs) if execution.evaluates and program.is_named else []
     if len(parts) < 2:
         return program.infer(inputs)
-    results: list[Any] = [None] * len(parts)
 
-    @ignore_underflow
-    def run(part: slice, i: int) -> None:
+    def infer_share(part: slice, _: int) -> list[Any]:
         with without_caching(evaluates=True), at_most_cores(1):
-            results[i] = program.infer([x[part] for x in inputs])
+            return program.infer([x[part] for x in inputs])
 
     try:
-        with_products_on_one_core(run_parts)(run, parts)
+        results = with_products_on_one_core(_results_of)(infer_share, parts)
     except Exception:
         program.infer(inputs)  # raises an error that counts the samples of the whole batch
         raise
     return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+
+def _results_of(function: Callable[[slice, int], list[Any]], parts: list[slice]) -> list[list[Any]]:
+    """Return ``function(part, i)`` of each part, computed on all cores."""
+    results: list[list[Any]] = [[]] * len(parts)
+
+    @ignore_underflow
+    def run(part: slice, i: int) -> None:
+        results[i] = function(part, i)
+
+    run_parts(run, parts)
+    return results
 
 
 def _parts_of_inference(program: Program, inputs: Sequence[Any]) -> list[slice]:
@@ -204,17 +211,17 @@ def _parts_of_inference(program: Program, inputs: Sequence[Any]) -> list[slice]:
         if len(known) == MAX_SHAPES:
             known.clear()
         known[key] = is_divisible = is_loaded() and _can_divide_inference(program, inputs)
-    return _parts_of(tuple(Spec(x.shape, x.dtype) for x in inputs)) if is_divisible else []
+    return _parts_of(inputs) if is_divisible else []
 
 
 def _can_divide_inference(program: Program, inputs: Sequence[Array]) -> bool:
     """Return whether dividing the samples pays, by the shapes of all values for two of them."""
-    n = len(inputs[0]) if inputs and inputs[0].ndim else 0
+    n = _count_samples(inputs)
     if n < 2 or any(x.shape[:1] != (n,) for x in inputs):
         return False
     try:
         specs = program.specs([x[:2] for x in inputs])
-    except Exception:
+    except Exception:  # which the whole batch raises, too
         return False
     whole = {slot: Spec((n, *shape[1:]), dtype) for slot, (shape, dtype) in specs.items()}
     return _is_rowwise(program, specs, 2) and _is_worth_it(program, whole)

@@ -182,7 +182,7 @@ def _find_core_in_use() -> Callable[[], int]:
     """Return the function that returns the core of this thread, or always -1 except on Linux."""
     if not hasattr(os, "sched_setaffinity"):
         return lambda: -1
-    found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+    found: Callable[[], int] = getattr(ctypes.CDLL(None), "sched_getcpu", lambda: -1)
     return found
 
 

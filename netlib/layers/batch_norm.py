@@ -39,8 +39,7 @@ class BatchNorm(BatchStatistics):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape. In training mode, update the buffers."""
         x = as_images(x, self, channels=self.channels, dtype=self._compute_dtype)
-        running = self.running_mean.value, self.running_var.value, 0
-        mean, variance, n = self.statistics_of(x) if self.training else running
+        mean, variance, n = self.statistics_of(x)
         _, shape = per_channel(x.shape)
         mean = mean.astype(x.dtype).reshape(shape)
         inverse = 1 / np.sqrt(variance.astype(x.dtype) + x.dtype.type(self.eps)).reshape(shape)

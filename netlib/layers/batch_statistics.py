@@ -36,9 +36,9 @@ class BatchStatistics(Normalization):
     def statistics_of(self, x: Array) -> tuple[Array, Array, int]:
         """Return mean, variance and count of a batch, with which the buffers are updated.
 
-        If there is not one number, return the running statistics, and 0.
+        In evaluation mode, or if there is not one number, return the running statistics, and 0.
         """
-        if not (x.size or execution.total):
+        if not self.training or not (x.size or execution.total):
             return self.running_mean.value, self.running_var.value, 0
         axes, _ = per_channel(x.shape)
         mean, variance = (x.mean(axis=axes), x.var(axis=axes)) if x.size else np.zeros((2, self.channels), x.dtype)

@@ -23,7 +23,7 @@ DOUBLE = (
 )  # fmt: skip
 """Polynomials in t, highest power first, for float32 and float64."""
 
-BLOCK = 16384
+BLOCK = 32768
 """The number of elements processed at a time: few enough that their arrays stay in the cache."""
 
 
@@ -52,7 +52,8 @@ def _write_block(x: Array, below: Array, density: Array) -> None:
     coefficients, c, digits, largest = (SINGLE, 4, 128, 13.0) if x.itemsize == 4 else (DOUBLE, 6, 65536, 37.5)
     a = np.abs(x)
     beyond = None if a.max() <= largest else a > largest  # the maximum may be NaN
-    np.minimum(a, largest, out=a)
+    if beyond is not None:
+        np.minimum(a, largest, out=a)
     _exp_of_half_square(a, digits, density)
     if beyond is not None:
         density[beyond] = 0
@@ -68,7 +69,7 @@ def _write_block(x: Array, below: Array, density: Array) -> None:
     p /= shifted
     np.multiply(p, -2, out=below)  # p, and 1 − p where x > 0: `where` is slow for random signs
     below += 1
-    below *= x > 0
+    below *= np.greater(x, 0, out=t)
     below += p
     density *= 1 / math.sqrt(2 * math.pi)
 
@@ -76,9 +77,8 @@ def _write_block(x: Array, below: Array, density: Array) -> None:
 def _exp_of_half_square(a: Array, digits: int, out: Array) -> None:
     """Write exp(-a² / 2). a² is split into an exact part and a small rest to keep all digits."""
     coarse = a * digits
-    coarse += 0.5
-    np.floor(coarse, out=coarse)
-    coarse /= digits
+    np.rint(coarse, out=coarse)
+    coarse *= 1 / digits
     rest = a - coarse
     rest *= a + coarse
     rest *= -0.5

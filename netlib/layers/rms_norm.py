@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, DTypeLike, Shape, as_dtype
 from .normalization import Normalization, as_tail, as_tailed
 from .rules import Shapes, format_axes, format_number
+from .standardization import mean_over
 
 
 class RMSNorm(Normalization):
@@ -38,7 +39,7 @@ class RMSNorm(Normalization):
     def forward(self, x: ArrayLike) -> Array:
         """Return y, of x's shape."""
         x = as_tailed(x, self.shape, self._compute_dtype, self)
-        inverse = 1 / np.sqrt(np.mean(x * x, axis=self._axes, keepdims=True) + x.dtype.type(self.eps))
+        inverse = 1 / np.sqrt(mean_over(x * x, self._axes) + x.dtype.type(self.eps))
         standardized = x * inverse
         return self.remember(self.scale(standardized), standardized, inverse)
 
@@ -46,7 +47,7 @@ class RMSNorm(Normalization):
         """Add to the gradient of weight, and return ∂L/∂x."""
         dout, standardized, inverse = self.recall(dout)
         d = self.scale_backward(dout, standardized, tuple(range(dout.ndim - len(self.shape))))
-        return (d - standardized * np.mean(d * standardized, axis=self._axes, keepdims=True)) * inverse  # type: ignore[no-any-return]
+        return (d - standardized * mean_over(d * standardized, self._axes)) * inverse  # type: ignore[no-any-return]
 
     @property
     def _axes(self) -> Shape:

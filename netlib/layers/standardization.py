@@ -17,9 +17,9 @@ def standardize(x: Array, axes: Shape, eps: float) -> tuple[Array, Array]:
     >>> standardize(np.array([[1.0, 3.0]]), (1,), eps=0.0)
     (array([[-1.,  1.]]), array([[1.]]))
     """
-    centered = x - x.mean(axis=axes, keepdims=True)
-    centered -= centered.mean(axis=axes, keepdims=True)
-    inverse = 1 / np.sqrt(np.mean(centered * centered, axis=axes, keepdims=True) + x.dtype.type(eps))
+    centered = x - mean_over(x, axes)
+    centered -= mean_over(centered, axes)
+    inverse = 1 / np.sqrt(mean_over(centered * centered, axes) + x.dtype.type(eps))
     centered *= inverse
     return centered, inverse
 
@@ -31,11 +31,26 @@ def standardize_backward(d: Array, standardized: Array, inverse: Array, axes: Sh
     Here, d is ∂L/∂x̂. If these are only part of the samples, pass `means`, the means of d and d x̂
     over all of them.
     """
-    mean, slope = means or (d.mean(axis=axes, keepdims=True), np.mean(d * standardized, axis=axes, keepdims=True))
+    mean, slope = means or (mean_over(d, axes), mean_over(d * standardized, axes))
     dx: Array = d - mean
     dx -= standardized * slope
     dx *= inverse
     return dx
+
+
+def mean_over(x: Array, axes: Shape) -> Array:
+    """Return the mean of x over `axes`, which keep length 1.
+
+    Over the last axis, the sum is a matrix product: NumPy takes several times as long to add up
+    many short rows. Its mean adds up float16 in float32.
+
+    >>> mean_over(np.array([[1.0, 3.0], [5.0, 9.0]]), (-1,)).tolist()
+    [[2.0], [7.0]]
+    """
+    if axes != (-1,) or x.itemsize == 2:
+        return x.mean(axis=axes, keepdims=True)  # type: ignore[no-any-return]
+    n = x.shape[-1]
+    return x @ np.ones((n, 1), x.dtype) / x.dtype.type(n)  # type: ignore[no-any-return]
 
 
 def standardization_rule(x: str, axes: Shape, eps: float) -> tuple[str, str, str]:

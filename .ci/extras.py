@@ -24,7 +24,7 @@ loss, adam = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-2)
 trainer = nl.Trainer(model, loss, adam, {"accuracy": nl.accuracy}, seed=0, communicator=MPI.COMM_WORLD)
 history = trainer.fit(x, t, epochs=3, validation=0.2, progress=False)
 assert history["val_accuracy"][-1] > 0.7
-assert kernels.in_use(np.dtype("float32")) == "numba"
+assert kernels.in_use(np.dtype("float32"), "adam") == "numba"
 y = model.predict(x[:5])
 
 nl.save(model, "model.safetensors")

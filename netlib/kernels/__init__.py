@@ -2,9 +2,9 @@
 
 Each is written in NumPy, and most also as loops that numba compiles if the extra `fast` is
 installed. Layers, losses, plans and optimizers import kernels by name from the module of their
-family. The loops are compiled when the first optimizer is created, that is, just before training,
-and those that take long when a network first needs them. A program that only predicts never starts
-the compiler.
+family. From the first optimizer on, that is, once training begins, the loops of a family are
+compiled when they are first needed for a type. A program that only predicts never starts the
+compiler.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -41,26 +43,24 @@ FAMILIES = (
 )
 """The modules that define kernels."""
 
-SLOW_TO_COMPILE = ("attention", "convolution", "recurrent")
-"""The families that are compiled when a network first needs them: 10 to 20 seconds each."""
-
 T = TypeVar("T")
 
 VARIABLE = "NETLIB_ACCELERATOR"
 SECONDS_BEFORE_NOTICE = 2.0
 _is_loaded = False
 _has_failed = False
-_works: dict[str, bool] = {}
-"""Whether the loops of a family that is slow to compile could be compiled."""
+_works: dict[tuple[str, np.dtype[Any]], bool] = {}
+"""Whether the loops of a family could be compiled for a type."""
+_lock = Lock()
 
 
 def accelerator() -> str:
     """Return which kernels are used: ``"numba"`` if it is installed and works, else ``"numpy"``.
 
     The environment variable ``NETLIB_ACCELERATOR=numpy`` disables the compiled kernels, and
-    ``NETLIB_ACCELERATOR=numba`` requires them. The first call loads the kernels, or compiles them
-    if that has not happened on this machine, except for those of convolutions, recurrent layers and
-    attention, which are compiled when a network first needs them.
+    ``NETLIB_ACCELERATOR=numba`` requires them. They are compiled when a network first needs them on
+    this machine, which takes up to ten seconds for each kind of layer, and later loaded from a
+    cache.
 
     Warns
     -----
@@ -101,16 +101,18 @@ def is_loaded() -> bool:
     return _is_loaded
 
 
-def in_use(dtype: np.dtype[Any], family: str = "") -> str:
-    """Return which version of the kernels is in use for `dtype`: ``"numpy"`` or ``"numba"``.
+def in_use(dtype: np.dtype[Any], family: str) -> str:
+    """Return which version of a family is in use for `dtype`: ``"numpy"`` or ``"numba"``.
 
-    If `family` is slow to compile, pass it: it is compiled now if necessary.
+    Its loops are compiled now if necessary.
     """
     if not _is_loaded or dtype not in COMPILED:
         return "numpy"
-    if family and family not in _works:
-        _works[family] = _compile((family,))
-    return "numba" if not family or _works[family] else "numpy"
+    key = family, dtype
+    if key not in _works:
+        with _lock:
+            _works[key] = _works[key] if key in _works else _compile(family, dtype)
+    return "numba" if _works[key] else "numpy"
 
 
 def every(kind: type[T], families: Iterable[str] = FAMILIES) -> list[T]:
@@ -126,32 +128,37 @@ def every(kind: type[T], families: Iterable[str] = FAMILIES) -> list[T]:
 
 
 def load_compiled() -> None:
-    """Compile the kernels if numba is used, except for those that are slow to compile.
-
-    The first time on a machine, it takes a while and prints a notice.
-    """
+    """Use compiled kernels from now on if numba is installed and works."""
     global _is_loaded, _has_failed  # noqa: PLW0603 - one choice for the process, made once
     if _is_loaded or _has_failed or not wants_numba():
         return
-    _is_loaded = _compile([family for family in FAMILIES if family not in SLOW_TO_COMPILE])
+    _is_loaded = _compile("team", np.dtype(np.float32))  # which takes a tenth of a second
     _has_failed = not _is_loaded
+    if _is_loaded:
+        for family in FAMILIES:
+            for kernel in every(Kernel, [family]):
+                kernel.use_loops(partial(_is_compiled, family))
 
 
-def _compile(families: Sequence[str]) -> bool:
-    """Compile the loops of the families and use them. Return whether that was possible."""
+def _is_compiled(family: str, dtype: np.dtype[Any]) -> bool:
+    return in_use(dtype, family) == "numba"
+
+
+def _compile(family: str, dtype: np.dtype[Any]) -> bool:
+    """Compile the loops of a family for `dtype`. Return whether that was possible.
+
+    The first time on a machine, it may take a while and print a notice.
+    """
     start, has_told = monotonic(), False
     try:
-        for loops in every(Loops, families):
-            if loops.compile() and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
+        for loops in every(Loops, [family]):
+            if loops.compile(dtype) and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
                 has_told = True
                 if sys.stderr is not None:
-                    what = f" of {families[0]}" if len(families) == 1 else ""
-                    sys.stderr.write(f"netlib: compiling its fast kernels{what}, once on this machine ...\n")
+                    sys.stderr.write(f"netlib: compiling its fast kernels of {family}, once on this machine ...\n")
     except Exception as error:  # a broken installation may raise anything
         _report_failure(error)
         return False
-    for kernel in every(Kernel, families):
-        kernel.use_loops()
     return True
 
 

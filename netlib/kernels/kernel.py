@@ -120,35 +120,36 @@ class Loops(Generic[P, R]):
 
     Examples
     --------
-    >>> Loops(len, "int64(const t[::1])").signatures()[0]
+    >>> Loops(len, "int64(const t[::1])").signature_for(np.dtype(np.float32))
     'int64(float32[::1].copy(readonly=True))'
     """
 
     def __init__(self, function: Callable[P, R], signature: str) -> None:
         self.run = self.__wrapped__ = function
         self.signature = signature
+        self._dispatcher: Any = None
 
-    def signatures(self) -> list[str]:
-        """Return the signature for each compiled type, as numba reads it."""
+    def signature_for(self, dtype: np.dtype[Any]) -> str:
+        """Return the signature for numbers of `dtype`, as numba reads it."""
         signature = re.sub(r"\bconst (\w+\[.*?\])", r"\1.copy(readonly=True)", self.signature)
-        return list(dict.fromkeys(re.sub(r"\bt\b", name, signature) for name in COMPILED.values()))
+        return re.sub(r"\bt\b", COMPILED[dtype], signature)
 
-    def compile(self) -> bool:
-        """Compile the function, or load it from numba's cache. Return whether it was compiled."""
+    def compile(self, dtype: np.dtype[Any]) -> bool:
+        """Compile for `dtype`, or load from numba's cache. Return whether it was compiled."""
         if not self.signature:
             return False
-        from numba import njit
+        if self._dispatcher is None:
+            from numba import njit
 
-        options = {
-            "fastmath": {"contract", "reassoc", "arcp", "nsz"},
-            "error_model": "numpy",
-            "cache": True,
-            "nogil": True,
-        }
-        decorate = njit(self.signatures(), **options)
-        register_helpers()
-        self.run = run = decorate(self.__wrapped__)
-        return bool(run.stats.cache_misses)
+            decorate = njit(fastmath={"contract", "reassoc", "arcp", "nsz"}, error_model="numpy", cache=True, nogil=True)
+            register_helpers()
+            self._dispatcher = decorate(self.__wrapped__)
+        self.run = run = self._dispatcher
+        known = sum(run.stats.cache_misses.values())
+        run.disable_compile(False)
+        run.compile(self.signature_for(dtype))
+        run.disable_compile()  # calls with other types are errors
+        return bool(sum(run.stats.cache_misses.values()) > known)
 
 
 def loops(signature: str = "") -> Callable[[Callable[P, R]], Loops[P, R]]:
@@ -157,14 +158,16 @@ def loops(signature: str = "") -> Callable[[Callable[P, R]], Loops[P, R]]:
 
 
 class _Versions(dict[np.dtype[Any], T]):
-    """The versions of a kernel by type, with a default for all other types."""
+    """The versions of a kernel by type: ``choose(dtype)`` for a compiled type, else `other`."""
 
-    def __init__(self, versions: dict[np.dtype[Any], T], other: T) -> None:
-        super().__init__(versions)
-        self.other = other
+    def __init__(self, other: T, choose: Callable[[np.dtype[Any]], T]) -> None:
+        self.other, self.choose = other, choose
 
     def __missing__(self, dtype: np.dtype[Any]) -> T:
-        return self.other
+        if dtype not in COMPILED:
+            return self.other
+        version = self[dtype] = self.choose(dtype)
+        return version
 
 
 class Kernel(Generic[P, R]):
@@ -215,19 +218,21 @@ class Kernel(Generic[P, R]):
 
         return keep
 
-    def use_loops(self) -> None:
-        """Use the loops from now on, compiled or not, for the types in `COMPILED`."""
-        if self.loops is not None:
-            self._use(self.loops.run)
-
     def use_numpy(self) -> None:
         """Use NumPy from now on."""
-        self._use(self.numpy)
+        self._use(lambda dtype: self.numpy)
 
-    def _use(self, version: Callable[Concatenate[Array, P], R]) -> None:
+    def use_loops(self, can_use: Callable[[np.dtype[Any]], bool]) -> None:
+        """Use the loops from now on, for the types in `COMPILED` for which ``can_use(dtype)``.
+
+        It is called when the kernel is first used for the type.
+        """
+        loops = self.loops
+        self._use(lambda dtype: loops.run if loops is not None and can_use(dtype) else self.numpy)
+
+    def _use(self, choose: Callable[[np.dtype[Any]], Callable[Concatenate[Array, P], R]]) -> None:
         # a dict lookup, not a method: one call less at every kernel, which small networks notice
-        versions = _Versions(dict.fromkeys(COMPILED, version), self.numpy)
-        self.of: Callable[[np.dtype[Any]], Callable[Concatenate[Array, P], R]] = versions.__getitem__
+        self.of: Callable[[np.dtype[Any]], Callable[Concatenate[Array, P], R]] = _Versions(self.numpy, choose).__getitem__
 
     def __call__(self, first: Array, *rest: P.args, **named: P.kwargs) -> R:
         """Call the version in use for the type of the first array."""

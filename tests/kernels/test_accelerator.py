@@ -31,13 +31,14 @@ def test_the_first_optimizer_brings_the_compiled_kernels_in_unless_the_variable_
     use("numpy", monkeypatch)
     monkeypatch.setenv("NETLIB_ACCELERATOR", version)
     nl.Affine(2, 2)
-    assert kernels.in_use(np.dtype(np.float32)) == "numpy"
+    assert kernels.in_use(np.dtype(np.float32), "adam") == "numpy"
     nl.SGD(nl.Parameter([1.0]))
     assert nl.accelerator() == version
-    assert [kernels.in_use(np.dtype(each)) for each in (np.float32, np.float64, np.float16)] == [version, version, "numpy"]
-    at_once = [family for family in kernels.FAMILIES if family not in kernels.SLOW_TO_COMPILE]
-    for kernel in kernels.every(Kernel, at_once):
-        assert kernel.of(np.dtype(np.float32)) is (kernel.numpy if version == "numpy" else kernel.loops.run)
+    for dtype in map(np.dtype, TYPES):
+        assert {kernels.in_use(dtype, family) for family in kernels.FAMILIES} == {version}
+        for kernel in kernels.every(Kernel):
+            assert kernel.of(dtype) is (kernel.numpy if version == "numpy" else kernel.loops.run)
+    assert kernels.in_use(np.dtype(np.float16), "adam") == "numpy"
 
 
 @pytest.mark.parametrize("version", IN_USE)
@@ -46,61 +47,67 @@ def test_a_second_process_compiles_nothing(monkeypatch, version):
     code = (
         "import json, sys, netlib as nl; from netlib import kernels; from netlib.kernels.kernel import Loops\n"
         "kernels.SECONDS_BEFORE_NOTICE = 600; nl.SGD(nl.Parameter([1.0]))\n"  # on a busy machine, reading the cache takes a while too
-        "versions = [kernels.in_use(nl.Parameter([1.0]).dtype, family) for family in kernels.SLOW_TO_COMPILE]\n"
+        "versions = [kernels.in_use(dtype, family) for dtype in kernels.COMPILED for family in kernels.FAMILIES]\n"
         "stats = [loops.run.stats for loops in kernels.every(Loops) if loops.run is not loops.__wrapped__]\n"
         "count = lambda kind: sum(sum(getattr(each, kind).values()) for each in stats)\n"
         "print(json.dumps([count('cache_hits'), count('cache_misses'), 'numba' in sys.modules]))"
     )
     environment = {**os.environ, "NETLIB_ACCELERATOR": version, "PYTHONPATH": str(Path(nl.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    n_compiled = sum(len(loops.signatures()) for loops in kernels.every(Loops) if loops.signature)  # most for float32 and float64
-    assert json.loads(done.stdout) == ([n_compiled, 0, True] if version == "numba" else [0, 0, False])
+    signatures = {(loops, loops.signature_for(dtype)) for loops in kernels.every(Loops) if loops.signature for dtype in kernels.COMPILED}
+    assert json.loads(done.stdout) == ([len(signatures), 0, True] if version == "numba" else [0, 0, False])
     assert done.stderr == ""
 
 
 NETWORKS = {
-    "convolution": (lambda: nl.Sequential(nl.Conv1d(2, 3, 2, rng=0), nl.ReLU()), (4, 2, 5)),
-    "recurrent": (lambda: nl.Sequential(nl.LSTM(2, 3, rng=0), nl.ReLU()), (4, 5, 2)),
-    "attention": (lambda: nl.Sequential(nl.MultiHeadAttention(4, 2, rng=0), nl.ReLU()), (3, 5, 4)),
+    "activations": (lambda: nl.Sequential(nl.Affine(5, 3, rng=0), nl.GELU()), (4, 5), set()),
+    "attention": (lambda: nl.Sequential(nl.MultiHeadAttention(4, 2, rng=0), nl.ReLU()), (3, 5, 4), {"bias_relu"}),
+    "convolution": (lambda: nl.Sequential(nl.Conv1d(2, 3, 2, rng=0), nl.ReLU()), (4, 2, 5), set()),
+    "normalization": (lambda: nl.Sequential(nl.Affine(5, 3, rng=0), nl.BatchNorm(3)), (4, 5), {"bias_relu"}),
+    "recurrent": (lambda: nl.Sequential(nl.LSTM(2, 3, rng=0), nl.ReLU()), (4, 5, 2), {"rectify"}),
 }
+"""Networks that use the kernels of a family, and of others."""
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_kernels_that_are_slow_to_compile_are_compiled_when_a_network_needs_them(monkeypatch, family):
+def test_kernels_are_compiled_for_a_type_when_a_network_needs_them(monkeypatch, family):
     use("numpy", monkeypatch)
     compiled = []
-    monkeypatch.setattr(Loops, "compile", lambda self: compiled.append(self.__wrapped__.__module__.rpartition(".")[2]))
+    monkeypatch.setattr(Loops, "compile", lambda self, dtype: compiled.append((family_of(self), dtype)))
     monkeypatch.setattr(kernels, "_works", {})
     monkeypatch.setattr(kernels, "wants_numba", lambda: True)
-    make, shape = NETWORKS[family]
+    make, shape, others = NETWORKS[family]
     model, x = make(), np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    expected = model.predict(x)
+    expected = model.forward(x)
     optimizer = nl.SGD(model, lr=0)
-    assert set(compiled) == set(kernels.FAMILIES) - set(kernels.SLOW_TO_COMPILE)
+    assert {name for name, _ in compiled} == {"team"}
     compiled.clear()
     for _ in range(3):
         np.testing.assert_allclose(model.forward(x), expected, rtol=1e-5, atol=1e-6)  # by loops in Python
         model.backward(expected)
         optimizer.step()
-    assert set(compiled) == {family}
+    assert set(compiled) == {(name, x.dtype) for name in {family, *others}}
+    assert len(compiled) == sum(family_of(loops) in {family, *others} for loops in kernels.every(Loops))
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_where_they_cannot_be_compiled_numpy_takes_their_place_with_one_warning(monkeypatch, family):
+def test_where_a_family_cannot_be_compiled_numpy_takes_its_place_with_one_warning(monkeypatch, family):
     use("numpy", monkeypatch)
 
-    def refuse(self):
-        raise NotImplementedError("no such instruction")
+    def refuse(self, dtype):
+        if family_of(self) == family:
+            raise NotImplementedError("no such instruction")
 
     monkeypatch.setattr(kernels, "_works", {})
-    monkeypatch.setattr(kernels, "_is_loaded", True)
+    monkeypatch.setattr(kernels, "wants_numba", lambda: True)
     monkeypatch.setattr(Loops, "compile", refuse)
     monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
-    make, shape = NETWORKS[family]
+    make, shape, _ = NETWORKS[family]
     model, x = make(), np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    expected = model.forward(x)
+    nl.SGD(model)
 
     def train():
-        expected = model.forward(x)
         for _ in range(3):
             np.testing.assert_allclose(model.forward(x), expected, rtol=1e-5, atol=1e-6)
             model.backward(expected)
@@ -108,11 +115,15 @@ def test_where_they_cannot_be_compiled_numpy_takes_their_place_with_one_warning(
     with pytest.warns(RuntimeWarning, match="no such instruction.*Reinstall it") as warned:
         train()
     assert len(warned) == 1
-    assert [kernels.in_use(x.dtype, each) for each in (family, "")] == ["numpy", "numba"]
+    assert [kernels.in_use(x.dtype, each) for each in (family, "adam")] == ["numpy", "numba"]
+
+
+def family_of(loops):
+    return loops.__wrapped__.__module__.rpartition(".")[2]
 
 
 def test_where_nothing_can_be_compiled_numpy_is_the_accelerator_with_one_warning(monkeypatch):
-    def refuse(self):
+    def refuse(self, dtype):
         raise RuntimeError("cannot cache function 'adam': no locator available")
 
     monkeypatch.delenv("NETLIB_ACCELERATOR", raising=False)
@@ -130,7 +141,7 @@ def test_a_compilation_that_takes_more_than_two_seconds_is_announced_once(monkey
     use("numpy", monkeypatch)
     compiled, told = [], []
     monkeypatch.setattr(kernels, "monotonic", partial(next, count(100)))  # a second later whenever it is looked at
-    monkeypatch.setattr(Loops, "compile", lambda self: compiled.append(self) or not is_cached)
+    monkeypatch.setattr(Loops, "compile", lambda self, dtype: compiled.append(self) or not is_cached)
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=lambda text: told.append((len(compiled), text))))
     monkeypatch.setattr(kernels, "wants_numba", lambda: True)
     monkeypatch.setattr(kernels, "_works", {})
@@ -138,8 +149,7 @@ def test_a_compilation_that_takes_more_than_two_seconds_is_announced_once(monkey
     at_first = len(compiled)
     assert kernels.in_use(np.dtype(np.float32), "recurrent") == "numba"
     monkeypatch.undo()
-    expected = [(3, "fast kernels, once"), (at_first + 3, "fast kernels of recurrent, once")]
-    assert told == ([] if is_cached else [(n, f"netlib: compiling its {what} on this machine ...\n") for n, what in expected])
+    assert told == ([] if is_cached else [(at_first + 3, "netlib: compiling its fast kernels of recurrent, once on this machine ...\n")])
 
 
 def test_without_the_variable_numba_is_used_where_it_is_installed(monkeypatch):
@@ -227,7 +237,7 @@ def trained(version, dtype, monkeypatch, steps=100, seen_before=False):
                           nl.Affine(20, 4, rng=3, dtype=dtype), nl.ReLU())  # fmt: skip
     monkeypatch.setenv("NETLIB_ACCELERATOR", version)
     loss, optimizer = nl.SoftmaxCrossEntropy(), nl.Adam(model, lr=1e-3)
-    assert kernels.in_use(np.dtype(dtype)) == version
+    assert kernels.in_use(np.dtype(dtype), "adam") == version
     for _ in range(3 * seen_before):
         model.forward(x)
     for _ in range(steps):

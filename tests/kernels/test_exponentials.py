@@ -39,7 +39,7 @@ def as_written(name, x):
 
 def compiled(write, x, n_results):
     loops = Loops(write, f"void(const t[::1]{', t[::1]' * n_results})")
-    loops.compile()
+    loops.compile(x.dtype)
     results = np.empty((n_results, x.size), x.dtype)
     loops.run(x, *results)
     return results

@@ -19,7 +19,7 @@ X = np.random.default_rng(0).normal(size=(5, 3, 37)) * 3
 def _version(request, monkeypatch):
     use(request.param, monkeypatch)
     for module in (affine_gelu, elementwise, embedding, row_norm):
-        monkeypatch.setattr(module, "in_use", lambda dtype: "numba")
+        monkeypatch.setattr(module, "in_use", lambda dtype, family: "numba")
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_an_embedding_takes_ids_of_the_usual_type_where_loops_are_compiled(monke
     shapes = {(1,): True, (2, 3): True, (): True, (0,): False, (2, 0): False}
     assert {shape: fits([layer], np.ones(shape, int)) for shape in shapes} == shapes
     assert not fits([layer], np.ones(3, np.int32))
-    monkeypatch.setattr(embedding, "in_use", lambda dtype: "numpy")
+    monkeypatch.setattr(embedding, "in_use", lambda dtype, family: "numpy")
     assert not fits([layer], np.ones(3, int))
 
 
@@ -195,7 +195,7 @@ def test_activations_take_arrays_of_two_axes_of_compiled_types_and_not_the_appro
     fits = TABLE["gelu",].fits
     assert [fits([nl.GELU()], x) for x in (X, X[0], X[0, 0])] == [True, True, False]
     assert not fits([nl.GELU("tanh")], X)
-    monkeypatch.setattr(elementwise, "in_use", lambda dtype: "numpy")
+    monkeypatch.setattr(elementwise, "in_use", lambda dtype, family: "numpy")
     assert not fits([nl.GELU()], X)
 
 

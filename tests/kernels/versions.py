@@ -1,12 +1,13 @@
 """Which version of the kernels is in use, for the time of a test."""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 
 import netlib as nl
 from netlib import kernels
-from netlib.kernels.kernel import Kernel, Loops
+from netlib.kernels.kernel import COMPILED, Kernel, Loops
 
 IN_USE = ["numpy", "numba"] if nl.accelerator() == "numba" else ["numpy"]
 VERSIONS = ["loops in Python", *IN_USE]
@@ -28,14 +29,15 @@ def in_python(loops):
 @cache
 def compiled(loops):
     twin = Loops(loops.__wrapped__, loops.signature)
-    twin.compile()
+    for dtype in COMPILED:
+        twin.compile(dtype)
     return twin.run
 
 
 def use(version, monkeypatch):
     """Let every kernel be run in a version until the test ends."""
     monkeypatch.setattr(kernels, "_is_loaded", version == "numba")
-    monkeypatch.setattr(kernels, "_works", dict.fromkeys(kernels.SLOW_TO_COMPILE, True))
+    monkeypatch.setattr(kernels, "_works", dict.fromkeys(product(kernels.FAMILIES, COMPILED), True))
     for loops in kernels.every(Loops):
         monkeypatch.setattr(loops, "run", compiled(loops) if version == "numba" else in_python(loops))
     for kernel in kernels.every(Kernel):
@@ -43,4 +45,4 @@ def use(version, monkeypatch):
         if version == "numpy":
             kernel.use_numpy()
         else:
-            kernel.use_loops()
+            kernel.use_loops(lambda dtype: True)

@@ -16,7 +16,9 @@ from .fusion import Fusion, Like, Memory, Operation
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
-    return layers[0].bias is not None and layers[1].approximate == "none" and takes(layers[0], x) and in_use(x.dtype) == "numba"
+    affine, gelu = layers
+    fits = affine.bias is not None and gelu.approximate == "none" and takes(affine, x)
+    return fits and in_use(x.dtype, "activations") == "numba"
 
 
 def _infer(layers: Sequence[Any], x: Array) -> Array:

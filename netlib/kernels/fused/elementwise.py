@@ -19,7 +19,7 @@ from .fusion import Fusion, Like, Memory, Operation
 
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
-    return in_use(x.dtype) == "numba" and len(x.shape) > 1 and getattr(layers[0], "approximate", "none") == "none"
+    return len(x.shape) > 1 and getattr(layers[0], "approximate", "none") == "none" and in_use(x.dtype, "activations") == "numba"
 
 
 def fusion(run: Loops[..., None], run_backward: Loops[..., None] | None = None) -> Fusion:

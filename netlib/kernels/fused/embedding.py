@@ -17,7 +17,7 @@ from .fusion import Fusion, Like, Memory, Operation
 
 def _fits(layers: Sequence[Any], ids: Like) -> bool:
     is_empty = 0 in (*ids.shape, *layers[0].weight.shape)
-    return ids.dtype == np.int64 and not is_empty and in_use(layers[0].weight.dtype) == "numba"
+    return ids.dtype == np.int64 and not is_empty and in_use(layers[0].weight.dtype, "gather") == "numba"
 
 
 def _output(layers: Sequence[Any], ids: Like) -> tuple[Shape, np.dtype[Any]]:

@@ -17,9 +17,9 @@ from .fusion import Fusion, Like, Memory, Operation
 
 def _fits(layers: Sequence[Any], x: Like) -> bool:
     norm, shape = layers[0], x.shape
-    if norm.weight is None or x.dtype is not norm.weight.dtype or in_use(x.dtype) != "numba":
+    if norm.weight is None or x.dtype is not norm.weight.dtype or 0 in shape or shape[-len(norm.shape) :] != norm.shape:
         return False
-    return shape[-len(norm.shape) :] == norm.shape and 0 not in shape
+    return in_use(x.dtype, "row_norm") == "numba"
 
 
 class _Rows:

@@ -122,7 +122,7 @@ def draw_head(file: str, model: nl.Sequential, x: np.ndarray, t: np.ndarray) -> 
     model.backward(loss.backward(), input_gradient=False)
     size = block.features // block.heads
     first = {name: array[0, :, :size] for name, array in seen.items()}
-    nl.draw(nl.ScaledDotProductAttention(causal=True), first["q"], first["k"], first["v"], dout=first["dout"]).save(file)
+    nl.draw(nl.ScaledDotProductAttention(causal=True), first["q"], first["k"], first["v"], dout=first["dout"], detail="nodes").save(file)
 
 
 def main() -> None:

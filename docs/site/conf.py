@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -61,10 +62,15 @@ html_sidebars = {"index": []}
 
 
 class LinksToNames(SphinxTransform):
-    """Link code such as ``nl.Affine(2, 3)`` to the page of Affine, and a picture to itself."""
+    """Link code such as ``nl.Affine(2, 3)`` to the page of Affine, and a picture to itself.
+
+    A picture that would be too small to read in a column of text gets the class ``wide``.
+    """
 
     default_priority = 200
     NAME = re.compile(r"nl\.(\w+)")
+    WIDTH = re.compile(r'<svg[^>]* width="(\d+)"')
+    WIDE = 1600
 
     def apply(self, **_: Any) -> None:
         """Link the names and pictures on one page."""
@@ -78,6 +84,9 @@ class LinksToNames(SphinxTransform):
             code.replace_self(link)
             link += code
         for image in list(self.document.findall(nodes.image)):
+            if image["uri"].endswith(".svg"):
+                width = self.WIDTH.search((Path(self.document["source"]).parent / image["uri"]).read_text(encoding="utf-8"))
+                image["classes"] += ["wide"] * (width is not None and int(width[1]) > self.WIDE)
             if image["uri"].startswith("pictures/"):
                 link = nodes.reference("", "", refuri=image["uri"], internal=True)
                 image.replace_self(link)

@@ -79,8 +79,8 @@ class LinksToNames(SphinxTransform):
             match = self.NAME.match(code.astext())
             if not match or match[1] not in public or isinstance(code.parent, (nodes.reference, pending_xref, nodes.title)):
                 continue
-            link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/reference/{match[1]}", refexplicit=True, refwarn=True)
-            link["refdoc"] = self.env.docname
+            page = self.app.builder.get_relative_uri(self.env.docname, f"reference/{match[1]}")
+            link = nodes.reference("", "", refuri=page, internal=True)
             code.replace_self(link)
             link += code
         for image in list(self.document.findall(nodes.image)):

@@ -44,9 +44,8 @@ def convolve(x: Array, weight: Array, bias: Array, y: Array, positive: Array, wi
     rows = np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(-1, len(bias))
     biases = np.tile(bias, math.prod(positions))  # one long row is faster than many short ones
     for block in _blocks(x, weight, geometry):
-        patches = _patches(_padded(x[block], geometry), geometry)
         out = np.empty((len(x[block]), math.prod(positions), len(bias)), x.dtype) if winners.size else y[block]
-        np.dot(patches, rows, out=out.reshape(-1, len(bias)))
+        np.dot(_patches(_padded(x[block], geometry), geometry), rows, out=out.reshape(-1, len(bias)))
         in_sample = out.reshape(len(out), -1)
         np.add(in_sample, biases, out=in_sample)
         if positive.size:
@@ -77,7 +76,7 @@ def convolve_backward(
             pool_max_backward.numpy(dout[block].reshape(pooled), winners[block].reshape(pooled), douts, pooling)
         rows = douts.reshape(-1, n_outputs)
         if positive.size:
-            rows = rows * positive[block].reshape(rows.shape)
+            rows = np.multiply(rows, positive[block].reshape(rows.shape), out=rows if winners.size else None)
         dbias += ones(len(rows), rows.dtype).dot(rows)
         total += _patches(_padded(x[block], geometry), geometry).T.dot(rows)
         if dx.size:

@@ -42,9 +42,11 @@ def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
 @Kernel
 def pool_max_backward(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
     """Set `dx` to the sum of `dout` at the winners."""
+    n, *_, channels = dx.shape
     dx[...] = 0
-    for at, under, numbers in _places(dx.shape[1:4], winners.dtype, geometry):
-        dx[under] += dout[at] * (winners[at] == numbers)
+    index = winners * np.intp(channels) + np.arange(channels)
+    index += np.arange(0, dx.size, dx[0].size).reshape(n, 1, 1, 1, 1)
+    np.add.at(dx.reshape(-1), index.reshape(-1), dout.reshape(-1))
 
 
 def _places(lengths: Shape, dtype: np.dtype[Any], geometry: Array) -> Iterator[tuple[Slices, Slices, Array]]:

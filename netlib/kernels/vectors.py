@@ -275,7 +275,7 @@ def _emit_add_where(context: Any, builder: Any, signature: Any, arguments: Any) 
         at, into = builder.add(y0, i), builder.add(x0, i)
         d, winner = code.load(dout, at, lanes), code.load(winners, at, lanes)
         is_winner = builder.icmp_signed("==", winner, code.everywhere(number, lanes))
-        share = builder.fmul(d, builder.uitofp(is_winner, d.type))  # a product, so that NaN stays NaN, as in NumPy
+        share = builder.select(is_winner, d, code.ir.Constant(d.type, None))
         code.store(builder.fadd(code.load(dx, into, lanes), share), dx, into)
 
     code.loop_over(n, add_to)
@@ -288,4 +288,4 @@ def add_where(dx: Array, x0: int, dout: Array, winners: Array, y0: int, n: int, 
 
     All arrays are vectors, and dx and dout begin at `x0` and `y0`.
     """
-    dx[x0 : x0 + n] += dout[y0 : y0 + n] * (winners[y0 : y0 + n] == number)
+    dx[x0 : x0 + n] += np.where(winners[y0 : y0 + n] == number, dout[y0 : y0 + n], 0)

@@ -138,11 +138,6 @@ def unpooled(dout, winners, dx, geometry):
     expected = np.zeros((N, np.prod(lengths), dx.shape[4]))
     for n, *position, c in np.ndindex(dout.shape):
         expected[n, winners[(n, *position, c)], c] += dout[(n, *position, c)]
-    # the product of a winner's infinity and the 0 of another pixel is NaN
-    for _, p, pixel in covered(geometry, lengths):
-        at, number = np.unravel_index(p, geometry[4]), np.ravel_multi_index(pixel, lengths)
-        d, is_other = dout[(slice(None), *at)], winners[(slice(None), *at)] != number
-        expected[:, number][is_other & ~np.isfinite(d)] = np.nan
     return {2: expected.reshape(dx.shape)}
 
 

@@ -14,8 +14,7 @@ Sources = list[tuple[Array, Array]]
 
 def nearest(n: int, m: int, scale: float) -> Sources:
     """Return which of `n` pixels each of `m` copies: ⌊i / scale⌋, with the weight 1."""
-    index = (np.arange(m) / scale).astype(int)
-    return [(np.minimum(index, n - 1), np.ones(m))]
+    return [((np.arange(m) / scale).astype(int), np.ones(m))]
 
 
 def linear(n: int, m: int, scale: float) -> Sources:

@@ -41,6 +41,28 @@ def test_processes_that_share_a_batch_take_the_mean_and_variance_of_the_whole(n)
     np.testing.assert_allclose(norm.running_var.value, x.var(axis=0, ddof=1), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scales", [None, [2.0, -3.0]])
+@pytest.mark.parametrize("x", [X[:, :, 0], X], ids=["rows", "images"])
+def test_processes_that_share_a_batch_return_their_part_of_the_gradient_of_the_whole(x, scales):
+    axes, n = (0, *range(2, x.ndim)), 2
+    dout = rng.normal(size=x.shape)
+    mean, deviation = x.mean(axis=axes, keepdims=True), np.sqrt(x.var(axis=axes, keepdims=True) + 1e-5)
+    z = (x - mean) / deviation
+    d = dout * np.reshape([1.0, 1.0] if scales is None else scales, mean.shape)
+    dx = (d - d.mean(axis=axes, keepdims=True) - z * (d * z).mean(axis=axes, keepdims=True)) / deviation
+    of_others = iter([
+        np.append(x[n:].sum(axis=axes), x[n:, 0].size),
+        np.square(x - mean)[n:].sum(axis=axes),
+        np.stack([dout[n:].sum(axis=axes), (dout * z)[n:].sum(axis=axes)]),
+    ])  # fmt: skip
+    norm = nl.BatchNorm(2, affine=scales is not None, dtype="float64")
+    if scales is not None:
+        norm.weight.value = scales
+    with with_total(lambda own: own + next(of_others)):
+        norm.forward(x[:n])
+        np.testing.assert_allclose(norm.backward(dout[:n]), dx[:n], rtol=1e-12)
+
+
 def test_by_default_a_batch_has_a_tenth_of_the_weight():
     norm = nl.BatchNorm(1, dtype="float64")
     norm.forward([[1.0], [3.0]])

@@ -52,6 +52,7 @@ _has_failed = False
 _works: dict[tuple[str, np.dtype[Any]], bool] = {}
 """Whether the loops of a family could be compiled for a type."""
 _lock = Lock()
+"""Held while numba compiles, since a dispatcher is switched on for the time."""
 
 
 def accelerator() -> str:
@@ -110,8 +111,7 @@ def in_use(dtype: np.dtype[Any], family: str) -> str:
         return "numpy"
     key = family, dtype
     if key not in _works:
-        with _lock:
-            _works[key] = _works[key] if key in _works else _compile(family, dtype)
+        _works[key] = _compile(family, dtype)
     return "numba" if _works[key] else "numpy"
 
 
@@ -132,7 +132,7 @@ def load_compiled() -> None:
     global _is_loaded, _has_failed  # noqa: PLW0603 - one choice for the process, made once
     if _is_loaded or _has_failed or not wants_numba():
         return
-    _is_loaded = _compile("team", np.dtype(np.float32))  # which takes a tenth of a second
+    _is_loaded = _compile("team", np.dtype(np.float32))  # a small family shows whether numba works
     _has_failed = not _is_loaded
     if _is_loaded:
         for family in FAMILIES:
@@ -152,7 +152,9 @@ def _compile(family: str, dtype: np.dtype[Any]) -> bool:
     start, has_told = monotonic(), False
     try:
         for loops in every(Loops, [family]):
-            if loops.compile(dtype) and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
+            with _lock:
+                is_new = loops.compile(dtype)
+            if is_new and not has_told and monotonic() - start > SECONDS_BEFORE_NOTICE:
                 has_told = True
                 if sys.stderr is not None:
                     sys.stderr.write(f"netlib: compiling its fast kernels of {family}, once on this machine ...\n")

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
@@ -116,6 +118,25 @@ def test_where_a_family_cannot_be_compiled_numpy_takes_its_place_with_one_warnin
         train()
     assert len(warned) == 1
     assert [kernels.in_use(x.dtype, each) for each in (family, "adam")] == ["numpy", "numba"]
+
+
+def test_threads_that_need_kernels_at_once_compile_them_one_after_the_other(monkeypatch):
+    use("numpy", monkeypatch)
+    monkeypatch.setattr(kernels, "_works", {})
+    monkeypatch.setattr(kernels, "_is_loaded", True)
+    compiling, most = [], []
+
+    def compile_slowly(self, dtype):
+        compiling.append(self)
+        sleep(0.001)
+        most.append(len(compiling))
+        compiling.remove(self)
+
+    monkeypatch.setattr(Loops, "compile", compile_slowly)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(partial(kernels.in_use, np.dtype(np.float32)), ["adam", "bias_relu", "adam", "rectify"] * 3))
+    assert set(found) == {"numba"}
+    assert set(most) == {1}
 
 
 def family_of(loops):

@@ -126,6 +126,7 @@ SECONDS = 120
 
 KNOWN: dict[str, list[str]] = {
     "The other branch is right there too: two formulas meet, or `where` takes the other one": [
+        "netlib/normal.py  below *= ⟦np.greater → np.greater_equal⟧(x, 0, out=t)",  # p and 1 - p are both 1/2
         "netlib/training/trainer.py  …lip_norm is not None and norm ⟦> → >=⟧ self.clip_norm:",
         "netlib/training/learning_rates.py  …WEST and smoothed[-1] - least ⟦> → >=⟧ 3 * abs(least)",
         "netlib/optimizers/line_search.py  …thest if step is None or step ⟦<= → <⟧ low.step else min(max(step, n…",
@@ -154,6 +155,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/kernels/activations.py  bound = y.dtype.type(⟦40 → 41⟧)",
     ],
     "An even function, or a quotient of two: the sign cancels": [
+        "netlib/normal.py  coarse = ⟦a * digits → -(a * digits)⟧",
+        "netlib/normal.py  coarse *= ⟦1 / digits → -(1 / digits)⟧",
         "netlib/kernels/threads.py  …ts == 1 or (of_equal_size and ⟦n % n_parts → -(n % n_parts)⟧) else split(n, n_parts)",
         "netlib/training/samples.py  … if batch.weight is None else ⟦ → -⟧np.sum(batch.weight, dtype=np.…",
         "netlib/kernels/fused/batch_norm.py  squares = np.square(⟦of_parts[0] - average → average - of_parts[0]⟧)",
@@ -226,6 +229,8 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  total += float(np.dot(flat, ⟦flat → flat.T⟧))",
     ],
     "No floating type has 3 bytes": [
+        "netlib/normal.py  …iguousarray(x if x.itemsize > ⟦2 → 3⟧ else x.astype(np.float32))",
+        "netlib/layers/standardization.py  …xes != (-1,) or x.itemsize == ⟦2 → 3⟧:",
         "netlib/optimizers/clipping.py  …ad.ravel() if grad.itemsize > ⟦2 → 3⟧ else grad.ravel().astype(np.f…",
     ],
     "The same axis, counted from the end": [
@@ -313,6 +318,12 @@ KNOWN: dict[str, list[str]] = {
         "netlib/optimizers/clipping.py  total ⟦+= → *=⟧ float(np.dot(flat, flat))",
         "netlib/optimizers/clipping.py  total += float(⟦ → -⟧np.dot(flat, flat))",
         "netlib/optimizers/flat.py  BLOCK = ⟦65536 → 65537⟧",
+        "netlib/normal.py  BLOCK = ⟦32768 → 32769⟧",
+        "netlib/normal.py  …n (below.astype(x.dtype, copy=⟦False → True⟧).reshape(x.shape), density.as…",
+        "netlib/normal.py  … density.astype(x.dtype, copy=⟦False → True⟧).reshape(x.shape))",
+        "netlib/layers/standardization.py  if axes != (⟦- → ⟧1,) or x.itemsize == 2:",
+        "netlib/layers/standardization.py  if axes != (-⟦1 → 2⟧,) or x.itemsize == 2:",
+        "netlib/layers/standardization.py  …f axes != (-1,) or x.itemsize ⟦== → !=⟧ 2:",
         "netlib/optimizers/flat.py  length = ⟦min → max⟧(size, BLOCK)",
         "netlib/optimizers/flat.py  if block[⟦0 → 1⟧] is value:",
         "netlib/layers/windows.py  …n tuple((max(n + sum(pad), (p ⟦- → +⟧ 1) * s + span) for n, pad, p,…",

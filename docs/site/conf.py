@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from docutils.parsers.rst.states import Inliner
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.addnodes import pending_xref
 from sphinx.transforms import SphinxTransform
+from sphinx.util.inspect import stringify_signature
 
 import netlib as nl
 
@@ -34,6 +36,7 @@ highlight_language = "none"  # formulas in docstrings are not Python
 nitpicky = False
 python_use_unqualified_type_names = True
 autodoc_typehints = "none"
+autoclass_content = "both"  # several layers have their parameters in an __init__ that they share
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 viewcode_line_numbers = True
@@ -104,9 +107,18 @@ def bar(_: Inliner, match: re.Match[str], lineno: int) -> tuple[str, list[Any], 
     return match.string[:end], [], match.string[end:], []
 
 
+def signature_of_class(_: Any, what: str, __: str, obj: Any, ___: Any, found: str | None, ____: Any) -> tuple[str, None] | None:
+    """Return the parameters of a container, which are those of `__init__` and not of `__new__`."""
+    if what != "class" or found != "(*_, **__)":
+        return None
+    signature = stringify_signature(inspect.signature(obj), show_annotation=False, show_return_annotation=False)
+    return signature.replace("<class 'numpy.float32'>", "np.float32"), None
+
+
 def setup(app: Any) -> None:
-    """Add the maths and the links."""
+    """Add the maths, the links and the signatures."""
     app.add_transform(LinksToNames)
+    app.connect("autodoc-process-signature", signature_of_class)
     Inliner.dispatch["|"] = bar
 
     def inline(writer: Any, node: Any) -> None:

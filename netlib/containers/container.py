@@ -38,9 +38,9 @@ class Container(Layer):
     _run: Any = None
     _cached: ProgramCache
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:
-        """Create the program cache, so that a subclass need not call ``super().__init__()``."""
+    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102 - its docstring would be shown as that of every container
         container = super().__new__(cls)
+        # not in __init__, so that a subclass need not call ``super().__init__()``
         container.__dict__["_cached"] = ProgramCache()
         return container
 

@@ -23,6 +23,30 @@ class Pooling(Layer):
 
     def __init__(self, kernel_size: int | Shape, stride: int | Shape | None, padding: Any, dilation: int | Shape,
                  ceil_mode: bool) -> None:  # fmt: skip
+        """Create the layer.
+
+        Parameters
+        ----------
+        kernel_size : int or tuple of int
+            The size of a window: one number for all axes, or one for each.
+        stride : int or tuple of int, optional
+            The distance between windows, by default `kernel_size`.
+        padding : int, tuple, "same" or "valid"
+            The border around the image, smaller than the window: equal on all sides, a number for
+            each axis, or a pair (before, after) for each. "same" means enough for ⌈n / stride⌉
+            positions along an axis of length n, and "valid" means none.
+        dilation : int or tuple of int
+            How far apart the pixels of a window are, in max pooling.
+        ceil_mode : bool
+            Whether a last window may reach beyond the end.
+        count_include_pad : bool
+            Whether the zeros of the border count, in average pooling.
+
+        Raises
+        ------
+        InvalidValueError
+            If a number is out of range.
+        """
         where = type(self).__name__
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         self.ceil_mode = ceil_mode

@@ -34,6 +34,36 @@ class SlidingKernel(Layer):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Shape, stride: int | Shape = 1,
                  padding: Any = 0, dilation: int | Shape = 1, groups: int = 1, bias: bool = True, *,
                  init: Initializer = He(), dtype: DTypeLike = np.float32, rng: RNG = None) -> None:  # fmt: skip
+        """Create the layer.
+
+        Parameters
+        ----------
+        in_channels, out_channels : int
+            Multiples of `groups`.
+        kernel_size, stride, dilation : int or tuple of int
+            One number for all axes, or one for each. The pixels of a patch are `dilation` apart.
+        padding : int, tuple, "same" or "valid"
+            The border of zeros: equal on all sides, a number for each axis, or a pair (before,
+            after) for each. "same" means enough for ⌈n / stride⌉ positions along an axis of length
+            n, and "valid" means none.
+        output_padding : int or tuple of int
+            How many pixels a transposed convolution adds at the end of each axis.
+        groups : int
+            The number of groups of channels that are convolved separately.
+        bias : bool
+            Whether to add a number to each output channel.
+        init : Initializer
+            Initializes `weight`. The bias begins with zeros.
+        dtype : dtype
+            float16, float32 or float64.
+        rng : numpy.random.Generator or int, optional
+            Draws the initial weight.
+
+        Raises
+        ------
+        InvalidValueError
+            If a number is out of range, or the channels cannot be divided among the groups.
+        """
         where = type(self).__name__
         self.in_channels = as_count(in_channels, "in_channels", where, least=1)
         self.out_channels = as_count(out_channels, "out_channels", where, least=1)

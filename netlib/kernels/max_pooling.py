@@ -42,10 +42,10 @@ def pool_max(x: Array, y: Array, winners: Array, geometry: Array) -> None:
 @Kernel
 def pool_max_backward(dout: Array, winners: Array, dx: Array, geometry: Array) -> None:
     """Set `dx` to the sum of `dout` at the winners."""
-    n, *_, channels = dx.shape
+    channels = dx.shape[4]
     dx[...] = 0
     index = winners * np.intp(channels) + np.arange(channels)
-    index += np.arange(0, dx.size, dx[0].size).reshape(n, 1, 1, 1, 1)
+    index += np.arange(0, dx.size, dx[0].size).reshape(-1, 1, 1, 1, 1)
     np.add.at(dx.reshape(-1), index.reshape(-1), dout.reshape(-1))
 
 

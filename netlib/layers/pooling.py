@@ -13,11 +13,7 @@ from .windows import Windows, kernel_windows
 
 
 class Pooling(Layer):
-    """The base class: a window at each position, on each channel separately.
-
-    By default, the stride is `kernel_size`, so that windows do not overlap. With `ceil_mode`, a
-    last window may reach beyond the end.
-    """
+    """The base class: a window at each position, on each channel separately."""
 
     axes: int
 
